@@ -1,0 +1,73 @@
+# `make` lists the targets. Everything runs in .venv, which `make setup` fills from the hashed lock and every target needs.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 python,\
+  $(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
+VENV := .venv
+READY := $(VENV)/.ready
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+SOURCES := src serving db tests notebooks
+TYPED := src/pipeline
+
+## Start here
+.PHONY: help setup repro test
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } /^## / { printf "\n%s\n", substr($$0, 4) } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: $(READY) ## Make .venv from the hashed lock (every other target does it by itself)
+
+repro: setup ## Reproduce data, model, metrics and report: dvc repro, after checking params.yaml
+	@python -m pipeline.compose --check
+	@dvc repro $(STAGES)
+
+test: setup ## Run the tests
+	@python -m pytest $(TESTS)
+
+## Experiment
+.PHONY: params verify bench
+params: setup ## Compose conf/ into params.yaml
+	@python -m pipeline.compose
+
+verify: setup ## Show that this commit gives the same bytes in fresh clones, with other threads, seeds and processors
+	@python tests/house/verify.py
+
+bench: setup ## Time the cold pipeline beside one bare script, and one, three and ten copies of the table
+	@python tests/bench/run.py
+
+## Keep the house
+.PHONY: check format lock clean
+check: setup ## Check format, lint, types, and that params.yaml is what conf/ composes to
+	@ruff format --check $(wildcard $(SOURCES))
+	@ruff check $(wildcard $(SOURCES))
+	@mypy $(TYPED)
+	@python -m pipeline.compose --check
+
+format: setup ## Format the code and mend what lint can
+	@ruff format $(wildcard $(SOURCES))
+	@ruff check --fix $(wildcard $(SOURCES))
+
+COMPILE = uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-header --no-annotate
+lock: setup ## Resolve pyproject.toml anew into the hashed locks of requirements/
+	@$(COMPILE) --upgrade --extra dev pyproject.toml -o requirements/dev.txt
+	@for extra in pipeline serving db; do \
+	  $(COMPILE) --extra $$extra -c requirements/dev.txt pyproject.toml -o requirements/$$extra.txt; done
+	@grep -A99 '^uv==' requirements/dev.txt | awk 'NR > 1 && /^[a-z]/ { exit } { print }' > requirements/uv.txt
+
+clean: ## Remove .venv and what tools leave behind; data/ and DVC's cache stay
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# uv comes from the package index into .venv by its own hash, and installs the rest; the stamp makes the second time free.
+$(READY): requirements/uv.txt requirements/dev.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "error: Ontime needs Python 3.11 or newer; none is on the PATH. Install one, or type make PYTHON=/path/to/python3." >&2; exit 1; }
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version)" >&2
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@uv pip sync --quiet --require-hashes --compile-bytecode requirements/dev.txt
+	@uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
