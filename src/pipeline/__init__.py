@@ -1,0 +1,10 @@
+"""The DVC stages of Ontime and the logic under them.
+
+Four floors, each importing only from those below it (tests/house/test_floors.py holds this):
+
+1. verbs: ``compose`` and the stages ``ingest``, ``preprocess``, ``train``, ``evaluate``
+2. files that touch the world: ``sources``, ``tables``, ``params``, ``model_directory``, ``tracking``, ``report_page``,
+   ``outputs``, ``stage``
+3. recipes, which turn raw tables into examples: ``flights``, ``table``
+4. pure logic: everything else
+"""

@@ -1,0 +1,257 @@
+"""The settings of params.yaml as frozen, closed types: an unknown key, a wrong type or a bad value has no way in."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from datetime import date
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from pipeline.errors import ParamsInvalid
+
+CLOSED = ConfigDict(extra="forbid", strict=True)
+Share = Annotated[float, Field(gt=0, lt=1)]
+Kind = Literal["number", "category", "datetime"]
+# Text that composition should have replaced: a value nobody gave, or an interpolation nobody resolved.
+UNRESOLVED = ("???", "${")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Column:
+    """One column: what it holds, in which unit and range, and when its value is known."""
+
+    kind: Kind
+    description: str = ""
+    unit: str | None = None
+    range: tuple[float | None, float | None] | None = None
+    categories: tuple[str, ...] | None = None
+    nullable: bool = True
+    required: bool = True
+    known: str = "as the table gives it"
+    example: float | str | None = None
+
+
+Columns = dict[str, Column]
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Source:
+    """Where the raw tables come from: the file at ``path``, or an installed package that ``path`` (a lock) pins."""
+
+    path: str
+    package: str | None = None
+
+
+@dataclass(frozen=True, config=CLOSED)
+class RawTable:
+    """One raw table: its file in the source, the digest that file must have, and its declared columns."""
+
+    file: str
+    columns: Columns
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Target:
+    """What is predicted: column ``name`` of the examples, 1 where the raw value equals ``positive``."""
+
+    name: str
+    description: str = ""
+    positive: str | int | float | bool | None = None
+
+
+@dataclass(frozen=True, config=CLOSED)
+class TimeSplit:
+    """Rows before ``test_from`` train, rows from then on test (to ``test_to``, exclusive, where it is given)."""
+
+    by: Literal["time"]
+    column: str
+    test_from: Annotated[date, Field(strict=False)]
+    test_to: Annotated[date | None, Field(strict=False)] = None
+
+
+@dataclass(frozen=True, config=CLOSED)
+class RandomSplit:
+    """A seeded random split, by default with the same share of positives on both sides."""
+
+    by: Literal["random"]
+    test_share: Share
+    seed: int
+    stratify: bool = True
+
+
+Split = Annotated[TimeSplit | RandomSplit, Field(discriminator="by")]
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Data:
+    """One data set: where it comes from, what its columns are, how it is split and reported."""
+
+    name: str
+    recipe: str
+    source: Source
+    target: Target
+    columns: Columns
+    split: Split
+    tables: dict[str, RawTable] = Field(default_factory=dict)
+    slices: tuple[str, ...] = ()
+    resample_by: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, config=CLOSED)
+class HistGradientBoosting:
+    """Gradient-boosted trees on histograms (scikit-learn's HistGradientBoostingClassifier)."""
+
+    name: Literal["hgb"]
+    learning_rate: Annotated[float, Field(gt=0, le=1)]
+    trees: Annotated[int, Field(ge=1, le=5000)]
+    leaves: Annotated[int, Field(ge=2, le=1024)]
+    rows_per_leaf: Annotated[int, Field(ge=1)]
+    l2: Annotated[float, Field(ge=0)]
+    columns_per_split: Annotated[float, Field(gt=0, le=1)]
+    members: Annotated[int, Field(ge=1, le=10)] = 1
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Logistic:
+    """Logistic regression on scaled numbers and one-hot categories: the baseline."""
+
+    name: Literal["logistic"]
+    inverse_penalty: Annotated[float, Field(gt=0)]
+    iterations: Annotated[int, Field(ge=1)]
+
+
+Model = Annotated[HistGradientBoosting | Logistic, Field(discriminator="name")]
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Ingest:
+    """How the source tables are checked on arrival."""
+
+    invalid_rows_allowed: Annotated[int, Field(ge=0)]
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Preprocess:
+    """How examples are written."""
+
+    decimals: Annotated[int, Field(ge=0, le=9)]
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Train:
+    """How a model is fitted, calibrated and given its threshold, on the training period alone."""
+
+    seed: Annotated[int, Field(ge=0)]
+    validation_share: Share
+    threshold: Literal["f1", "rate"] | Share
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Evaluate:
+    """How the test period is scored."""
+
+    seed: Annotated[int, Field(ge=0)]
+    resamples: Annotated[int, Field(ge=20, le=10_000)]
+    confidence: Share
+    calibration_bins: Annotated[int, Field(ge=2, le=100)]
+    smallest_slice: Annotated[int, Field(ge=1)]
+    importance_rows: Annotated[int, Field(ge=100)]
+
+
+@dataclass(frozen=True, config=CLOSED)
+class Params:
+    """All of params.yaml."""
+
+    data: Data
+    model: Model
+    ingest: Ingest
+    preprocess: Preprocess
+    train: Train
+    evaluate: Evaluate
+
+
+def read(values: Mapping[str, Any]) -> Params:
+    """The typed settings of a params.yaml mapping; keys of ``data`` that only its recipe knows end in ``data.options``.
+
+    Raises ParamsInvalid, which names every faulty key in full.
+    """
+    data = values.get("data")
+    if isinstance(data, Mapping) and "options" not in data:
+        common = {field.name for field in fields(Data)}
+        shared = {key: value for key, value in data.items() if key in common}
+        own = {key: value for key, value in data.items() if key not in common}
+        values = {**values, "data": {**shared, "options": own}}
+    return parse(Params, values)
+
+
+def parse(kind: type[T], values: Any, prefix: str = "") -> T:
+    """``values`` as a ``kind``, a closed dataclass; ``prefix`` is the key under which they stand in params.yaml.
+
+    Raises ParamsInvalid, which names every faulty key in full.
+    """
+    faults = [f"{key} is still {text!r}, which nothing has replaced" for key, text in _unresolved(values, prefix)]
+    if faults:
+        raise ParamsInvalid(_sentence(faults))
+    try:
+        return TypeAdapter(kind).validate_json(json.dumps(values, default=str))
+    except ValidationError as error:
+        faults = [_fault(one["type"], _full_key(one["loc"], values, prefix), one) for one in error.errors()]
+        raise ParamsInvalid(_sentence(faults)) from error
+
+
+def _sentence(faults: list[str]) -> str:
+    return (
+        f"params.yaml does not hold the settings that the stages take: {'; '.join(faults)}. "
+        "Correct it in conf/ and type `make params`, or correct the -S of `dvc exp run`."
+    )
+
+
+def _unresolved(values: Any, key: str) -> Iterator[tuple[str, str]]:
+    if isinstance(values, Mapping):
+        for name, value in values.items():
+            yield from _unresolved(value, f"{key}.{name}" if key else str(name))
+    elif isinstance(values, list | tuple):
+        for index, value in enumerate(values):
+            yield from _unresolved(value, f"{key}[{index}]")
+    elif isinstance(values, str) and any(mark in values for mark in UNRESOLVED):
+        yield key, values
+
+
+def _full_key(location: tuple[int | str, ...], values: Any, prefix: str) -> str:
+    """The dotted key of a fault, without the union tags that pydantic puts into its location."""
+    key = prefix
+    for part in location:
+        tags = (values.get("name"), values.get("by")) if isinstance(values, Mapping) else ()
+        if part in tags and part not in values:
+            continue
+        if part == "options" and isinstance(values, Mapping):
+            values = values.get(part)
+            continue
+        key = f"{key}[{part}]" if isinstance(part, int) else f"{key}.{part}" if key else part
+        try:
+            values = values[part]
+        except (KeyError, IndexError, TypeError):
+            values = None
+    return key
+
+
+def _fault(kind: str, key: str, error: Mapping[str, Any]) -> str:
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+        near = get_close_matches(key.rpartition(".")[2], KNOWN_KEYS, n=1)
+        return f"{key} is not a setting" + (f" (did you mean {near[0]}?)" if near else "")
+    if kind in ("missing", "missing_argument"):
+        return f"{key} is missing"
+    if kind.startswith("union_tag"):
+        return f"{key} needs {error['ctx'].get('discriminator')} to be one of {error['ctx'].get('expected_tags', '...')}"
+    return f"{key} is {error['input']!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+KNOWN_KEYS = sorted(
+    {field.name for kind in list(globals().values()) if is_dataclass(kind) for field in fields(kind)} - {"options"}
+)

@@ -1,0 +1,37 @@
+"""What can go wrong, by the state that was found; each message says what was wanted, what was found, what to do."""
+
+
+class OntimeError(Exception):
+    """A failure that its message explains in full: shown as one sentence, without a traceback."""
+
+
+class ParamsInvalid(OntimeError):
+    """params.yaml or conf/ holds an unknown key, a wrong type or a value out of range."""
+
+
+class ParamsStale(OntimeError):
+    """params.yaml is not what conf/ composes to."""
+
+
+class SourceMissing(OntimeError):
+    """The data package or the file that the raw tables come from is not there."""
+
+
+class TableInvalid(OntimeError):
+    """A table cannot be read, or does not have the columns and values that were declared."""
+
+
+class PeriodEmpty(OntimeError):
+    """A part of the split has no rows, or only one class."""
+
+
+class SchemaMismatch(OntimeError):
+    """The columns of a table and those of the model directory differ."""
+
+
+class ModelMissing(OntimeError):
+    """data/model is absent, incomplete or altered."""
+
+
+class ExportInexact(OntimeError):
+    """The exported graph and the fitted estimator disagree on a real row."""

@@ -1,0 +1,62 @@
+"""Reads params.yaml into the typed settings of ``pipeline.config``."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline import config
+from pipeline.errors import ParamsInvalid
+
+PARAMS = Path("params.yaml")
+CONF = Path("conf")
+# Resolvers whose value is the same on every machine; any other would write this machine, the clock or a secret.
+SAFE_RESOLVERS = {"oc.select", "oc.decode", "oc.create", "oc.deprecated", "oc.dict.keys", "oc.dict.values"}
+RESOLVER = re.compile(r"\$\{\s*([\w.]+)\s*:")
+
+
+def load(path: Path = PARAMS, conf: Path = CONF) -> config.Params:
+    """The settings in params.yaml, refused as a whole where one of them is faulty.
+
+    Raises ParamsInvalid, which names every faulty key in full.
+    """
+    refuse_machine_values(conf)
+    return config.read(load_mapping(path))
+
+
+def load_mapping(path: Path) -> dict[str, Any]:
+    """The YAML mapping in a file. Raises ParamsInvalid where there is none."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ParamsInvalid(f"{path} should hold the settings; it is not there. Type `make params`.") from error
+    except yaml.YAMLError as error:
+        raise ParamsInvalid(f"{path} should be YAML; {' '.join(str(error).split())}. Correct it there.") from error
+    if not isinstance(values, dict):
+        raise ParamsInvalid(f"{path} should hold `key: value` lines; it holds {type(values).__name__}. Type `make params`.")
+    return values
+
+
+def refuse_machine_values(conf: Path) -> None:
+    """Raises ParamsInvalid where composing ``conf`` would write clock, machine or environment."""
+    for path in sorted(conf.rglob("*.yaml")):
+        for key, value in _texts(load_mapping(path)):
+            for resolver in RESOLVER.findall(value):
+                if resolver not in SAFE_RESOLVERS:
+                    raise ParamsInvalid(
+                        f"{path}: {key} is {value!r}; ${{{resolver}:}} would write this machine, its clock "
+                        "or its environment into params.yaml. Give the value itself; secrets belong elsewhere."
+                    )
+
+
+def _texts(values: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(values, dict):
+        for name, value in values.items():
+            yield from _texts(value, f"{key}.{name}" if key else str(name))
+    elif isinstance(values, list):
+        for value in values:
+            yield from _texts(value, key)
+    elif isinstance(values, str):
+        yield key, values
