@@ -1,0 +1,105 @@
+"""Stage: scores the exported graph on the test rows, writes metrics, plot tables and report, and logs the run."""
+
+import json
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipeline import (
+    evaluation,
+    importances,
+    inputs,
+    model_directory,
+    outputs,
+    params,
+    report_page,
+    stage,
+    tables,
+    tracking,
+)
+from pipeline.config import Params
+from pipeline.evaluation import Evaluation
+from pipeline.paths import COUNTS, METRICS, MODEL, PAGE, PLOTS, TEST_TABLE, VALIDATION
+
+
+def main() -> None:
+    settings = params.load()
+    with stage.step("read the model and score the test rows"):
+        about = model_directory.read_about(MODEL)
+        scorer = model_directory.session(MODEL / model_directory.GRAPH)
+        test = tables.read(TEST_TABLE)
+        arrays = inputs.arrays(inputs.frame(test, settings.data.columns), settings.data.columns)
+        probability = model_directory.probability(scorer, arrays)
+    found = _evaluated(test, probability, about["threshold"], settings)
+    losses = _importances(scorer, arrays, test[settings.data.target.name].to_numpy(), settings)
+    with stage.step("write the metrics and the report"):
+        _write(found, losses, about, settings)
+    _track(found, about, settings)
+
+
+def _evaluated(test: pd.DataFrame, probability: npt.NDArray[np.float64], threshold: float, settings: Params) -> Evaluation:
+    parts = 1 + len(evaluation.parts(test, settings.data, settings.evaluate))
+    with stage.step(
+        f"score {parts} parts {settings.evaluate.resamples} times", parts * settings.evaluate.resamples
+    ) as advance:
+        return evaluation.evaluate(test, probability, threshold, settings.data, settings.evaluate, advance)
+
+
+def _importances(
+    scorer: Any, arrays: dict[str, npt.NDArray[Any]], truth: npt.NDArray[Any], settings: Params
+) -> pd.DataFrame:
+    rows = np.random.default_rng(settings.evaluate.seed).permutation(len(truth))[: settings.evaluate.importance_rows]
+    sample = {name: array[rows] for name, array in arrays.items()}
+    with stage.step(f"shuffle {len(settings.data.columns)} columns in turn", len(settings.data.columns)) as advance:
+        return importances.permuted(
+            lambda shuffled: model_directory.probability(scorer, shuffled),
+            sample,
+            truth[rows],
+            settings.data.columns,
+            settings.evaluate.seed,
+            advance,
+        )
+
+
+def _write(found: Evaluation, losses: pd.DataFrame, about: dict[str, Any], settings: Params) -> None:
+    plots = {
+        "roc": found.roc,
+        "precision_recall": found.precision_recall,
+        "calibration": found.calibration,
+        "importances": losses,
+        "slices": found.slices,
+    }
+    for name, table in plots.items():
+        outputs.write_text(table.to_csv(index=False, lineterminator="\n"), PLOTS / f"{name}.csv")
+    outputs.write_text(json.dumps(found.overall, indent=2) + "\n", METRICS)
+    counts = json.loads(COUNTS.read_text(encoding="utf-8"))
+    outputs.write_text(report_page.render(found, losses, about, counts, settings), PAGE)
+
+
+def _track(found: Evaluation, about: dict[str, Any], settings: Params) -> None:
+    validation = json.loads(VALIDATION.read_text(encoding="utf-8"))
+    metrics = {f"validation_{name}": value for name, value in validation.items()}
+    for name, interval in found.overall.items():
+        metrics |= {
+            f"{name}{'' if end == 'value' else '_' + end}": value for end, value in interval.items() if value is not None
+        }
+    requirements = [f"{package}=={about['versions'][package]}" for package in ("onnx", "onnxruntime", "numpy")]
+    with stage.step("log the run to MLflow"):
+        try:
+            tracking.log(
+                tracking.parameters(settings),
+                metrics,
+                MODEL / model_directory.GRAPH,
+                {"report": PAGE, "model_directory": MODEL},
+                requirements,
+            )
+        except Exception as error:  # whatever a tracking server or its client raises, the run is complete without it
+            stage.warn(
+                f"MLflow did not take this run ({str(error).splitlines()[0][:200]}); the results in data/ are complete."
+            )
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,72 @@
+"""Everything that is said of a model on the test table: scores with intervals, the same by slice, and the curves."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipeline import scoring, slices
+from pipeline.config import Data, Evaluate
+
+Scores = dict[str, dict[str, float | None]]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of the whole test table, one row per slice and metric, and the points of three curves."""
+
+    overall: Scores
+    slices: pd.DataFrame
+    roc: pd.DataFrame
+    precision_recall: pd.DataFrame
+    calibration: pd.DataFrame
+
+
+def evaluate(
+    test: pd.DataFrame,
+    probability: npt.NDArray[np.float64],
+    threshold: float,
+    data: Data,
+    settings: Evaluate,
+    advance: Callable[[], None] = lambda: None,
+) -> Evaluation:
+    """Scores ``probability`` [n] on the test rows; ``advance`` is called after each resample of each part."""
+    truth = test[data.target.name].to_numpy(np.float64)
+    ranking = scoring.Ranking.of(truth, probability, threshold, settings.calibration_bins)
+    groups = slices.groups(test, data.resample_by)
+
+    def score(rows: npt.NDArray[np.intp]) -> Scores:
+        part = scoring.Ranking.of(truth[rows], probability[rows], threshold, settings.calibration_bins)
+        _, own_groups = np.unique(groups[rows], return_inverse=True)
+        return scoring.with_intervals(part, own_groups, settings.resamples, settings.confidence, settings.seed, advance)
+
+    return Evaluation(
+        overall=score(np.arange(len(test))),
+        slices=_by_slice(parts(test, data, settings), truth, score),
+        roc=scoring.roc_curve(ranking),
+        precision_recall=scoring.precision_recall_curve(ranking),
+        calibration=scoring.calibration_table(ranking),
+    )
+
+
+def parts(test: pd.DataFrame, data: Data, settings: Evaluate) -> list[tuple[str, str, npt.NDArray[np.intp]]]:
+    """The slices of the test table: (by, value, row numbers), small values of one ``by`` pooled."""
+    found = []
+    for by in data.slices:
+        names = slices.pooled(slices.values(test, by), settings.smallest_slice).to_numpy()
+        found += [(by, value, np.flatnonzero(names == value)) for value in sorted(set(names))]
+    return found
+
+
+def _by_slice(
+    found: list[tuple[str, str, npt.NDArray[np.intp]]],
+    truth: npt.NDArray[np.float64],
+    score: Callable[[npt.NDArray[np.intp]], Scores],
+) -> pd.DataFrame:
+    rows = []
+    for by, value, where in found:
+        about = {"by": by, "slice": value, "rows": len(where), "rate": round(float(truth[where].mean()), 4)}
+        rows += [{**about, "metric": metric, **interval} for metric, interval in score(where).items()]
+    return pd.DataFrame(rows, columns=["by", "slice", "rows", "rate", "metric", "value", "low", "high"])

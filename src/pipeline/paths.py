@@ -1,0 +1,18 @@
+"""Where the stages read and write, relative to the repository: the outputs that dvc.yaml names."""
+
+from pathlib import Path
+
+RAW = Path("data/raw")
+
+PROCESSED = Path("data/processed")
+TRAIN_TABLE = PROCESSED / "train.parquet"
+TEST_TABLE = PROCESSED / "test.parquet"
+COUNTS = PROCESSED / "counts.json"
+
+MODEL = Path("data/model")
+
+REPORT = Path("data/report")
+VALIDATION = REPORT / "validation.json"
+METRICS = REPORT / "metrics.json"
+PLOTS = REPORT / "plots"
+PAGE = REPORT / "report.html"

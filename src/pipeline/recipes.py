@@ -1,0 +1,36 @@
+"""Finds the recipe that a data set names: the module that turns its raw tables into examples."""
+
+import importlib
+from collections.abc import Mapping
+from typing import Any, Protocol, cast
+
+import pandas as pd
+
+from pipeline.config import Data
+from pipeline.errors import ParamsInvalid
+from pipeline.examples import Examples
+
+
+class Recipe(Protocol):
+    """What a recipe module offers: its own settings, and the way from raw tables to examples."""
+
+    Options: type[Any]
+
+    def examples(self, tables: Mapping[str, pd.DataFrame], data: Data, options: Any) -> Examples:
+        """The examples in the raw tables."""
+
+
+def named(name: str) -> Recipe:
+    """The recipe ``src/pipeline/<name>.py``. Raises ParamsInvalid where there is none."""
+    try:
+        module = importlib.import_module(f"pipeline.{name}")
+        if not (hasattr(module, "examples") and hasattr(module, "Options")):
+            raise ModuleNotFoundError(name=f"pipeline.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"pipeline.{name}":
+            raise
+        raise ParamsInvalid(
+            f"data.recipe is {name!r}; it should name a file in src/pipeline with `Options` and `examples`, "
+            "such as `table`. Correct it in conf/data/ and type `make params`."
+        ) from error
+    return cast(Recipe, module)

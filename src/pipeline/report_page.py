@@ -1,0 +1,85 @@
+"""Renders data/report/report.html: one self-contained page, readable without a network."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from pipeline import figures
+from pipeline.config import Params
+from pipeline.evaluation import Evaluation
+
+NAMES = {
+    "roc_auc": "ROC AUC",
+    "average_precision": "Average precision",
+    "brier": "Brier score",
+    "log_loss": "Log loss",
+    "calibration_error": "Calibration error",
+    "precision": "Precision at the threshold",
+    "recall": "Recall at the threshold",
+    "f1": "F1 at the threshold",
+}
+SLICE_COLUMNS = ("roc_auc", "average_precision", "brier", "calibration_error", "f1")
+
+
+def render(
+    found: Evaluation, losses: pd.DataFrame, about: Mapping[str, Any], counts: Mapping[str, Any], settings: Params
+) -> str:
+    """The page as HTML text; the same numbers give the same bytes."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("pipeline", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["thousands"] = lambda number: f"{number:,}"
+    environment.filters["score"] = lambda value: "-" if value is None or pd.isna(value) else f"{value:.4f}"
+    return environment.get_template("report.html.j2").render(
+        about=about,
+        counts=counts,
+        data=settings.data,
+        evaluate=settings.evaluate,
+        names=NAMES,
+        overall=found.overall,
+        rate=_rate(found),
+        pictures=_pictures(found, losses),
+        slices=[_slice_table(by, rows) for by, rows in found.slices.groupby("by", sort=False)],
+        slice_columns=SLICE_COLUMNS,
+    )
+
+
+def _rate(found: Evaluation) -> float:
+    bins = found.calibration
+    return float((bins["rows"] * bins["observed"]).sum() / bins["rows"].sum())
+
+
+def _pictures(found: Evaluation, losses: pd.DataFrame) -> dict[str, Markup]:
+    drawn = {
+        "roc": figures.roc(found.roc),
+        "precision_recall": figures.precision_recall(found.precision_recall, _rate(found)),
+        "calibration": figures.calibration(found.calibration),
+        "importances": figures.importances(losses),
+    }
+    return {name: _own_ids(svg, name) for name, svg in drawn.items()}
+
+
+def _slice_table(by: Any, rows: pd.DataFrame) -> dict[str, Any]:
+    table = rows.pivot_table(index=["slice", "rows", "rate"], columns="metric", values="value").reset_index()
+    auc = rows[rows["metric"] == "roc_auc"]
+    overall = float((auc["value"] * auc["rows"]).sum() / auc["rows"].sum())
+    return {
+        "by": by,
+        "rows": table.to_dict("records"),
+        "picture": _own_ids(figures.slices(auc, overall), f"slice-{by}"),
+    }
+
+
+def _own_ids(svg: str, name: str) -> Markup:
+    """The picture with ids of its own: several pictures in one page would share matplotlib's."""
+    name = name.replace(".", "-").replace("_", "-")
+    for before in ('id="', 'href="#', "url(#"):
+        svg = svg.replace(before, f"{before}{name}-")
+    return Markup(svg)  # noqa: S704 - drawn by us, from numbers

@@ -1,0 +1,52 @@
+"""Finds the files that the raw tables come from: in an installed package, or at a path."""
+
+import hashlib
+from importlib import metadata
+from pathlib import Path
+
+from pipeline.config import Data
+from pipeline.errors import SourceMissing, TableInvalid
+from pipeline.schema import raw_tables
+
+
+def locate(data: Data) -> dict[str, Path]:
+    """The file of each raw table, by table name, its digest checked where one is declared.
+
+    A package's files are found through its installed metadata; the package is never imported.
+    Raises SourceMissing where there is none, TableInvalid where the content is not the declared one.
+    """
+    found = {}
+    for name, table in raw_tables(data).items():
+        path = _packaged(data.source.package, table.file) if data.source.package else Path(table.file)
+        if not path.is_file():
+            raise SourceMissing(
+                f"Table {name} is read from {path}, which is not there. Put the file there or "
+                f"correct data.source.path in conf/data/{data.name}.yaml."
+            )
+        if table.sha256 and (digest := sha256(path)) != table.sha256:
+            raise TableInvalid(
+                f"{path.name} should have the sha256 {table.sha256[:12]}… that conf/data/{data.name}.yaml declares for "
+                f"table {name}; it has {digest[:12]}…: the file is damaged or of another release. Install it "
+                "again (`rm -r .venv && make setup`), or declare the new digest if the change is wanted."
+            )
+        found[name] = path
+    return found
+
+
+def sha256(path: Path) -> str:
+    """The hexadecimal SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _packaged(package: str, file: str) -> Path:
+    try:
+        files = metadata.files(package) or []
+    except metadata.PackageNotFoundError as error:
+        raise SourceMissing(
+            f"The raw tables come from the Python package {package}, which is not installed here. Type `make setup`."
+        ) from error
+    for path in files:
+        if path.match(file):
+            return Path(str(path.locate()))
+    raise SourceMissing(f"The installed package {package} has no file {file}. Type `rm -r .venv && make setup`.")

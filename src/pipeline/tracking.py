@@ -1,0 +1,113 @@
+"""Logs a run to MLflow: it watches what DVC decided, and its absence costs a warning, never the run."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import onnx
+import yaml
+from mlflow.models import ModelSignature
+from mlflow.types import Schema, TensorSpec
+
+from pipeline.config import Params
+
+EXPERIMENT = "ontime"
+# A tracking server that is down is asked twice within seconds; MLflow by itself would try for minutes.
+PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+ONNX_TYPES = {onnx.TensorProto.FLOAT: np.float32, onnx.TensorProto.DOUBLE: np.float64, onnx.TensorProto.STRING: np.str_}
+MOST_PARAMETER_CHARACTERS = 500
+
+
+def log(
+    parameters: Mapping[str, Any],
+    metrics: Mapping[str, float],
+    graph: Path,
+    files: Mapping[str, Path],
+    requirements: list[str],
+) -> str:
+    """Logs one run and gives its id; raises whatever MLflow raises.
+
+    The store is ``MLFLOW_TRACKING_URI``, or ``mlflow.db`` in the repository, also for experiments that DVC runs elsewhere.
+    """
+    for name, value in PATIENCE.items():
+        os.environ.setdefault(name, value)
+    root = repository()
+    mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}")
+    _choose_experiment(root)
+    with mlflow.start_run(run_name=os.environ.get("DVC_EXP_NAME"), tags=tags()) as run:
+        mlflow.log_params({key: str(value)[:MOST_PARAMETER_CHARACTERS] for key, value in parameters.items()})
+        mlflow.log_metrics(dict(metrics))
+        for folder, path in files.items():
+            log_one = mlflow.log_artifacts if path.is_dir() else mlflow.log_artifact
+            log_one(str(path), artifact_path=folder)
+        model = onnx.load(graph)
+        mlflow.onnx.log_model(model, name="model", signature=signature(model), pip_requirements=requirements)
+        return str(run.info.run_id)
+
+
+def parameters(settings: Params) -> dict[str, Any]:
+    """The settings that a scientist turns, by full key; columns and tables are left to the report's schema."""
+    whole = asdict(settings)
+    data = whole.pop("data")
+    options = data.pop("options")
+    whole["data"] = {**{name: data[name] for name in ("name", "split", "target")}, **options}
+    return _flat(whole)
+
+
+def tags() -> dict[str, str]:
+    """What the run came from: git commit, the data hashes in dvc.lock, and DVC's name for the experiment."""
+    found = {"git_commit": _git("rev-parse", "HEAD"), "git_changed": str(bool(_git("status", "--porcelain"))).lower()}
+    for name in ("DVC_EXP_NAME", "DVC_EXP_BASELINE_REV", "DVC_STAGE"):
+        if name in os.environ:
+            found[name] = os.environ[name]
+    return {**found, **lock_hashes(Path("dvc.lock"))}
+
+
+def lock_hashes(lock: Path) -> dict[str, str]:
+    """The md5 that dvc.lock holds of each output, as ``dvc.<path>``."""
+    if not lock.is_file():
+        return {}
+    stages = (yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages", {})
+    return {f"dvc.{out['path']}": str(out["md5"]) for stage in stages.values() for out in stage.get("outs", [])}
+
+
+def repository() -> Path:
+    """The folder of the repository, from inside an experiment's temporary copy too."""
+    here = Path.cwd()
+    return next((folder.parent for folder in here.parents if folder.name == ".dvc"), here)
+
+
+def signature(model: onnx.ModelProto) -> ModelSignature:
+    """The graph's inputs and outputs as MLflow writes them."""
+    return ModelSignature(inputs=_specs(model.graph.input), outputs=_specs(model.graph.output))
+
+
+def _specs(values: Any) -> Schema:
+    return Schema([TensorSpec(np.dtype(ONNX_TYPES[v.type.tensor_type.elem_type]), _shape(v), v.name) for v in values])
+
+
+def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
+    return tuple(dim.dim_value or -1 for dim in value.type.tensor_type.shape.dim)
+
+
+def _choose_experiment(root: Path) -> None:
+    """Takes the experiment, made with its artefacts in the repository where the store is a local database."""
+    if mlflow.get_experiment_by_name(EXPERIMENT) is None and mlflow.get_tracking_uri().startswith("sqlite"):
+        mlflow.create_experiment(EXPERIMENT, artifact_location=(root / "mlruns").as_uri())
+    mlflow.set_experiment(EXPERIMENT)
+
+
+def _flat(values: Any, key: str = "") -> dict[str, Any]:
+    if not isinstance(values, dict):
+        return {key: values}
+    return {k: v for name, value in values.items() for k, v in _flat(value, f"{key}.{name}" if key else name).items()}
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else ""
