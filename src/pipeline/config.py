@@ -88,19 +88,33 @@ Split = Annotated[TimeSplit | RandomSplit, Field(discriminator="by")]
 
 
 @dataclass(frozen=True, config=CLOSED)
+class Dataset:
+    """What travels with the examples: their columns, their target and how they were split."""
+
+    name: str
+    target: Target
+    columns: Columns
+    split: Split
+
+
+@dataclass(frozen=True, config=CLOSED)
 class Data:
     """One data set: where it comes from, what its columns are, how it is split and reported."""
 
     name: str
     recipe: str
     source: Source
+    tables: dict[str, RawTable]
     target: Target
     columns: Columns
     split: Split
-    tables: dict[str, RawTable] = Field(default_factory=dict)
     slices: tuple[str, ...] = ()
     resample_by: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
+
+    def dataset(self) -> Dataset:
+        """The part that travels with the examples."""
+        return Dataset(self.name, self.target, self.columns, self.split)
 
 
 @dataclass(frozen=True, config=CLOSED)
@@ -203,6 +217,11 @@ def parse(kind: type[T], values: Any, prefix: str = "") -> T:
     except ValidationError as error:
         faults = [_fault(one["type"], _full_key(one["loc"], values, prefix), one) for one in error.errors()]
         raise ParamsInvalid(_sentence(faults)) from error
+
+
+def dump(settings: Any) -> str:
+    """Settings as JSON text, which ``parse`` reads back."""
+    return TypeAdapter(type(settings)).dump_json(settings, indent=2, exclude_defaults=True).decode() + "\n"
 
 
 def _sentence(faults: list[str]) -> str:

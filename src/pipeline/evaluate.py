@@ -1,6 +1,7 @@
 """Stage: scores the exported graph on the test rows, writes metrics, plot tables and report, and logs the run."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,51 +20,50 @@ from pipeline import (
     tables,
     tracking,
 )
-from pipeline.config import Params
-from pipeline.evaluation import Evaluation
-from pipeline.paths import COUNTS, METRICS, MODEL, PAGE, PLOTS, TEST_TABLE, VALIDATION
+from pipeline.config import Columns, Dataset, Evaluate, Params
+from pipeline.evaluation import Evaluation, Slicing
+from pipeline.paths import COUNTS, DATASET, METRICS, MODEL, PAGE, PLOTS, TEST_TABLE, VALIDATION
+
+Floats = npt.NDArray[np.float64]
+Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 def main() -> None:
     settings = params.load()
     with stage.step("read the model and score the test rows"):
+        data = params.load_dataset(DATASET)
         about = model_directory.read_about(MODEL)
         scorer = model_directory.session(MODEL / model_directory.GRAPH)
         test = tables.read(TEST_TABLE)
-        arrays = inputs.arrays(inputs.frame(test, settings.data.columns), settings.data.columns)
+        arrays = inputs.arrays(inputs.frame(test, data.columns), data.columns)
         probability = model_directory.probability(scorer, arrays)
-    found = _evaluated(test, probability, about["threshold"], settings)
-    losses = _importances(scorer, arrays, test[settings.data.target.name].to_numpy(), settings)
+    truth = test[data.target.name].to_numpy(np.float64)
+    found = _evaluated(test, truth, probability, about["threshold"], settings)
+    losses = _importances(scorer, arrays, truth, data.columns, settings.evaluate)
     with stage.step("write the metrics and the report"):
-        _write(found, losses, about, settings)
+        _write(found, losses, about, data, settings)
     _track(found, about, settings)
 
 
-def _evaluated(test: pd.DataFrame, probability: npt.NDArray[np.float64], threshold: float, settings: Params) -> Evaluation:
-    parts = 1 + len(evaluation.parts(test, settings.data, settings.evaluate))
-    with stage.step(
-        f"score {parts} parts {settings.evaluate.resamples} times", parts * settings.evaluate.resamples
-    ) as advance:
-        return evaluation.evaluate(test, probability, threshold, settings.data, settings.evaluate, advance)
+def _evaluated(test: pd.DataFrame, truth: Floats, probability: Floats, threshold: float, settings: Params) -> Evaluation:
+    how, by = settings.evaluate, Slicing(settings.data.slices, settings.data.resample_by)
+    parts = 1 + len(evaluation.parts(test, by, how))
+    with stage.step(f"score {parts} parts {how.resamples} times", parts * how.resamples) as advance:
+        return evaluation.evaluate(test, truth, probability, threshold, by, how, advance)
 
 
-def _importances(
-    scorer: Any, arrays: dict[str, npt.NDArray[Any]], truth: npt.NDArray[Any], settings: Params
-) -> pd.DataFrame:
-    rows = np.random.default_rng(settings.evaluate.seed).permutation(len(truth))[: settings.evaluate.importance_rows]
+def _importances(scorer: Any, arrays: Arrays, truth: Floats, columns: Columns, how: Evaluate) -> pd.DataFrame:
+    rows = np.random.default_rng(how.seed).permutation(len(truth))[: how.importance_rows]
     sample = {name: array[rows] for name, array in arrays.items()}
-    with stage.step(f"shuffle {len(settings.data.columns)} columns in turn", len(settings.data.columns)) as advance:
-        return importances.permuted(
-            lambda shuffled: model_directory.probability(scorer, shuffled),
-            sample,
-            truth[rows],
-            settings.data.columns,
-            settings.evaluate.seed,
-            advance,
-        )
+
+    def predict(shuffled: Arrays) -> Floats:
+        return model_directory.probability(scorer, shuffled)
+
+    with stage.step(f"shuffle {len(columns)} columns in turn", len(columns)) as advance:
+        return importances.permuted(predict, sample, truth[rows], columns, how.seed, advance)
 
 
-def _write(found: Evaluation, losses: pd.DataFrame, about: dict[str, Any], settings: Params) -> None:
+def _write(found: Evaluation, losses: pd.DataFrame, about: dict[str, Any], data: Dataset, settings: Params) -> None:
     plots = {
         "roc": found.roc,
         "precision_recall": found.precision_recall,
@@ -75,7 +75,7 @@ def _write(found: Evaluation, losses: pd.DataFrame, about: dict[str, Any], setti
         outputs.write_text(table.to_csv(index=False, lineterminator="\n"), PLOTS / f"{name}.csv")
     outputs.write_text(json.dumps(found.overall, indent=2) + "\n", METRICS)
     counts = json.loads(COUNTS.read_text(encoding="utf-8"))
-    outputs.write_text(report_page.render(found, losses, about, counts, settings), PAGE)
+    outputs.write_text(report_page.render(found, losses, about, counts, data, settings), PAGE)
 
 
 def _track(found: Evaluation, about: dict[str, Any], settings: Params) -> None:

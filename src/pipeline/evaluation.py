@@ -8,9 +8,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline import scoring, slices
-from pipeline.config import Data, Evaluate
+from pipeline.config import Evaluate
 
 Scores = dict[str, dict[str, float | None]]
+
+
+@dataclass(frozen=True)
+class Slicing:
+    """By what a test table is cut (``column`` or ``column.part``), and what the bootstrap draws whole: None for rows."""
+
+    slices: tuple[str, ...]
+    resample_by: str | None
 
 
 @dataclass(frozen=True)
@@ -26,16 +34,16 @@ class Evaluation:
 
 def evaluate(
     test: pd.DataFrame,
+    truth: npt.NDArray[np.float64],
     probability: npt.NDArray[np.float64],
     threshold: float,
-    data: Data,
+    by: Slicing,
     settings: Evaluate,
     advance: Callable[[], None] = lambda: None,
 ) -> Evaluation:
-    """Scores ``probability`` [n] on the test rows; ``advance`` is called after each resample of each part."""
-    truth = test[data.target.name].to_numpy(np.float64)
+    """Scores ``probability`` [n] against ``truth`` [n]; ``advance`` is called after each resample of each part."""
     ranking = scoring.Ranking.of(truth, probability, threshold, settings.calibration_bins)
-    groups = slices.groups(test, data.resample_by)
+    groups = slices.groups(test, by.resample_by)
 
     def score(rows: npt.NDArray[np.intp]) -> Scores:
         part = scoring.Ranking.of(truth[rows], probability[rows], threshold, settings.calibration_bins)
@@ -44,19 +52,19 @@ def evaluate(
 
     return Evaluation(
         overall=score(np.arange(len(test))),
-        slices=_by_slice(parts(test, data, settings), truth, score),
+        slices=_by_slice(parts(test, by, settings), truth, score),
         roc=scoring.roc_curve(ranking),
         precision_recall=scoring.precision_recall_curve(ranking),
         calibration=scoring.calibration_table(ranking),
     )
 
 
-def parts(test: pd.DataFrame, data: Data, settings: Evaluate) -> list[tuple[str, str, npt.NDArray[np.intp]]]:
+def parts(test: pd.DataFrame, by: Slicing, settings: Evaluate) -> list[tuple[str, str, npt.NDArray[np.intp]]]:
     """The slices of the test table: (by, value, row numbers), small values of one ``by`` pooled."""
     found = []
-    for by in data.slices:
-        names = slices.pooled(slices.values(test, by), settings.smallest_slice).to_numpy()
-        found += [(by, value, np.flatnonzero(names == value)) for value in sorted(set(names))]
+    for name in by.slices:
+        names = slices.pooled(slices.values(test, name), settings.smallest_slice).to_numpy()
+        found += [(name, value, np.flatnonzero(names == value)) for value in sorted(set(names))]
     return found
 
 

@@ -8,7 +8,7 @@ def main() -> None:
     settings = params.load()
     files = sources.locate(settings.data)
     found = {}
-    for name, declared in schema.raw_tables(settings.data).items():
+    for name, declared in settings.data.tables.items():
         with stage.step(f"read and check {name}"):
             found[name] = tables.read_source(files[name], declared.columns)
             faulty = schema.check(found[name].to_pandas(), declared.columns, name, settings.ingest.invalid_rows_allowed)

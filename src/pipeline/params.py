@@ -26,6 +26,11 @@ def load(path: Path = PARAMS, conf: Path = CONF) -> config.Params:
     return config.read(load_mapping(path))
 
 
+def load_dataset(path: Path) -> config.Dataset:
+    """What ``preprocess`` wrote of the examples' columns, target and split."""
+    return config.parse(config.Dataset, load_mapping(path))
+
+
 def load_mapping(path: Path) -> dict[str, Any]:
     """The YAML mapping in a file. Raises ParamsInvalid where there is none."""
     try:

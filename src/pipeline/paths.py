@@ -7,6 +7,7 @@ RAW = Path("data/raw")
 PROCESSED = Path("data/processed")
 TRAIN_TABLE = PROCESSED / "train.parquet"
 TEST_TABLE = PROCESSED / "test.parquet"
+DATASET = PROCESSED / "dataset.json"
 COUNTS = PROCESSED / "counts.json"
 
 MODEL = Path("data/model")

@@ -3,7 +3,7 @@
 import json
 
 from pipeline import config, outputs, params, recipes, schema, split, stage, tables
-from pipeline.paths import COUNTS, PROCESSED, RAW, TEST_TABLE, TRAIN_TABLE
+from pipeline.paths import COUNTS, DATASET, PROCESSED, RAW, TEST_TABLE, TRAIN_TABLE
 
 
 def main() -> None:
@@ -12,7 +12,7 @@ def main() -> None:
     recipe = recipes.named(data.recipe)
     options = config.parse(recipe.Options, data.options, prefix="data")
     with stage.step("read the raw tables"):
-        raw = {name: tables.read(RAW / f"{name}.parquet") for name in schema.raw_tables(data)}
+        raw = {name: tables.read(RAW / f"{name}.parquet") for name in data.tables}
     with stage.step(f"make examples by {data.recipe}"):
         examples = recipe.examples(raw, data, options)
     with stage.step("check and split the examples"):
@@ -23,6 +23,7 @@ def main() -> None:
         tables.write(train, folder / TRAIN_TABLE.name)
         tables.write(test, folder / TEST_TABLE.name)
         counts = {"train": len(train), "test": len(test), "left_out": dict(examples.left_out)}
+        (folder / DATASET.name).write_text(config.dump(data.dataset()), encoding="utf-8")
         (folder / COUNTS.name).write_text(json.dumps(counts, indent=2) + "\n", encoding="utf-8")
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from pipeline import figures
-from pipeline.config import Params
+from pipeline.config import Dataset, Params
 from pipeline.evaluation import Evaluation
 
 NAMES = {
@@ -25,7 +25,12 @@ SLICE_COLUMNS = ("roc_auc", "average_precision", "brier", "calibration_error", "
 
 
 def render(
-    found: Evaluation, losses: pd.DataFrame, about: Mapping[str, Any], counts: Mapping[str, Any], settings: Params
+    found: Evaluation,
+    losses: pd.DataFrame,
+    about: Mapping[str, Any],
+    counts: Mapping[str, Any],
+    data: Dataset,
+    settings: Params,
 ) -> str:
     """The page as HTML text; the same numbers give the same bytes."""
     environment = jinja2.Environment(
@@ -40,7 +45,8 @@ def render(
     return environment.get_template("report.html.j2").render(
         about=about,
         counts=counts,
-        data=settings.data,
+        data=data,
+        resample_by=settings.data.resample_by,
         evaluate=settings.evaluate,
         names=NAMES,
         overall=found.overall,

@@ -7,20 +7,12 @@ import pandas as pd
 import pandera.pandas as pandera
 from pandas.api import types
 
-from pipeline.config import Column, Columns, Data, RawTable, Target
+from pipeline.config import Column, Columns, Dataset
 from pipeline.errors import TableInvalid
 
 REFERENCE_BINS = 10  # quantile bins of a number's reference distribution: what population stability indices use
 REFERENCE_CATEGORIES = 50  # the most frequent ones keep a share of their own, the rest are pooled
 MOST_NUMERIC_CATEGORIES = 20  # a category of more distinct values, all of them numbers, is taken for a mistake
-
-
-def raw_tables(data: Data) -> dict[str, RawTable]:
-    """The raw tables of a data set: those declared, or the single file at ``data.source.path`` with columns and target."""
-    if data.tables:
-        return dict(data.tables)
-    target = Column(kind="category", description=data.target.description)
-    return {"table": RawTable(file=data.source.path, columns={**data.columns, data.target.name: target})}
 
 
 def feature_names(columns: Columns, kind: str) -> list[str]:
@@ -62,9 +54,11 @@ def tidy(frame: pd.DataFrame, columns: Columns, decimals: int) -> pd.DataFrame:
     return frame.assign(**numbers)
 
 
-def describe(columns: Columns, target: Target, train: pd.DataFrame) -> dict[str, Any]:
+def describe(dataset: Dataset, train: pd.DataFrame) -> dict[str, Any]:
     """The content of ``schema.json``: what is declared of each column, and what the training table held."""
+    target = dataset.target
     return {
+        "name": dataset.name,
         "target": {
             "name": target.name,
             "description": target.description,
@@ -72,7 +66,7 @@ def describe(columns: Columns, target: Target, train: pd.DataFrame) -> dict[str,
             "rate": _rounded(train[target.name].mean()),
         },
         "rows": len(train),
-        "columns": [_described(name, column, train[name]) for name, column in columns.items()],
+        "columns": [_described(name, column, train[name]) for name, column in dataset.columns.items()],
     }
 
 

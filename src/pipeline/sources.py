@@ -6,7 +6,6 @@ from pathlib import Path
 
 from pipeline.config import Data
 from pipeline.errors import SourceMissing, TableInvalid
-from pipeline.schema import raw_tables
 
 
 def locate(data: Data) -> dict[str, Path]:
@@ -16,7 +15,7 @@ def locate(data: Data) -> dict[str, Path]:
     Raises SourceMissing where there is none, TableInvalid where the content is not the declared one.
     """
     found = {}
-    for name, table in raw_tables(data).items():
+    for name, table in data.tables.items():
         path = _packaged(data.source.package, table.file) if data.source.package else Path(table.file)
         if not path.is_file():
             raise SourceMissing(

@@ -22,6 +22,11 @@ def examples(tables: Mapping[str, pd.DataFrame], data: Data, _options: Options) 
     """
     (table,) = tables.values()
     target = data.target
+    if target.name not in table:
+        raise TableInvalid(
+            f"data.target.name is {target.name}; the table has the columns {', '.join(table.columns)}. "
+            f"Correct conf/data/{data.name}.yaml."
+        )
     known = table[table[target.name].notna()]
     label = (known[target.name].astype(str) == str(target.positive)).astype("int8")
     if label.nunique() < 2:

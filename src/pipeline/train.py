@@ -17,15 +17,15 @@ from pipeline import (
     stage,
     tables,
 )
-from pipeline.paths import COUNTS, MODEL, TEST_TABLE, TRAIN_TABLE, VALIDATION
+from pipeline.paths import COUNTS, DATASET, MODEL, TEST_TABLE, TRAIN_TABLE, VALIDATION
 
 PACKAGES = ("numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "scipy", "skl2onnx")
 
 
 def main() -> None:
     settings = params.load()
-    data = settings.data
     with stage.step("read the examples"):
+        data = params.load_dataset(DATASET)
         rows = tables.read(TRAIN_TABLE)
         packed = inputs.frame(rows, data.columns)
         truth = rows[data.target.name].to_numpy()
@@ -46,9 +46,9 @@ def main() -> None:
             "parameters": {"model": asdict(settings.model), "train": asdict(settings.train)},
             "calibration": {"slope": fitted.model.slope, "intercept": fitted.model.intercept},
             "versions": {package: metadata.version(package) for package in PACKAGES},
-            "data": {path.name: sources.sha256(path) for path in (TRAIN_TABLE, TEST_TABLE, COUNTS)},
+            "data": {path.name: sources.sha256(path) for path in (TRAIN_TABLE, TEST_TABLE, DATASET, COUNTS)},
         }
-        model_directory.write(MODEL, graph, schema.describe(data.columns, data.target, rows), about)
+        model_directory.write(MODEL, graph, schema.describe(data, rows), about)
         outputs.write_text(json.dumps(fitted.validation, indent=2) + "\n", VALIDATION)
 
 
