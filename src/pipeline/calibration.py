@@ -1,5 +1,6 @@
 """Makes log-odds into probabilities that keep their word, and chooses the threshold, from rows the model has not seen."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,12 @@ class Calibrated:
 
     def probability(self, packed: pd.DataFrame) -> Floats:
         """The probability of the positive label for each row of a frame that ``inputs.frame`` made."""
-        return np.asarray(expit(self.slope * self.estimator.decision_function(packed) + self.intercept))
+        return probability(self.estimator.decision_function(packed), self.slope, self.intercept)
+
+
+def probability(log_odds: Floats, slope: float, intercept: float) -> Floats:
+    """The sigmoid of scaled and shifted log-odds [n]."""
+    return np.asarray(expit(slope * log_odds + intercept))
 
 
 def platt(log_odds: Floats, truth: npt.NDArray[Any]) -> tuple[float, float]:
@@ -34,14 +40,20 @@ def platt(log_odds: Floats, truth: npt.NDArray[Any]) -> tuple[float, float]:
 
 
 def threshold(how: str | float, probability: Floats, truth: npt.NDArray[Any]) -> float:
-    """The probability from which a case is called positive, to four decimals.
+    """The probability from which a case is called positive, to four digits.
 
     ``f1``: the one with the highest F1; ``rate``: the one that calls as many positive as there are; a number: itself.
     """
     if isinstance(how, float):
         return how
     if how == "rate":
-        return round(float(np.quantile(probability, 1 - np.mean(truth))), 4)
+        return _rounded_down(np.quantile(probability, 1 - np.mean(truth)))
     precision, recall, thresholds = precision_recall_curve(truth, probability)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
-    return round(float(thresholds[np.argmax(f1[:-1])]), 4)
+    return _rounded_down(thresholds[np.argmax(f1[:-1])])
+
+
+def _rounded_down(value: float) -> float:
+    """Four significant digits, never above the value: the row that a threshold was chosen by still reaches it."""
+    unit = 10.0 ** (math.floor(math.log10(value)) - 3) if value > 0 else 1.0
+    return float(f"{math.floor(value / unit * (1 + 1e-12)) * unit:.4g}")

@@ -22,7 +22,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, config=CLOSED)
 class Column:
-    """One column: what it holds, in which unit and range, and when its value is known."""
+    """One column: what it holds, in which unit and range, and when its value is known.
+
+    ``required`` says whether a request must hold it; a table always must.
+    """
 
     kind: Kind
     description: str = ""
@@ -128,7 +131,6 @@ class HistGradientBoosting:
     rows_per_leaf: Annotated[int, Field(ge=1)]
     l2: Annotated[float, Field(ge=0)]
     columns_per_split: Annotated[float, Field(gt=0, le=1)]
-    members: Annotated[int, Field(ge=1, le=10)] = 1
 
 
 @dataclass(frozen=True, config=CLOSED)
@@ -162,7 +164,7 @@ class Train:
     """How a model is fitted, calibrated and given its threshold, on the training period alone."""
 
     seed: Annotated[int, Field(ge=0)]
-    validation_share: Share
+    folds: Annotated[int, Field(ge=2, le=20)]
     threshold: Literal["f1", "rate"] | Share
 
 
@@ -201,7 +203,12 @@ def read(values: Mapping[str, Any]) -> Params:
         shared = {key: value for key, value in data.items() if key in common}
         own = {key: value for key, value in data.items() if key not in common}
         values = {**values, "data": {**shared, "options": own}}
-    return parse(Params, values)
+    params = parse(Params, values)
+    if params.data.target.name in params.data.columns:
+        raise ParamsInvalid(
+            _sentence([f"data.columns.{params.data.target.name} is the target, which gives the model the answer"])
+        )
+    return params
 
 
 def parse(kind: type[T], values: Any, prefix: str = "") -> T:
@@ -215,8 +222,8 @@ def parse(kind: type[T], values: Any, prefix: str = "") -> T:
     try:
         return TypeAdapter(kind).validate_json(json.dumps(values, default=str))
     except ValidationError as error:
-        faults = [_fault(one["type"], _full_key(one["loc"], values, prefix), one) for one in error.errors()]
-        raise ParamsInvalid(_sentence(faults)) from error
+        found = (_fault(one["type"], _full_key(one["loc"], values, prefix), one) for one in error.errors())
+        raise ParamsInvalid(_sentence(list(dict.fromkeys(found)))) from error
 
 
 def dump(settings: Any) -> str:
@@ -246,8 +253,7 @@ def _full_key(location: tuple[int | str, ...], values: Any, prefix: str) -> str:
     """The dotted key of a fault, without the union tags that pydantic puts into its location."""
     key = prefix
     for part in location:
-        tags = (values.get("name"), values.get("by")) if isinstance(values, Mapping) else ()
-        if part in tags and part not in values:
+        if isinstance(part, str) and _is_tag(part, values):
             continue
         if part == "options" and isinstance(values, Mapping):
             values = values.get(part)
@@ -260,6 +266,13 @@ def _full_key(location: tuple[int | str, ...], values: Any, prefix: str) -> str:
     return key
 
 
+def _is_tag(part: str, values: Any) -> bool:
+    """Whether pydantic names the member of a union here: the kind of a mapping, or the type of a plain value."""
+    if isinstance(values, Mapping):
+        return part not in values and part in (values.get("name"), values.get("by"))
+    return values is not None and not isinstance(values, list | tuple)
+
+
 def _fault(kind: str, key: str, error: Mapping[str, Any]) -> str:
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         near = get_close_matches(key.rpartition(".")[2], KNOWN_KEYS, n=1)
@@ -267,10 +280,13 @@ def _fault(kind: str, key: str, error: Mapping[str, Any]) -> str:
     if kind in ("missing", "missing_argument"):
         return f"{key} is missing"
     if kind.startswith("union_tag"):
-        return f"{key} needs {error['ctx'].get('discriminator')} to be one of {error['ctx'].get('expected_tags', '...')}"
+        which, known = str(error["ctx"]["discriminator"]).strip("'"), KINDS[key.rpartition(".")[2]]
+        found = repr(error["ctx"]["tag"]) if "tag" in error["ctx"] else "missing"
+        return f"{key}.{which} is {found}; it should be one of {', '.join(known)}"
     return f"{key} is {error['input']!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
 
 
+KINDS = {"model": ("hgb", "logistic"), "split": ("time", "random")}
 KNOWN_KEYS = sorted(
     {field.name for kind in list(globals().values()) if is_dataclass(kind) for field in fields(kind)} - {"options"}
 )

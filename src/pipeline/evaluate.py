@@ -96,9 +96,8 @@ def _track(found: Evaluation, about: dict[str, Any], settings: Params) -> None:
                 requirements,
             )
         except Exception as error:  # whatever a tracking server or its client raises, the run is complete without it
-            stage.warn(
-                f"MLflow did not take this run ({str(error).splitlines()[0][:200]}); the results in data/ are complete."
-            )
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            stage.warn(f"MLflow did not take this run ({reason}); the results in data/ are complete.")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ STYLE = {
     "svg.fonttype": "none",  # text stays text: it can be searched, read aloud and scaled
     "font.family": "sans-serif",
     "font.size": 10,
+    "text.parse_math": False,  # a column may be called "$ per mile"
     "text.color": INK,
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
@@ -62,12 +63,13 @@ def calibration(bins: pd.DataFrame) -> str:
     return _svg(draw, 4.2, 3.6)
 
 
-def slices(scores: pd.DataFrame, overall: float) -> str:
+def slices(scores: pd.DataFrame, overall: float | None) -> str:
     """One metric with its interval per slice, beside the value of the whole table."""
 
     def draw(axes: Axes) -> None:
         places = np.arange(len(scores))[::-1]
-        axes.axvline(overall, color=PALE, linestyle="--")
+        if overall is not None:
+            axes.axvline(overall, color=PALE, linestyle="--")
         axes.hlines(places, scores["low"], scores["high"], color=PALE, linewidth=4)
         axes.plot(scores["value"], places, "o", color=ACCENT, markersize=5)
         axes.set_yticks(places, scores["slice"])

@@ -1,27 +1,29 @@
-"""Fits a model on training rows: calibration and threshold from rows held out of a first fit, then the fit on all rows."""
+"""Fits a model on training rows; calibration and threshold come from the scores of models that had not seen the row."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedKFold
 
 from pipeline import calibration, estimator, scoring
 from pipeline.calibration import Calibrated
 from pipeline.config import Columns, Model, RandomSplit, Split, Train
 from pipeline.errors import PeriodEmpty
+from pipeline.inputs import seconds
 
-Rows = npt.NDArray[np.intp]
+Folds = npt.NDArray[np.intp]
 Step = Callable[[str], AbstractContextManager[object]]
 VALIDATION_BINS = 15
+DAY = 86_400  # seconds
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A calibrated model, the threshold from which it says yes, and its scores on the held-out training rows."""
+    """A calibrated model, the threshold from which it says yes, and the scores of the unseen training rows."""
 
     model: Calibrated
     threshold: float
@@ -31,50 +33,65 @@ class Fitted:
 def fit(
     packed: pd.DataFrame,
     truth: npt.NDArray[np.int8],
-    held_out: Rows,
+    folds: Folds,
     columns: Columns,
     model: Model,
     settings: Train,
     step: Step,
 ) -> Fitted:
-    """Fits on the rows that are not ``held_out``, calibrates and sets the threshold on those that are, then fits on all.
+    """Cross-fits by fold for calibration (Platt 1999) and threshold, then fits on all rows.
 
-    ``packed`` is a frame that ``inputs.frame`` made, ``truth`` [n] is 0 or 1.
+    ``packed`` is a frame that ``inputs.frame`` made, ``truth`` [n] is 0 or 1, ``folds`` [n] numbers the fold of each row.
     """
-    kept = np.setdiff1d(np.arange(len(truth)), held_out)
-    with step(f"fit {model.name} on {len(kept):,} rows"):
-        trial = estimator.build(model, columns, settings.seed).fit(packed.iloc[kept], truth[kept])
-    with step(f"calibrate on {len(held_out):,} rows"):
-        log_odds = trial.decision_function(packed.iloc[held_out])
-        slope, intercept = calibration.platt(log_odds, truth[held_out])
-        probability = Calibrated(trial, slope, intercept).probability(packed.iloc[held_out])
-        threshold = calibration.threshold(settings.threshold, probability, truth[held_out])
-        ranking = scoring.Ranking.of(truth[held_out], probability, threshold, VALIDATION_BINS)
+    unseen = np.empty(len(truth))
+    for fold in np.unique(folds):
+        inside = folds == fold
+        with step(f"fit {model.name} without fold {fold + 1} of {folds.max() + 1}"):
+            trial = estimator.build(model, columns, settings.seed).fit(packed[~inside], truth[~inside])
+            unseen[inside] = trial.decision_function(packed[inside])
+    with step("calibrate on the rows of the unseen folds"):
+        slope, intercept = calibration.platt(unseen, truth)
+        probability = calibration.probability(unseen, slope, intercept)
+        threshold = calibration.threshold(settings.threshold, probability, truth)
+        ranking = scoring.Ranking.of(truth, probability, threshold, VALIDATION_BINS)
         validation = {metric: round(value, scoring.DECIMALS) for metric, value in scoring.scores(ranking).items()}
-    with step(f"fit {model.name} on {len(truth):,} rows"):
+    with step(f"fit {model.name} on all {len(truth):,} rows"):
         whole = estimator.build(model, columns, settings.seed).fit(packed, truth)
     return Fitted(Calibrated(whole, slope, intercept), threshold, validation)
 
 
-def held_out(rows: pd.DataFrame, target: str, split: Split, settings: Train) -> Rows:
-    """The training rows to calibrate on: the last ones of a split by time, random ones of a random split.
+def folds(rows: pd.DataFrame, target: str, split: Split, settings: Train) -> Folds:
+    """The fold of each row: contiguous stretches of whole days of a split by time, so that no row's own day helps it.
 
-    Raises PeriodEmpty where they, or the rest, lack one of the two classes.
+    A random split has random folds.
+
+    Raises PeriodEmpty where a fold, or what is left without it, lacks one of the two classes.
     """
-    if isinstance(split, RandomSplit):
-        truth = rows[target] if split.stratify else None
-        _, chosen = train_test_split(
-            np.arange(len(rows)), test_size=settings.validation_share, random_state=settings.seed, stratify=truth
-        )
-        chosen = np.sort(chosen)
-    else:
-        when = rows[split.column]
-        chosen = np.flatnonzero(when > when.quantile(1 - settings.validation_share, interpolation="lower"))
-    inside = rows[target].iloc[chosen]
-    outside = rows[target].drop(inside.index)
-    if inside.nunique() < 2 or outside.nunique() < 2:
+    truth = rows[target].to_numpy()
+    numbers = np.empty(len(rows), dtype=np.intp)
+    for number, (_, inside) in enumerate(_parts(rows, truth, split, settings)):
+        numbers[inside] = number
+    for number in range(settings.folds):
+        inside = numbers == number
+        if len(np.unique(truth[inside])) < 2 or len(np.unique(truth[~inside])) < 2:
+            raise PeriodEmpty(
+                f"Calibration needs rows with and without {target} in each of {settings.folds} folds of the training rows; "
+                f"fold {number + 1} has {int(truth[inside].sum())} of {int(inside.sum())} with it. Lower train.folds, or "
+                "bring more rows."
+            )
+    return numbers
+
+
+def _parts(rows: pd.DataFrame, truth: npt.NDArray[np.int8], split: Split, settings: Train) -> Iterable[tuple[Folds, Folds]]:
+    if len(rows) < 2 * settings.folds or np.bincount(truth, minlength=2).min() < settings.folds:
         raise PeriodEmpty(
-            f"Calibration needs rows with and without {target} on both sides of train.validation_share "
-            f"({settings.validation_share}); it finds {len(inside)} and {len(outside)} rows. Change it in conf/config.yaml."
+            f"Calibration needs at least train.folds ({settings.folds}) rows of each class; the training rows have "
+            f"{np.bincount(truth, minlength=2).tolist()}. Lower train.folds, or bring more rows."
         )
-    return np.asarray(chosen, np.intp)
+    if isinstance(split, RandomSplit):
+        chance = StratifiedKFold(settings.folds, shuffle=True, random_state=settings.seed)
+        return list(chance.split(np.zeros(len(rows)), truth))
+    days = seconds(rows[split.column]) // DAY
+    earlier, until = (np.searchsorted(np.sort(days), days, side=side) for side in ("left", "right"))
+    numbers = ((earlier + until) / 2 * settings.folds / len(days)).astype(np.intp)
+    return [(np.flatnonzero(numbers != number), np.flatnonzero(numbers == number)) for number in range(settings.folds)]

@@ -52,29 +52,23 @@ class Options:
 
 def examples(tables: Mapping[str, pd.DataFrame], data: Data, options: Options) -> Examples:
     """Every flight that arrived, in the order of scheduled departure; cancelled and diverted ones are counted."""
-    flights = tables["flights"]
-    order = np.argsort(_scheduled(flights), kind="stable")
-    flights = flights.iloc[order].reset_index(drop=True)
-    log = Log(flights, tables["airports"], options)
-    columns = {
-        **_schedule(log),
-        **_weather(log, tables["weather"]),
-        **_departures(log),
-        **_queues(log),
-        **_arrivals(log),
-        **_history(log),
-        **_aircraft(log, tables["planes"]),
-        data.target.name: (log.arrival_delay >= options.late_minutes).astype(np.int8),
-    }
-    frame = pd.DataFrame(columns)[[*data.columns, data.target.name]]
+    log = Log(tables["flights"], tables["airports"], options)
+    label = log.late.astype(np.int8)
+    frame = _features(log, tables)[list(data.columns)].assign(**{data.target.name: label})
     left_out = {"cancelled": int((~log.left).sum()), "diverted": int((log.left & ~log.landed).sum())}
     return Examples(frame[log.landed].reset_index(drop=True), left_out)
+
+
+def features(tables: Mapping[str, pd.DataFrame], options: Options) -> pd.DataFrame:
+    """What was known of every flight, cancelled ones too, in the order of scheduled departure under their own index."""
+    return _features(Log(tables["flights"], tables["airports"], options), tables)
 
 
 class Log:
     """All flights in time order: when each was due, left and landed, and the moment at which its lateness is predicted."""
 
     def __init__(self, flights: pd.DataFrame, airports: pd.DataFrame, options: Options) -> None:
+        flights = flights.iloc[np.argsort(_scheduled(flights), kind="stable")]
         self.flights = flights
         self.scheduled = _scheduled(flights)
         self.now: Integers = self.scheduled - round(options.horizon_hours * HOUR)
@@ -87,7 +81,7 @@ class Log:
         self.block: Integers = (_clock(flights["sched_arr_time"]) - _clock(flights["sched_dep_time"]) - ahead) % DAY
         self.departed = np.where(self.left, self.scheduled + self.departure_delay, NEVER)
         self.arrived = np.where(self.landed, self.scheduled + self.block + self.arrival_delay, NEVER)
-        self.direction = codes(pd.Series(ahead), np.minimum(flights["distance"] // 500, 3))
+        self.direction = codes(pd.Series(ahead), np.minimum(flights["distance"] // 500, 3).reset_index(drop=True))
 
     @cached_property
     def keys(self) -> dict[str, Integers]:
@@ -130,6 +124,19 @@ class Log:
     @cached_property
     def _landings(self) -> dict[str, Timeline]:
         return {group: self.landings(group) for group in self.keys if group != "aircraft"}
+
+
+def _features(log: Log, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    columns = {
+        **_schedule(log),
+        **_weather(log, tables["weather"]),
+        **_departures(log),
+        **_queues(log),
+        **_arrivals(log),
+        **_history(log),
+        **_aircraft(log, tables["planes"]),
+    }
+    return pd.DataFrame(columns, index=log.flights.index)
 
 
 def _schedule(log: Log) -> dict[str, object]:

@@ -33,8 +33,8 @@ def read_about(folder: Path) -> dict[str, Any]:
     """
     try:
         about: dict[str, Any] = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-        altered = [name for name, digest in about["sha256"].items() if sha256(folder / name) != digest]
-    except (FileNotFoundError, KeyError, json.JSONDecodeError) as error:
+        altered = [name for name in (GRAPH, SCHEMA) if sha256(folder / name) != about["sha256"][name]]
+    except (FileNotFoundError, KeyError, TypeError, ValueError) as error:
         raise ModelMissing(
             f"{folder} should hold {GRAPH}, {SCHEMA} and {ABOUT}; {error}. Type `dvc checkout {folder}` or `make repro`."
         ) from error

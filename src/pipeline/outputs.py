@@ -11,8 +11,7 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
     """A new folder to write into, which takes the place of ``folder`` when the block ends without an error."""
     new = folder.with_name(f".{folder.name}.new")
     old = folder.with_name(f".{folder.name}.old")
-    for leftover in (new, old):
-        shutil.rmtree(leftover, ignore_errors=True)
+    _clear(folder, old, new)
     new.mkdir(parents=True)
     try:
         yield new
@@ -20,8 +19,7 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
             folder.rename(old)
         new.rename(folder)
     finally:
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        _clear(folder, old, new)
 
 
 def write_text(text: str, path: Path) -> None:
@@ -33,3 +31,11 @@ def write_text(text: str, path: Path) -> None:
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
+
+
+def _clear(folder: Path, old: Path, new: Path) -> None:
+    """Puts the old folder back where a kill left none, and removes what is left over."""
+    if old.exists() and not folder.exists():
+        old.rename(folder)
+    for leftover in (new, old):
+        shutil.rmtree(leftover, ignore_errors=True)

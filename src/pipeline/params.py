@@ -37,7 +37,7 @@ def load_mapping(path: Path) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ParamsInvalid(f"{path} should hold the settings; it is not there. Type `make params`.") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ParamsInvalid(f"{path} should be YAML; {' '.join(str(error).split())}. Correct it there.") from error
     if not isinstance(values, dict):
         raise ParamsInvalid(f"{path} should hold `key: value` lines; it holds {type(values).__name__}. Type `make params`.")

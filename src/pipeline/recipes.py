@@ -27,7 +27,7 @@ def named(name: str) -> Recipe:
         if not (hasattr(module, "examples") and hasattr(module, "Options")):
             raise ModuleNotFoundError(name=f"pipeline.{name}")
     except ModuleNotFoundError as error:
-        if error.name != f"pipeline.{name}":
+        if not f"pipeline.{name}.".startswith(f"{error.name}."):
             raise
         raise ParamsInvalid(
             f"data.recipe is {name!r}; it should name a file in src/pipeline with `Options` and `examples`, "

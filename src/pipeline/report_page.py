@@ -33,6 +33,7 @@ def render(
     settings: Params,
 ) -> str:
     """The page as HTML text; the same numbers give the same bytes."""
+    overall = found.overall["roc_auc"]["value"]
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pipeline", "."),
         autoescape=True,
@@ -52,7 +53,7 @@ def render(
         overall=found.overall,
         rate=_rate(found),
         pictures=_pictures(found, losses),
-        slices=[_slice_table(by, rows) for by, rows in found.slices.groupby("by", sort=False)],
+        slices=[_slice_table(by, rows, overall) for by, rows in found.slices.groupby("by", sort=False)],
         slice_columns=SLICE_COLUMNS,
     )
 
@@ -72,10 +73,11 @@ def _pictures(found: Evaluation, losses: pd.DataFrame) -> dict[str, Markup]:
     return {name: _own_ids(svg, name) for name, svg in drawn.items()}
 
 
-def _slice_table(by: Any, rows: pd.DataFrame) -> dict[str, Any]:
-    table = rows.pivot_table(index=["slice", "rows", "rate"], columns="metric", values="value").reset_index()
+def _slice_table(by: Any, rows: pd.DataFrame, overall: float | None) -> dict[str, Any]:
+    table = rows.pivot(  # noqa: PD010 - pivot_table drops a metric that no slice has
+        index=["slice", "rows", "rate"], columns="metric", values="value"
+    ).reset_index()
     auc = rows[rows["metric"] == "roc_auc"]
-    overall = float((auc["value"] * auc["rows"]).sum() / auc["rows"].sum())
     return {
         "by": by,
         "rows": table.to_dict("records"),

@@ -133,15 +133,14 @@ def _rounded(value: float) -> float:
 
 def _pandera(columns: Columns) -> pandera.DataFrameSchema:
     return pandera.DataFrameSchema(
-        {
-            name: pandera.Column(checks=_checks(column), nullable=column.nullable, required=column.required)
-            for name, column in columns.items()
-        }
+        {name: pandera.Column(checks=_checks(column), nullable=column.nullable) for name, column in columns.items()}
     )
 
 
 def _checks(column: Column) -> list[pandera.Check]:
-    checks = [pandera.Check(KIND_CHECKS[column.kind], error=f"a {column.kind}")]
+    checks = [pandera.Check(KIND_CHECKS[column.kind], error=KIND_NAMES[column.kind])]
+    if column.kind == "number":
+        checks.append(pandera.Check(_finite, error="finite"))
     low, high = column.range or (None, None)
     if low is not None:
         checks.append(pandera.Check.ge(low, error=f"at least {low:g}"))
@@ -158,6 +157,10 @@ def _checks(column: Column) -> list[pandera.Check]:
     return checks
 
 
+def _finite(values: pd.Series) -> Any:
+    return ~np.isinf(values) if types.is_numeric_dtype(values) else True
+
+
 def _is_category(values: pd.Series) -> bool:
     return bool(
         types.is_string_dtype(values) or types.is_object_dtype(values) or isinstance(values.dtype, pd.CategoricalDtype)
@@ -169,6 +172,7 @@ def _not_only_numbers(values: pd.Series) -> bool:
     return len(distinct) <= MOST_NUMERIC_CATEGORIES or bool(pd.to_numeric(distinct, errors="coerce").isna().any())
 
 
+KIND_NAMES = {"number": "a number", "category": "a category (text)", "datetime": "a datetime, such as 2013-06-03 08:00"}
 KIND_CHECKS = {"number": types.is_numeric_dtype, "category": _is_category, "datetime": types.is_datetime64_any_dtype}
 
 
@@ -183,5 +187,5 @@ def _sentences(faults: pd.DataFrame) -> list[str]:
             clauses.append(f"{column} should be {wanted}")
         else:
             row, value = group[["index", "failure_case"]].iloc[0]
-            clauses.append(f"{column} should be {wanted}; {len(group)} rows are not, such as row {row}: {value}")
+            clauses.append(f"{column} should be {wanted}; {len(group)} rows are not, such as row {int(row)}: {value}")
     return clauses

@@ -3,10 +3,11 @@
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pandas.api import types
 
 from pipeline.errors import ParamsInvalid
 
-PARTS = ("year", "month", "date", "weekday", "hour")
+PARTS = {"year": "year", "month": "month", "date": "date", "weekday": "day_of_week", "hour": "hour"}
 OTHER = "other"
 
 
@@ -16,19 +17,20 @@ def values(table: pd.DataFrame, slice_name: str) -> pd.Series:
     Raises ParamsInvalid where the column or the part is unknown.
     """
     column, _, part = slice_name.partition(".")
-    if column not in table or (part and part not in PARTS):
+    dated = column in table and types.is_datetime64_any_dtype(table[column])
+    if column not in table or (part and not (dated and part in PARTS)):
         raise ParamsInvalid(
             f"data.slices and data.resample_by take a column, or a datetime column with one of .{', .'.join(PARTS)}; "
             f"{slice_name} is neither. Correct it in conf/data/ and type `make params`."
         )
     if not part:
         return table[column]
-    return getattr(table[column].dt, part)
+    return getattr(table[column].dt, PARTS[part])
 
 
 def pooled(slices: pd.Series, smallest: int) -> pd.Series:
     """The slices as text, those of fewer than ``smallest`` rows pooled as "other", missing ones named "missing"."""
-    text = slices.map(_label, na_action="ignore").fillna("missing").astype(str)
+    text = slices.astype(object).map(_label, na_action="ignore").fillna("missing").astype(str)
     small = text.value_counts()
     return text.where(~text.isin(small.index[small < smallest]), OTHER)
 
@@ -42,4 +44,4 @@ def groups(table: pd.DataFrame, resample_by: str | None) -> npt.NDArray[np.intp]
 
 
 def _label(value: object) -> str:
-    return f"{value:02g}" if isinstance(value, int | float | np.number) else str(value)
+    return f"{value:02.15g}" if isinstance(value, int | float | np.number) else str(value)

@@ -1,10 +1,11 @@
 """Splits examples into training and test rows: by time, or at random with a seed."""
 
 import pandas as pd
+from pandas.api import types
 from sklearn.model_selection import train_test_split
 
 from pipeline.config import RandomSplit, Split, TimeSplit
-from pipeline.errors import PeriodEmpty
+from pipeline.errors import ParamsInvalid, PeriodEmpty, TableInvalid
 
 
 def split(examples: pd.DataFrame, how: Split, target: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -24,7 +25,17 @@ def split(examples: pd.DataFrame, how: Split, target: str) -> tuple[pd.DataFrame
 
 def by_time(examples: pd.DataFrame, how: TimeSplit) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rows before ``test_from``, and rows from then on: nothing that is trained on comes after anything that is scored."""
-    when = examples[how.column]
+    if how.column not in examples or not types.is_datetime64_any_dtype(examples[how.column]):
+        raise ParamsInvalid(
+            f"data.split.column is {how.column}; it should be a datetime column of the examples, which are "
+            f"{', '.join(map(str, examples.columns))}. Correct it in conf/data/ and type `make params`."
+        )
+    when = examples[how.column].dt.tz_localize(None)
+    if when.isna().any():
+        raise TableInvalid(
+            f"{how.column} should say of each row on which side of {how.test_from} it is; {when.isna().sum()} rows have "
+            "none. Fill them in or leave these rows out of the table."
+        )
     start = pd.Timestamp(how.test_from)
     end = pd.Timestamp(how.test_to) if how.test_to else pd.Timestamp.max
     return examples[when < start], examples[(when >= start) & (when < end)]

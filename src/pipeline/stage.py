@@ -29,11 +29,10 @@ def run(main: Callable[[], None]) -> None:
     """Runs ``main`` and exits: 0, or 1 with one sentence on standard error (and a traceback if asked for)."""
     debug = "--debug" in sys.argv or os.environ.get(DEBUG, "") not in ("", "0")
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
-    signal.signal(signal.SIGTERM, _stop)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     try:
         main()
-    except KeyboardInterrupt:
-        sys.exit(_say("Stopped before the end. What was there before is still there: `dvc checkout` brings it back.", 130))
     except (OntimeError, OSError, MemoryError) as error:
         if debug:
             raise
@@ -86,5 +85,8 @@ def _say(text: str, status: int) -> int:
     return status
 
 
-def _stop(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _stop(number: int, _frame: FrameType | None) -> None:
+    """Leaves at once: an exception raised here may surface in a library that takes it for a fault of its own."""
+    console.show_cursor()
+    _say("Stopped before the end. What was there before is still there: `dvc checkout` brings it back.", 1)
+    os._exit(128 + number)

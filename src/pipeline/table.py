@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import pandas as pd
+from pandas.api import types
 from pydantic.dataclasses import dataclass
 
 from pipeline.config import CLOSED, Data
@@ -20,6 +21,11 @@ def examples(tables: Mapping[str, pd.DataFrame], data: Data, _options: Options) 
 
     Raises TableInvalid where no row has the positive label, or every row has it.
     """
+    if len(tables) != 1:
+        raise TableInvalid(
+            f"The recipe `table` takes one table; data.tables of conf/data/{data.name}.yaml has {len(tables)}. Leave one, "
+            "or write a recipe of your own."
+        )
     (table,) = tables.values()
     target = data.target
     if target.name not in table:
@@ -28,6 +34,8 @@ def examples(tables: Mapping[str, pd.DataFrame], data: Data, _options: Options) 
             f"Correct conf/data/{data.name}.yaml."
         )
     known = table[table[target.name].notna()]
+    if types.is_float_dtype(known[target.name]) and (known[target.name] % 1 == 0).all():
+        known = known.assign(**{target.name: known[target.name].astype("int64")})  # whole labels beside missing ones
     label = (known[target.name].astype(str) == str(target.positive)).astype("int8")
     if label.nunique() < 2:
         seen = ", ".join(sorted(known[target.name].astype(str).unique())[:10])

@@ -1,6 +1,7 @@
 """Reads tables from CSV and Parquet files, and writes Parquet files that are the same bytes every time."""
 
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO
@@ -14,6 +15,8 @@ from pipeline.config import Columns
 from pipeline.errors import SchemaMismatch, TableInvalid
 
 CSV_ENDINGS = (".csv", ".csv.zip", ".csv.gz", ".csv.bz2", ".csv.zst", ".tsv")
+# What the readers raise for a damaged or empty file.
+UNREADABLE = (pa.ArrowException, zipfile.BadZipFile, zlib.error, EOFError, IndexError, OSError, UnicodeDecodeError)
 PARQUET_ENDINGS = (".parquet", ".pq")
 
 
@@ -25,13 +28,14 @@ def read_source(path: Path, columns: Columns) -> pa.Table:
     """
     try:
         if path.name.endswith(PARQUET_ENDINGS):
-            return pa.parquet.read_table(path)
+            _refuse_twins(pa.parquet.read_schema(path).names)
+            return _dates_as_datetimes(pa.parquet.read_table(path), columns)
         if path.name.endswith(".csv.zip"):
             with zipfile.ZipFile(path) as archive, archive.open(archive.namelist()[0]) as file:
                 return _read_csv(file, columns)
         if path.name.endswith(CSV_ENDINGS):
             return _read_csv(path, columns)
-    except (pa.ArrowException, zipfile.BadZipFile, EOFError, OSError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise TableInvalid(f"{path} cannot be read as a table: {_first_line(error)}. Replace it by a whole file.") from error
     raise TableInvalid(
         f"{path} should be a CSV or Parquet file ({', '.join(CSV_ENDINGS + PARQUET_ENDINGS)}); "
@@ -81,8 +85,20 @@ def _read_csv(file: Path | IO[bytes], columns: Columns) -> pa.Table:
         parse_options=pa.csv.ParseOptions(delimiter="\t" if tabs else ",", newlines_in_values=True),
         convert_options=pa.csv.ConvertOptions(column_types=text, strings_can_be_null=True),
     )
-    if twice := sorted({name for name in table.column_names if table.column_names.count(name) > 1}):
+    _refuse_twins(table.column_names)
+    return _dates_as_datetimes(table, columns)
+
+
+def _refuse_twins(names: list[str]) -> None:
+    if twice := sorted({name for name in names if names.count(name) > 1}):
         raise TableInvalid(f"The table has more than one column named {', '.join(twice)}. Rename all but one.")
+
+
+def _dates_as_datetimes(table: pa.Table, columns: Columns) -> pa.Table:
+    """Midnight for the dates of columns that are declared as datetimes."""
+    for index, field in enumerate(table.schema):
+        if field.name in columns and columns[field.name].kind == "datetime" and pa.types.is_date(field.type):
+            table = table.set_column(index, field.name, table.column(index).cast(pa.timestamp("s")))
     return table
 
 

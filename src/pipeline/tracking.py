@@ -65,15 +65,20 @@ def tags() -> dict[str, str]:
     for name in ("DVC_EXP_NAME", "DVC_EXP_BASELINE_REV", "DVC_STAGE"):
         if name in os.environ:
             found[name] = os.environ[name]
-    return {**found, **lock_hashes(Path("dvc.lock"))}
+    return {**found, **lock_hashes(Path("dvc.lock"), running=os.environ.get("DVC_STAGE", ""))}
 
 
-def lock_hashes(lock: Path) -> dict[str, str]:
-    """The md5 that dvc.lock holds of each output, as ``dvc.<path>``."""
+def lock_hashes(lock: Path, running: str = "") -> dict[str, str]:
+    """The md5 that dvc.lock holds of each output, as ``dvc.<path>``, but for those of the stage that is running."""
     if not lock.is_file():
         return {}
     stages = (yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages", {})
-    return {f"dvc.{out['path']}": str(out["md5"]) for stage in stages.values() for out in stage.get("outs", [])}
+    return {
+        f"dvc.{out['path']}": str(out["md5"])
+        for name, stage in stages.items()
+        if name != running
+        for out in stage.get("outs", [])
+    }
 
 
 def repository() -> Path:

@@ -29,8 +29,8 @@ def main() -> None:
         rows = tables.read(TRAIN_TABLE)
         packed = inputs.frame(rows, data.columns)
         truth = rows[data.target.name].to_numpy()
-        held_out = fitting.held_out(rows, data.target.name, data.split, settings.train)
-    fitted = fitting.fit(packed, truth, held_out, data.columns, settings.model, settings.train, stage.step)
+        folds = fitting.folds(rows, data.target.name, data.split, settings.train)
+    fitted = fitting.fit(packed, truth, folds, data.columns, settings.model, settings.train, stage.step)
     with stage.step("export the graph and compare it on every row"):
         graph = onnx_graph.to_graph(fitted.model, data.columns)
         scorer = model_directory.session(graph.SerializeToString())

@@ -1,0 +1,45 @@
+"""What the stages do and the bare script does not, step by step: its one line of JSON holds the seconds of each."""
+
+import json
+
+import bare
+import numpy as np
+from bare import step
+
+from pipeline import importances, inputs, model_directory, onnx_graph, params, parity, schema
+
+
+def main() -> None:
+    settings = params.load()
+    data, columns = settings.data, settings.data.columns
+    raw = bare.read(settings, copies=1)
+    with step("check the raw tables"):
+        for name, declared in data.tables.items():
+            schema.check(raw[name], declared.columns, name, settings.ingest.invalid_rows_allowed)
+    train, test = bare.examples(raw, settings)
+    with step("check the examples"):
+        for part in (train, test):
+            schema.check(part, columns, "of examples")
+    with step("describe the columns"):
+        schema.describe(data.dataset(), train)
+    fitted = bare.fit(train, settings)
+    with step("export the graph"):
+        scorer = model_directory.session(onnx_graph.to_graph(fitted.model, columns).SerializeToString())
+    with step("compare the graph on every row"):
+        for packed in (inputs.frame(part, columns) for part in (train, test)):
+            found = model_directory.probability(scorer, inputs.arrays(packed, columns))
+            parity.compare(fitted.model.probability(packed), found)
+    with step("importances of the columns"):
+        sample = test.iloc[np.random.default_rng(0).permutation(len(test))[: settings.evaluate.importance_rows]]
+        importances.permuted(
+            lambda arrays: model_directory.probability(scorer, arrays),
+            inputs.arrays(inputs.frame(sample, columns), columns),
+            sample[data.target.name].to_numpy(),
+            columns,
+            settings.evaluate.seed,
+        )
+    print(json.dumps({"seconds": bare.SECONDS}))
+
+
+if __name__ == "__main__":
+    main()

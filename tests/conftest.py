@@ -1,0 +1,123 @@
+"""What several tests share: a small table of every kind of column, a model fitted on it, settings, and another process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import threadpoolctl
+
+import pipeline
+from pipeline import config, fitting, inputs, stage
+
+COLUMNS = {
+    "size": config.Column("number"),
+    "weight": config.Column("number"),
+    "colour": config.Column("category"),
+    "moment": config.Column("datetime"),
+}
+MODELS = {
+    "hgb": config.HistGradientBoosting("hgb", 0.1, trees=15, leaves=8, rows_per_leaf=5, l2=1.0, columns_per_split=0.8),
+    "logistic": config.Logistic("logistic", inverse_penalty=1.0, iterations=500),
+}
+TRAIN = config.Train(seed=3, folds=3, threshold="f1")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Threads that wait for each other cost seconds on a busy machine, and small tables gain nothing from them."""
+    with threadpoolctl.threadpool_limits(1):
+        yield
+
+
+@pytest.fixture
+def values():
+    """The smallest mapping that is a whole params.yaml."""
+    return {
+        "data": {
+            "name": "things",
+            "recipe": "table",
+            "source": {"path": "things.csv"},
+            "tables": {"table": {"file": "things.csv", "columns": {"size": {"kind": "number"}}}},
+            "target": {"name": "good", "positive": "yes"},
+            "columns": {"size": {"kind": "number", "range": [0, None]}},
+            "split": {"by": "random", "test_share": 0.25, "seed": 1},
+        },
+        "model": {"name": "logistic", "inverse_penalty": 1.0, "iterations": 100},
+        "ingest": {"invalid_rows_allowed": 0},
+        "preprocess": {"decimals": 3},
+        "train": {"seed": 1, "folds": 3, "threshold": "f1"},
+        "evaluate": {
+            "seed": 1,
+            "resamples": 20,
+            "confidence": 0.9,
+            "calibration_bins": 5,
+            "smallest_slice": 1,
+            "importance_rows": 100,
+        },
+    }
+
+
+@pytest.fixture(scope="session")
+def rows():
+    """300 rows of COLUMNS, some of their values missing, and a target that depends on all of them."""
+    random = np.random.default_rng(5)
+    n = 300
+    size, colour = random.normal(size=n), random.integers(0, 3, n)
+    moment = pd.Timestamp("2012-02-27 00:30") + pd.to_timedelta(random.integers(0, 10_000, n), "min")
+    score = size + (colour == 1) + (moment.hour > 12) + random.normal(size=n)
+    table = pd.DataFrame(
+        {
+            "size": size.round(3),
+            "weight": random.integers(1, 9, n),
+            "colour": np.array(["red", "green", "blue"])[colour],
+            "moment": moment,
+            "good": (score > 1).astype("int8"),
+        }
+    )
+    table.loc[::17, "size"] = np.nan
+    table.loc[::19, "colour"] = None
+    table.loc[::23, "moment"] = pd.NaT
+    return table
+
+
+@pytest.fixture(scope="session")
+def fitted(rows):
+    """A function from a model's name, and the columns it may use, to the fitted model."""
+    known = {}
+
+    def fit(name="hgb", columns=COLUMNS):
+        key = name, tuple(columns)
+        if key not in known:
+            packed, truth = inputs.frame(rows, columns), rows["good"].to_numpy()
+            folds = np.arange(len(rows)) % TRAIN.folds
+            known[key] = fitting.fit(packed, truth, folds, columns, MODELS[name], TRAIN, stage.step)
+        return known[key]
+
+    return fit
+
+
+@pytest.fixture
+def columns():
+    """One column of each kind, and a second number."""
+    return dict(COLUMNS)
+
+
+@pytest.fixture
+def python():
+    """A function that runs code in another Python process, with this package and more environment."""
+
+    def start(code, *arguments, **environment):
+        source = str(Path(pipeline.__file__).parents[1])
+        return subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            env={**os.environ, "PYTHONPATH": source, "OMP_NUM_THREADS": "1", **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return start

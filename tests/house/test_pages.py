@@ -1,0 +1,97 @@
+"""What README.md claims: its commands, files, settings and numbers are those of this repository."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from pipeline import compose
+
+PAGE = Path("README.md").read_text()
+BLOCKS = "\n".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL))
+COMMANDS = [line.split("#")[0].strip() for line in BLOCKS.splitlines() if line.split("#")[0].strip()]
+INLINE = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", PAGE, flags=re.DOTALL))
+TARGETS = set(re.findall(r"^([a-z-]+):", Path("Makefile").read_text(), re.MULTILINE))
+TOOLS = {"make", "dvc", "mlflow"}
+WRITTEN_BY_STAGES = {"data/report/report.html"}
+EXAMPLES = {"conf/data/mine.yaml"}
+LABELS = {
+    "ROC AUC": "roc_auc",
+    "Average precision": "average_precision",
+    "Brier score": "brier",
+    "Calibration error": "calibration_error",
+}
+
+
+def test_the_page_is_short():
+    assert len(PAGE.split()) < 600
+
+
+def test_every_command_is_one_of_a_tool_that_setup_installs():
+    assert COMMANDS
+    assert {shlex.split(command)[0] for command in COMMANDS} <= TOOLS
+    for name in TOOLS - {"make"}:
+        assert (Path(".venv/bin") / name).exists()
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z-]+)", "\n".join([*COMMANDS, *INLINE])))))
+def test_a_make_target_exists(target):
+    assert target in TARGETS
+
+
+@pytest.mark.parametrize("command", [command for command in [*COMMANDS, *INLINE] if " -S " in command])
+def test_the_overrides_of_an_experiment_compose(command):
+    words = shlex.split(command)
+    for override in (words[i + 1] for i, word in enumerate(words) if word == "-S"):
+        key, _, value = override.partition("=")
+        choices = re.fullmatch(r"choice\((.*)\)", value)
+        for one in choices[1].split(",") if choices else [value]:
+            if one != "mine":
+                compose.compose(overrides=[f"{key}={one}"])
+
+
+@pytest.mark.parametrize(
+    "path", sorted({word for word in INLINE if re.fullmatch(r"[\w.-]+(/[\w.-]+)*/?", word) and "/" in word})
+)
+def test_a_file_or_folder_exists(path):
+    if path not in WRITTEN_BY_STAGES | EXAMPLES:
+        assert Path(path).exists() or list(Path().glob(f"*/{path}")), f"README.md names {path}"
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_the_scores_are_those_of_the_committed_metrics(label):
+    row = re.search(rf"^\| {label} \| ([\d.]+) \| ([\d.]+) to ([\d.]+) \|", PAGE, re.MULTILINE)
+    found = json.loads(Path("data/report/metrics.json").read_text())[LABELS[label]]
+
+    assert row, f"README.md has a row for {label}"
+    assert [f"{found[end]:.3f}" for end in ("value", "low", "high")] == list(row.groups())
+
+
+def test_every_setting_of_the_environment_is_in_the_example():
+    example = Path(".env.example").read_text()
+    source = "\n".join(path.read_text() for path in Path("src").rglob("*.py"))
+    read = set(re.findall(r'"((?:MLFLOW|ONTIME)_[A-Z_]+)"', source))
+
+    assert read
+    assert [name for name in sorted(read) if name not in example] == []
+
+
+def test_nothing_but_its_own_recipe_names_a_column_of_the_flights():
+    columns = set(re.findall(r"^ +(\w+): \{kind", Path("conf/data/flights.yaml").read_text(), re.MULTILINE))
+    common = {
+        "year",
+        "month",
+        "day",
+        "minute",
+        "hour",
+        "seats",
+        "visibility",
+        "temperature",
+    }  # English, or parts of any datetime
+    mine = {Path("src/pipeline/flights.py"), Path("conf/data/flights.yaml")}
+    for path in [*Path("src").rglob("*.py"), *Path("src").rglob("*.j2"), *Path("conf").rglob("*.yaml"), Path("dvc.yaml")]:
+        if path not in mine:
+            named = {name for name in columns - common if re.search(rf"\b{name}\b", path.read_text())}
+            assert named == set(), f"{path} names {named}"

@@ -1,0 +1,102 @@
+"""params.yaml is read whole or refused, and conf/ may not bind it to a machine."""
+
+import pytest
+import yaml
+
+from pipeline import config, params
+from pipeline.errors import ParamsInvalid
+
+
+@pytest.fixture
+def conf(tmp_path):
+    folder = tmp_path / "conf"
+    folder.mkdir()
+    return folder
+
+
+def test_settings_are_read_from_the_file(tmp_path, conf, values):
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(values))
+
+    assert params.load(path, conf) == config.read(values)
+
+
+def test_a_faulty_file_is_refused_by_key(tmp_path, conf, values):
+    path = tmp_path / "params.yaml"
+    values["train"]["seed"] = "x"
+    path.write_text(yaml.safe_dump(values))
+
+    with pytest.raises(ParamsInvalid, match=r"train\.seed is 'x'"):
+        params.load(path, conf)
+
+
+def test_a_missing_file_is_named_with_the_command_that_makes_it(tmp_path):
+    with pytest.raises(ParamsInvalid, match=r"params\.yaml should hold the settings; it is not there. Type `make params`"):
+        params.load_mapping(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize(("text", "kind"), [("", "NoneType"), ("- 1\n- 2\n", "list"), ("seed\n", "str")])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path, text, kind):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+
+    with pytest.raises(ParamsInvalid, match=f"should hold `key: value` lines; it holds {kind}"):
+        params.load_mapping(path)
+
+
+def test_a_file_that_is_no_yaml_is_refused_in_one_line(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("train: {seed: 1\nmodel: [")
+
+    with pytest.raises(ParamsInvalid, match=r"params\.yaml should be YAML; while parsing") as refused:
+        params.load_mapping(path)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_bytes(b"train: \xff\xfe")
+
+    with pytest.raises(ParamsInvalid, match=r"params\.yaml should be YAML"):
+        params.load_mapping(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "resolver"),
+    [
+        ("${oc.env:HOME}", "oc.env"),
+        ("at ${now:%Y}", "now"),
+        ("${hydra:runtime.cwd}", "hydra"),
+        ("${oc.decode:${oc.env:SEED}}", "oc.env"),
+        ("${ oc.env : HOME}", "oc.env"),
+    ],
+)
+def test_a_value_of_this_machine_is_refused_by_file_and_key(conf, text, resolver):
+    (conf / "data").mkdir()
+    (conf / "data" / "mine.yaml").write_text(yaml.safe_dump({"source": {"path": text}}))
+
+    with pytest.raises(ParamsInvalid, match=rf"mine\.yaml: source\.path is .*\${{{resolver}:}} would write this machine"):
+        params.refuse_machine_values(conf)
+
+
+def test_a_value_of_this_machine_is_found_in_a_list(conf):
+    (conf / "config.yaml").write_text("slices: [a, '${oc.env:HOME}']\n")
+
+    with pytest.raises(ParamsInvalid, match="slices is"):
+        params.refuse_machine_values(conf)
+
+
+@pytest.mark.parametrize("text", ["${data.source.path}", "${oc.select:model.name,hgb}", "12:30"])
+def test_references_and_resolvers_of_the_same_value_everywhere_pass(conf, text):
+    (conf / "config.yaml").write_text(yaml.safe_dump({"path": text}))
+
+    params.refuse_machine_values(conf)
+
+
+def test_loading_looks_at_conf_too(tmp_path, conf, values):
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(values))
+    (conf / "config.yaml").write_text("seed: ${oc.env:SEED}\n")
+
+    with pytest.raises(ParamsInvalid, match="secrets belong elsewhere"):
+        params.load(path, conf)

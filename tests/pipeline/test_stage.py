@@ -1,0 +1,141 @@
+"""A stage ends as a person wants to read it: one line per step, one sentence per failure, a traceback if asked for."""
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pipeline
+
+FAILING = """
+import sys
+from pipeline import errors, stage
+def main():
+    with stage.step("read the table"):
+        raise {error}
+stage.run(main)
+"""
+REFUSED = FAILING.format(error='errors.TableInvalid("Table [t] is damaged. Replace it.")')
+
+
+def test_a_failure_is_one_sentence_and_exit_status_1(python):
+    done = python(REFUSED, ONTIME_DEBUG="")
+
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "error: Table [t] is damaged. Replace it.\n")
+
+
+def test_a_long_sentence_is_not_broken_into_lines(python):
+    done = python(FAILING.format(error='errors.TableInvalid("word " * 100 + "end")'), ONTIME_DEBUG="", COLUMNS="40")
+
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("debug", ["1", "yes"])
+def test_debugging_shows_the_traceback(python, debug):
+    done = python(REFUSED, ONTIME_DEBUG=debug)
+
+    assert done.returncode == 1
+    assert "Traceback (most recent call last)" in done.stderr
+    assert "pipeline.errors.TableInvalid: Table [t] is damaged" in done.stderr
+
+
+def test_the_option_debug_shows_the_traceback_too(python):
+    assert "Traceback" in python(REFUSED, "--debug", ONTIME_DEBUG="").stderr
+
+
+@pytest.mark.parametrize("debug", ["", "0"])
+def test_without_debugging_there_is_no_traceback(python, debug):
+    assert "Traceback" not in python(REFUSED, ONTIME_DEBUG=debug).stderr
+
+
+def test_the_option_debug_is_taken_from_the_arguments(python):
+    code = "import sys; from pipeline import stage; stage.run(lambda: print(sys.argv[1:]))"
+
+    assert python(code, "--debug", "--check", ONTIME_DEBUG="").stdout == "['--check']\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("FileNotFoundError(2, 'No such file or directory', 'a.csv')", "Reading or writing a.csv failed: No such file or"),
+        ("OSError(28, 'No space left on device')", "Reading or writing failed: No space left on device. Make room"),
+        ("MemoryError()", "This machine has too little free memory"),
+    ],
+)
+def test_what_the_machine_lacks_is_one_sentence_too(python, error, words):
+    done = python(FAILING.format(error=error), ONTIME_DEBUG="")
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {words}")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_mistake_of_ours_keeps_its_traceback(python):
+    done = python(FAILING.format(error="KeyError('x')"), ONTIME_DEBUG="")
+
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+def test_success_is_exit_status_0(python):
+    done = python("from pipeline import stage; stage.run(lambda: None)")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+STEPS = """
+from pipeline import stage
+def main():
+    with stage.step("read [the] table", 3) as advance:
+        for _ in range(3): advance()
+    stage.say("12 rows [were] left out")
+    stage.warn("the server is [down]")
+stage.run(main)
+"""
+
+
+def test_a_step_is_one_line_with_its_time_where_there_is_no_terminal(python):
+    lines = python(STEPS).stderr.splitlines()
+
+    assert re.fullmatch(r"  read \[the\] table +\d+\.\d s", lines[0])
+    assert lines[1:] == ["  12 rows [were] left out", "  warning: the server is [down]"]
+
+
+def test_a_log_has_no_colours(python):
+    assert "\x1b" not in python(STEPS).stderr + python(REFUSED).stderr
+
+
+def test_a_step_that_fails_claims_no_time(python):
+    assert "read the table" not in python(REFUSED, ONTIME_DEBUG="").stderr
+
+
+WAITING = """
+import time
+from pipeline import stage
+def main():
+    print("ready", flush=True)
+    time.sleep(60)
+stage.run(main)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stage_that_is_stopped_says_so(number):
+    source = str(Path(pipeline.__file__).parents[1])
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITING],
+        env={"PYTHONPATH": source},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    _, said = process.communicate(timeout=30)
+
+    assert process.returncode == 128 + number
+    assert said.startswith("error: Stopped before the end.")
+    assert "Traceback" not in said
