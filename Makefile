@@ -9,10 +9,14 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 py
   $(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
 VENV := .venv
 READY := $(VENV)/.ready
+ifneq ($(wildcard .env),)
+include .env
+export $(shell sed -nE 's/^([A-Z_]+)=.*/\1/p' .env)
+endif
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 SOURCES := src serving db tests notebooks
-TYPED := src/pipeline
+TYPED := src/pipeline $(wildcard serving/prediction_api db/data_api)
 
 ## Start here
 .PHONY: help setup repro test

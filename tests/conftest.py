@@ -48,7 +48,7 @@ def values():
         },
         "model": {"name": "logistic", "inverse_penalty": 1.0, "iterations": 100},
         "ingest": {"invalid_rows_allowed": 0},
-        "preprocess": {"decimals": 3},
+        "preprocess": {"invalid_rows_allowed": 0},
         "train": {"seed": 1, "folds": 3, "threshold": "f1"},
         "evaluate": {
             "seed": 1,

@@ -4,7 +4,7 @@ Four floors, each importing only from those below it (tests/house/test_floors.py
 
 1. verbs: ``compose`` and the stages ``ingest``, ``preprocess``, ``train``, ``evaluate``
 2. files that touch the world: ``sources``, ``tables``, ``params``, ``model_directory``, ``tracking``, ``report_page``,
-   ``outputs``, ``stage``
+   ``outputs``, ``digests``, ``recipes``, ``stage``
 3. recipes, which turn raw tables into examples: ``flights``, ``table``
 4. pure logic: everything else
 """

@@ -39,6 +39,26 @@ def platt(log_odds: Floats, truth: npt.NDArray[Any]) -> tuple[float, float]:
     return round(float(fitted.coef_[0, 0]), 4), round(float(fitted.intercept_[0]), 4)
 
 
+def scaling(log_odds: Floats, truth: npt.NDArray[Any], folds: npt.NDArray[np.intp]) -> tuple[float, float]:
+    """Slope and intercept for unseen log-odds [n]: Platt's, if they help rows of folds that they were not fitted on.
+
+    A model fitted to the log loss is often calibrated as it is; then these are 1 and 0, because fitted ones would carry the
+    drift between the folds into what comes after them.
+    """
+    gain = 0.0
+    for fold in np.unique(folds):
+        inside = folds == fold
+        fitted = platt(log_odds[~inside], truth[~inside])
+        gain += _loss(log_odds[inside], truth[inside], 1.0, 0.0) - _loss(log_odds[inside], truth[inside], *fitted)
+    return platt(log_odds, truth) if gain > 0 else (1.0, 0.0)
+
+
+def _loss(log_odds: Floats, truth: npt.NDArray[Any], slope: float, intercept: float) -> float:
+    """The summed log loss of scaled log-odds."""
+    scaled = slope * log_odds + intercept
+    return float(np.sum(np.logaddexp(0, scaled) - truth * scaled))
+
+
 def threshold(how: str | float, probability: Floats, truth: npt.NDArray[Any]) -> float:
     """The probability from which a case is called positive, to four digits.
 

@@ -17,8 +17,9 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pipeline import config, stage
+from pipeline import config, recipes, stage
 from pipeline.errors import ParamsInvalid, ParamsStale
+from pipeline.keys import leaves
 from pipeline.params import CONF, PARAMS, load_mapping, refuse_machine_values
 
 SHOWN = 6  # differing keys that the message names before it counts the rest
@@ -37,8 +38,13 @@ def compose(conf: Path = CONF, overrides: Sequence[str] = ()) -> dict[str, Any]:
             values = cast("dict[str, Any]", OmegaConf.to_container(composed, resolve=True))
     except (HydraException, OmegaConfBaseException) as error:
         raise ParamsInvalid(f"conf/ does not compose: {' '.join(str(error).split())}. Correct it there.") from error
-    config.read(values)
+    _check(config.read(values))
     return values
+
+
+def _check(settings: config.Params) -> None:
+    """Raises ParamsInvalid where the data set names no recipe, or settings that its recipe does not take."""
+    config.parse(recipes.named(settings.data.recipe).Options, settings.data.options, prefix="data")
 
 
 def write(values: Mapping[str, Any], path: Path) -> None:
@@ -49,7 +55,7 @@ def write(values: Mapping[str, Any], path: Path) -> None:
 
 def check(values: Mapping[str, Any], composed: Mapping[str, Any], path: Path = PARAMS) -> None:
     """Raises ParamsStale, which says per group what differs and what to type, unless the two are equal."""
-    found, wanted = _flat(values), _flat(composed)
+    found, wanted = dict(leaves(values)), dict(leaves(composed))
     moved = [key for key in {**wanted, **found} if found.get(key, "absent") != wanted.get(key, "absent")]
     if not moved:
         return
@@ -77,14 +83,6 @@ def main() -> None:
         check(load_mapping(PARAMS), composed)
     else:
         write(composed, PARAMS)
-
-
-def _flat(values: Any, key: str = "") -> dict[str, Any]:
-    if isinstance(values, Mapping) and values:
-        return {
-            k: v for name, value in values.items() for k, v in _flat(value, f"{key}.{name}" if key else str(name)).items()
-        }
-    return {key: values}
 
 
 if __name__ == "__main__":

@@ -11,9 +11,11 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from pipeline.errors import ParamsInvalid
+from pipeline.keys import leaves
 
-CLOSED = ConfigDict(extra="forbid", strict=True)
+CLOSED = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 Share = Annotated[float, Field(gt=0, lt=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what numpy and scikit-learn take
 Kind = Literal["number", "category", "datetime"]
 # Text that composition should have replaced: a value nobody gave, or an interpolation nobody resolved.
 UNRESOLVED = ("???", "${")
@@ -56,6 +58,7 @@ class RawTable:
     file: str
     columns: Columns
     sha256: str | None = None
+    missing: tuple[str, ...] = ("", "NA", "N/A", "NaN", "nan", "NULL", "null")  # what a CSV file writes for no value
 
 
 @dataclass(frozen=True, config=CLOSED)
@@ -83,7 +86,7 @@ class RandomSplit:
 
     by: Literal["random"]
     test_share: Share
-    seed: int
+    seed: Seed
     stratify: bool = True
 
 
@@ -98,6 +101,7 @@ class Dataset:
     target: Target
     columns: Columns
     split: Split
+    options: dict[str, Any] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=CLOSED)
@@ -117,7 +121,7 @@ class Data:
 
     def dataset(self) -> Dataset:
         """The part that travels with the examples."""
-        return Dataset(self.name, self.target, self.columns, self.split)
+        return Dataset(self.name, self.target, self.columns, self.split, self.options)
 
 
 @dataclass(frozen=True, config=CLOSED)
@@ -154,16 +158,16 @@ class Ingest:
 
 @dataclass(frozen=True, config=CLOSED)
 class Preprocess:
-    """How examples are written."""
+    """How examples are checked before they are written."""
 
-    decimals: Annotated[int, Field(ge=0, le=9)]
+    invalid_rows_allowed: Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True, config=CLOSED)
 class Train:
     """How a model is fitted, calibrated and given its threshold, on the training period alone."""
 
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
     folds: Annotated[int, Field(ge=2, le=20)]
     threshold: Literal["f1", "rate"] | Share
 
@@ -172,7 +176,7 @@ class Train:
 class Evaluate:
     """How the test period is scored."""
 
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
     resamples: Annotated[int, Field(ge=20, le=10_000)]
     confidence: Share
     calibration_bins: Annotated[int, Field(ge=2, le=100)]
@@ -204,11 +208,42 @@ def read(values: Mapping[str, Any]) -> Params:
         own = {key: value for key, value in data.items() if key not in common}
         values = {**values, "data": {**shared, "options": own}}
     params = parse(Params, values)
-    if params.data.target.name in params.data.columns:
-        raise ParamsInvalid(
-            _sentence([f"data.columns.{params.data.target.name} is the target, which gives the model the answer"])
-        )
+    if faults := list(_contradictions(params.data)):
+        raise ParamsInvalid(_sentence(faults))
     return params
+
+
+def _contradictions(data: Data) -> Iterator[str]:
+    """What is wrong between settings each of which could be right."""
+    if not data.columns:
+        yield "data.columns is empty; a model needs at least one column"
+    if data.target.name in data.columns:
+        yield f"data.columns.{data.target.name} is the target, which gives the model the answer"
+    yield from _wrong_ranges(data.columns)
+    for index, slice_name in enumerate(data.slices):
+        yield from _unknown_column(f"data.slices[{index}]", slice_name, data)
+    if data.resample_by:
+        yield from _unknown_column("data.resample_by", data.resample_by, data)
+    if isinstance(data.split, TimeSplit):
+        if data.split.column not in data.columns or data.columns[data.split.column].kind != "datetime":
+            yield f"data.split.column is {data.split.column}; it should be a datetime column of data.columns"
+        if data.split.test_to and data.split.test_to <= data.split.test_from:
+            yield "data.split.test_to should be after data.split.test_from"
+
+
+def _wrong_ranges(columns: Columns) -> Iterator[str]:
+    for name, column in columns.items():
+        low, high = column.range or (None, None)
+        if column.range and column.kind != "number":
+            yield f"data.columns.{name}.range goes with `kind: number`, not with {column.kind}"
+        if low is not None and high is not None and low > high:
+            yield f"data.columns.{name}.range is [{low:g}, {high:g}]; the lower end comes first"
+
+
+def _unknown_column(key: str, slice_name: str, data: Data) -> Iterator[str]:
+    column, _, part = slice_name.partition(".")
+    if column not in data.columns or (part and data.columns[column].kind != "datetime"):
+        yield f"{key} is {slice_name}; it should be in data.columns, or a datetime in there with a part such as .month"
 
 
 def parse(kind: type[T], values: Any, prefix: str = "") -> T:
@@ -216,7 +251,10 @@ def parse(kind: type[T], values: Any, prefix: str = "") -> T:
 
     Raises ParamsInvalid, which names every faulty key in full.
     """
-    faults = [f"{key} is still {text!r}, which nothing has replaced" for key, text in _unresolved(values, prefix)]
+    unresolved = [(key, text) for key, text in leaves(values, prefix) if isinstance(text, str)]
+    faults = [
+        f"{key} is still {t!r}, which nothing has replaced" for key, t in unresolved if any(m in t for m in UNRESOLVED)
+    ]
     if faults:
         raise ParamsInvalid(_sentence(faults))
     try:
@@ -236,17 +274,6 @@ def _sentence(faults: list[str]) -> str:
         f"params.yaml does not hold the settings that the stages take: {'; '.join(faults)}. "
         "Correct it in conf/ and type `make params`, or correct the -S of `dvc exp run`."
     )
-
-
-def _unresolved(values: Any, key: str) -> Iterator[tuple[str, str]]:
-    if isinstance(values, Mapping):
-        for name, value in values.items():
-            yield from _unresolved(value, f"{key}.{name}" if key else str(name))
-    elif isinstance(values, list | tuple):
-        for index, value in enumerate(values):
-            yield from _unresolved(value, f"{key}[{index}]")
-    elif isinstance(values, str) and any(mark in values for mark in UNRESOLVED):
-        yield key, values
 
 
 def _full_key(location: tuple[int | str, ...], values: Any, prefix: str) -> str:

@@ -16,6 +16,7 @@ from pipeline.config import Columns, HistGradientBoosting, Logistic, Model
 from pipeline.schema import feature_names
 
 MINUTE, DAY, WEEK = 60.0, 86_400.0, 7.0
+SPLITTABLE = 20  # leaves that a small table can fill: a leaf needs no more than this share of its rows
 THURSDAY = 3.0  # 1970-01-01 was one, counted from Monday
 
 
@@ -35,14 +36,14 @@ class DatetimeParts(TransformerMixin, BaseEstimator):
         return np.hstack([minutes, days - np.floor(days / WEEK) * WEEK]).astype(np.float32)
 
 
-def build(model: Model, columns: Columns, seed: int) -> Pipeline:
+def build(model: Model, columns: Columns, rows: int, seed: int) -> Pipeline:
     """An unfitted pipeline for a frame that ``inputs.frame`` made; it accepts missing values and unseen categories."""
     if isinstance(model, HistGradientBoosting):
-        return _trees(model, columns, seed)
+        return _trees(model, columns, rows, seed)
     return _logistic(model, columns)
 
 
-def _trees(model: HistGradientBoosting, columns: Columns, seed: int) -> Pipeline:
+def _trees(model: HistGradientBoosting, columns: Columns, rows: int, seed: int) -> Pipeline:
     # Codes, not native categories: skl2onnx turns native ones into a graph that is silently wrong.
     codes = OrdinalEncoder(
         handle_unknown="use_encoded_value", unknown_value=np.nan, encoded_missing_value=np.nan, dtype=np.float32
@@ -51,7 +52,7 @@ def _trees(model: HistGradientBoosting, columns: Columns, seed: int) -> Pipeline
         learning_rate=model.learning_rate,
         max_iter=model.trees,
         max_leaf_nodes=model.leaves,
-        min_samples_leaf=model.rows_per_leaf,
+        min_samples_leaf=min(model.rows_per_leaf, max(rows // SPLITTABLE, 1)),
         l2_regularization=model.l2,
         max_features=model.columns_per_split,
         early_stopping=False,

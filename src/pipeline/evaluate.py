@@ -71,11 +71,13 @@ def _write(found: Evaluation, losses: pd.DataFrame, about: dict[str, Any], data:
         "importances": losses,
         "slices": found.slices,
     }
-    for name, table in plots.items():
-        outputs.write_text(table.to_csv(index=False, lineterminator="\n"), PLOTS / f"{name}.csv")
-    outputs.write_text(json.dumps(found.overall, indent=2) + "\n", METRICS)
     counts = json.loads(COUNTS.read_text(encoding="utf-8"))
-    outputs.write_text(report_page.render(found, losses, about, counts, data, settings), PAGE)
+    page = report_page.render(found, losses, about, counts, data, settings)
+    with outputs.replaced_folder(PLOTS) as folder:
+        for name, table in plots.items():
+            table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    outputs.write_text(json.dumps(found.overall, indent=2) + "\n", METRICS)
+    outputs.write_text(page, PAGE)
 
 
 def _track(found: Evaluation, about: dict[str, Any], settings: Params) -> None:

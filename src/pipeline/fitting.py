@@ -39,7 +39,7 @@ def fit(
     settings: Train,
     step: Step,
 ) -> Fitted:
-    """Cross-fits by fold for calibration (Platt 1999) and threshold, then fits on all rows.
+    """Cross-fits by fold for calibration (Platt 1999, where it helps) and threshold, then fits on all rows.
 
     ``packed`` is a frame that ``inputs.frame`` made, ``truth`` [n] is 0 or 1, ``folds`` [n] numbers the fold of each row.
     """
@@ -47,16 +47,17 @@ def fit(
     for fold in np.unique(folds):
         inside = folds == fold
         with step(f"fit {model.name} without fold {fold + 1} of {folds.max() + 1}"):
-            trial = estimator.build(model, columns, settings.seed).fit(packed[~inside], truth[~inside])
+            trial = estimator.build(model, columns, int((~inside).sum()), settings.seed)
+            trial.fit(packed[~inside], truth[~inside])
             unseen[inside] = trial.decision_function(packed[inside])
     with step("calibrate on the rows of the unseen folds"):
-        slope, intercept = calibration.platt(unseen, truth)
+        slope, intercept = calibration.scaling(unseen, truth, folds)
         probability = calibration.probability(unseen, slope, intercept)
         threshold = calibration.threshold(settings.threshold, probability, truth)
         ranking = scoring.Ranking.of(truth, probability, threshold, VALIDATION_BINS)
         validation = {metric: round(value, scoring.DECIMALS) for metric, value in scoring.scores(ranking).items()}
     with step(f"fit {model.name} on all {len(truth):,} rows"):
-        whole = estimator.build(model, columns, settings.seed).fit(packed, truth)
+        whole = estimator.build(model, columns, len(truth), settings.seed).fit(packed, truth)
     return Fitted(Calibrated(whole, slope, intercept), threshold, validation)
 
 

@@ -10,7 +10,7 @@ def main() -> None:
     found = {}
     for name, declared in settings.data.tables.items():
         with stage.step(f"read and check {name}"):
-            found[name] = tables.read_source(files[name], declared.columns)
+            found[name] = tables.read_source(files[name], declared.columns, declared.missing)
             faulty = schema.check(found[name].to_pandas(), declared.columns, name, settings.ingest.invalid_rows_allowed)
         if faulty:
             stage.warn(f"{faulty} rows of {name} break their declaration (ingest.invalid_rows_allowed lets them pass)")

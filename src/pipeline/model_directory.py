@@ -10,9 +10,9 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 
+from pipeline.digests import sha256
 from pipeline.errors import ModelMissing
 from pipeline.outputs import replaced_folder
-from pipeline.sources import sha256
 
 GRAPH, SCHEMA, ABOUT = "model.onnx", "schema.json", "about.json"
 

@@ -1,7 +1,6 @@
 """Reads params.yaml into the typed settings of ``pipeline.config``."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import yaml
 
 from pipeline import config
 from pipeline.errors import ParamsInvalid
+from pipeline.keys import leaves
 
 PARAMS = Path("params.yaml")
 CONF = Path("conf")
@@ -33,12 +33,18 @@ def load_dataset(path: Path) -> config.Dataset:
 
 def load_mapping(path: Path) -> dict[str, Any]:
     """The YAML mapping in a file. Raises ParamsInvalid where there is none."""
+    return _mapping(path, empty_allowed=False)
+
+
+def _mapping(path: Path, *, empty_allowed: bool) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ParamsInvalid(f"{path} should hold the settings; it is not there. Type `make params`.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ParamsInvalid(f"{path} should be YAML; {' '.join(str(error).split())}. Correct it there.") from error
+    if values is None and empty_allowed:
+        return {}
     if not isinstance(values, dict):
         raise ParamsInvalid(f"{path} should hold `key: value` lines; it holds {type(values).__name__}. Type `make params`.")
     return values
@@ -47,21 +53,10 @@ def load_mapping(path: Path) -> dict[str, Any]:
 def refuse_machine_values(conf: Path) -> None:
     """Raises ParamsInvalid where composing ``conf`` would write clock, machine or environment."""
     for path in sorted(conf.rglob("*.yaml")):
-        for key, value in _texts(load_mapping(path)):
-            for resolver in RESOLVER.findall(value):
+        for key, value in leaves(_mapping(path, empty_allowed=True)):
+            for resolver in RESOLVER.findall(value) if isinstance(value, str) else ():
                 if resolver not in SAFE_RESOLVERS:
                     raise ParamsInvalid(
                         f"{path}: {key} is {value!r}; ${{{resolver}:}} would write this machine, its clock "
                         "or its environment into params.yaml. Give the value itself; secrets belong elsewhere."
                     )
-
-
-def _texts(values: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(values, dict):
-        for name, value in values.items():
-            yield from _texts(value, f"{key}.{name}" if key else str(name))
-    elif isinstance(values, list):
-        for value in values:
-            yield from _texts(value, key)
-    elif isinstance(values, str):
-        yield key, values

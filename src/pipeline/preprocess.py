@@ -16,9 +16,11 @@ def main() -> None:
     with stage.step(f"make examples by {data.recipe}"):
         examples = recipe.examples(raw, data, options)
     with stage.step("check and split the examples"):
-        frame = schema.tidy(examples.frame, data.columns, settings.preprocess.decimals)
-        schema.check(frame, data.columns, "of examples")
+        frame = schema.single_precision(examples.frame, data.columns)
+        faulty = schema.check(frame, data.columns, "of examples", settings.preprocess.invalid_rows_allowed)
         train, test = split.split(frame, data.split, data.target.name)
+    if faulty:
+        stage.warn(f"{faulty} examples break their declaration (preprocess.invalid_rows_allowed lets them pass)")
     with stage.step(f"write {PROCESSED}"), outputs.replaced_folder(PROCESSED) as folder:
         tables.write(train, folder / TRAIN_TABLE.name)
         tables.write(test, folder / TEST_TABLE.name)

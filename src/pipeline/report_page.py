@@ -21,7 +21,6 @@ NAMES = {
     "recall": "Recall at the threshold",
     "f1": "F1 at the threshold",
 }
-SLICE_COLUMNS = ("roc_auc", "average_precision", "brier", "calibration_error", "f1")
 
 
 def render(
@@ -54,7 +53,6 @@ def render(
         rate=_rate(found),
         pictures=_pictures(found, losses),
         slices=[_slice_table(by, rows, overall) for by, rows in found.slices.groupby("by", sort=False)],
-        slice_columns=SLICE_COLUMNS,
     )
 
 
@@ -74,13 +72,19 @@ def _pictures(found: Evaluation, losses: pd.DataFrame) -> dict[str, Markup]:
 
 
 def _slice_table(by: Any, rows: pd.DataFrame, overall: float | None) -> dict[str, Any]:
-    table = rows.pivot(  # noqa: PD010 - pivot_table drops a metric that no slice has
-        index=["slice", "rows", "rate"], columns="metric", values="value"
-    ).reset_index()
+    listed = [
+        {
+            "slice": name,
+            "rows": count,
+            "rate": rate,
+            "scores": scores.set_index("metric")[["value", "low", "high"]].T.to_dict(),
+        }
+        for (name, count, rate), scores in rows.groupby(["slice", "rows", "rate"], sort=False)
+    ]
     auc = rows[rows["metric"] == "roc_auc"]
     return {
         "by": by,
-        "rows": table.to_dict("records"),
+        "rows": listed,
         "picture": _own_ids(figures.slices(auc, overall), f"slice-{by}"),
     }
 

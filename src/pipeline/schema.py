@@ -41,17 +41,10 @@ def check(frame: pd.DataFrame, columns: Columns, table: str, allowed: int = 0) -
     return 0
 
 
-def tidy(frame: pd.DataFrame, columns: Columns, decimals: int) -> pd.DataFrame:
-    """The declared columns and whatever else the frame has, numbers as float32 rounded to ``decimals``.
-
-    Rounding makes the same bytes of numbers whose last bits depend on the processor.
-    """
-    numbers = {
-        name: frame[name].astype("float64").round(decimals).astype("float32")
-        for name in feature_names(columns, "number")
-        if name in frame and types.is_numeric_dtype(frame[name])
-    }
-    return frame.assign(**numbers)
+def single_precision(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+    """The frame with its numbers as float32: what the exported graph and a request hold."""
+    numbers = [name for name in feature_names(columns, "number") if name in frame and types.is_numeric_dtype(frame[name])]
+    return frame.astype(dict.fromkeys(numbers, "float32"))
 
 
 def describe(dataset: Dataset, train: pd.DataFrame) -> dict[str, Any]:
@@ -103,7 +96,8 @@ def _described(name: str, column: Column, values: pd.Series) -> dict[str, Any]:
         "example": column.example if column.example is not None else _example(values),
     }
     if column.kind == "category":
-        described["categories"] = sorted(values.dropna().unique().tolist())
+        described["categories"] = list(column.categories) if column.categories else None
+        described["seen"] = {"categories": sorted(values.dropna().unique().tolist())}
     else:
         described["seen"] = {"minimum": _plain(values.min()), "maximum": _plain(values.max())}
     return {**described, "reference": reference(values)}

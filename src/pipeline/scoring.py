@@ -13,7 +13,6 @@ import pandas as pd
 
 Floats = npt.NDArray[np.float64]
 METRICS = ("roc_auc", "average_precision", "brier", "log_loss", "calibration_error", "precision", "recall", "f1")
-LOWER_IS_BETTER = ("brier", "log_loss", "calibration_error")
 DECIMALS = 6  # of scores: far finer than any interval, far coarser than another processor's last bit
 CURVE_POINTS = 201
 SMALLEST_PROBABILITY = 1e-15  # where the logarithm of the log loss is cut off

@@ -1,10 +1,10 @@
 """Finds the files that the raw tables come from: in an installed package, or at a path."""
 
-import hashlib
 from importlib import metadata
 from pathlib import Path
 
 from pipeline.config import Data
+from pipeline.digests import sha256
 from pipeline.errors import SourceMissing, TableInvalid
 
 
@@ -25,17 +25,11 @@ def locate(data: Data) -> dict[str, Path]:
         if table.sha256 and (digest := sha256(path)) != table.sha256:
             raise TableInvalid(
                 f"{path.name} should have the sha256 {table.sha256[:12]}… that conf/data/{data.name}.yaml declares for "
-                f"table {name}; it has {digest[:12]}…: the file is damaged or of another release. Install it "
-                "again (`rm -r .venv && make setup`), or declare the new digest if the change is wanted."
+                f"table {name}; it has {digest[:12]}…: the file is damaged or another one. Bring the "
+                "declared file back, or declare the new digest if the change is wanted."
             )
         found[name] = path
     return found
-
-
-def sha256(path: Path) -> str:
-    """The hexadecimal SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _packaged(package: str, file: str) -> Path:

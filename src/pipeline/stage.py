@@ -33,7 +33,7 @@ def run(main: Callable[[], None]) -> None:
         signal.signal(number, _stop)
     try:
         main()
-    except (OntimeError, OSError, MemoryError) as error:
+    except Exception as error:
         if debug:
             raise
         sys.exit(_say(_sentence(error), 1))
@@ -73,9 +73,14 @@ def _sentence(error: BaseException) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         return "This machine has too little free memory for the stage. End other programs, or take fewer rows."
-    where = f" {error.filename}" if isinstance(error, OSError) and error.filename else ""
+    if not isinstance(error, OSError):
+        return (
+            f"This is a fault of Ontime, which foresaw no {type(error).__name__}: {' '.join(str(error).split())}. "
+            f"`{DEBUG}=1 dvc repro` shows where."
+        )
+    where = f" {error.filename}" if error.filename else ""
     return (
-        f"Reading or writing{where} failed: {getattr(error, 'strerror', None) or error}. Make room or "
+        f"Reading or writing{where} failed: {error.strerror or error}. Make room or "
         "allow it, then type `dvc repro`; what was there before comes back with `dvc checkout`."
     )
 

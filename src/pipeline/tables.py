@@ -11,16 +11,17 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from pipeline.config import Columns
+from pipeline.config import Columns, RawTable
 from pipeline.errors import SchemaMismatch, TableInvalid
 
+MISSING = RawTable.__dataclass_fields__["missing"].default
 CSV_ENDINGS = (".csv", ".csv.zip", ".csv.gz", ".csv.bz2", ".csv.zst", ".tsv")
 # What the readers raise for a damaged or empty file.
 UNREADABLE = (pa.ArrowException, zipfile.BadZipFile, zlib.error, EOFError, IndexError, OSError, UnicodeDecodeError)
 PARQUET_ENDINGS = (".parquet", ".pq")
 
 
-def read_source(path: Path, columns: Columns) -> pa.Table:
+def read_source(path: Path, columns: Columns, missing: Iterable[str] = MISSING) -> pa.Table:
     """The table in a CSV (also .zip, .gz, .bz2, .zst, .tsv) or Parquet file, with all its columns.
 
     Declared categories stay text ("007" is not 7); the types of other columns are those that every value fits.
@@ -32,9 +33,9 @@ def read_source(path: Path, columns: Columns) -> pa.Table:
             return _dates_as_datetimes(pa.parquet.read_table(path), columns)
         if path.name.endswith(".csv.zip"):
             with zipfile.ZipFile(path) as archive, archive.open(archive.namelist()[0]) as file:
-                return _read_csv(file, columns)
+                return _read_csv(file, columns, missing)
         if path.name.endswith(CSV_ENDINGS):
-            return _read_csv(path, columns)
+            return _read_csv(path, columns, missing)
     except UNREADABLE as error:
         raise TableInvalid(f"{path} cannot be read as a table: {_first_line(error)}. Replace it by a whole file.") from error
     raise TableInvalid(
@@ -77,13 +78,13 @@ def write_all(tables: Mapping[str, pa.Table | pd.DataFrame], folder: Path) -> No
         write(table, folder / f"{name}.parquet")
 
 
-def _read_csv(file: Path | IO[bytes], columns: Columns) -> pa.Table:
+def _read_csv(file: Path | IO[bytes], columns: Columns, missing: Iterable[str]) -> pa.Table:
     text = {name: pa.string() for name, column in columns.items() if column.kind == "category"}
     tabs = isinstance(file, Path) and file.name.endswith(".tsv")
     table = pa.csv.read_csv(
         file,
         parse_options=pa.csv.ParseOptions(delimiter="\t" if tabs else ",", newlines_in_values=True),
-        convert_options=pa.csv.ConvertOptions(column_types=text, strings_can_be_null=True),
+        convert_options=pa.csv.ConvertOptions(column_types=text, null_values=list(missing), strings_can_be_null=True),
     )
     _refuse_twins(table.column_names)
     return _dates_as_datetimes(table, columns)

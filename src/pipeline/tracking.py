@@ -15,6 +15,8 @@ from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 
 from pipeline.config import Params
+from pipeline.digests import sha256
+from pipeline.keys import leaves
 
 EXPERIMENT = "ontime"
 # A tracking server that is down is asked twice within seconds; MLflow by itself would try for minutes.
@@ -56,7 +58,7 @@ def parameters(settings: Params) -> dict[str, Any]:
     data = whole.pop("data")
     options = data.pop("options")
     whole["data"] = {**{name: data[name] for name in ("name", "split", "target")}, **options}
-    return _flat(whole)
+    return dict(leaves(whole))
 
 
 def tags() -> dict[str, str]:
@@ -65,6 +67,8 @@ def tags() -> dict[str, str]:
     for name in ("DVC_EXP_NAME", "DVC_EXP_BASELINE_REV", "DVC_STAGE"):
         if name in os.environ:
             found[name] = os.environ[name]
+    if Path("dvc.lock").is_file():
+        found["dvc_lock"] = sha256(Path("dvc.lock"))
     return {**found, **lock_hashes(Path("dvc.lock"), running=os.environ.get("DVC_STAGE", ""))}
 
 
@@ -105,12 +109,6 @@ def _choose_experiment(root: Path) -> None:
     if mlflow.get_experiment_by_name(EXPERIMENT) is None and mlflow.get_tracking_uri().startswith("sqlite"):
         mlflow.create_experiment(EXPERIMENT, artifact_location=(root / "mlruns").as_uri())
     mlflow.set_experiment(EXPERIMENT)
-
-
-def _flat(values: Any, key: str = "") -> dict[str, Any]:
-    if not isinstance(values, dict):
-        return {key: values}
-    return {k: v for name, value in values.items() for k, v in _flat(value, f"{key}.{name}" if key else name).items()}
 
 
 def _git(*words: str) -> str:

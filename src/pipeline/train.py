@@ -3,20 +3,14 @@
 import json
 from dataclasses import asdict
 from importlib import metadata
+from typing import Any
 
-from pipeline import (
-    fitting,
-    inputs,
-    model_directory,
-    onnx_graph,
-    outputs,
-    params,
-    parity,
-    schema,
-    sources,
-    stage,
-    tables,
-)
+import onnx
+import pandas as pd
+
+from pipeline import digests, fitting, inputs, model_directory, onnx_graph, outputs, params, parity, schema, stage, tables
+from pipeline.config import Columns, Dataset, Params
+from pipeline.fitting import Fitted
 from pipeline.paths import COUNTS, DATASET, MODEL, TEST_TABLE, TRAIN_TABLE, VALIDATION
 
 PACKAGES = ("numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "scipy", "skl2onnx")
@@ -28,28 +22,37 @@ def main() -> None:
         data = params.load_dataset(DATASET)
         rows = tables.read(TRAIN_TABLE)
         packed = inputs.frame(rows, data.columns)
-        truth = rows[data.target.name].to_numpy()
         folds = fitting.folds(rows, data.target.name, data.split, settings.train)
+    truth = rows[data.target.name].to_numpy()
     fitted = fitting.fit(packed, truth, folds, data.columns, settings.model, settings.train, stage.step)
-    with stage.step("export the graph and compare it on every row"):
+    with stage.step("export the graph"):
         graph = onnx_graph.to_graph(fitted.model, data.columns)
-        scorer = model_directory.session(graph.SerializeToString())
-        test = inputs.frame(tables.read(TEST_TABLE), data.columns)
-        for part in (packed, test):
-            parity.compare(
-                fitted.model.probability(part), model_directory.probability(scorer, inputs.arrays(part, data.columns))
-            )
+    with stage.step("compare it with the estimator on every row"):
+        for table in (rows, tables.read(TEST_TABLE)):
+            _compare(fitted, graph, table, data.columns)
     with stage.step(f"write {MODEL}"):
-        about = {
-            "name": data.name,
-            "threshold": fitted.threshold,
-            "parameters": {"model": asdict(settings.model), "train": asdict(settings.train)},
-            "calibration": {"slope": fitted.model.slope, "intercept": fitted.model.intercept},
-            "versions": {package: metadata.version(package) for package in PACKAGES},
-            "data": {path.name: sources.sha256(path) for path in (TRAIN_TABLE, TEST_TABLE, DATASET, COUNTS)},
-        }
-        model_directory.write(MODEL, graph, schema.describe(data, rows), about)
+        model_directory.write(MODEL, graph, schema.describe(data, rows), _about(data, fitted, settings))
         outputs.write_text(json.dumps(fitted.validation, indent=2) + "\n", VALIDATION)
+
+
+def _compare(fitted: Fitted, graph: onnx.ModelProto, table: pd.DataFrame, columns: Columns) -> None:
+    packed = inputs.frame(table, columns)
+    scorer = model_directory.session(graph.SerializeToString())
+    exported = model_directory.probability(scorer, inputs.arrays(packed, columns))
+    parity.compare(fitted.model.probability(packed), exported)
+
+
+def _about(data: Dataset, fitted: Fitted, settings: Params) -> dict[str, Any]:
+    """What the model was made with and from; no clock, no commit, no machine: the same inputs give the same bytes."""
+    return {
+        "name": data.name,
+        "question": data.options,
+        "threshold": fitted.threshold,
+        "calibration": {"slope": fitted.model.slope, "intercept": fitted.model.intercept},
+        "parameters": {"model": asdict(settings.model), "train": asdict(settings.train)},
+        "versions": {package: metadata.version(package) for package in PACKAGES},
+        "data": {path.name: digests.sha256(path) for path in (TRAIN_TABLE, TEST_TABLE, DATASET, COUNTS)},
+    }
 
 
 if __name__ == "__main__":

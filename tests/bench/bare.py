@@ -68,7 +68,7 @@ def examples(raw: Mapping[str, pd.DataFrame], settings: Params) -> tuple[pd.Data
     data = settings.data
     recipe = recipes.named(data.recipe)
     made = recipe.examples(raw, data, config.parse(recipe.Options, data.options, prefix="data"))
-    return split.split(schema.tidy(made.frame, data.columns, settings.preprocess.decimals), data.split, data.target.name)
+    return split.split(schema.single_precision(made.frame, data.columns), data.split, data.target.name)
 
 
 def fit(train: pd.DataFrame, settings: Params) -> fitting.Fitted:

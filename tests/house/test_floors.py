@@ -6,7 +6,7 @@ import pytest
 STAGES = {"ingest", "preprocess", "train", "evaluate"}
 VERBS = STAGES | {"compose"}
 WORLD = {
-    "sources", "tables", "params", "model_directory", "tracking", "report_page", "outputs", "stage", "recipes",
+    "sources", "tables", "params", "model_directory", "tracking", "report_page", "outputs", "digests", "stage", "recipes",
 }  # fmt: skip
 RECIPES = {"flights", "table"}
 PURE = set(imports.modules()) - VERBS - WORLD - RECIPES

@@ -69,6 +69,15 @@ def test_the_scores_are_those_of_the_committed_metrics(label):
     assert [f"{found[end]:.3f}" for end in ("value", "low", "high")] == list(row.groups())
 
 
+def test_the_committed_scores_reach_what_was_asked_of_them():
+    found = {name: one["value"] for name, one in json.loads(Path("data/report/metrics.json").read_text()).items()}
+
+    assert found["roc_auc"] >= 0.730
+    assert found["average_precision"] >= 0.515
+    assert found["brier"] <= 0.1490
+    assert found["calibration_error"] <= 0.018
+
+
 def test_every_setting_of_the_environment_is_in_the_example():
     example = Path(".env.example").read_text()
     source = "\n".join(path.read_text() for path in Path("src").rglob("*.py"))

@@ -87,3 +87,24 @@ def test_the_threshold_of_rare_cases_does_not_round_to_zero(how):
     probability = np.array([1e-6] * 99 + [4e-5])
 
     assert calibration.threshold(how, probability, np.array([0] * 99 + [1])) > 0
+
+
+def test_log_odds_that_are_right_already_are_left_alone():
+    random = np.random.default_rng(2)
+    log_odds = random.normal(size=3000)
+    truth = (random.random(3000) < 1 / (1 + np.exp(-log_odds))).astype(int)
+    folds = np.arange(3000) // 1000
+    drifting = truth.copy()
+    drifting[folds == 0] = 1 - drifting[folds == 0]  # what helps one fold harms the others
+
+    assert calibration.scaling(log_odds, drifting, folds) == (1.0, 0.0)
+
+
+def test_log_odds_that_are_too_bold_everywhere_are_scaled_down():
+    random = np.random.default_rng(2)
+    log_odds = random.normal(size=3000)
+    truth = (random.random(3000) < 1 / (1 + np.exp(-log_odds))).astype(int)
+    slope, intercept = calibration.scaling(3 * log_odds + 1, truth, np.arange(3000) % 3)
+
+    assert slope == pytest.approx(1 / 3, abs=0.05)
+    assert intercept == pytest.approx(-1 / 3, abs=0.1)

@@ -89,7 +89,7 @@ def test_a_missing_key_is_named_in_full(values, key):
         ("evaluate.confidence", "0.9", "evaluate.confidence is '0.9'; input should be a valid number"),
         ("evaluate.confidence", 95, "evaluate.confidence is 95; input should be less than 1"),
         ("evaluate.resamples", 5, "evaluate.resamples is 5; input should be greater than or equal to 20"),
-        ("preprocess.decimals", 10, "preprocess.decimals is 10"),
+        ("preprocess.invalid_rows_allowed", -1, "preprocess.invalid_rows_allowed is -1"),
         ("data.slices", "size", "data.slices is 'size'; input should be a valid array"),
         ("data.columns.size.kind", "text", "data.columns.size.kind is 'text'; input should be 'number', 'category' or"),
         ("data.columns.size.range", [1], r"data.columns.size.range\[1\] is missing"),
@@ -146,8 +146,9 @@ def test_a_setting_of_another_model_is_refused(values):
 @pytest.mark.parametrize("date", ["2013-10-01", datetime.date(2013, 10, 1)])
 def test_a_split_by_time_takes_the_date_that_yaml_reads_with_and_without_quotes(values, date):
     how = {"by": "time", "column": "moment", "test_from": date}
+    dated = changed(values, "data.columns.moment", {"kind": "datetime"})
 
-    assert config.read(changed(values, "data.split", how)).data.split == config.TimeSplit(
+    assert config.read(changed(dated, "data.split", how)).data.split == config.TimeSplit(
         "time", "moment", datetime.date(2013, 10, 1)
     )
 
@@ -205,3 +206,22 @@ def test_the_target_may_not_be_a_feature_too(values):
 
     with pytest.raises(ParamsInvalid, match="good"):
         config.read(values)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("data.columns", {}, "data.columns is empty"),
+        ("data.columns.size.range", [10, 1], r"data.columns.size.range is \[10, 1\]; the lower end comes first"),
+        ("data.columns.colour", {"kind": "category", "range": [0, 1]}, "data.columns.colour.range goes with `kind: number`"),
+        ("data.slices", ["nope"], r"data.slices\[0\] is nope; it should be in data.columns"),
+        ("data.slices", ["size.month"], r"data.slices\[0\] is size.month"),
+        ("data.resample_by", "nope.date", "data.resample_by is nope.date"),
+        ("data.split", {"by": "time", "column": "size", "test_from": "2020-01-01"}, "data.split.column is size"),
+        ("data.split.seed", -1, "data.split.seed is -1"),
+        ("train.seed", 2**40, "train.seed is 1099511627776"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused_before_any_data_is_read(values, key, value, words):
+    with pytest.raises(ParamsInvalid, match=words):
+        config.read(changed(values, key, value))

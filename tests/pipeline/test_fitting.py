@@ -28,7 +28,9 @@ def unseen(rows):
     packed, truth, folds = inputs.frame(rows, COLUMNS), rows["good"].to_numpy(), np.arange(len(rows)) % TRAIN.folds
     log_odds = np.zeros(len(rows))
     for fold in range(TRAIN.folds):
-        others = estimator.build(MODELS["hgb"], COLUMNS, TRAIN.seed).fit(packed[folds != fold], truth[folds != fold])
+        others = estimator.build(MODELS["hgb"], COLUMNS, int((folds != fold).sum()), TRAIN.seed).fit(
+            packed[folds != fold], truth[folds != fold]
+        )
         log_odds[folds == fold] = others.decision_function(packed[folds == fold])
     return log_odds, truth
 
@@ -51,7 +53,7 @@ def test_threshold_and_validation_come_from_the_same_rows(fitted, unseen):
 
 def test_the_model_itself_is_fitted_on_all_rows(fitted, rows):
     packed = inputs.frame(rows, COLUMNS)
-    whole = estimator.build(MODELS["hgb"], COLUMNS, TRAIN.seed).fit(packed, rows["good"].to_numpy())
+    whole = estimator.build(MODELS["hgb"], COLUMNS, len(rows), TRAIN.seed).fit(packed, rows["good"].to_numpy())
     found = fitted("hgb").model
 
     wanted = calibration.probability(whole.decision_function(packed), found.slope, found.intercept)

@@ -9,6 +9,7 @@ import pytest
 from pipeline import compose, config, flights, sources, tables
 
 HORIZON = pd.Timedelta(hours=2)
+OBSERVED = pd.Timedelta(hours=1)  # after the hour by which the table names an observation that was made within it
 REACH = pd.Timedelta(days=30)  # the longest window is 28 days, of flights that were due up to a day before they landed
 MOMENTS = [
     "2013-02-08 15:40",  # a blizzard begins
@@ -73,7 +74,7 @@ def test_no_feature_moves_when_every_later_fact_is_deleted(moment, raw, data, op
     past = table.copy()
     past.loc[~(moments["left"] <= now), ["dep_time", "dep_delay"]] = np.nan
     past.loc[~(arrival <= now), ["arr_time", "arr_delay", "air_time"]] = np.nan
-    weather = raw["weather"][pd.to_datetime(raw["weather"]["time_hour"], utc=True) <= now]
+    weather = raw["weather"][pd.to_datetime(raw["weather"]["time_hour"], utc=True) + OBSERVED <= now]
 
     predicted = moments["due"] - HORIZON
     sample = moments.index[(predicted <= now) & (predicted > now - pd.Timedelta(hours=3))]
@@ -108,10 +109,12 @@ def test_every_feature_that_is_made_is_declared_with_when_it_is_known(raw, data,
     assert set(made) == set(data.columns)
     assert {column.known for column in data.columns.values()} == {
         "in the timetable",
-        "in the fleet list",
-        "last hourly weather observation",
+        "in the fleet list for the aircraft as flown",
+        "last whole hour of weather observations",
         "departures observed",
         "arrivals observed",
+        "departures observed of the aircraft as flown",
+        "arrivals observed of the aircraft as flown",
     }
 
 
@@ -121,8 +124,6 @@ WEATHER = pd.DataFrame(
     {
         "origin": ["EWR", "JFK"],
         "time_hour": pd.to_datetime(["2013-06-03T12:00:00Z", "2013-06-03T12:00:00Z"]),
-        "temp": [70.0, 60.0],
-        "dewp": [50.0, 50.0],
         "humid": [60.0, 61.0],
         "pressure": [1010.0, 1011.0],
         "precip": [0.0, 0.1],
@@ -218,19 +219,19 @@ def test_an_aircraft_that_the_timetable_could_not_bring_back_was_swapped_in_late
     assert np.isnan(last(tables)["aircraft_departure_delay"])
 
 
-def test_a_weather_observation_counts_from_its_hour_and_for_six_hours():
-    assert np.isnan(last(morning((119, 0, 0, {})))["temperature"])  # predicted at 7:59, observed at 8:00
-    assert last(morning((120, 0, 0, {})))["temperature"] == 70
-    assert last(morning((480, 0, 0, {})))["temperature"] == 70
-    assert np.isnan(last(morning((481, 0, 0, {})))["temperature"])
+def test_a_weather_observation_counts_once_its_hour_is_over_and_for_six_hours():
+    assert np.isnan(last(morning((179, 0, 0, {})))["humidity"])  # predicted at 8:59, observed between 8:00 and 9:00
+    assert last(morning((180, 0, 0, {})))["humidity"] == 60
+    assert last(morning((540, 0, 0, {})))["humidity"] == 60
+    assert np.isnan(last(morning((541, 0, 0, {})))["humidity"])
 
 
 def test_wind_is_split_by_direction_and_a_misprint_of_it_is_missing():
-    from_east = last(morning((120, 0, 0, {})))
-    misprint = last(morning((120, 0, 0, {"origin": "JFK"})))
+    from_east = last(morning((180, 0, 0, {})))
+    misprint = last(morning((180, 0, 0, {"origin": "JFK"})))
 
     assert from_east["wind_east"] == pytest.approx(10)
-    assert from_east["wind_north"] == pytest.approx(0, abs=1e-12)
+    assert from_east["wind_north"] == 0
     assert np.isnan(misprint["wind_speed"])
 
 

@@ -7,8 +7,8 @@ import pytest
 from conftest import COLUMNS
 
 from pipeline import inputs, model_directory, onnx_graph
+from pipeline.digests import sha256
 from pipeline.errors import ModelMissing
-from pipeline.sources import sha256
 
 
 @pytest.fixture

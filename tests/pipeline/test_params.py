@@ -82,7 +82,7 @@ def test_a_value_of_this_machine_is_refused_by_file_and_key(conf, text, resolver
 def test_a_value_of_this_machine_is_found_in_a_list(conf):
     (conf / "config.yaml").write_text("slices: [a, '${oc.env:HOME}']\n")
 
-    with pytest.raises(ParamsInvalid, match="slices is"):
+    with pytest.raises(ParamsInvalid, match=r"slices\[1\] is"):
         params.refuse_machine_values(conf)
 
 

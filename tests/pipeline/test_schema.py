@@ -104,11 +104,11 @@ def test_many_numbers_declared_as_a_category_are_taken_for_a_mistake():
     assert schema.check(table, {"x": Column("category", categories=tuple(table["x"]))}, "t") == 0
 
 
-def test_tidy_numbers_are_rounded_single_precision_and_the_rest_stays(columns):
+def test_numbers_become_single_precision_unrounded_and_the_rest_stays(columns):
     frame = pd.DataFrame({"size": [1.23456, None], "weight": [1, 2], "colour": ["red", None], "good": [1.23456, 2]})
-    tidied = schema.tidy(frame, columns, 3)
+    tidied = schema.single_precision(frame, columns)
 
-    assert tidied["size"].tolist()[0] == np.float32(1.235)
+    assert tidied["size"].tolist()[0] == np.float32(1.23456)
     assert tidied.dtypes.astype(str).to_dict()["weight"] == "float32"
     assert tidied["good"].tolist() == [1.23456, 2]
     assert frame["size"][0] == 1.23456
@@ -147,7 +147,13 @@ def test_the_description_holds_the_target_and_its_rate():
 def test_a_described_category_has_the_values_seen_in_order_and_the_most_frequent_as_example():
     found = described(["b", "a", None, "b"], Column("category"))["columns"][0]
 
-    assert (found["categories"], found["example"]) == (["a", "b"], "b")
+    assert (found["categories"], found["seen"], found["example"]) == (None, {"categories": ["a", "b"]}, "b")
+
+
+def test_a_described_category_keeps_the_declared_ones_that_training_lacked():
+    found = described(["b", "a"], Column("category", categories=("a", "b", "c")))["columns"][0]
+
+    assert (found["categories"], found["seen"]) == (["a", "b", "c"], {"categories": ["a", "b"]})
 
 
 def test_the_example_among_equally_frequent_values_is_the_first_of_the_alphabet():

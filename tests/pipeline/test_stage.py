@@ -73,11 +73,15 @@ def test_what_the_machine_lacks_is_one_sentence_too(python, error, words):
     assert done.stderr.count("\n") == 1
 
 
-def test_a_mistake_of_ours_keeps_its_traceback(python):
+def test_a_mistake_of_ours_is_called_one_and_says_how_to_see_more(python):
     done = python(FAILING.format(error="KeyError('x')"), ONTIME_DEBUG="")
 
     assert done.returncode == 1
-    assert "Traceback" in done.stderr
+    assert (
+        "error: This is a fault of Ontime, which foresaw no KeyError: 'x'. `ONTIME_DEBUG=1 dvc repro` shows where."
+        in done.stderr
+    )
+    assert "Traceback" not in done.stderr
 
 
 def test_success_is_exit_status_0(python):

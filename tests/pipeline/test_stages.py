@@ -125,6 +125,35 @@ def test_the_same_params_give_the_same_bytes_whatever_the_hash_seed_and_the_thre
     assert [path for path in found[0] if found[0][path] != found[1][path]] == []
 
 
+def test_small_and_large_numbers_of_a_table_are_not_rounded(place):
+    table = pd.read_csv(place / "tests/pipeline/penguins.csv")
+    table.assign(body_mass_g=table["body_mass_g"] / 1e8).to_csv(place / "tests/pipeline/penguins.csv", index=False)
+    settings(place, "data.columns.body_mass_g.range=null")
+    run_all(place, ["ingest", "preprocess"])
+
+    assert pd.read_parquet(place / "data/processed/train.parquet")["body_mass_g"].nunique() > 50
+
+
+def test_a_category_may_be_called_na_where_the_table_says_what_is_missing(place):
+    source = place / "tests/pipeline/penguins.csv"
+    source.write_text(source.read_text().replace("Dream", "NA").replace("NA,NA,NA,NA,NA", ",,,,"))
+    settings(place, '+data.tables.table.missing=[""]', "data.slices=[island]")
+    run_all(place, ["ingest"])
+
+    assert "NA" in set(pd.read_parquet(place / "data/raw/table.parquet")["island"])
+
+
+def test_rows_that_are_allowed_to_break_their_declaration_pass_with_a_warning(place):
+    source = place / "tests/pipeline/penguins.csv"
+    source.write_text(source.read_text().replace("39.1,18.7", "139.1,18.7"))
+    settings(place, "ingest.invalid_rows_allowed=1", "preprocess.invalid_rows_allowed=1")
+
+    for stage in ("ingest", "preprocess"):
+        done = run(place, stage)
+        assert done.returncode == 0, done.stderr
+        assert "warning: 1 " in done.stderr
+
+
 # What people do wrong, and what they are told.
 
 
