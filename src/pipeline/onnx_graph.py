@@ -1,5 +1,6 @@
 """Turns a calibrated model into one ONNX graph from packed raw columns to a probability, the same bytes every time."""
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from skl2onnx import convert_sklearn, update_registered_converter
 from skl2onnx.algebra.onnx_ops import OnnxAdd, OnnxCast, OnnxConcat, OnnxDiv, OnnxFloor, OnnxMul, OnnxSub
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
+from sklearn.pipeline import Pipeline
 
 from pipeline.calibration import Calibrated
 from pipeline.config import Columns
@@ -27,15 +29,31 @@ def to_graph(model: Calibrated, columns: Columns) -> onnx.ModelProto:
     types = [
         (name, tensor([None, n])) for name, (kind, tensor) in TENSORS.items() if (n := len(feature_names(columns, kind)))
     ]
+    estimator = _with_exact_thresholds(model.estimator)
     graph = convert_sklearn(
-        model.estimator,
+        estimator,
         name="ontime",
         initial_types=types,
         target_opset=OPSET,
-        options={id(model.estimator[-1]): {"zipmap": False, "raw_scores": True}},
+        options={id(estimator[-1]): {"zipmap": False, "raw_scores": True}},
     )
     _replace_outputs_by_probability(graph.graph, model.slope, model.intercept)
     return _canonical(graph)
+
+
+def _with_exact_thresholds(estimator: Pipeline) -> Pipeline:
+    """The same estimator for single-precision values, with thresholds that the graph's single precision holds exactly.
+
+    A value goes left where it is at most the threshold. skl2onnx rounds thresholds to the nearest single-precision number;
+    rounded up onto a value, it would send that value the other way. The next number below divides the values as before.
+    """
+    exact = copy.deepcopy(estimator)
+    for trees in getattr(exact[-1], "_predictors", ()):
+        for tree in trees:
+            thresholds = tree.nodes["num_threshold"]
+            single = thresholds.astype(np.float32)
+            tree.nodes["num_threshold"] = np.where(single > thresholds, np.nextafter(single, np.float32(-np.inf)), single)
+    return exact
 
 
 def _replace_outputs_by_probability(graph: onnx.GraphProto, slope: float, intercept: float) -> None:

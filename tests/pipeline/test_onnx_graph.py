@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from conftest import COLUMNS, MODELS
 
-from pipeline import inputs, model_directory, onnx_graph, parity
+from pipeline import config, estimator, inputs, model_directory, onnx_graph, parity
+from pipeline.calibration import Calibrated
 from pipeline.errors import ExportInexact
 
 
@@ -154,3 +155,17 @@ def test_parity_refuses_a_missing_probability(place):
 
     with pytest.raises(ExportInexact, match="on row 1"):
         parity.compare(*pair)
+
+
+def test_a_value_beside_a_threshold_goes_the_way_that_the_estimator_sends_it():
+    columns = {"size": config.Column("number")}
+    seen = pd.DataFrame({"size": np.repeat([30.1, 30.3], 40)})  # the threshold between them rounds up onto 30.2
+    model = config.HistGradientBoosting("hgb", 0.1, trees=5, leaves=2, rows_per_leaf=1, l2=0.0, columns_per_split=1.0)
+    fitted = estimator.build(model, columns, len(seen), 0).fit(inputs.frame(seen, columns), np.repeat([0, 1], 40))
+    calibrated = Calibrated(fitted, 1.0, 0.0)
+    session = model_directory.session(onnx_graph.to_graph(calibrated, columns).SerializeToString())
+
+    packed = inputs.frame(pd.DataFrame({"size": [30.1, 30.2, 30.3]}), columns)
+    exported = model_directory.probability(session, inputs.arrays(packed, columns))
+
+    assert exported == pytest.approx(calibrated.probability(packed), abs=1e-6)
