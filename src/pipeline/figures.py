@@ -73,6 +73,7 @@ def slices(scores: pd.DataFrame, overall: float | None) -> str:
         axes.hlines(places, scores["low"], scores["high"], color=PALE, linewidth=4)
         axes.plot(scores["value"], places, "o", color=ACCENT, markersize=5)
         axes.set_yticks(places, scores["slice"])
+        axes.set_ylim(-0.6, len(scores) - 0.4)
         axes.set(xlabel="ROC AUC, with its interval")
 
     return _svg(draw, 4.2, 0.9 + 0.22 * len(scores))
