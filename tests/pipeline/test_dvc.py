@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import mlflow
 import pytest
 
 from pipeline import compose
@@ -104,8 +105,6 @@ def test_a_stage_killed_in_the_middle_leaves_outputs_that_checkout_brings_back_a
 
 
 def test_an_experiment_composes_conf_runs_and_is_logged_under_its_name(project):
-    import mlflow  # noqa: PLC0415 - two seconds that only this test needs
-
     run(
         project, "dvc", "exp", "run", "--name", "other-model", "-S", "model=logistic", *[w for o in QUICK for w in ("-S", o)]
     )
