@@ -50,7 +50,7 @@ def cost(what: str, command: Sequence[str], folder: Path) -> Cost:
     """Runs a command in the clone of ``folder``; what `wait4` tells of it covers the stages that `dvc repro` starts."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as remarks, console.status(what):
         # Threads wait as they do in the stage that fits, so that the bare script has the same chance on a busy machine.
-        settings, start = environment(folder, PYTHONPATH="src", OMP_WAIT_POLICY="passive"), time.perf_counter()
+        settings, start = environment(folder, PYTHONPATH="src", GOMP_SPINCOUNT="1000"), time.perf_counter()
         process = subprocess.Popen(
             command, cwd=folder / "clone", env=settings, stdout=out, stderr=remarks, start_new_session=True
         )
