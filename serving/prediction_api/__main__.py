@@ -1,0 +1,59 @@
+"""The command line: `python -m prediction_api` serves; `score` predicts a file; `key` makes an API key."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from prediction_api.errors import PredictionApiError
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs a command; a failure that was foreseen is one sentence and exit status 1."""
+    parser = argparse.ArgumentParser(prog="python -m prediction_api", description=__doc__)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands.add_parser("serve", help="serve predictions over HTTP (the default); settings come from the environment")
+    score = commands.add_parser("score", help="predict every row of a CSV or Parquet file")
+    score.add_argument("input", type=Path, help="a .csv or .parquet file with the columns of the model's schema")
+    score.add_argument("output", type=Path, help="the .csv or .parquet file to write: the probability and label of each row")
+    score.add_argument("--model", type=Path, default=Path("data/model"), help="the model directory (default: %(default)s)")
+    key = commands.add_parser("key", help="make an API key, and the pair for API_KEYS or ADMIN_KEYS")
+    key.add_argument("name", help="who will use it: letters, digits, . _ -")
+    given = parser.parse_args(arguments)
+    try:
+        {"score": _score, "key": _key}.get(given.command, _serve)(given)
+    except PredictionApiError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _serve(_given: argparse.Namespace) -> None:
+    from prediction_api import app, settings
+
+    read = settings.read()
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(app.serve(read))
+    else:
+        uvloop.run(app.serve(read))
+
+
+def _score(given: argparse.Namespace) -> None:
+    from prediction_api import scoring
+
+    scoring.score(given.input, given.output, given.model)
+
+
+def _key(given: argparse.Namespace) -> None:
+    from prediction_api import keys
+
+    key = keys.new()
+    pair = f"{given.name}:{keys.digest(key)}"
+    keys.Keys(pair, "NAME")
+    print(f"key, for the header X-API-Key; it is shown this once:\n  {key}\npair, for API_KEYS or ADMIN_KEYS:\n  {pair}")
+
+
+if __name__ == "__main__":
+    main()

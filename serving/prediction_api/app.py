@@ -1,0 +1,81 @@
+"""Builds the application from its settings, and runs it."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+from prediction_api import openapi, routes
+from prediction_api.edge import Edge
+from prediction_api.logs import LOGGER, configure
+from prediction_api.problems import Refusal, problem, refused
+from prediction_api.service import Service
+from prediction_api.settings import Settings
+
+DESCRIPTION = "Answers predictions from a model directory. Every answer is kept before it leaves."
+BACKLOG = 2048
+logger = logging.getLogger(LOGGER)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application; its lifespan loads the model and opens the outbox. Raises SettingsInvalid."""
+    service = Service(settings)
+    app = FastAPI(title="Ontime predictions", description=DESCRIPTION, lifespan=_lifespan, redoc_url=None)
+    app.state.service = service
+    app.include_router(routes.router)
+    app.openapi = lambda: openapi.document(app, service.live.served.model)  # type: ignore[method-assign]
+    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(HTTPException, _http_refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"], allow_headers=["*"]
+        )
+    app.add_middleware(Edge, service.metrics, routes.PATHS, settings.max_concurrency, settings.access_log)
+    return app
+
+
+async def serve(settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT, then finishes what it accepted; raises what keeps it from starting."""
+    configure(settings.log_level)
+    app = create_app(settings)
+    await app.state.service.open()  # before the server: what is wrong here is said in one sentence
+    config = uvicorn.Config(
+        app,
+        host=settings.prediction_api_host,
+        port=settings.prediction_api_port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=int(settings.shutdown_seconds) or 1,
+    )
+    await uvicorn.Server(config).serve()
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    await service.open()
+    try:
+        yield
+    finally:
+        await service.close()
+
+
+async def _refused(_request: Request, error: Any) -> Response:
+    return refused(error)
+
+
+async def _http_refused(_request: Request, error: Any) -> Response:
+    return problem(error.status_code, str(error.detail), headers=error.headers)
+
+
+async def _invalid(_request: Request, error: Any) -> Response:
+    return problem(422, str(error))

@@ -1,0 +1,144 @@
+"""The model directory as it arrives: three files whose digests agree, and a schema that this service understands."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as checked_dataclass
+
+from prediction_api.errors import ModelRefused
+
+GRAPH, SCHEMA, ABOUT = FILES = ("model.onnx", "schema.json", "about.json")
+VERSION_CHARACTERS = 12
+CHECKED = ConfigDict(extra="ignore", strict=True)
+
+
+@checked_dataclass(frozen=True, config=CHECKED)
+class Seen:
+    """What the training table held: the categories, or the lowest and highest number or ISO 8601 datetime."""
+
+    categories: tuple[str, ...] | None = None
+    minimum: float | str | None = None
+    maximum: float | str | None = None
+
+
+@checked_dataclass(frozen=True, config=CHECKED)
+class Column:
+    """One column that a record holds; ``minimum``, ``maximum`` and ``categories`` are bounds, ``seen`` is experience."""
+
+    name: str
+    kind: Literal["number", "category", "datetime"]
+    required: bool
+    nullable: bool
+    description: str = ""
+    unit: str | None = None
+    known: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    categories: tuple[str, ...] | None = None
+    example: float | str | None = None
+    seen: Seen = Seen()
+
+
+@checked_dataclass(frozen=True, config=CHECKED)
+class Target:
+    """What is predicted, and its share of the training rows."""
+
+    name: str
+    description: str = ""
+    rate: float | None = None
+
+
+@checked_dataclass(frozen=True, config=CHECKED)
+class Schema:
+    """The columns of a record, in the order in which the graph takes them, and the target."""
+
+    name: str
+    target: Target
+    columns: tuple[Column, ...]
+    rows: int | None = None
+
+
+@checked_dataclass(frozen=True, config=CHECKED)
+class About:
+    """Where the model came from and at which probability it says yes; ``data`` and ``sha256`` are digests by file."""
+
+    name: str
+    threshold: float
+    sha256: dict[str, str]
+    data: dict[str, str]
+    parameters: dict[str, Any]
+    versions: dict[str, str]
+    question: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A checked model directory, in memory: later changes of the files cannot reach it."""
+
+    graph: bytes
+    schema: Schema
+    about: About
+    files: Mapping[str, Any]  # schema.json and about.json as they were parsed
+    sha256: Mapping[str, str]
+
+    @property
+    def version(self) -> str:
+        """The first characters of the digest of about.json, which holds the digests of everything else."""
+        return self.sha256[ABOUT][:VERSION_CHARACTERS]
+
+
+def read(folder: Path, expected: Mapping[str, str] | None = None) -> Contract:
+    """The model in ``folder``; ``expected`` are digests that its sender gave, by file.
+
+    Raises ModelRefused where a file is absent, altered or foreign.
+    """
+    content = {name: _bytes(folder, name) for name in FILES}
+    digests = {name: hashlib.sha256(found).hexdigest() for name, found in content.items()}
+    about = _parse(About, content[ABOUT], folder / ABOUT)
+    promised = {name: about.sha256.get(name, "no digest") for name in (GRAPH, SCHEMA)} | dict(expected or {})
+    if altered := [
+        f"{name} ({digests[name][:12]}, not {promised[name][:12]})" for name in promised if digests[name] != promised[name]
+    ]:
+        raise ModelRefused(
+            f"The files in {folder} should have the sha256 that came with them; {', '.join(altered)} has not. "
+            f"Fetch the model again (`dvc checkout --force {folder}`), or reproduce it."
+        )
+    schema = _parse(Schema, content[SCHEMA], folder / SCHEMA)
+    if not schema.columns or schema.name != about.name or not 0 <= about.threshold <= 1:
+        raise ModelRefused(
+            f"{folder} should hold one model: {SCHEMA} is of {schema.name!r} with {len(schema.columns)} columns, "
+            f"{ABOUT} of {about.name!r} with the threshold {about.threshold:g}. Reproduce it."
+        )
+    whole = {name: TypeAdapter(dict[str, Any]).validate_json(content[name]) for name in (SCHEMA, ABOUT)}
+    return Contract(content[GRAPH], schema, about, whole, digests)
+
+
+def digest(folder: Path) -> str | None:
+    """The sha256 of about.json alone, which tells one model from the next; None where there is none."""
+    try:
+        return hashlib.sha256((folder / ABOUT).read_bytes()).hexdigest()
+    except OSError:
+        return None
+
+
+def _bytes(folder: Path, name: str) -> bytes:
+    try:
+        return (folder / name).read_bytes()
+    except OSError as error:
+        raise ModelRefused(
+            f"{folder} should hold {', '.join(FILES)}; {name} cannot be read ({error.strerror}). "
+            "Type `make repro` to make the model, or `dvc pull` to fetch it, or point MODEL_URI at another."
+        ) from error
+
+
+def _parse(kind: type, content: bytes, path: Path) -> Any:
+    try:
+        return TypeAdapter(kind).validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise ModelRefused(f"{path} is not a file of this kind of model: {where}: {first['msg']}. Reproduce it.") from error

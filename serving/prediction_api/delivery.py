@@ -1,0 +1,121 @@
+"""Carries predictions from the outbox to the data service: in order, in parcels, again and again until they have arrived.
+
+The data service takes the same id twice as once, so that a parcel whose answer was lost is simply sent again.
+"""
+
+import asyncio
+import logging
+
+import httpx
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+
+from prediction_api.logs import LOGGER
+from prediction_api.metrics import Metrics
+from prediction_api.outbox import Outbox
+
+ROUTE = "/predictions"
+MOST_LINES, MOST_BYTES = 500, 2**20
+IDLE_SECONDS = 0.2
+LAST_SECONDS = 5.0  # at shutdown; what is left waits on disk
+TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+SLOWEST_RETRY_SECONDS = 30
+# What the data service says of the content of a parcel; anything else may pass, so it is tried again.
+ABOUT_CONTENT = {400, 409, 413, 422}
+logger = logging.getLogger(LOGGER)
+
+
+class DataServiceAway(Exception):
+    """The data service did not take the parcel, for a reason that may pass."""
+
+
+class ContentRefused(Exception):
+    """The data service refuses what is in the parcel."""
+
+
+class Delivery:
+    """Delivers until it is stopped."""
+
+    def __init__(self, outbox: Outbox, metrics: Metrics, url: str, key: str | None) -> None:
+        self._outbox, self._metrics = outbox, metrics
+        self._client = httpx.AsyncClient(
+            base_url=url.rstrip("/"), timeout=TIMEOUT, headers={"x-api-key": key} if key else {}, trust_env=False
+        )
+        self.failure: str | None = None
+
+    async def run(self) -> None:
+        """Delivers for ever; waits a moment where nothing waits, and longer and longer where nobody takes it."""
+        while True:
+            if not await self._deliver_next():
+                await asyncio.sleep(IDLE_SECONDS)
+
+    async def close(self) -> None:
+        """Delivers what it can in a few seconds, without trying anything twice."""
+        try:
+            async with asyncio.timeout(LAST_SECONDS):
+                while await self._deliver_next(again=False):
+                    pass
+        except (DataServiceAway, TimeoutError):
+            logger.warning("predictions wait in the outbox for the next start", extra={"waiting": self._outbox.depth})
+        finally:
+            await self._client.aclose()
+
+    async def _deliver_next(self, again: bool = True) -> bool:
+        parcel = self._outbox.take(MOST_LINES, MOST_BYTES)
+        if parcel is None:
+            return False
+        if parcel.damaged:
+            logger.error("lines of the outbox are damaged and cannot be delivered", extra={"lines": parcel.damaged})
+            self._metrics.refused.inc(parcel.damaged)
+        if again:
+            await self._until_it_arrives(parcel.lines)
+        else:
+            await self._send(parcel.lines)
+        self._outbox.delivered(parcel.after)
+        return True
+
+    async def _until_it_arrives(self, lines: list[bytes]) -> None:
+        attempts = AsyncRetrying(
+            retry=retry_if_exception_type(DataServiceAway),
+            wait=wait_random_exponential(multiplier=0.5, max=SLOWEST_RETRY_SECONDS),
+            before_sleep=self._say,
+        )
+        await attempts(self._send, lines)
+        self.failure = None
+
+    async def _send(self, lines: list[bytes]) -> None:
+        """Sends a parcel; halves it where its content is refused, until the refused lines are alone and put aside."""
+        if not lines:
+            return
+        try:
+            await self._post(lines)
+        except ContentRefused as error:
+            if len(lines) > 1:
+                middle = len(lines) // 2
+                await self._send(lines[:middle])
+                await self._send(lines[middle:])
+                return
+            self._outbox.put_aside(lines)
+            self._metrics.refused.inc()
+            logger.error(
+                "the data service refuses a prediction, which is kept in refused.ndjson", extra={"reason": str(error)}
+            )
+        else:
+            self._metrics.delivered.inc(len(lines))
+
+    async def _post(self, lines: list[bytes]) -> None:
+        content = b'{"predictions":[' + b",".join(lines) + b"]}"
+        try:
+            answer = await self._client.post(ROUTE, content=content, headers={"content-type": "application/json"})
+        except httpx.HTTPError as error:
+            raise DataServiceAway(f"{type(error).__name__}: {error}") from error
+        if answer.is_success:
+            return
+        said = f"{answer.status_code}: {answer.text[:500]}"
+        raise (ContentRefused if answer.status_code in ABOUT_CONTENT else DataServiceAway)(said)
+
+    def _say(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        self.failure = str(error)
+        self._metrics.delivery_failures.inc()
+        extra = {"reason": str(error), "attempt": state.attempt_number, "waiting": self._outbox.depth}
+        logger.warning("the data service does not take predictions; they wait in the outbox", extra=extra)

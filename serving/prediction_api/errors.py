@@ -1,0 +1,29 @@
+"""What can be wrong with a model, a setting or a file: each error says what was wanted, what was found, what to do."""
+
+
+class PredictionApiError(Exception):
+    """One sentence for a person; a start or a command ends with it, without a traceback."""
+
+
+class SettingsInvalid(PredictionApiError):
+    """A setting of the environment that the service cannot use."""
+
+
+class ModelRefused(PredictionApiError):
+    """A model that is absent, altered, foreign, or gives no probability."""
+
+
+class FetchFailed(PredictionApiError):
+    """The place where the model comes from did not hand it over."""
+
+
+class OutboxUnusable(PredictionApiError):
+    """The outbox cannot be opened: another process holds it, or its folder cannot be written."""
+
+
+class OutboxRefuses(PredictionApiError):
+    """The outbox takes no prediction now: it is full, or its disk refuses. The caller may try again."""
+
+
+class TableUnreadable(PredictionApiError):
+    """A file to be scored lacks columns, holds values that the schema refuses, or has no reader here."""

@@ -1,0 +1,65 @@
+"""What Prometheus is told: requests, predictions, the model in use, reloads, the outbox."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+from prediction_api.model import WARNING_KINDS
+
+REQUEST_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+TENTHS = tuple(tenth / 10 for tenth in range(1, 11))
+OUTCOMES = CHANGED, UNCHANGED, FAILED = ("changed", "unchanged", "failed")
+
+
+class Metrics:
+    """The metrics of one service, on a registry of their own: several services can live in one process."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self.requests = Histogram(
+            "prediction_api_request_seconds",
+            "Time to answer a request",
+            ["route", "status"],
+            buckets=REQUEST_SECONDS,
+            registry=registry,
+        )
+        predictions = Counter("prediction_api_predictions_total", "Predictions by label", ["label"], registry=registry)
+        self.predictions = {label: predictions.labels(str(label).lower()) for label in (True, False)}
+        self.probability = Histogram(
+            "prediction_api_probability", "Probability of the predictions", buckets=TENTHS, registry=registry
+        )
+        warnings = Counter("prediction_api_warnings_total", "Warnings in predictions, by kind", ["kind"], registry=registry)
+        self.warnings = {kind: warnings.labels(kind) for kind in WARNING_KINDS}
+        self.model = Gauge("prediction_api_model_info", "The model that answers", ["name", "version"], registry=registry)
+        self.model_loaded = Gauge(
+            "prediction_api_model_loaded_timestamp_seconds", "When the model that answers was loaded", registry=registry
+        )
+        reloads = Counter(
+            "prediction_api_reloads_total", "Looks for another model, by outcome", ["outcome"], registry=registry
+        )
+        self.reloads = {outcome: reloads.labels(outcome) for outcome in OUTCOMES}
+        self.reload_failing = Gauge(
+            "prediction_api_reload_failing", "1 while the last look for another model failed", registry=registry
+        )
+        self.delivered = Counter(
+            "prediction_api_outbox_delivered_total", "Predictions that the data service took", registry=registry
+        )
+        self.refused = Counter(
+            "prediction_api_outbox_refused_total", "Predictions that the data service refused for good", registry=registry
+        )
+        self.delivery_failures = Counter(
+            "prediction_api_delivery_failures_total", "Deliveries that will be tried again", registry=registry
+        )
+        self._requests: dict[tuple[str, int], Callable[[float], None]] = {}
+
+    def request(self, route: str, status: int, seconds: float) -> None:
+        """Counts one request and its time."""
+        observe = self._requests.get((route, status))
+        if observe is None:
+            observe = self._requests[route, status] = self.requests.labels(route, str(status)).observe
+        observe(seconds)
+
+    def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
+        """A gauge that is read when it is asked for."""
+        Gauge(name, text, registry=self.registry).set_function(value)

@@ -1,0 +1,259 @@
+"""The outbox: predictions on local disk before their answers leave, until the data service has them.
+
+A folder of segments, files to which lines are only ever appended, and a cursor that says up to which line they were
+delivered. A segment is named after the number of its first line. A line is a checksum and a JSON object. A torn last line,
+which only a death in the middle of a write can leave, was never acknowledged and is cut. The cursor is written after a
+delivery: a death between the two delivers again, and the ids of the predictions make that harmless.
+"""
+
+import asyncio
+import fcntl
+import json
+import os
+import zlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from prediction_api.errors import OutboxRefuses, OutboxUnusable
+
+SEGMENT_BYTES = 16 * 2**20
+PARCEL_BYTES = 4 * 2**20
+CURSOR, LOCK, REFUSED = "cursor.json", "lock", "refused.ndjson"
+CHECKSUM_CHARACTERS = 9  # eight hexadecimal digits and a space
+Sync = Literal["process", "full"]
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Up to where lines were delivered: how many in all, and the byte of its segment at which the next one begins."""
+
+    line: int = 0
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """Lines to deliver together, as JSON objects, where the cursor stands once they are, and how many were unreadable."""
+
+    lines: list[bytes]
+    after: Cursor
+    damaged: int
+
+
+class Outbox:
+    """The outbox of one process, used from one event loop; only waiting for the disk happens in a thread."""
+
+    def __init__(
+        self, folder: Path, sync: Sync = "process", most_bytes: int = 2**30, segment_bytes: int = SEGMENT_BYTES
+    ) -> None:
+        """Opens the folder, cuts a torn last line and finds the cursor; raises OutboxUnusable."""
+        self.folder, self.most_bytes = folder, most_bytes
+        self.failure: str | None = None
+        self._full_sync, self._segment_bytes = sync == "full", segment_bytes
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(folder)
+            self._sizes = {int(path.stem): path.stat().st_size for path in sorted(folder.glob("*.log"))}
+            self._cursor = self._read_cursor()
+            self._next_line = self._recovered()
+            self._current = max(self._sizes, default=self._next_line)
+            self._file = self._opened(self._current)
+        except OSError as error:
+            raise OutboxUnusable(
+                f"OUTBOX_DIR={folder} should be a folder that this process may write; it says {error.strerror or error}. "
+                "Allow it, or choose another."
+            ) from error
+        self._synced_line = self._next_line
+        self._syncing: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, "outbox-sync")
+        self._drop_delivered()
+
+    @property
+    def depth(self) -> int:
+        """How many lines wait to be delivered."""
+        return self._next_line - self._cursor.line
+
+    @property
+    def size(self) -> int:
+        """Bytes of the lines that wait."""
+        return sum(self._sizes.values()) - self._cursor.offset
+
+    @property
+    def full(self) -> bool:
+        """Whether the outbox holds as much as it may."""
+        return self.size >= self.most_bytes
+
+    def oldest(self) -> str | None:
+        """When the first line that waits was written: its ``time``, ISO 8601; None where none waits."""
+        parcel = self.take(1)
+        return json.loads(parcel.lines[0])["time"] if parcel and parcel.lines else None
+
+    async def append(self, lines: Sequence[bytes]) -> None:
+        """Makes lines durable, each a JSON object without a line break; raises OutboxRefuses, and then none of them counts.
+
+        Against the death of this process it is enough that the kernel has them. Against loss of power (``full``) the disk
+        must: all who wait for it share one sync, and who comes meanwhile shares the next.
+        """
+        self._write(lines)
+        if self._full_sync:
+            await self._on_disk(self._next_line)
+
+    def take(self, most_lines: int, most_bytes: int = PARCEL_BYTES) -> Parcel | None:
+        """The next lines to deliver, the same again until ``delivered`` was told, or None where none waits."""
+        if not self.depth:
+            return None
+        segment, here = self._segment_of(self._cursor), self._cursor
+        content = self._read(segment, here.offset, most_bytes)
+        if b"\n" not in content:  # one line longer than most_bytes
+            content = self._read(segment, here.offset, self._sizes[segment])
+        lines = content[: content.rfind(b"\n") + 1].splitlines(keepends=True)[:most_lines]
+        after = Cursor(here.line + len(lines), here.offset + sum(map(len, lines)))
+        whole = [line[CHECKSUM_CHARACTERS:-1] for line in lines if _intact(line)]
+        return Parcel(whole, after, damaged=len(lines) - len(whole))
+
+    def delivered(self, after: Cursor) -> None:
+        """Remembers that everything before ``after`` has arrived, and removes segments that nobody needs any more."""
+        if after.line in self._sizes:
+            after = Cursor(after.line, 0)
+        temporary = self.folder / f"{CURSOR}.new"
+        temporary.write_text(json.dumps(asdict(after)))
+        temporary.replace(self.folder / CURSOR)
+        self._cursor = after
+        self._drop_delivered()
+
+    def put_aside(self, lines: Sequence[bytes]) -> None:
+        """Keeps lines that the data service refuses for good in ``refused.ndjson``, for a person to look at."""
+        with (self.folder / REFUSED).open("ab") as file:
+            file.write(b"".join(line + b"\n" for line in lines))
+            file.flush()
+            os.fsync(file.fileno())
+
+    async def close(self) -> None:
+        """Puts everything on disk and lets the folder go."""
+        while self._syncing:
+            await asyncio.wait([self._syncing])
+        self._thread.shutdown()
+        with suppress(OSError):
+            os.fsync(self._file)
+        os.close(self._file)
+        os.close(self._lock)
+
+    def _write(self, lines: Sequence[bytes]) -> None:
+        if self.full:
+            raise OutboxRefuses(
+                f"The outbox holds {self.size:,} bytes and may hold {self.most_bytes:,} (OUTBOX_MAX_BYTES): "
+                f"{self.depth:,} predictions wait for the data service. Try again once it takes them."
+            )
+        content = b"".join([b"%08x %b\n" % (zlib.crc32(line), line) for line in lines])
+        try:
+            if self._sizes[self._current] and self._sizes[self._current] + len(content) > self._segment_bytes:
+                self._begin_segment()
+            _write_all(self._file, content)
+        except OSError as error:
+            self.failure = f"{self.folder} cannot be written: {error.strerror}"
+            with suppress(OSError):  # half a line would make the next one unreadable
+                os.ftruncate(self._file, self._sizes[self._current])
+            raise OutboxRefuses(f"The outbox cannot keep the prediction. {self.failure}.") from error
+        self.failure = None
+        self._sizes[self._current] += len(content)
+        self._next_line += len(lines)
+
+    async def _on_disk(self, line: int) -> None:
+        while self._synced_line < line:
+            if self._syncing is None:
+                self._syncing = asyncio.create_task(self._sync())
+            await asyncio.shield(self._syncing)
+
+    async def _sync(self) -> None:
+        line, file = self._next_line, os.dup(self._file)  # a file of its own: the segment may be closed meanwhile
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, os.fdatasync, file)
+            self._synced_line = line
+        except OSError as error:
+            self.failure = f"{self.folder} cannot be put on disk: {error.strerror}"
+            raise OutboxRefuses(f"The outbox cannot keep the prediction. {self.failure}.") from error
+        finally:
+            os.close(file)
+            self._syncing = None
+
+    def _begin_segment(self) -> None:
+        file = self._opened(self._next_line)
+        if self._full_sync:
+            os.fsync(self._file)
+        os.close(self._file)
+        self._file, self._current = file, self._next_line
+
+    def _opened(self, first_line: int) -> int:
+        file = os.open(self._path(first_line), os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        self._sizes.setdefault(first_line, 0)
+        if self._full_sync:
+            folder = os.open(self.folder, os.O_RDONLY)
+            os.fsync(folder)  # the name of a new file is on disk only once its folder is
+            os.close(folder)
+        return file
+
+    def _path(self, first_line: int) -> Path:
+        return self.folder / f"{first_line:020d}.log"
+
+    def _segment_of(self, cursor: Cursor) -> int:
+        return max(first for first in self._sizes if first <= cursor.line)
+
+    def _read(self, segment: int, offset: int, most: int) -> bytes:
+        with self._path(segment).open("rb") as file:
+            file.seek(offset)
+            return file.read(min(most, self._sizes[segment] - offset))
+
+    def _read_cursor(self) -> Cursor:
+        try:
+            cursor = Cursor(**json.loads((self.folder / CURSOR).read_text()))
+        except FileNotFoundError:
+            return Cursor(min(self._sizes, default=0))
+        except (ValueError, TypeError) as error:
+            raise OutboxUnusable(
+                f"{self.folder / CURSOR} should say up to where predictions were delivered; {error}. Remove it: "
+                "what is here is delivered again, and recorded once."
+            ) from error
+        return max(cursor, Cursor(min(self._sizes, default=cursor.line)), key=lambda one: one.line)
+
+    def _recovered(self) -> int:
+        """The number of the next line, after what follows the last whole line of the last segment was cut."""
+        if not self._sizes:
+            return self._cursor.line
+        last = max(self._sizes)
+        content = self._path(last).read_bytes()
+        self._sizes[last] = content.rfind(b"\n") + 1
+        os.truncate(self._path(last), self._sizes[last])
+        return last + content.count(b"\n")
+
+    def _drop_delivered(self) -> None:
+        for first in [one for one in self._sizes if one < self._segment_of(self._cursor)]:
+            self._path(first).unlink(missing_ok=True)
+            del self._sizes[first]
+
+
+def _locked(folder: Path) -> int:
+    """A lock on the folder that ends with this process, however it ends."""
+    lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise OutboxUnusable(
+            f"OUTBOX_DIR={folder} belongs to another process that is running. Give each its own folder, or stop the other."
+        ) from error
+    return lock
+
+
+def _intact(line: bytes) -> bool:
+    return line[: CHECKSUM_CHARACTERS - 1] == b"%08x" % zlib.crc32(line[CHECKSUM_CHARACTERS:-1])
+
+
+def _write_all(file: int, content: bytes) -> None:
+    while written := os.write(file, content):
+        if written == len(content):
+            return
+        content = content[written:]

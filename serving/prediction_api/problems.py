@@ -1,0 +1,62 @@
+"""Refusals over HTTP, in one shape for the whole API: problem details (RFC 9457)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel, Field
+from pydantic_core import to_json
+from starlette.responses import Response
+
+from prediction_api.records import Fault
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = 1
+
+
+class Refusal(Exception):
+    """A request that is not answered as asked: its status, a sentence, and the faults of single fields."""
+
+    def __init__(
+        self, status: int, detail: str, faults: Sequence[Fault] = (), headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.faults, self.headers = status, detail, faults, dict(headers or {})
+
+
+class FieldFault(BaseModel):
+    """One thing that is wrong with a request."""
+
+    field: str = Field(examples=["distance"])
+    wanted: str = Field(examples=["a number of miles from 10 to 6000, or null"])
+    got: str = Field(examples=["'far'"])
+
+
+class Problem(BaseModel):
+    """What every refusal looks like."""
+
+    type: str = Field(examples=["about:blank"])
+    title: str = Field(examples=["Unprocessable Content"])
+    status: int = Field(examples=[422])
+    detail: str = Field(examples=["One field is not as the schema of the model wants it."])
+    errors: list[FieldFault] = Field(default_factory=list)
+
+
+def refused(refusal: Refusal) -> Response:
+    """The answer to a request that was refused."""
+    return problem(refusal.status, refusal.detail, refusal.faults, refusal.headers)
+
+
+def problem(status: int, detail: str, faults: Sequence[Fault] = (), headers: Mapping[str, str] | None = None) -> Response:
+    """A problem as a response; with 503 the caller is told when to come back."""
+    body: dict[str, Any] = {"type": "about:blank", "title": title(status), "status": status, "detail": detail}
+    if faults:
+        body["errors"] = [asdict(fault) for fault in faults]
+    retry = {"retry-after": str(RETRY_SECONDS)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return Response(to_json(body), status, {**retry, **(headers or {})}, MEDIA_TYPE)
+
+
+def title(status: int) -> str:
+    """The phrase of a status."""
+    return HTTPStatus(status).phrase

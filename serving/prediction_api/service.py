@@ -1,0 +1,128 @@
+"""Everything that one running service holds, opened and closed together."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy.typing as npt
+from pydantic_core import to_json
+from uuid_utils import uuid7
+
+from prediction_api.keys import Keys
+from prediction_api.live import LiveModel
+from prediction_api.metrics import Metrics
+from prediction_api.model import Model, Warnings
+from prediction_api.outbox import Outbox
+from prediction_api.records import Record
+from prediction_api.settings import Settings
+from prediction_api.sources import Source
+
+ROWS_IN_THREAD = 32  # from here on a batch would keep single predictions waiting
+NO_WARNINGS: Warnings = []
+
+
+class Service:
+    """The model, the outbox, its delivery, the keys and the metrics."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises SettingsInvalid where the keys cannot be read."""
+        self.settings, self.metrics = settings, Metrics()
+        self.keys, self.admins = Keys(settings.api_keys, "API_KEYS"), Keys(settings.admin_keys, "ADMIN_KEYS")
+        source = Source(settings.model_uri, settings.model_fetch_seconds, settings.git_commit)
+        self.live = LiveModel(source, self.metrics, settings.max_records)
+        self.outbox: Outbox
+        self.delivery: Any = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._open = False
+
+    async def open(self) -> None:
+        """Loads the model and opens the outbox, once; raises ModelRefused, FetchFailed or OutboxUnusable."""
+        if self._open:
+            return
+        settings = self.settings
+        await self.live.open()
+        self.outbox = Outbox(settings.outbox_dir, settings.outbox_sync, settings.outbox_max_bytes)
+        self._watch_outbox()
+        if settings.model_poll_seconds:
+            self._tasks.append(asyncio.create_task(self.live.poll(settings.model_poll_seconds)))
+        if settings.data_api_url:
+            from prediction_api.delivery import Delivery  # an HTTP client costs time and memory that not everyone needs
+
+            key = settings.data_api_key.get_secret_value() if settings.data_api_key else None
+            self.delivery = Delivery(self.outbox, self.metrics, str(settings.data_api_url), key)
+            self._tasks.append(asyncio.create_task(self.delivery.run()))
+        self._open = True
+
+    async def close(self) -> None:
+        """Stops what runs beside the requests, delivers what it can in a few seconds, and closes the outbox."""
+        if not self._open:
+            return
+        self._open = False
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        if self.delivery:
+            await self.delivery.close()
+        await self.outbox.close()
+
+    async def predict(self, model: Model, records: Sequence[Record], caller: str | None) -> list[dict[str, Any]]:
+        """Predicts, keeps the predictions in the outbox, counts them, and gives the answers; raises OutboxRefuses."""
+        if len(records) < ROWS_IN_THREAD:
+            answers, lines = _answered(model, records, caller)
+        else:
+            answers, lines = await asyncio.to_thread(_answered, model, records, caller)
+        await self.outbox.append(lines)
+        self._count(answers)
+        return answers
+
+    def _count(self, answers: Sequence[dict[str, Any]]) -> None:
+        counters, observe, warnings = self.metrics.predictions, self.metrics.probability.observe, self.metrics.warnings
+        for answer in answers:
+            counters[answer["label"]].inc()
+            observe(answer["probability"])
+            for warning in answer["warnings"]:
+                warnings[warning["kind"]].inc()
+
+    def _watch_outbox(self) -> None:
+        watch = self.metrics.watch
+        watch("prediction_api_outbox_predictions", "Predictions that wait for the data service", lambda: self.outbox.depth)
+        watch("prediction_api_outbox_bytes", "Bytes of the predictions that wait", lambda: self.outbox.size)
+        watch(
+            "prediction_api_outbox_max_bytes",
+            "Bytes that may wait; then requests are refused",
+            lambda: self.outbox.most_bytes,
+        )
+        watch("prediction_api_outbox_age_seconds", "Age of the oldest prediction that waits", self.outbox_age)
+
+    def outbox_age(self) -> float:
+        """Seconds since the oldest prediction that waits was made, 0 where none waits."""
+        oldest = self.outbox.oldest()
+        return (datetime.now(UTC) - datetime.fromisoformat(oldest)).total_seconds() if oldest else 0.0
+
+
+def _answered(model: Model, records: Sequence[Record], caller: str | None) -> tuple[list[dict[str, Any]], list[bytes]]:
+    """The answers and the outbox's lines, in the order of the records."""
+    inputs = model.inputs(records)
+    probabilities: npt.NDArray[Any] = model.probabilities(inputs)
+    warnings = model.warnings(inputs)
+    now, version, threshold = datetime.now(UTC).isoformat(), model.version, model.threshold
+    answers = [
+        {
+            "prediction_id": str(uuid7()),
+            "probability": probability,
+            "label": probability >= threshold,
+            "threshold": threshold,
+            "model_version": version,
+            "warnings": warnings.get(row, NO_WARNINGS),
+        }
+        for row, probability in enumerate(probabilities.tolist())
+    ]
+    lines = [
+        to_json({**answer, "time": now, "model_name": model.name, "caller": caller, "features": record})
+        for answer, record in zip(answers, records, strict=True)
+    ]
+    return answers, lines

@@ -1,0 +1,48 @@
+"""The settings of the service, from the environment (and .env, which `make` reads)."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, HttpUrl, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from prediction_api.errors import SettingsInvalid
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Settings(BaseSettings):
+    """Each field is an environment variable of the same name in capitals; empty counts as not set."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True, extra="forbid")
+
+    prediction_api_host: str = "127.0.0.1"
+    prediction_api_port: Annotated[int, Field(ge=0, le=65_535)] = 8000
+    model_uri: str = "data/model"
+    model_poll_seconds: Annotated[float, Field(ge=0, le=86_400)] = 60.0
+    model_fetch_seconds: Seconds = 300.0
+    git_commit: str | None = None
+    outbox_dir: Path = Path("serving/outbox")
+    outbox_sync: Literal["process", "full"] = "process"
+    outbox_max_bytes: Annotated[int, Field(ge=1_000_000)] = 2**30
+    data_api_url: HttpUrl | None = None
+    data_api_key: SecretStr | None = None
+    api_keys: str = ""
+    admin_keys: str = ""
+    max_records: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    max_body_bytes: Annotated[int, Field(ge=1_000)] = 8 * 2**20
+    max_concurrency: Annotated[int, Field(ge=1)] = 256
+    request_seconds: Seconds = 10.0
+    shutdown_seconds: Seconds = 20.0
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    access_log: bool = True
+
+
+def read(**given: Any) -> Settings:
+    """The settings of this process; raises SettingsInvalid, which names every faulty variable and shows no secret."""
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        faults = [f"{str(one['loc'][0]).upper()}: {one['msg'][0].lower()}{one['msg'][1:]}" for one in error.errors()]
+        raise SettingsInvalid(f"The environment holds settings that the service cannot use. {'; '.join(faults)}.") from error

@@ -1,0 +1,96 @@
+"""Where the model comes from: a directory, an MLflow registry, or a DVC repository at a revision.
+
+A directory is read here. For the others another process fetches, so that MLflow and DVC are never loaded where predictions
+are answered.
+"""
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prediction_api import contract
+from prediction_api.contract import Contract
+from prediction_api.errors import FetchFailed
+
+REMOTE = re.compile(r"(models:/|dvc://).+")
+GIT_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A checked model, and what its source says of it; ``mark`` tells the source which one this service has."""
+
+    contract: Contract
+    mark: str
+    lineage: dict[str, Any]
+
+
+class Source:
+    """A MODEL_URI. ``fetch`` gives what is there now, or None where it still is what ``mark`` says."""
+
+    def __init__(self, uri: str, seconds: float = 300.0, git_commit: str | None = None) -> None:
+        self.uri, self._seconds, self._git_commit = uri, seconds, git_commit
+
+    async def fetch(self, mark: str | None = None) -> Arrival | None:
+        """Raises ModelRefused where what arrived is not a whole model, FetchFailed where nothing arrived."""
+        if REMOTE.fullmatch(self.uri):
+            return await self._fetch_remote(mark)
+        return await asyncio.to_thread(self._fetch_directory, mark)
+
+    def _fetch_directory(self, mark: str | None) -> Arrival | None:
+        folder = Path(self.uri.removeprefix("file://"))
+        found = contract.digest(folder)
+        if found is not None and found == mark:
+            return None
+        read = contract.read(folder)
+        lineage = {"uri": self.uri, "git_commit": self._git_commit or _git_commit(folder)}
+        return Arrival(read, read.sha256[contract.ABOUT], lineage)
+
+    async def _fetch_remote(self, mark: str | None) -> Arrival | None:
+        with tempfile.TemporaryDirectory(prefix="model-") as folder:
+            told = await self._told_by_fetching(folder, mark)
+            if told["folder"] is None:
+                return None
+            read = await asyncio.to_thread(contract.read, Path(told["folder"]), told["sha256"])
+            return Arrival(read, told["mark"], {"uri": self.uri, **told["lineage"]})
+
+    async def _told_by_fetching(self, folder: str, mark: str | None) -> dict[str, Any]:
+        command = [sys.executable, "-m", "prediction_api.fetching", self.uri, folder, *([mark] if mark else [])]
+        source = str(Path(__file__).parents[1])
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))}
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, start_new_session=True
+        )
+        try:
+            out, remarks = await asyncio.wait_for(process.communicate(), self._seconds)
+        except TimeoutError as error:
+            raise FetchFailed(
+                f"MODEL_URI={self.uri} should be fetched within {self._seconds:g} seconds (MODEL_FETCH_SECONDS); it was not."
+            ) from error
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if process.returncode != 0:
+            last = remarks.decode(errors="replace").strip().splitlines() or [f"exit status {process.returncode}"]
+            raise FetchFailed(last[-1].removeprefix("error: "))
+        told: dict[str, Any] = json.loads(out.splitlines()[-1])
+        return told
+
+
+def _git_commit(folder: Path) -> str | None:
+    """The commit of the repository around the folder, where there is one and git is installed."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True, check=False, timeout=GIT_SECONDS
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
