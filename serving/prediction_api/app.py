@@ -1,5 +1,6 @@
 """Builds the application from its settings, and runs it."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,8 +13,10 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from prediction_api import openapi, routes
+from prediction_api.connections import PatientProtocol, refuse_slow
 from prediction_api.edge import Edge
-from prediction_api.logs import LOGGER, configure
+from prediction_api.logs import LOGGER, AccessLog, configure
+from prediction_api.predicting import Predicting
 from prediction_api.problems import Refusal, problem, refused
 from prediction_api.service import Service
 from prediction_api.settings import Settings
@@ -33,11 +36,14 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _http_refused)
     app.add_exception_handler(RequestValidationError, _invalid)
+    direct = Predicting(service).routes
+    paths = routes.PATHS.union(direct)
+    access_log = AccessLog() if settings.access_log else None
+    app.add_middleware(Edge, direct, service.metrics, paths, settings.max_concurrency, access_log)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"], allow_headers=["*"]
         )
-    app.add_middleware(Edge, service.metrics, routes.PATHS, settings.max_concurrency, settings.access_log)
     return app
 
 
@@ -54,9 +60,15 @@ async def serve(settings: Settings) -> None:
         access_log=False,
         server_header=False,
         backlog=BACKLOG,
+        http=PatientProtocol,
         timeout_graceful_shutdown=int(settings.shutdown_seconds) or 1,
     )
-    await uvicorn.Server(config).serve()
+    server = uvicorn.Server(config)
+    looking = asyncio.create_task(refuse_slow(server.server_state.connections, settings.request_seconds))
+    try:
+        await server.serve()
+    finally:
+        looking.cancel()
 
 
 @asynccontextmanager

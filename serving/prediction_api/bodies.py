@@ -1,36 +1,22 @@
-"""Reads the body of a request within limits of size and time."""
+"""Reads the body of a request within a limit of size; the time it may take is the connection's (`connections`)."""
 
-import asyncio
-
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 from prediction_api.problems import Refusal
 
 CLOSE = {"connection": "close"}
 
 
-async def read(request: Request, most_bytes: int, seconds: float) -> bytes:
+async def read(receive: Receive, most_bytes: int) -> bytes:
     """The whole body.
 
-    Raises Refusal: 413 where it is larger (after reading past the rest, so that the caller sees the answer), 408 where it is
-    slower, 415 where it is compressed.
+    Raises Refusal (413) where it is larger, after reading past the rest, so that the caller is there to see the answer; and
+    ClientDisconnect where the caller leaves.
     """
-    headers = request.headers
-    if headers.get("content-encoding", "identity") != "identity":
-        raise Refusal(415, f"The body should come as it is; it is encoded as {headers['content-encoding']}.", headers=CLOSE)
-    try:
-        async with asyncio.timeout(seconds):
-            return await _read(request, most_bytes)
-    except TimeoutError as error:
-        raise Refusal(
-            408, f"The body should arrive within {seconds:g} seconds (REQUEST_SECONDS); it did not.", headers=CLOSE
-        ) from error
-
-
-async def _read(request: Request, most_bytes: int) -> bytes:
     parts, size, more = [], 0, True
     while more:
-        message = await request.receive()
+        message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         part, more = message.get("body", b""), message.get("more_body", False)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from prediction_api.errors import ModelRefused
@@ -73,6 +73,7 @@ class About:
     parameters: dict[str, Any]
     versions: dict[str, str]
     question: dict[str, Any]
+    metrics: dict[str, float] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)

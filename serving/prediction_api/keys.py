@@ -9,7 +9,9 @@ import re
 import secrets
 
 from prediction_api.errors import SettingsInvalid
+from prediction_api.problems import Refusal
 
+KEY_HEADER = b"x-api-key"
 PREFIX = "ontime_"
 ENTRY = re.compile(r"(?P<name>[A-Za-z0-9_.-]{1,64}):(?P<digest>[0-9a-f]{64})")
 
@@ -39,6 +41,14 @@ class Keys:
             if hmac.compare_digest(known, given):
                 found = name
         return found
+
+
+def known(keys: Keys, header: bytes | None, wanted: str) -> str:
+    """The name of the caller whose key a request's header holds; raises Refusal (401) where it holds none of them."""
+    caller = keys.caller(header.decode("latin-1") if header else None)
+    if caller is None:
+        raise Refusal(401, f"The header X-API-Key should hold {wanted}.", headers={"www-authenticate": "ApiKey"})
+    return caller
 
 
 def digest(key: str) -> str:

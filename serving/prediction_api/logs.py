@@ -1,12 +1,17 @@
 """Logs: one JSON object a line, on standard error, with the request's id where there is one."""
 
+import asyncio
 import json
 import logging
 import sys
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic_core import to_json
+from starlette.types import Scope
+
 LOGGER = "prediction_api"
+ACCESS_LOG_SECONDS = 0.05
 # What a log record holds by itself; anything else came with `extra` and is shown.
 OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
@@ -25,6 +30,39 @@ class JsonLines(logging.Formatter):
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str, ensure_ascii=False)
+
+
+class AccessLog:
+    """One line a request. Lines are written together, some milliseconds later: a write costs more than a line."""
+
+    def __init__(self) -> None:
+        self._lines: list[bytes] = []
+
+    def write(self, scope: Scope, status: int, seconds: float) -> None:
+        """Notes one request that was answered."""
+        if not self._lines:
+            asyncio.get_running_loop().call_later(ACCESS_LOG_SECONDS, self.flush)
+        client, state = scope["client"], scope["state"]
+        line = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "level": "info",
+            "message": "request",
+            "method": scope["method"],
+            "path": scope["path"],
+            "status": status,
+            "milliseconds": round(seconds * 1000, 2),
+            "request_id": state["request_id"],
+            "client": client[0] if client else None,
+            "caller": state.get("caller"),
+        }
+        self._lines.append(to_json(line, inf_nan_mode="null"))
+
+    def flush(self) -> None:
+        """Writes what was noted."""
+        lines, self._lines = self._lines, []
+        if lines:
+            sys.stderr.buffer.write(b"\n".join([*lines, b""]))
+            sys.stderr.buffer.flush()
 
 
 def configure(level: str) -> None:

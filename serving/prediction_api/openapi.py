@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from prediction_api.model import Model
+from prediction_api.predicting import BATCH, NDJSON, PREDICT
 from prediction_api.problems import MEDIA_TYPE, Problem, title
 
 REFERENCE = "#/components/schemas/{model}"
@@ -59,14 +60,16 @@ def document(app: FastAPI, model: Model) -> dict[str, Any]:
     record = batch.pop("$defs")["Record"] | {"examples": [_example(model)]}
     schemas |= answers["$defs"] | {"Record": record, "Batch": batch}
     page["components"]["securitySchemes"] = KEY
+    lines = {NDJSON.decode(): {"schema": {"type": "string", "description": "One object a line"}}}
     paths = page["paths"]
-    paths["/predict"]["post"] |= _body("Record", {}) | {"security": [{}, {"ApiKey": []}]}
-    lines = {"application/x-ndjson": {"schema": {"type": "string", "description": "One Record a line"}}}
-    paths["/predict/batch"]["post"] |= _body("Batch", lines) | {"security": [{}, {"ApiKey": []}]}
-    paths["/predict"]["post"]["responses"] = _answers("Answer", {})
-    paths["/predict/batch"]["post"]["responses"] = _answers(
-        "Answers", {"application/x-ndjson": {"schema": {"type": "string", "description": "One Answer a line"}}}
-    )
+    page["paths"] = {
+        PREDICT: {"post": _route("Predict one record", "predict", _content("Record"), _content("Answer"))},
+        BATCH: {
+            "post": _route("Predict many records", "predict_batch", _content("Batch") | lines, _content("Answers") | lines)
+        },
+        **paths,
+    }
+    paths = page["paths"]
     paths["/reload"]["post"]["security"] = [{"ApiKey": []}]
     for path, statuses in REFUSALS.items():
         paths[path]["post"]["responses"] |= {str(status): _problem(status) for status in statuses}
@@ -77,17 +80,20 @@ def _example(model: Model) -> dict[str, Any]:
     return {column.name: column.example for column in model.contract.schema.columns}
 
 
-def _schema(name: str) -> dict[str, Any]:
-    return {"schema": {"$ref": REFERENCE.format(model=name)}}
+def _content(name: str) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": REFERENCE.format(model=name)}}}
 
 
-def _body(name: str, more: dict[str, Any]) -> dict[str, Any]:
-    return {"requestBody": {"required": True, "content": {"application/json": _schema(name), **more}}}
-
-
-def _answers(name: str, more: dict[str, Any]) -> dict[str, Any]:
-    return {"200": {"description": "Predicted, and kept", "content": {"application/json": _schema(name), **more}}}
+def _route(summary: str, name: str, asked: dict[str, Any], answered: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "tags": ["predict"],
+        "summary": summary,
+        "operationId": name,
+        "security": [{}, {"ApiKey": []}],
+        "requestBody": {"required": True, "content": asked},
+        "responses": {"200": {"description": "Predicted, and kept", "content": answered}},
+    }
 
 
 def _problem(status: int) -> dict[str, Any]:
-    return {"description": title(status), "content": {MEDIA_TYPE: _schema("Problem")}}
+    return {"description": title(status), "content": {MEDIA_TYPE: _content("Problem")["application/json"]}}

@@ -50,11 +50,16 @@ def refused(refusal: Refusal) -> Response:
 
 def problem(status: int, detail: str, faults: Sequence[Fault] = (), headers: Mapping[str, str] | None = None) -> Response:
     """A problem as a response; with 503 the caller is told when to come back."""
-    body: dict[str, Any] = {"type": "about:blank", "title": title(status), "status": status, "detail": detail}
-    if faults:
-        body["errors"] = [asdict(fault) for fault in faults]
     retry = {"retry-after": str(RETRY_SECONDS)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-    return Response(to_json(body), status, {**retry, **(headers or {})}, MEDIA_TYPE)
+    return Response(body(status, detail, faults), status, {**retry, **(headers or {})}, MEDIA_TYPE)
+
+
+def body(status: int, detail: str, faults: Sequence[Fault] = ()) -> bytes:
+    """A problem as JSON."""
+    told: dict[str, Any] = {"type": "about:blank", "title": title(status), "status": status, "detail": detail}
+    if faults:
+        told["errors"] = [asdict(fault) for fault in faults]
+    return to_json(told)
 
 
 def title(status: int) -> str:

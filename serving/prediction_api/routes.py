@@ -1,4 +1,4 @@
-"""The routes: each reads the request, lets the service do the work, and writes the answer."""
+"""The routes beside those that predict: what answers, whether it can, how it does, and a look for another model."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -7,18 +7,12 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic_core import to_json
 
-from prediction_api import bodies
-from prediction_api.errors import FetchFailed, ModelRefused, OutboxRefuses
+from prediction_api.errors import FetchFailed, ModelRefused
+from prediction_api.keys import KEY_HEADER, known
 from prediction_api.problems import Refusal
-from prediction_api.records import NotJson, RecordsInvalid
 from prediction_api.service import Service
 
-JSON, NDJSON = "application/json", "application/x-ndjson"
-NDJSON_TYPES = (NDJSON, "application/ndjson", "application/jsonl")
-KEY_HEADER = "x-api-key"
-UTF8 = ("", "utf-8", "utf8")
 router = APIRouter()
 
 
@@ -31,47 +25,13 @@ def service_of(request: Request) -> Service:
 Serving = Annotated[Service, Depends(service_of)]
 
 
-@router.post("/predict", tags=["predict"], summary="Predict one record", response_class=Response)
-async def predict(request: Request) -> Response:
-    """Predicts one record."""
-    service = service_of(request)
-    caller = _caller(service, request)
-    _media_type(request, (JSON,))
-    body = await bodies.read(request, service.settings.max_body_bytes, service.settings.request_seconds)
-    model = service.live.served.model
-    try:
-        (answer,) = await service.predict(model, [model.records.one(body)], caller)
-    except (NotJson, RecordsInvalid, OutboxRefuses) as error:
-        raise _refusal(error) from error
-    return Response(to_json(answer), media_type=JSON)
-
-
-@router.post("/predict/batch", tags=["predict"], summary="Predict many records", response_class=Response)
-async def predict_batch(request: Request) -> Response:
-    """Predicts many records: all of them, or none where one is refused."""
-    service = service_of(request)
-    caller = _caller(service, request)
-    lines = _media_type(request, (JSON, *NDJSON_TYPES)) in NDJSON_TYPES
-    body = await bodies.read(request, service.settings.max_body_bytes, service.settings.request_seconds)
-    model = service.live.served.model
-    try:
-        records = model.records.lines(body) if lines else model.records.batch(body)
-        answers = await service.predict(model, records, caller)
-    except (NotJson, RecordsInvalid, OutboxRefuses) as error:
-        raise _refusal(error) from error
-    if lines:
-        return Response(b"".join([to_json(answer) + b"\n" for answer in answers]), media_type=NDJSON)
-    return Response(to_json({"predictions": answers}), media_type=JSON)
-
-
 @router.get("/model", tags=["model"], summary="The model that answers")
 async def model(service: Serving) -> dict[str, Any]:
     """Its name and version, the digests of its files, its metrics and schema, and where it came from."""
     served = service.live.served
     contract = served.model.contract
-    about = contract.files["about.json"]
     metrics = {
-        "validation": about.get("metrics", {}),
+        "validation": contract.about.metrics,
         **({"run": found} if (found := served.lineage.get("metrics")) else {}),
     }
     return {
@@ -130,7 +90,8 @@ async def metrics(service: Serving) -> Response:
 @router.post("/reload", tags=["model"], summary="Look for another model now")
 async def reload(request: Request, service: Serving) -> dict[str, Any]:
     """Fetches, checks and takes the model that MODEL_URI names now; needs an admin's key."""
-    request.state.caller = _known(service.admins.caller(request.headers.get(KEY_HEADER)), "an admin's key (ADMIN_KEYS)")
+    header = request.headers.get(KEY_HEADER.decode())
+    request.state.caller = known(service.admins, header.encode("latin-1") if header else None, "an admin's key (ADMIN_KEYS)")
     try:
         changed = await service.live.reload()
     except (ModelRefused, FetchFailed) as error:
@@ -140,42 +101,3 @@ async def reload(request: Request, service: Serving) -> dict[str, Any]:
 
 
 PATHS = frozenset(route.path for route in router.routes if isinstance(route, APIRoute))
-
-
-def _caller(service: Service, request: Request) -> str | None:
-    if not service.keys:
-        return None
-    caller = _known(service.keys.caller(request.headers.get(KEY_HEADER)), "a key (API_KEYS)")
-    request.state.caller = caller
-    return caller
-
-
-def _known(caller: str | None, wanted: str) -> str:
-    if caller is None:
-        raise Refusal(401, f"The header X-API-Key should hold {wanted}.", headers={"www-authenticate": "ApiKey"})
-    return caller
-
-
-def _media_type(request: Request, accepted: tuple[str, ...]) -> str:
-    given = request.headers.get("content-type")
-    if given is None or given == JSON:
-        return JSON
-    kind, _, parameters = given.partition(";")
-    kind, charset = kind.strip().lower(), parameters.lower().replace(" ", "").removeprefix("charset=").strip('"')
-    if kind not in accepted or charset not in UTF8:
-        raise Refusal(415, f"The body should be {' or '.join(accepted)} in UTF-8; Content-Type is {given!r}.")
-    return kind
-
-
-def _refusal(error: NotJson | RecordsInvalid | OutboxRefuses) -> Refusal:
-    if isinstance(error, NotJson):
-        return Refusal(400, f"The body should be JSON in UTF-8; {error}.")
-    if isinstance(error, OutboxRefuses):
-        return Refusal(503, str(error))
-    count = len(error.faults)
-    fields = (
-        "One field is not as the schema of the model wants it"
-        if count == 1
-        else f"{count} fields are not as the schema of the model wants them"
-    )
-    return Refusal(422, f"{fields}; GET /model shows it.", error.faults)

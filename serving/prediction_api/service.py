@@ -6,7 +6,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy.typing as npt
 from pydantic_core import to_json
 from uuid_utils import uuid7
 
@@ -15,9 +14,9 @@ from prediction_api.live import LiveModel
 from prediction_api.metrics import Metrics
 from prediction_api.model import Model, Warnings
 from prediction_api.outbox import Outbox
-from prediction_api.records import Record
 from prediction_api.settings import Settings
 from prediction_api.sources import Source
+from prediction_api.together import Answer, Asked, Together
 
 ROWS_IN_THREAD = 32  # from here on a batch would keep single predictions waiting
 NO_WARNINGS: Warnings = []
@@ -33,6 +32,7 @@ class Service:
         source = Source(settings.model_uri, settings.model_fetch_seconds, settings.git_commit)
         self.live = LiveModel(source, self.metrics, settings.max_records)
         self.outbox: Outbox
+        self.together = Together(self.predict)
         self.delivery: Any = None
         self._tasks: list[asyncio.Task[None]] = []
         self._open = False
@@ -69,17 +69,17 @@ class Service:
             await self.delivery.close()
         await self.outbox.close()
 
-    async def predict(self, model: Model, records: Sequence[Record], caller: str | None) -> list[dict[str, Any]]:
-        """Predicts, keeps the predictions in the outbox, counts them, and gives the answers; raises OutboxRefuses."""
-        if len(records) < ROWS_IN_THREAD:
-            answers, lines = _answered(model, records, caller)
+    async def predict(self, model: Model, asked: Sequence[Asked]) -> list[Answer]:
+        """Predicts records, keeps the predictions in the outbox, counts them, gives the answers; raises OutboxRefuses."""
+        if len(asked) < ROWS_IN_THREAD:
+            answers, lines = _answered(model, asked)
         else:
-            answers, lines = await asyncio.to_thread(_answered, model, records, caller)
+            answers, lines = await asyncio.to_thread(_answered, model, asked)
         await self.outbox.append(lines)
         self._count(answers)
         return answers
 
-    def _count(self, answers: Sequence[dict[str, Any]]) -> None:
+    def _count(self, answers: Sequence[Answer]) -> None:
         counters, observe, warnings = self.metrics.predictions, self.metrics.probability.observe, self.metrics.warnings
         for answer in answers:
             counters[answer["label"]].inc()
@@ -104,12 +104,12 @@ class Service:
         return (datetime.now(UTC) - datetime.fromisoformat(oldest)).total_seconds() if oldest else 0.0
 
 
-def _answered(model: Model, records: Sequence[Record], caller: str | None) -> tuple[list[dict[str, Any]], list[bytes]]:
+def _answered(model: Model, asked: Sequence[Asked]) -> tuple[list[Answer], list[bytes]]:
     """The answers and the outbox's lines, in the order of the records."""
-    inputs = model.inputs(records)
-    probabilities: npt.NDArray[Any] = model.probabilities(inputs)
+    inputs = model.inputs([record for record, _ in asked])
+    probabilities = model.probabilities(inputs).tolist()
     warnings = model.warnings(inputs)
-    now, version, threshold = datetime.now(UTC).isoformat(), model.version, model.threshold
+    threshold, version = model.threshold, model.version
     answers = [
         {
             "prediction_id": str(uuid7()),
@@ -119,10 +119,11 @@ def _answered(model: Model, records: Sequence[Record], caller: str | None) -> tu
             "model_version": version,
             "warnings": warnings.get(row, NO_WARNINGS),
         }
-        for row, probability in enumerate(probabilities.tolist())
+        for row, probability in enumerate(probabilities)
     ]
+    more = {"time": datetime.now(UTC).isoformat(), "model_name": model.name}
     lines = [
-        to_json({**answer, "time": now, "model_name": model.name, "caller": caller, "features": record})
-        for answer, record in zip(answers, records, strict=True)
+        to_json({**answer, **more, "caller": caller, "features": record})
+        for answer, (record, caller) in zip(answers, asked, strict=True)
     ]
     return answers, lines

@@ -48,6 +48,7 @@ def _about(data: Dataset, fitted: Fitted, settings: Params) -> dict[str, Any]:
         "name": data.name,
         "question": data.options,
         "threshold": fitted.threshold,
+        "metrics": dict(fitted.validation),  # on training rows that the model of their fold had not seen
         "calibration": {"slope": fitted.model.slope, "intercept": fitted.model.intercept},
         "parameters": {"model": asdict(settings.model), "train": asdict(settings.train)},
         "versions": {package: metadata.version(package) for package in PACKAGES},

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -165,9 +165,10 @@ def make_server(tmp_path: Path, make_model: Callable[..., Path]) -> Iterator[Cal
         given = {"OUTBOX_DIR": tmp_path / "outbox", "MODEL_POLL_SECONDS": 0, "ACCESS_LOG": "false", **environment}
         log = tmp_path / f"server-{len(started)}.log"
         with log.open("wb") as file:
+            settings = {name: str(value) for name, value in given.items()}
             process = subprocess.Popen(
                 [sys.executable, "-m", "prediction_api"],
-                env={**os.environ, "PYTHONPATH": str(SERVING), "PREDICTION_API_PORT": str(port), **{k: str(v) for k, v in given.items()}},
+                env={**os.environ, "PYTHONPATH": str(SERVING), "PREDICTION_API_PORT": str(port), **settings},
                 stdout=file, stderr=file, cwd=tmp_path,
             )  # fmt: skip
         server = Server(f"http://127.0.0.1:{port}", process, log)
@@ -204,7 +205,5 @@ def wait_until_ready(server: Server, seconds: float = 20) -> None:
 
 @contextmanager
 def _nothing_listens() -> Iterator[None]:
-    try:
+    with suppress(httpx.TransportError):
         yield
-    except httpx.TransportError:
-        pass

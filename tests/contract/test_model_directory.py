@@ -1,0 +1,76 @@
+"""What the pipeline writes, the prediction service reads: both give the same probability for the same case."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from starlette.testclient import TestClient
+
+from pipeline import config, inputs, model_directory, onnx_graph, params, schema, tables
+from pipeline.paths import DATASET, MODEL, TEST_TABLE
+from prediction_api.app import create_app
+from prediction_api.settings import Settings
+
+CLOSE = 1e-6
+MOST = 1000
+
+
+def answered(table, columns, folder, tmp_path):
+    """The service's probability for each row, asked over HTTP in batches of both kinds."""
+    records = [{name: plain(value) for name, value in row.items()} for row in table[list(columns)].to_dict("records")]
+    settings = Settings(model_uri=str(folder), outbox_dir=tmp_path / "outbox", model_poll_seconds=0, access_log=False)
+    found = []
+    with TestClient(create_app(settings)) as client:
+        for number, first in enumerate(range(0, len(records), MOST)):
+            part = records[first : first + MOST]
+            if number % 2:
+                lines = "\n".join(json.dumps(record) for record in part)
+                answer = client.post("/predict/batch", content=lines, headers={"content-type": "application/x-ndjson"})
+                found += [json.loads(line) for line in answer.text.splitlines()]
+            else:
+                answer = client.post("/predict/batch", json={"records": part})
+                found += answer.json()["predictions"]
+            assert answer.status_code == 200, answer.text
+    return found
+
+
+def plain(value):
+    """A value of a table as JSON holds it."""
+    if pd.isna(value):
+        return None
+    return value.isoformat() if isinstance(value, pd.Timestamp) else value
+
+
+def scored(table, columns, folder):
+    """The pipeline's probability for each row."""
+    arrays = inputs.arrays(inputs.frame(table, columns), columns)
+    return model_directory.probability(model_directory.session(folder / model_directory.GRAPH), arrays)
+
+
+@pytest.mark.parametrize("model", ["hgb", "logistic"])
+def test_a_directory_that_the_pipeline_wrote_answers_as_the_pipeline_scores(model, fitted, rows, columns, tmp_path):
+    data = config.Dataset("things", config.Target("good"), columns, config.RandomSplit("random", 0.25, 1))
+    about = {"name": "things", "threshold": 0.4, "data": {}, "parameters": {}, "versions": {}, "question": {}}
+    model_directory.write(
+        tmp_path / "model", onnx_graph.to_graph(fitted(model).model, columns), schema.describe(data, rows), about
+    )
+
+    answers = answered(rows, columns, tmp_path / "model", tmp_path)
+
+    expected = scored(rows, columns, tmp_path / "model")
+    np.testing.assert_allclose([answer["probability"] for answer in answers], expected, rtol=0, atol=CLOSE)
+    assert [answer["label"] for answer in answers] == (expected >= 0.4).tolist()
+
+
+@pytest.mark.skipif(not (MODEL.is_dir() and TEST_TABLE.is_file()), reason="there is no model yet: type `make repro` first")
+def test_every_flight_of_the_test_months_gets_the_probability_that_evaluate_scored(tmp_path):
+    columns, table = params.load_dataset(DATASET).columns, tables.read(TEST_TABLE)
+    about = model_directory.read_about(MODEL)
+
+    answers = answered(table, columns, MODEL, tmp_path)
+
+    expected = scored(table, columns, MODEL)
+    assert len(answers) == len(table) > 80_000
+    assert np.abs(np.array([answer["probability"] for answer in answers]) - expected).max() <= CLOSE
+    assert [answer["label"] for answer in answers] == (expected >= about["threshold"]).tolist()
