@@ -21,7 +21,7 @@ TYPED := src/pipeline $(wildcard serving/prediction_api db/data_api)
 ## Start here
 .PHONY: help setup repro test
 help: ## List the targets
-	@awk 'BEGIN { FS = ":.*## " } /^## / { printf "\n%s\n", substr($$0, 4) } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^## / { printf "\n%s\n", substr($$0, 4) } /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY) ## Make .venv from the hashed lock (every other target does it by itself)
 
@@ -32,16 +32,28 @@ repro: setup ## Reproduce data, model, metrics and report: dvc repro, after chec
 test: setup ## Run the tests
 	@python -m pytest $(TESTS)
 
+## Serve
+.PHONY: serve
+serve: setup ## Serve predictions on 127.0.0.1:8000, after reproducing the model where there is none
+	@test -n "$$MODEL_URI" -o -f data/model/about.json || $(MAKE) repro
+	@python -m prediction_api
+
 ## Experiment
-.PHONY: params verify bench
+.PHONY: params verify bench bench-pipeline bench-serving
 params: setup ## Compose conf/ into params.yaml
 	@python -m pipeline.compose
 
 verify: setup ## Show that this commit gives the same bytes in fresh clones, with other threads, seeds and processors
 	@python tests/house/verify.py
 
-bench: setup ## Time the cold pipeline beside one bare script, and one, three and ten copies of the table
+bench: bench-pipeline bench-serving ## Time everything beside its peers
+
+bench-pipeline: setup ## Time the cold pipeline, one, three and ten copies of the table, and an idle dvc repro
 	@python tests/bench/run.py
+
+bench-serving: setup ## Time the prediction service beside an endpoint that does nothing, MLflow's server and scikit-learn
+	@test -f data/model/about.json || $(MAKE) repro
+	@python tests/bench/serving.py
 
 ## Keep the house
 .PHONY: check format lock clean

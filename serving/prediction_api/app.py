@@ -40,10 +40,8 @@ def create_app(settings: Settings) -> FastAPI:
     paths = routes.PATHS.union(direct)
     access_log = AccessLog() if settings.access_log else None
     app.add_middleware(Edge, direct, service.metrics, paths, settings.max_concurrency, access_log)
-    if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"], allow_headers=["*"]
-        )
+    if origins := [origin for part in settings.cors_origins.split(",") if (origin := part.strip())]:
+        app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=["*"])
     return app
 
 

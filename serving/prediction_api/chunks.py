@@ -140,7 +140,7 @@ def _read_parquet(path: Path, columns: Sequence[Column]) -> tuple[int, str, Iter
     import pyarrow as pa
 
     try:
-        file = parquet.ParquetFile(path)
+        file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**20)
     except (OSError, pa.ArrowInvalid) as error:
         raise TableUnreadable(f"{path} should be a Parquet file; {error}.") from error
     _places(path, file.schema_arrow.names, columns)
@@ -149,7 +149,7 @@ def _read_parquet(path: Path, columns: Sequence[Column]) -> tuple[int, str, Iter
 
 def _parquet_chunks(path: Path, file: Any, columns: Sequence[Column]) -> Iterator[Chunk]:
     names, first = [column.name for column in columns if column.name in file.schema_arrow.names], 1
-    for batch in file.iter_batches(batch_size=ROWS, columns=names):
+    for batch in file.iter_batches(batch_size=ROWS, columns=names, use_threads=False):
         taken = {
             column.name: _from_arrow(path, column, batch.column(column.name)) for column in columns if column.name in names
         }

@@ -1,6 +1,7 @@
 """The model directory as it arrives: three files whose digests agree, and a schema that this service understands."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,15 +101,19 @@ def read(folder: Path, expected: Mapping[str, str] | None = None) -> Contract:
     content = {name: _bytes(folder, name) for name in FILES}
     digests = {name: hashlib.sha256(found).hexdigest() for name, found in content.items()}
     about = _parse(About, content[ABOUT], folder / ABOUT)
-    promised = {name: about.sha256.get(name, "no digest") for name in (GRAPH, SCHEMA)} | dict(expected or {})
+    promised = [*((name, about.sha256.get(name, "no digest")) for name in (GRAPH, SCHEMA)), *(expected or {}).items()]
     if altered := [
-        f"{name} ({digests[name][:12]}, not {promised[name][:12]})" for name in promised if digests[name] != promised[name]
+        f"{name} ({digests[name][:12]}, not {digest[:12]})" for name, digest in promised if digests[name] != digest
     ]:
         raise ModelRefused(
             f"The files in {folder} should have the sha256 that came with them; {', '.join(altered)} has not. "
             f"Fetch the model again (`dvc checkout --force {folder}`), or reproduce it."
         )
     schema = _parse(Schema, content[SCHEMA], folder / SCHEMA)
+    if doubled := [name for name, count in Counter(column.name for column in schema.columns).items() if count > 1]:
+        raise ModelRefused(
+            f"{folder / SCHEMA} should name each column once; it names {', '.join(doubled)} twice. Reproduce it."
+        )
     if not schema.columns or schema.name != about.name or not 0 <= about.threshold <= 1:
         raise ModelRefused(
             f"{folder} should hold one model: {SCHEMA} is of {schema.name!r} with {len(schema.columns)} columns, "

@@ -36,7 +36,9 @@ class Keys:
 
     def caller(self, key: str | None) -> str | None:
         """The name that belongs to a key, or None."""
-        found, given = None, digest(key or "")
+        if not key:
+            return None
+        found, given = None, digest(key)
         for known, name in self._names.items():
             if hmac.compare_digest(known, given):
                 found = name

@@ -50,8 +50,8 @@ class LiveModel:
                 arrival = await self.source.fetch(self.served.mark)
                 if arrival is not None:
                     await self._take(arrival)
-            except PredictionApiError as error:
-                self.failure = str(error)
+            except Exception as error:
+                self.failure = str(error) or type(error).__name__
                 self._metrics.reload_failing.set(1)
                 self._metrics.reloads[FAILED].inc()
                 logger.error(

@@ -96,14 +96,20 @@ class Model:
 
     def _smoke(self) -> None:
         try:
-            inputs = self.inputs([self.example()])
+            inputs, two = self.inputs([self.example()]), self.inputs([self.example()] * 2)
             for _ in range(WARM_RUNS):
-                (probability,) = self.probabilities(inputs)
+                found = self.probabilities(inputs)
+            shapes = found.shape, self.probabilities(two).shape
         except Exception as error:
             raise ModelRefused(
                 f"{GRAPH} should give one probability for the schema's own example; it failed: "
                 f"{' '.join(str(error).split())}. Reproduce the model."
             ) from error
+        if shapes != ((1,), (2,)):
+            raise ModelRefused(
+                f"{GRAPH} should give one probability a row; its shapes for one row and two are {shapes}. Reproduce it."
+            )
+        (probability,) = found.tolist()
         if not 0 <= probability <= 1:
             raise ModelRefused(
                 f"{GRAPH} should give a probability; for the schema's own example it gives {probability}. Reproduce it."
@@ -141,7 +147,7 @@ def _session(graph: bytes, widths: dict[str, int]) -> onnxruntime.InferenceSessi
         raise ModelRefused(
             f"{GRAPH} is no graph that ONNX Runtime {onnxruntime.__version__} opens: {error}. Reproduce it."
         ) from error
-    found = {one.name: one.shape[-1] for one in session.get_inputs()}
+    found = {one.name: one.shape[-1] if one.shape else None for one in session.get_inputs()}
     outputs = [one.name for one in session.get_outputs()]
     if found != widths or OUTPUT not in outputs:
         raise ModelRefused(

@@ -17,8 +17,9 @@ TYPES: Mapping[str, Any] = {"number": float, "category": str, "datetime": NaiveD
 LARGEST = 3.4028235e38  # the graph takes single precision
 typed_dict: Any = TypedDict  # its fields are known only once a schema is read
 MOST_CHARACTERS = 500
-MOST_FAULTS = 100
+MOST_FAULTS, MOST_COUNTED = 100, 100_000
 MOST_SHOWN = 60
+NO_NUL = r"^[^\x00]*$"  # PostgreSQL keeps no such text
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
@@ -68,7 +69,7 @@ class Records:
         try:
             records: list[Record] = self._read_batch(body)["records"]
         except ValidationError as error:
-            raise self._refusal(error) from None
+            raise self._refusal(error, depth=2) from None
         return records
 
     def lines(self, body: bytes) -> list[Record]:
@@ -92,21 +93,25 @@ class Records:
             raise RecordsInvalid(faults[:MOST_FAULTS])
         return records
 
-    def _refusal(self, error: ValidationError) -> RecordsInvalid:
-        return RecordsInvalid(list(islice(self._faults(error), MOST_FAULTS)))
+    def _refusal(self, error: ValidationError, depth: int = 0) -> RecordsInvalid:
+        return RecordsInvalid(list(islice(self._faults(error, depth), MOST_FAULTS)))
 
-    def _faults(self, error: ValidationError) -> Iterator[Fault]:
-        for one in error.errors(include_url=False, include_context=False):
+    def _faults(self, error: ValidationError, depth: int = 0) -> Iterator[Fault]:
+        if (count := error.error_count()) > MOST_COUNTED:  # to spell them out takes seconds
+            yield Fault("the body", "the fields of the schema", f"{count:,} faults")
+            return
+        for one in error.errors(include_url=False, include_context=False)[: MOST_FAULTS + 1]:
             if one["type"] == "json_invalid":
                 raise NotJson(one["msg"].removeprefix("Invalid JSON: "))
-            yield self._fault(one)
+            yield self._fault(one, depth)
 
-    def _fault(self, error: ErrorDetails) -> Fault:
+    def _fault(self, error: ErrorDetails, depth: int) -> Fault:
         kind, location = error["type"], error["loc"]
-        name = str(location[-1]) if location else ""
+        name = str(location[-1])[:MOST_SHOWN] if location else ""
+        location = tuple(part if isinstance(part, int) else part[:MOST_SHOWN] for part in location)
         field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".") or "the body"
         got = "nothing" if kind == "missing" else shown(error["input"])
-        inside_record = not location or location[0] != "records" or len(location) > 2
+        inside_record = len(location) > depth
         if kind == "extra_forbidden":
             known = list(self.columns) if inside_record else ["records"]
             near = get_close_matches(name, known, n=1)
@@ -190,12 +195,12 @@ def _limits(column: Column) -> dict[str, Any]:
         low, high = column.minimum, column.maximum
         return {"ge": -LARGEST if low is None else low, "le": LARGEST if high is None else high}
     if column.kind == "category" and not column.categories:
-        return {"min_length": 0 if column.nullable else 1, "max_length": MOST_CHARACTERS}
+        return {"min_length": 0 if column.nullable else 1, "max_length": MOST_CHARACTERS, "pattern": NO_NUL}
     return {}
 
 
 def _description(column: Column) -> str:
     unit = f" ({column.unit})" if column.unit else ""
     seen = column.seen.categories
-    known = f" Seen in training: {', '.join(seen[:20])}{'...' if len(seen) > 20 else ''}." if seen else ""
+    known = f" Seen in training: {', '.join(seen[:20])}{'...' if len(seen) > 20 else '.'}" if seen else ""
     return f"{column.description}{unit}.{known}"

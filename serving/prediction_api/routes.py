@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from prediction_api.errors import FetchFailed, ModelRefused
+from prediction_api.errors import PredictionApiError
 from prediction_api.keys import KEY_HEADER, known
 from prediction_api.problems import Refusal
 from prediction_api.service import Service
@@ -94,7 +94,7 @@ async def reload(request: Request, service: Serving) -> dict[str, Any]:
     request.state.caller = known(service.admins, header.encode("latin-1") if header else None, "an admin's key (ADMIN_KEYS)")
     try:
         changed = await service.live.reload()
-    except (ModelRefused, FetchFailed) as error:
+    except PredictionApiError as error:
         version = service.live.served.model.version
         raise Refusal(502, f"{error} Version {version} goes on answering.") from error
     return {"changed": changed, "model_version": service.live.served.model.version}

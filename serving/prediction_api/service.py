@@ -80,12 +80,13 @@ class Service:
         return answers
 
     def _count(self, answers: Sequence[Answer]) -> None:
-        counters, observe, warnings = self.metrics.predictions, self.metrics.probability.observe, self.metrics.warnings
+        yes = sum(answer["label"] for answer in answers)
+        self.metrics.predictions[True].inc(yes)
+        self.metrics.predictions[False].inc(len(answers) - yes)
+        self.metrics.probability.observe([answer["probability"] for answer in answers])
         for answer in answers:
-            counters[answer["label"]].inc()
-            observe(answer["probability"])
             for warning in answer["warnings"]:
-                warnings[warning["kind"]].inc()
+                self.metrics.warnings[warning["kind"]].inc()
 
     def _watch_outbox(self) -> None:
         watch = self.metrics.watch

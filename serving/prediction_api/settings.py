@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, HttpUrl, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from prediction_api.errors import SettingsInvalid
 
@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     max_concurrency: Annotated[int, Field(ge=1)] = 256
     request_seconds: Seconds = 10.0
     shutdown_seconds: Seconds = 20.0
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    cors_origins: str = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     access_log: bool = True
 

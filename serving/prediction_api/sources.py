@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -76,13 +77,21 @@ class Source:
             ) from error
         finally:
             if process.returncode is None:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
         if process.returncode != 0:
-            last = remarks.decode(errors="replace").strip().splitlines() or [f"exit status {process.returncode}"]
-            raise FetchFailed(last[-1].removeprefix("error: "))
-        told: dict[str, Any] = json.loads(out.splitlines()[-1])
+            raise FetchFailed(self._reason(remarks, process.returncode))
+        try:
+            told: dict[str, Any] = json.loads(out.splitlines()[-1])
+        except (IndexError, ValueError) as error:
+            raise FetchFailed(f"MODEL_URI={self.uri} was fetched without an answer.") from error
         return told
+
+    def _reason(self, remarks: bytes, status: int | None) -> str:
+        last = (remarks.decode(errors="replace").strip().splitlines() or [""])[-1]
+        if last.startswith("error: "):
+            return last.removeprefix("error: ")
+        return f"MODEL_URI={self.uri} cannot be fetched: the process ended with status {status} {last}".strip()
 
 
 def _git_commit(folder: Path) -> str | None:

@@ -33,8 +33,8 @@ def test_make_alone_lists_the_targets():
     assert alone == asked
 
 
-def test_ci_checks_tests_and_verifies():
-    assert made(CI.read_text()) == {"setup", "check", "test", "verify"}
+def test_ci_checks_verifies_reproduces_and_tests():
+    assert made(CI.read_text()) == {"setup", "check", "test", "verify", "repro"}
     assert os.access(CI, os.X_OK)
 
 

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-import imports
 import pytest
 import yaml
+
+import imports
 
 STAGES = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
 RECIPES = {"flights", "table"}

@@ -1,7 +1,8 @@
 """Floors of src/pipeline import only downward, and the pure ones touch nothing."""
 
-import imports
 import pytest
+
+import imports
 
 STAGES = {"ingest", "preprocess", "train", "evaluate"}
 VERBS = STAGES | {"compose"}

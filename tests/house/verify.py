@@ -17,9 +17,10 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from rich.console import Console
+
 from clones import ROOT, cloned, environment, git
 from locks import differences
-from rich.console import Console
 
 AT_ONCE = 2  # clones that run side by side: each takes one or two cores and at most 1.5 GB
 OLD_CORES = {"x86_64": "Nehalem", "AMD64": "Nehalem", "aarch64": "ARMV8", "arm64": "ARMV8"}

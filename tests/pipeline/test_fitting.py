@@ -7,8 +7,8 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import COLUMNS, MODELS, TRAIN
 
+from conftest import COLUMNS, MODELS, TRAIN
 from pipeline import calibration, config, estimator, fitting, inputs, scoring
 from pipeline.errors import PeriodEmpty
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from conftest import COLUMNS
 
+from conftest import COLUMNS
 from pipeline import importances, inputs
 
 

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from conftest import COLUMNS
 
+from conftest import COLUMNS
 from pipeline import inputs, model_directory, onnx_graph
 from pipeline.digests import sha256
 from pipeline.errors import ModelMissing

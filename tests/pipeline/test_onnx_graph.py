@@ -5,8 +5,8 @@ import hashlib
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import COLUMNS, MODELS
 
+from conftest import COLUMNS, MODELS
 from pipeline import config, estimator, inputs, model_directory, onnx_graph, parity
 from pipeline.calibration import Calibrated
 from pipeline.errors import ExportInexact

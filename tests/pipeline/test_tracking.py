@@ -9,8 +9,8 @@ import mlflow
 import numpy as np
 import onnxruntime
 import pytest
-from conftest import COLUMNS
 
+from conftest import COLUMNS
 from pipeline import config, evaluate, inputs, model_directory, onnx_graph, tracking
 
 LOCK = """

@@ -1,0 +1,47 @@
+"""Fits the estimator of the model once more, saves it for `mlflow models serve`, and times predict_proba on a frame in memory.
+
+`python estimator.py FOLDER` prints JSON: the rows of the whole table and the seconds of the fastest of three predictions.
+"""
+
+import json
+import logging
+import sys
+import time
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+
+from pipeline import estimator, inputs, params, tables
+from pipeline.paths import DATASET, TEST_TABLE, TRAIN_TABLE
+
+ROUNDS = 3
+
+
+def main(folder: Path) -> None:
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    settings, data = params.load(), params.load_dataset(DATASET)
+    train = tables.read(TRAIN_TABLE)
+    packed, truth = inputs.frame(train, data.columns), train[data.target.name].to_numpy()
+    fitted = estimator.build(settings.model, data.columns, len(packed), settings.train.seed).fit(packed, truth)
+    whole = pd.concat([packed, inputs.frame(tables.read(TEST_TABLE), data.columns)], ignore_index=True)
+    times = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        fitted.predict_proba(whole)
+        times.append(time.perf_counter() - start)
+    mlflow.sklearn.save_model(
+        fitted,
+        folder / "estimator",
+        serialization_format="cloudpickle",
+        pyfunc_predict_fn="predict_proba",
+        pip_requirements=[],
+    )
+    for rows in (1, 1000):
+        body = {"dataframe_split": json.loads(whole.head(rows).fillna(0).to_json(orient="split", index=False))}
+        (folder / f"estimator-{rows}.json").write_text(json.dumps(body))
+    print(json.dumps({"rows": len(whole), "seconds": min(times)}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

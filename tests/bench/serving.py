@@ -1,0 +1,260 @@
+"""Times the prediction service beside an endpoint that does nothing, and beside `mlflow models serve`, in one run.
+
+Each server has one worker and answers the same record over 8 connections, in turn, so that a busy machine slows all. Prints
+rows to compare and holds them to their targets; a missed one is said and is no error, because a busy machine can miss any.
+"""
+
+import argparse
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pyarrow.parquet as pq
+from rich.console import Console
+
+ROOT, HERE = Path(__file__).parents[2], Path(__file__).parent
+MODEL, TRAIN, TEST = (ROOT / "data" / name for name in ("model", "processed/train.parquet", "processed/test.parquet"))
+LEAST_SHARE, MOST_TIMES_P99, LEAST_TIMES_MLFLOW, LEAST_TIMES_BATCH = 0.8, 2.0, 50, 10
+MOST_START_SECONDS, MOST_RESIDENT_MB, MOST_IMAGE_MB, MOST_SCORE_MB, COPIES = 1.5, 130, 350, 400, 10
+IMAGE = "ontime-prediction-api"
+READY_SECONDS = 90
+console = Console(highlight=False, markup=False, soft_wrap=True)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that answers: its port, its process, the seconds from its start until it was ready."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+    seconds: float
+
+    @property
+    def resident_mb(self) -> float:
+        """Resident memory in MB, of all processes that it started."""
+        kilobytes = 0
+        for status in Path("/proc").glob("[0-9]*/status"):
+            with suppress(OSError):
+                lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+                if os.getpgid(int(status.parent.name)) == self.process.pid:
+                    kilobytes += int(lines.get("VmRSS", "0").split()[0])
+        return kilobytes / 1024
+
+
+@contextmanager
+def serving(command: Sequence[str], port: int, path: str, log: Path, **environment: str) -> Iterator[Server]:
+    """Runs a server until the block ends; it is ready once ``path`` answers."""
+    start = time.perf_counter()
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **environment}, stdout=file, stderr=file, start_new_session=True
+        )
+    try:
+        while not answers(f"http://127.0.0.1:{port}{path}"):
+            if process.poll() is not None or time.perf_counter() - start > READY_SECONDS:
+                sys.exit(f"{' '.join(command)} does not answer:\n{log.read_text()}")
+            time.sleep(0.01)
+        yield Server(port, process, time.perf_counter() - start)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
+def answers(url: str) -> bool:
+    with suppress(OSError):
+        return urllib.request.urlopen(url, timeout=5).status == 200
+    return False
+
+
+def load(server: Server, path: str, body: Path, seconds: float, connections: int = 8) -> dict[str, float]:
+    """What `load.py` measures: answers per second, p50 and p99 in seconds."""
+    command = [sys.executable, str(HERE / "load.py"), "127.0.0.1", str(server.port), path, str(body)]
+    done = subprocess.run(
+        [*command, "--seconds", str(seconds), "--connections", str(connections)], capture_output=True, text=True, check=True
+    )
+    told: dict[str, float] = json.loads(done.stdout)
+    if told["failed"] or not told["count"]:
+        sys.exit(f"{path}: {told['failed']} of {told['count']:g} requests were not answered with 200.")
+    return told
+
+
+def service(folder: Path, number: int = 0) -> Any:
+    """The prediction service with its defaults, the outbox and the metrics on."""
+    port = free_port()
+    settings = {"MODEL_URI": str(MODEL), "OUTBOX_DIR": str(folder / f"outbox-{number}"), "PREDICTION_API_PORT": str(port)}
+    command = [sys.executable, "-m", "prediction_api"]
+    return serving(command, port, "/readyz", folder / f"service-{number}.log", PYTHONPATH="serving", **settings)
+
+
+def bodies(folder: Path) -> tuple[Path, Path]:
+    """Requests with one record, the schema's own example, and with a thousand of the test table."""
+    schema = json.loads((MODEL / "schema.json").read_text())
+    names = [column["name"] for column in schema["columns"]]
+    (one := folder / "one.json").write_text(json.dumps({column["name"]: column["example"] for column in schema["columns"]}))
+    rows = pq.ParquetFile(TEST).read_row_group(0, columns=names).slice(0, 1000).to_pylist()
+    plain = [
+        {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in row.items()} for row in rows
+    ]
+    (many := folder / "many.json").write_text(json.dumps({"records": plain}))
+    return one, many
+
+
+def beside_no_op(folder: Path, one: Path, rounds: int, seconds: float) -> float:
+    """Rows on one record at a time; gives the service's answers per second."""
+    port = free_port()
+    idle = serving(
+        [sys.executable, str(HERE / "no_op.py"), str(MODEL), str(port)],
+        port,
+        "/docs",
+        folder / "no-op.log",
+        PYTHONPATH="serving",
+    )
+    with idle as no_op, service(folder) as ours:
+        turns = [[load(server, "/predict", one, seconds) for server in (ours, no_op)] for _ in range(rounds)]
+    console.print(f"\nOne record a request, 8 connections, {rounds} rounds of {seconds:g} s in turn")
+    console.print(f"{'':36}{'answers/s':>10}{'p50':>10}{'p99':>10}")
+    for name, told in zip(
+        ("A  prediction service", "B  FastAPI endpoint that does nothing"), zip(*turns, strict=True), strict=True
+    ):
+        speed, half, most = (median(one[key] for one in told) for key in ("per_second", "p50", "p99"))
+        console.print(f"{name:36}{speed:10,.0f}{half * 1e3:7.2f} ms{most * 1e3:7.2f} ms")
+    judge("A / B in answers per second", median(a["per_second"] / b["per_second"] for a, b in turns), least=LEAST_SHARE)
+    judge("A / B in p99", median(a["p99"] / b["p99"] for a, b in turns), most=MOST_TIMES_P99)
+    return median(ours["per_second"] for ours, _ in turns)
+
+
+def beside_mlflow(folder: Path, one: Path, many: Path, seconds: float) -> None:
+    """Rows on `mlflow models serve` with the same estimator; the service answers in turn."""
+    port = free_port()
+    command = ["mlflow", "models", "serve", "-m", str(folder / "estimator"), "-p", str(port), "-h", "127.0.0.1"]
+    started = serving([*command, "--env-manager", "local"], port, "/ping", folder / "mlflow.log", PYTHONPATH="src")
+    rows: list[tuple[str, float, float, float, float]] = []
+    with service(folder, 1) as ours, started as mlflow:
+        for name, server, path, single, batch in (
+            ("A  prediction service", ours, "", one, many),
+            ("C  mlflow models serve", mlflow, "/invocations", folder / "estimator-1.json", folder / "estimator-1000.json"),
+        ):
+            alone = load(server, path or "/predict", single, seconds)["per_second"]
+            together = 1000 * load(server, path or "/predict/batch", batch, seconds, connections=2)["per_second"]
+            rows.append((name, alone, together, server.seconds, server.resident_mb))
+    console.print(f"\n{'':36}{'answers/s':>10}{'batch, rows/s':>16}{'start':>9}{'resident':>11}")
+    for name, alone, together, start, resident in rows:
+        console.print(f"{name:36}{alone:10,.0f}{together:16,.0f}{start:7.2f} s{resident:8.0f} MB")
+    (_, alone, together, start, resident), (_, alone_c, together_c, *_) = rows
+    judge("A / C in answers per second", alone / alone_c, least=LEAST_TIMES_MLFLOW)
+    judge("A / C in rows per second, 1,000 a request", together / together_c, least=LEAST_TIMES_BATCH)
+    judge("start of A to ready, seconds", start, most=MOST_START_SECONDS)
+    judge("resident memory of A after the load, MB", resident, most=MOST_RESIDENT_MB)
+
+
+def files(folder: Path, in_memory: dict[str, float]) -> None:
+    """Rows on `score` over the whole table and ten times that, beside predict_proba on a frame in memory."""
+    tables = [pq.read_table(path) for path in (TRAIN, TEST)]
+    schema = tables[0].schema
+    rows: list[tuple[str, int, float, float]] = []
+    for copies in (1, COPIES):
+        with pq.ParquetWriter(folder / f"table-{copies}.parquet", schema) as writer:
+            for table in tables * copies:
+                writer.write_table(table.cast(schema))
+        command = [
+            sys.executable,
+            "-m",
+            "prediction_api",
+            "score",
+            str(folder / f"table-{copies}.parquet"),
+            str(folder / "scores.parquet"),
+        ]
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            [*command, "--model", str(MODEL)],
+            env={**os.environ, "PYTHONPATH": "serving"},
+            cwd=ROOT,
+            stderr=subprocess.DEVNULL,
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            sys.exit(f"{' '.join(command)} ended with {process.returncode}.")
+        rows.append(
+            (
+                f"A  score, {copies} x the table",
+                sum(t.num_rows for t in tables) * copies,
+                time.perf_counter() - start,
+                usage.ru_maxrss / 1024,
+            )
+        )
+    console.print(f"\n{'':40}{'rows':>12}{'time':>10}{'peak':>11}")
+    for name, count, seconds, peak in rows:
+        console.print(f"{name:40}{count:12,}{seconds:8.2f} s{peak:8.0f} MB")
+    console.print(f"{'D  predict_proba of a frame in memory':40}{in_memory['rows']:12,.0f}{in_memory['seconds']:8.2f} s")
+    judge("A / D in time, one table", rows[0][2] / in_memory["seconds"], most=1.0)
+    judge(f"peak of A, {COPIES} x the table, MB", rows[-1][3], most=MOST_SCORE_MB)
+
+
+def image() -> None:
+    """The size of the image, where an engine has built it."""
+    try:
+        done = subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True, text=True, check=False)
+        size = json.loads(done.stdout)[0]["Size"] / 1e6 if done.returncode == 0 else None
+    except OSError:
+        size = None
+    if size is None:
+        console.print(f"\nno image {IMAGE} here: `docker build -f serving/Dockerfile -t {IMAGE} .` makes it")
+    else:
+        console.print()
+        judge("image, MB", size, most=MOST_IMAGE_MB)
+
+
+def judge(what: str, value: float, most: float | None = None, least: float | None = None) -> None:
+    met = (most is None or value <= most) and (least is None or value >= least)
+    bound = f"at most {most:g}" if most is not None else f"at least {least:g}"
+    console.print(f"{what:48}{value:8.2f}   {bound}: {'met' if met else 'MISSED'}")
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="of each of the two servers that are compared")
+    parser.add_argument("--seconds", type=float, default=5, help="of load in a round")
+    asked = parser.parse_args()
+    if not (MODEL / "about.json").is_file():
+        sys.exit("There is no model to serve: type `make repro` first.")
+    console.print(f"Serving on {os.cpu_count()} cores, {os.getloadavg()[0]:.1f} processes busy before it started")
+    with tempfile.TemporaryDirectory(prefix="ontime-bench-") as name:
+        folder = Path(name)
+        with console.status("fit the estimator once more"):
+            done = subprocess.run(
+                [sys.executable, str(HERE / "estimator.py"), name], cwd=ROOT, capture_output=True, text=True, check=False,
+                env={**os.environ, "PYTHONPATH": "src", "GOMP_SPINCOUNT": "1000"},
+            )  # fmt: skip
+        if done.returncode:
+            sys.exit(done.stderr)
+        one, many = bodies(folder)
+        beside_no_op(folder, one, asked.rounds, asked.seconds)
+        beside_mlflow(folder, one, many, asked.seconds)
+        files(folder, json.loads(done.stdout.splitlines()[-1]))
+        image()
+
+
+if __name__ == "__main__":
+    with suppress(KeyboardInterrupt):
+        main()
