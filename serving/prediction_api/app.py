@@ -38,7 +38,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     direct = Predicting(service).routes
     paths = routes.PATHS.union(direct)
-    access_log = AccessLog() if settings.access_log else None
+    access_log = app.state.access_log = AccessLog() if settings.access_log else None
     app.add_middleware(Edge, direct, service.metrics, paths, settings.max_concurrency, access_log)
     if origins := [origin for part in settings.cors_origins.split(",") if (origin := part.strip())]:
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=["*"])
@@ -77,6 +77,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         await service.close()
+        if app.state.access_log:
+            app.state.access_log.flush()
 
 
 async def _refused(_request: Request, error: Any) -> Response:

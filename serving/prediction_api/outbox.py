@@ -21,7 +21,7 @@ from typing import Literal
 from prediction_api.errors import OutboxRefuses, OutboxUnusable
 
 SEGMENT_BYTES = 16 * 2**20
-PARCEL_BYTES = 4 * 2**20
+PARCEL_BYTES, FIRST_BYTES = 4 * 2**20, 2**16
 CURSOR, LOCK, REFUSED = "cursor.json", "lock", "refused.ndjson"
 CHECKSUM_CHARACTERS = 9  # eight hexadecimal digits and a space
 Sync = Literal["process", "full"]
@@ -89,7 +89,7 @@ class Outbox:
 
     def oldest(self) -> str | None:
         """When the first line that waits was written: its ``time``, ISO 8601; None where none waits."""
-        parcel = self.take(1)
+        parcel = self.take(1, FIRST_BYTES)
         return json.loads(parcel.lines[0])["time"] if parcel and parcel.lines else None
 
     async def append(self, lines: Sequence[bytes]) -> None:
