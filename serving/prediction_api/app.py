@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,6 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 from prediction_api import openapi, routes
 from prediction_api.connections import PatientProtocol, refuse_slow
 from prediction_api.edge import Edge
+from prediction_api.errors import SettingsInvalid
 from prediction_api.logs import LOGGER, AccessLog, configure
 from prediction_api.predicting import Predicting
 from prediction_api.problems import Refusal, problem, refused
@@ -49,24 +51,33 @@ async def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT, then finishes what it accepted; raises what keeps it from starting."""
     configure(settings.log_level)
     app = create_app(settings)
+    listening = _listening(settings.prediction_api_host, settings.prediction_api_port)
     await app.state.service.open()  # before the server: what is wrong here is said in one sentence
     config = uvicorn.Config(
         app,
-        host=settings.prediction_api_host,
-        port=settings.prediction_api_port,
         log_config=None,
         access_log=False,
         server_header=False,
-        backlog=BACKLOG,
         http=PatientProtocol,
         timeout_graceful_shutdown=int(settings.shutdown_seconds) or 1,
     )
     server = uvicorn.Server(config)
     looking = asyncio.create_task(refuse_slow(server.server_state.connections, settings.request_seconds))
     try:
-        await server.serve()
+        await server.serve(sockets=[listening])
     finally:
         looking.cancel()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise SettingsInvalid(
+            f"The service should listen on {host}, port {port} (PREDICTION_API_HOST, PREDICTION_API_PORT); "
+            f"{error.strerror or error}. End what listens there, or choose another."
+        ) from error
 
 
 @asynccontextmanager

@@ -8,8 +8,8 @@ from prediction_api.problems import Refusal
 CLOSE = {"connection": "close"}
 
 
-async def read(receive: Receive, most_bytes: int) -> bytes:
-    """The whole body.
+async def read(receive: Receive, most_bytes: int, limit: str = "MAX_BODY_BYTES") -> bytes:
+    """The whole body; ``limit`` is what people call the one on its size.
 
     Raises Refusal (413) where it is larger, after reading past the rest, so that the caller is there to see the answer; and
     ClientDisconnect where the caller leaves.
@@ -26,7 +26,6 @@ async def read(receive: Receive, most_bytes: int) -> bytes:
         else:
             parts.clear()
     if size > most_bytes:
-        raise Refusal(
-            413, f"The body should hold at most {most_bytes:,} bytes (MAX_BODY_BYTES); it holds {size:,}.", headers=CLOSE
-        )
+        detail = f"The body should hold at most {most_bytes:,} bytes ({limit}); it holds {size:,}."
+        raise Refusal(413, detail, headers=CLOSE)
     return parts[0] if len(parts) == 1 else b"".join(parts)

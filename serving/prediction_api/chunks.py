@@ -103,6 +103,8 @@ def _csv_chunks(path: Path, columns: Sequence[Column]) -> Iterator[Chunk]:
                 first += len(chunk)
     except (csv.Error, UnicodeDecodeError) as error:
         raise TableUnreadable(f"{path} should be a CSV file in UTF-8; {error}.") from error
+    except OSError as error:
+        raise TableUnreadable(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
 def _from_text(path: Path, first: int, column: Column, values: Sequence[str]) -> npt.NDArray[Any]:
@@ -111,7 +113,8 @@ def _from_text(path: Path, first: int, column: Column, values: Sequence[str]) ->
     convert = float if column.kind == "number" else _seconds_of_text
     kind = np.float32 if column.kind == "number" else np.float64
     try:
-        return np.array([np.nan if value in MISSING else convert(value) for value in values], kind)
+        with np.errstate(over="ignore"):  # beyond float32 is infinity, which is refused with the rest
+            return np.array([np.nan if value in MISSING else convert(value) for value in values], kind)
     except ValueError:
         row, value = next(
             (row, value) for row, value in enumerate(values, first) if value not in MISSING and not _converts(convert, value)
@@ -148,8 +151,19 @@ def _read_parquet(path: Path, columns: Sequence[Column]) -> tuple[int, str, Iter
 
 
 def _parquet_chunks(path: Path, file: Any, columns: Sequence[Column]) -> Iterator[Chunk]:
+    import pyarrow as pa
+
     names, first = [column.name for column in columns if column.name in file.schema_arrow.names], 1
-    for batch in file.iter_batches(batch_size=ROWS, columns=names, use_threads=False):
+    batches = file.iter_batches(batch_size=ROWS, columns=names, use_threads=False)
+    while True:
+        try:
+            batch = next(batches, None)
+        except (OSError, pa.ArrowException) as error:
+            raise TableUnreadable(
+                f"{path} should be a Parquet file; after row {first - 1}: {' '.join(str(error).split())}"
+            ) from error
+        if batch is None:
+            return
         taken = {
             column.name: _from_arrow(path, column, batch.column(column.name)) for column in columns if column.name in names
         }

@@ -6,41 +6,55 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from prediction_api.problems import MEDIA_TYPE, body
+from prediction_api.problems import MEDIA_TYPE, body, title
 
 LOOK_SECONDS = 0.5
+MOST_HEAD_BYTES = 2**16
 
 
 class PatientProtocol(HttpToolsProtocol):
     """Notes since when the rest of a request is awaited; one task looks at all connections, so that none needs a timer."""
 
     waiting_since: float | None = None
+    head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A caller connects and may now send."""
         super().connection_made(transport)
         self.waiting_since = self.loop.time()
 
+    def data_received(self, data: bytes) -> None:
+        """Some bytes of a request; nobody knows yet whether they are its last ones, or of its head."""
+        if self.waiting_since is None and (self.cycle is None or self.cycle.response_complete):
+            self.waiting_since = self.loop.time()
+        self.head_bytes += len(data)
+        super().data_received(data)
+        if self.head_bytes > MOST_HEAD_BYTES:
+            self.refuse(431, f"The head of a request should hold at most {MOST_HEAD_BYTES:,} bytes; this one holds more.")
+
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         super().on_message_begin()
         self.waiting_since = self.loop.time()
 
+    def on_body(self, body: bytes) -> None:
+        """Bytes of a body, which `bodies` limits."""
+        self.head_bytes = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         """The last byte of a request."""
         super().on_message_complete()
-        self.waiting_since = None
+        self.waiting_since, self.head_bytes = None, 0
 
-    def refuse(self, seconds: float) -> None:
-        """Says 408 where nothing else was said yet, and closes."""
+    def refuse(self, status: int, detail: str) -> None:
+        """Says so where nothing else was said yet, and closes."""
+        if self.transport.is_closing():
+            return
         if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
-            content = body(408, f"The request should arrive whole within {seconds:g} seconds (REQUEST_SECONDS); it did not.")
-            head = (
-                "HTTP/1.1 408 Request Timeout",
-                f"content-type: {MEDIA_TYPE}",
-                f"content-length: {len(content)}",
-                "connection: close",
-            )
+            content = body(status, detail)
+            kind, length = f"content-type: {MEDIA_TYPE}", f"content-length: {len(content)}"
+            head = (f"HTTP/1.1 {status} {title(status)}", kind, length, "connection: close")
             self.transport.write("\r\n".join([*head, "", ""]).encode() + content)
         self.transport.close()
 
@@ -54,4 +68,4 @@ async def refuse_slow(connections: Iterable[Any], seconds: float) -> None:
         for connection in list(connections):
             if connection.waiting_since is not None and connection.waiting_since < latest:
                 connection.waiting_since = None
-                connection.refuse(seconds)
+                connection.refuse(408, f"The request should arrive whole within {seconds:g} seconds (REQUEST_SECONDS).")

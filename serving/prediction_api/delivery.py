@@ -19,6 +19,7 @@ IDLE_SECONDS = 0.2
 LAST_SECONDS = 5.0  # at shutdown; what is left waits on disk
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 SLOWEST_RETRY_SECONDS = 30
+SLOWEST_WAIT_SECONDS = 1.0
 # What the data service says of the content of a parcel; anything else may pass, so it is tried again.
 ABOUT_CONTENT = {400, 409, 413, 422}
 logger = logging.getLogger(LOGGER)
@@ -41,11 +42,20 @@ class Delivery:
             base_url=url.rstrip("/"), timeout=TIMEOUT, headers={"x-api-key": key} if key else {}, trust_env=False
         )
         self.failure: str | None = None
+        self._most_lines = MOST_LINES
 
     async def run(self) -> None:
         """Delivers for ever; waits a moment where nothing waits, and longer and longer where nobody takes it."""
         while True:
-            if not await self._deliver_next():
+            try:
+                busy = await self._deliver_next()
+            except Exception as error:
+                self.failure = f"{type(error).__name__}: {error}"
+                self._metrics.delivery_failures.inc()
+                logger.exception("delivery failed and begins again")
+                await asyncio.sleep(SLOWEST_WAIT_SECONDS)
+                continue
+            if not busy:
                 await asyncio.sleep(IDLE_SECONDS)
 
     async def close(self) -> None:
@@ -60,16 +70,28 @@ class Delivery:
             await self._client.aclose()
 
     async def _deliver_next(self, again: bool = True) -> bool:
-        parcel = self._outbox.take(MOST_LINES, MOST_BYTES)
+        """One parcel; one that is refused is taken again by halves, until the refused line is alone and put aside."""
+        parcel = self._outbox.take(self._most_lines, MOST_BYTES)
         if parcel is None:
             return False
+        lines = parcel.lines
+        try:
+            if lines:
+                await (self._until_it_arrives(lines) if again else self._post(lines))
+            self._metrics.delivered.inc(len(lines))
+        except ContentRefused as error:
+            if len(lines) > 1:
+                self._most_lines = len(lines) // 2
+                return True
+            self._outbox.put_aside(lines)
+            self._metrics.refused.inc()
+            logger.error(
+                "the data service refuses a prediction, which is kept in refused.ndjson", extra={"reason": str(error)}
+            )
         if parcel.damaged:
             logger.error("lines of the outbox are damaged and cannot be delivered", extra={"lines": parcel.damaged})
             self._metrics.refused.inc(parcel.damaged)
-        if again:
-            await self._until_it_arrives(parcel.lines)
-        else:
-            await self._send(parcel.lines)
+        self._most_lines = min(MOST_LINES, 2 * self._most_lines)
         self._outbox.delivered(parcel.after)
         return True
 
@@ -79,28 +101,8 @@ class Delivery:
             wait=wait_random_exponential(multiplier=0.5, max=SLOWEST_RETRY_SECONDS),
             before_sleep=self._say,
         )
-        await attempts(self._send, lines)
+        await attempts(self._post, lines)
         self.failure = None
-
-    async def _send(self, lines: list[bytes]) -> None:
-        """Sends a parcel; halves it where its content is refused, until the refused lines are alone and put aside."""
-        if not lines:
-            return
-        try:
-            await self._post(lines)
-        except ContentRefused as error:
-            if len(lines) > 1:
-                middle = len(lines) // 2
-                await self._send(lines[:middle])
-                await self._send(lines[middle:])
-                return
-            self._outbox.put_aside(lines)
-            self._metrics.refused.inc()
-            logger.error(
-                "the data service refuses a prediction, which is kept in refused.ndjson", extra={"reason": str(error)}
-            )
-        else:
-            self._metrics.delivered.inc(len(lines))
 
     async def _post(self, lines: list[bytes]) -> None:
         content = b'{"predictions":[' + b",".join(lines) + b"]}"

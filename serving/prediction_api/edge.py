@@ -48,7 +48,7 @@ class Edge:
         headers = dict(scope["headers"])
         given = headers.get(b"x-request-id")
         request_id = given if given and REQUEST_ID.fullmatch(given) else str(uuid7()).encode()
-        scope["state"]["request_id"] = request_id.decode()
+        scope.setdefault("state", {})["request_id"] = request_id.decode()
 
         async def answer(message: Message) -> None:
             nonlocal status

@@ -14,9 +14,10 @@ from prediction_api.problems import MEDIA_TYPE, Problem, title
 REFERENCE = "#/components/schemas/{model}"
 KEY = {"ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
 REFUSALS = {
-    "/predict": (400, 401, 408, 413, 415, 422, 503),
-    "/predict/batch": (400, 401, 408, 413, 415, 422, 503),
-    "/reload": (401, 502, 503),
+    ("/predict", "post"): (400, 401, 405, 408, 413, 415, 422, 503),
+    ("/predict/batch", "post"): (400, 401, 405, 408, 413, 415, 422, 503),
+    ("/reload", "post"): (401, 502, 503),
+    ("/model", "get"): (503,),
 }
 
 
@@ -71,8 +72,8 @@ def document(app: FastAPI, model: Model) -> dict[str, Any]:
     }
     paths = page["paths"]
     paths["/reload"]["post"]["security"] = [{"ApiKey": []}]
-    for path, statuses in REFUSALS.items():
-        paths[path]["post"]["responses"] |= {str(status): _problem(status) for status in statuses}
+    for (path, method), statuses in REFUSALS.items():
+        paths[path][method]["responses"] |= {str(status): _problem(status) for status in statuses}
     return page
 
 

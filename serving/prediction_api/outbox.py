@@ -9,6 +9,7 @@ delivery: a death between the two delivers again, and the ids of the predictions
 import asyncio
 import fcntl
 import json
+import logging
 import os
 import zlib
 from collections.abc import Sequence
@@ -18,21 +19,27 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as checked_dataclass
+
 from prediction_api.errors import OutboxRefuses, OutboxUnusable
+from prediction_api.logs import LOGGER
 
 SEGMENT_BYTES = 16 * 2**20
 PARCEL_BYTES, FIRST_BYTES = 4 * 2**20, 2**16
 CURSOR, LOCK, REFUSED = "cursor.json", "lock", "refused.ndjson"
 CHECKSUM_CHARACTERS = 9  # eight hexadecimal digits and a space
 Sync = Literal["process", "full"]
+logger = logging.getLogger(LOGGER)
 
 
-@dataclass(frozen=True)
+@checked_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Cursor:
-    """Up to where lines were delivered: how many in all, and the byte of its segment at which the next one begins."""
+    """Up to where lines were delivered: a segment, the byte at which the next line begins there, and that line's number."""
 
-    line: int = 0
-    offset: int = 0
+    segment: int
+    offset: int
+    line: int
 
 
 @dataclass(frozen=True)
@@ -57,16 +64,21 @@ class Outbox:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = _locked(folder)
+        except OSError as error:
+            raise _unusable(folder, error) from error
+        try:
             self._sizes = {int(path.stem): path.stat().st_size for path in sorted(folder.glob("*.log"))}
             self._cursor = self._read_cursor()
             self._next_line = self._recovered()
             self._current = max(self._sizes, default=self._next_line)
             self._file = self._opened(self._current)
+            self._cursor = self._settled(self._cursor)
         except OSError as error:
-            raise OutboxUnusable(
-                f"OUTBOX_DIR={folder} should be a folder that this process may write; it says {error.strerror or error}. "
-                "Allow it, or choose another."
-            ) from error
+            os.close(self._lock)
+            raise _unusable(folder, error) from error
+        except OutboxUnusable:
+            os.close(self._lock)
+            raise
         self._synced_line = self._next_line
         self._syncing: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "outbox-sync")
@@ -75,12 +87,14 @@ class Outbox:
     @property
     def depth(self) -> int:
         """How many lines wait to be delivered."""
-        return self._next_line - self._cursor.line
+        if self._cursor.segment == self._current and self._cursor.offset == self._sizes[self._current]:
+            return 0
+        return max(1, self._next_line - self._cursor.line)
 
     @property
     def size(self) -> int:
         """Bytes of the lines that wait."""
-        return sum(self._sizes.values()) - self._cursor.offset
+        return sum(size for first, size in self._sizes.items() if first >= self._cursor.segment) - self._cursor.offset
 
     @property
     def full(self) -> bool:
@@ -93,7 +107,7 @@ class Outbox:
         return json.loads(parcel.lines[0])["time"] if parcel and parcel.lines else None
 
     async def append(self, lines: Sequence[bytes]) -> None:
-        """Makes lines durable, each a JSON object without a line break; raises OutboxRefuses, and then none of them counts.
+        """Makes lines durable, each a JSON object without a line break; raises OutboxRefuses where it cannot.
 
         Against the death of this process it is enough that the kernel has them. Against loss of power (``full``) the disk
         must: all who wait for it share one sync, and who comes meanwhile shares the next.
@@ -106,23 +120,33 @@ class Outbox:
         """The next lines to deliver, the same again until ``delivered`` was told, or None where none waits."""
         if not self.depth:
             return None
-        segment, here = self._segment_of(self._cursor), self._cursor
-        content = self._read(segment, here.offset, most_bytes)
-        if b"\n" not in content:  # one line longer than most_bytes
-            content = self._read(segment, here.offset, self._sizes[segment])
-        lines = content[: content.rfind(b"\n") + 1].splitlines(keepends=True)[:most_lines]
-        after = Cursor(here.line + len(lines), here.offset + sum(map(len, lines)))
+        here = self._cursor
+        content = self._read(here, most_bytes)
+        if b"\n" not in content:  # one line longer than most_bytes, or one whose end is damaged
+            content = self._read(here, self._sizes[here.segment])
+        ended = content[: content.rfind(b"\n") + 1] or content
+        lines = [line + b"\n" for line in ended.removesuffix(b"\n").split(b"\n", most_lines)[:most_lines]]
+        after = Cursor(
+            here.segment, min(here.offset + sum(map(len, lines)), self._sizes[here.segment]), here.line + len(lines)
+        )
         whole = [line[CHECKSUM_CHARACTERS:-1] for line in lines if _intact(line)]
         return Parcel(whole, after, damaged=len(lines) - len(whole))
 
     def delivered(self, after: Cursor) -> None:
         """Remembers that everything before ``after`` has arrived, and removes segments that nobody needs any more."""
-        if after.line in self._sizes:
-            after = Cursor(after.line, 0)
-        temporary = self.folder / f"{CURSOR}.new"
-        temporary.write_text(json.dumps(asdict(after)))
-        temporary.replace(self.folder / CURSOR)
+        after = self._settled(after)
         self._cursor = after
+        try:
+            temporary = self.folder / f"{CURSOR}.new"
+            with temporary.open("w") as file:
+                json.dump(asdict(after), file)
+                if self._full_sync:
+                    file.flush()
+                    os.fsync(file.fileno())
+            temporary.replace(self.folder / CURSOR)
+        except OSError as error:  # what was delivered is delivered again after a restart, and recorded once
+            logger.warning("the cursor cannot be written", extra={"reason": str(error)})
+            return
         self._drop_delivered()
 
     def put_aside(self, lines: Sequence[bytes]) -> None:
@@ -131,6 +155,20 @@ class Outbox:
             file.write(b"".join(line + b"\n" for line in lines))
             file.flush()
             os.fsync(file.fileno())
+
+    def look(self) -> None:
+        """After a failed write, sees whether the disk takes something again, so that no prediction has to try it."""
+        if self.failure is None:
+            return
+        probe = self.folder / "probe"
+        try:
+            probe.write_bytes(bytes(FIRST_BYTES))
+            self.failure = None
+        except OSError as error:
+            self.failure = f"{self.folder} cannot be written: {error.strerror}"
+        finally:
+            with suppress(OSError):
+                probe.unlink(missing_ok=True)
 
     async def close(self) -> None:
         """Puts everything on disk and lets the folder go."""
@@ -181,11 +219,12 @@ class Outbox:
             self._syncing = None
 
     def _begin_segment(self) -> None:
-        file = self._opened(self._next_line)
         if self._full_sync:
             os.fsync(self._file)
+        file = self._opened(self._next_line)
         os.close(self._file)
         self._file, self._current = file, self._next_line
+        self._cursor = self._settled(self._cursor)
 
     def _opened(self, first_line: int) -> int:
         file = os.open(self._path(first_line), os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
@@ -199,25 +238,39 @@ class Outbox:
     def _path(self, first_line: int) -> Path:
         return self.folder / f"{first_line:020d}.log"
 
-    def _segment_of(self, cursor: Cursor) -> int:
-        return max(first for first in self._sizes if first <= cursor.line)
+    def _settled(self, cursor: Cursor) -> Cursor:
+        """The place among the segments that are there: the end of one is the beginning of the next.
 
-    def _read(self, segment: int, offset: int, most: int) -> bytes:
-        with self._path(segment).open("rb") as file:
-            file.seek(offset)
-            return file.read(min(most, self._sizes[segment] - offset))
+        Names of segments count lines; a damaged segment may hold more line breaks than it should, or fewer.
+        """
+        if cursor.segment not in self._sizes:
+            first = min((one for one in self._sizes if one > cursor.segment), default=self._current)
+            cursor = Cursor(first, 0, first)
+        for after in sorted(one for one in self._sizes if one > cursor.segment):
+            if cursor.offset < self._sizes[cursor.segment]:
+                break
+            cursor = Cursor(after, 0, after)
+        if cursor.offset >= self._sizes[cursor.segment]:
+            return Cursor(cursor.segment, self._sizes[cursor.segment], self._next_line)
+        return cursor
+
+    def _read(self, here: Cursor, most: int) -> bytes:
+        with self._path(here.segment).open("rb") as file:
+            file.seek(here.offset)
+            return file.read(min(most, self._sizes[here.segment] - here.offset))
 
     def _read_cursor(self) -> Cursor:
         try:
-            cursor = Cursor(**json.loads((self.folder / CURSOR).read_text()))
+            return TypeAdapter(Cursor).validate_json((self.folder / CURSOR).read_bytes(), strict=True)
         except FileNotFoundError:
-            return Cursor(min(self._sizes, default=0))
-        except (ValueError, TypeError) as error:
+            first = min(self._sizes, default=0)
+            return Cursor(first, 0, first)
+        except ValidationError as error:
             raise OutboxUnusable(
-                f"{self.folder / CURSOR} should say up to where predictions were delivered; {error}. Remove it: "
+                f"{self.folder / CURSOR} should say up to where predictions were delivered; "
+                f"{error.errors()[0]['msg']}. Remove it: "
                 "what is here is delivered again, and recorded once."
             ) from error
-        return max(cursor, Cursor(min(self._sizes, default=cursor.line)), key=lambda one: one.line)
 
     def _recovered(self) -> int:
         """The number of the next line, after what follows the last whole line of the last segment was cut."""
@@ -230,9 +283,16 @@ class Outbox:
         return last + content.count(b"\n")
 
     def _drop_delivered(self) -> None:
-        for first in [one for one in self._sizes if one < self._segment_of(self._cursor)]:
+        for first in [one for one in self._sizes if one < self._cursor.segment]:
             self._path(first).unlink(missing_ok=True)
             del self._sizes[first]
+
+
+def _unusable(folder: Path, error: OSError) -> OutboxUnusable:
+    return OutboxUnusable(
+        f"OUTBOX_DIR={folder} should be a folder that this process may write; it says {error.strerror or error}. "
+        "Allow it, or choose another."
+    )
 
 
 def _locked(folder: Path) -> int:

@@ -21,6 +21,7 @@ Content = tuple[bytes, bytes]  # a body and its media type
 JSON, NDJSON = b"application/json", b"application/x-ndjson"
 LINES = frozenset((NDJSON, b"application/ndjson", b"application/jsonl"))
 UTF8 = ("", "utf-8", "utf8")
+RECORD_BYTES = 2**18  # thousands of fields; what is wrong with more of them would take long to say
 PREDICT, BATCH = "/predict", "/predict/batch"
 
 
@@ -36,7 +37,10 @@ class Predicting:
         service = self._service
         caller = self._caller(scope, headers)
         _media_type(headers, (JSON,))
-        body = await bodies.read(receive, service.settings.max_body_bytes)
+        most = service.settings.max_body_bytes
+        body = await (
+            bodies.read(receive, RECORD_BYTES, "one record") if most > RECORD_BYTES else bodies.read(receive, most)
+        )
         model = service.live.served.model
         try:
             answer = await service.together.predict(model, model.records.one(body), caller)

@@ -6,14 +6,16 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import ConfigDict, Field, NaiveDatetime, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, NaiveDatetime, TypeAdapter, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict
 
 from prediction_api.contract import Column, Schema
 
 Record = dict[str, Any]
-TYPES: Mapping[str, Any] = {"number": float, "category": str, "datetime": NaiveDatetime}
+# The format is the one of RFC 3339 without its offset (OpenAPI's format registry).
+Moment = Annotated[NaiveDatetime, WithJsonSchema({"type": "string", "format": "date-time-local"})]
+TYPES: Mapping[str, Any] = {"number": float, "category": str, "datetime": Moment}
 LARGEST = 3.4028235e38  # the graph takes single precision
 typed_dict: Any = TypedDict  # its fields are known only once a schema is read
 MOST_CHARACTERS = 500

@@ -67,6 +67,7 @@ async def healthz() -> dict[str, str]:
 async def readyz(service: Serving) -> Response:
     """The model and the outbox, each by name; 503 where one of them keeps predictions from being answered."""
     live, outbox = service.live, service.outbox
+    outbox.look()
     checks = {
         "model": {"ok": True, "version": live.served.model.version, "reload": live.failure or "ok"},
         "outbox": {

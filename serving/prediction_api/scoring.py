@@ -17,9 +17,10 @@ from prediction_api.chunks import Chunk, Columns
 from prediction_api.contract import Column
 from prediction_api.errors import TableUnreadable
 from prediction_api.model import INPUTS, Model
-from prediction_api.records import wanted
+from prediction_api.records import MOST_CHARACTERS, shown, wanted
 
 TYPES = {"number": np.float32, "category": np.object_, "datetime": np.float64}
+NUL = "\0"
 Probability = npt.NDArray[np.float64]
 
 
@@ -73,12 +74,7 @@ def _packed(columns: tuple[Column, ...], values: Columns) -> dict[str, npt.NDArr
 def _check(source: Path, chunk: Chunk, column: Column, values: npt.NDArray[Any]) -> None:
     """Holds values to what the API would take."""
     if column.kind == "category":
-        missing = values == ""
-        faulty = (
-            ~(missing | np.isin(values.astype(str), column.categories))
-            if column.categories is not None
-            else np.zeros(len(values), bool)
-        )
+        missing, faulty = values == "", _foreign(column, values)
     else:
         missing, faulty = np.isnan(values), np.isinf(values)
         if column.minimum is not None:
@@ -89,7 +85,16 @@ def _check(source: Path, chunk: Chunk, column: Column, values: npt.NDArray[Any])
         faulty |= missing
     if faulty.any():
         row = int(faulty.argmax())
-        got = "nothing" if missing[row] else repr(values[row].item() if hasattr(values[row], "item") else values[row])
+        value = values[row]
+        got = "nothing" if missing[row] else shown(value if isinstance(value, str) else value.item())
         raise TableUnreadable(
             f"{source}, row {chunk.first_row + row}: {column.name} should be {wanted(column)}; it is {got}."
         )
+
+
+def _foreign(column: Column, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Which texts are no category of a declared column, or are longer than a request's may be."""
+    if column.categories is not None:
+        known = {"", *column.categories}
+        return np.array([value not in known for value in values.tolist()], bool)
+    return np.array([len(value) > MOST_CHARACTERS or NUL in value for value in values.tolist()], bool)

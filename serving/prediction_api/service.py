@@ -65,9 +65,11 @@ class Service:
         for task in self._tasks:
             with suppress(asyncio.CancelledError):
                 await task
-        if self.delivery:
-            await self.delivery.close()
-        await self.outbox.close()
+        try:
+            if self.delivery:
+                await self.delivery.close()
+        finally:
+            await self.outbox.close()
 
     async def predict(self, model: Model, asked: Sequence[Asked]) -> list[Answer]:
         """Predicts records, keeps the predictions in the outbox, counts them, gives the answers; raises OutboxRefuses."""

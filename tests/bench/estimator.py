@@ -1,4 +1,4 @@
-"""Fits the estimator of the model once more, saves it for `mlflow models serve`, and times predict_proba on a frame in memory.
+"""Fits the model's estimator once more, saves it for `mlflow models serve`, and times predict_proba on a frame in memory.
 
 `python estimator.py FOLDER` prints JSON: the rows of the whole table and the seconds of the fastest of three predictions.
 """

@@ -21,12 +21,12 @@ ALLOWED = {
 }  # fmt: skip
 ONLY_IN = {"mlflow": {"fetching"}, "dvc": {"fetching"}, "pyarrow": {"chunks"}}
 FLOORS = (
-    {"errors"},
+    {"errors", "logs"},
     {"contract"},
     {"records", "settings", "fetching"},
     {"model", "problems", "sources"},
     {"metrics", "keys", "chunks", "bodies"},
-    {"logs", "outbox", "scoring", "connections"},
+    {"outbox", "scoring", "connections"},
     {"live", "delivery", "together"},
     {"service"},
     {"predicting", "routes"},

@@ -439,7 +439,7 @@ def test_the_json_schema_of_a_record_is_closed_and_requires_what_the_schema_requ
             {
                 "title": "departs",
                 "type": "string",
-                "format": "date-time",
+                "format": "date-time-local",
                 "description": "When it leaves.",
                 "examples": ["2013-05-19T14:15:00"],
                 "x-known": "in the timetable",

@@ -1,0 +1,118 @@
+"""A data service of the tests, over real HTTP: it records what arrives, and refuses, falls silent or is away as told."""
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+RECORDED, LOST, SILENT = 201, -1, -2  # LOST: recorded, and then the connection breaks off; SILENT: nothing is answered
+Prediction = dict[str, Any]
+
+
+class DataService:
+    """Records predictions by id, each as often as it came; ``answer`` says what becomes of a request."""
+
+    def __init__(self) -> None:
+        self.answer: Callable[[list[Prediction]], int] = lambda predictions: RECORDED
+        self.copies: dict[str, list[Prediction]] = {}
+        self.requests: list[tuple[int, int]] = []  # the answer, and how many predictions it was about
+        self.headers: list[dict[str, str]] = []
+        self.paths: set[str] = set()
+        self._lock, self._released = threading.Lock(), threading.Event()
+        self._connections: set[socket.socket] = set()
+        self._server: ThreadingHTTPServer | None = None
+        self._port = 0
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def recorded(self) -> list[Prediction]:
+        """Each prediction once, in the order in which they first came."""
+        with self._lock:
+            return [copies[0] for copies in self.copies.values()]
+
+    def start(self) -> None:
+        """Listens, on the same port each time."""
+        self._released.clear()
+        self._server = _Server(("127.0.0.1", self._port), _handler(self))
+        self._port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Is away: nobody listens, and open connections break off."""
+        self._released.set()
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+        for connection in list(self._connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def take(self, headers: dict[str, str], path: str, predictions: list[Prediction]) -> int:
+        """Records what one request brought, as far as its answer says so, and gives the answer."""
+        answer = self.answer(predictions)
+        with self._lock:
+            self.requests.append((answer, len(predictions)))
+            self.headers.append(headers)
+            self.paths.add(path)
+            if answer in {RECORDED, LOST}:
+                for prediction in predictions:
+                    self.copies.setdefault(prediction["prediction_id"], []).append(prediction)
+        if answer == SILENT:
+            self._released.wait(60)
+        return answer
+
+    @contextmanager
+    def connected(self, connection: socket.socket) -> Iterator[None]:
+        """Knows a connection while it is open."""
+        self._connections.add(connection)
+        try:
+            yield
+        finally:
+            self._connections.discard(connection)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads, block_on_close, request_queue_size = True, False, 64
+
+
+def _handler(service: DataService) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version, disable_nagle_algorithm = "HTTP/1.1", True
+
+        def handle(self) -> None:
+            with service.connected(self.connection), suppress(OSError):
+                super().handle()
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            try:
+                predictions = json.loads(body)["predictions"]
+            except ValueError:
+                return self.close_connection_now()  # the sender died in the middle
+            answer = service.take(headers, self.path, predictions)
+            if answer in {LOST, SILENT}:
+                return self.close_connection_now()
+            text = b'{"detail":"as the test wants it"}'
+            self.send_response(answer)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+            return None
+
+        def close_connection_now(self) -> None:
+            self.close_connection = True
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    return Handler

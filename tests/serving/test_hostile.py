@@ -1,0 +1,388 @@
+"""A server outlives callers who mean no good, or know no better: each gets a clear refusal, and the next an answer."""
+
+import gzip
+import json
+import re
+import socket
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+PROBLEM = "application/problem+json"
+REQUEST_SECONDS = 1.0
+PATIENCE_SECONDS = 8.0  # far above REQUEST_SECONDS: the machine may be busy
+MOST_GROWTH_KILOBYTES = 30 * 1024
+CHUNK = b" " * 2**20
+
+
+@pytest.fixture
+def server(make_server, record):
+    """A server with small limits, of which each test leaves an answering one behind, and no failure in its log."""
+    server = make_server(REQUEST_SECONDS=REQUEST_SECONDS, MAX_BODY_BYTES=100_000, MAX_CONCURRENCY=8)
+    yield server
+    answer = httpx.post(f"{server.url}/predict", json=record, timeout=PATIENCE_SECONDS)
+    assert (answer.status_code, set(answer.json()) >= {"prediction_id", "probability"}) == (200, True)
+    found = httpx.get(f"{server.url}/metrics").text
+    assert not re.findall(r'status="5(?!03)\d\d"', found)
+    assert "Traceback" not in server.log.read_text()
+
+
+@pytest.fixture
+def post(server):
+    """A function from a body to the answer, of /predict where nothing else is said."""
+
+    def send(body, path="/predict", **headers):
+        return httpx.post(
+            server.url + path,
+            content=body,
+            headers={"content-type": "application/json", **headers},
+            timeout=PATIENCE_SECONDS,
+        )
+
+    return send
+
+
+@pytest.fixture
+def connect(server):
+    """A function that opens a connection and sends text on it."""
+    with ExitStack() as stack:
+
+        def start(text=""):
+            port = int(server.url.rpartition(":")[2])
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS))
+            connection.sendall(text.encode())
+            return connection
+
+        yield start
+
+
+def request(record, request_id="mine"):
+    """One whole request to predict, as bytes on the wire."""
+    body = json.dumps(record)
+    return f"POST /predict HTTP/1.1\r\nhost: x\r\nx-request-id: {request_id}\r\ncontent-length: {len(body)}\r\n\r\n{body}"
+
+
+def rest(connection):
+    """All that still comes before the server closes; fails where it never does."""
+    parts = []
+    try:
+        while part := connection.recv(65_536):
+            parts.append(part)
+    except ConnectionResetError:
+        pass
+    return b"".join(parts).decode()
+
+
+def answered(connection):
+    """The head of the next answer, once it has arrived whole."""
+    said = b""
+    while b"\r\n\r\n" not in said or len(said.partition(b"\r\n\r\n")[2]) < int(
+        re.search(rb"content-length: (\d+)", said)[1]
+    ):
+        said += connection.recv(65_536)
+    return said.decode().partition("\r\n\r\n")[0]
+
+
+def trickle(connection, texts, pause=0.1):
+    """Sends one text after the other until the server closes; the seconds that it took, and what it said."""
+    start = time.monotonic()
+    connection.settimeout(pause)
+    said = b""
+    for text in texts:
+        try:
+            connection.sendall(text.encode())
+            if not (part := connection.recv(65_536)):
+                break
+            said += part
+        except TimeoutError:
+            pass
+        except OSError:
+            break
+        if time.monotonic() - start > PATIENCE_SECONDS:
+            pytest.fail(f"the server has kept this connection for {PATIENCE_SECONDS:g} seconds")
+    return time.monotonic() - start, said.decode()
+
+
+def memory_kilobytes(server):
+    """The most memory that the server ever held."""
+    return int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{server.process.pid}/status").read_text())[1])
+
+
+def requests_by_status(server, route):
+    """How many requests of a route ended with which status."""
+    found = httpx.get(f"{server.url}/metrics").text
+    pattern = rf'prediction_api_request_seconds_count{{route="{route}",status="(\d+)"}} (\S+)'
+    return {status: float(count) for status, count in re.findall(pattern, found)}
+
+
+# Bodies
+
+
+def test_a_number_that_is_none_is_refused_by_its_field(post, record):
+    for number in ("NaN", "Infinity", "-Infinity", "1e400", "-1e400", "1e39", "9" * 400, "9" * 4300):
+        answer = post(json.dumps(record | {"delay": 0}).replace('"delay": 0', f'"delay": {number}'))
+
+        assert (answer.status_code, answer.headers["content-type"]) == (422, PROBLEM), number
+        (error,) = answer.json()["errors"]
+        assert (error["field"], error["wanted"]) == ("delay", "a number of minutes, or null")
+        assert len(error["got"]) < 100
+
+
+def test_a_number_of_more_digits_than_python_reads_is_refused(post, record):
+    for field in ("delay", "carrier", "departs"):
+        text = json.dumps(record | {field: "HERE"}).replace('"HERE"', "9" * 50_000)
+
+        assert post(text).status_code == 400, field
+
+
+def test_deep_json_is_refused(post):
+    for body in ("[" * 90_000, '{"carrier":' * 8_000, '{"carrier":' + "[" * 500 + "]" * 500 + "}"):
+        for path in ("/predict", "/predict/batch"):
+            answer = post(body, path)
+
+            assert (answer.status_code, answer.headers["content-type"]) == (400, PROBLEM)
+            assert "recursion limit" in answer.json()["detail"]
+
+
+def test_a_body_in_another_encoding_is_refused(post, record):
+    for encoding in ("utf-16", "utf-16-le", "utf-32", "latin-1", "utf-8-sig"):
+        answer = post(json.dumps(record | {"carrier": "Zürich"}, ensure_ascii=False).encode(encoding))
+
+        assert (answer.status_code, answer.headers["content-type"]) == (400, PROBLEM), encoding
+        assert answer.json()["detail"].startswith("The body should be JSON in UTF-8; ")
+
+
+def test_a_gzip_body_is_refused_whether_it_is_said_or_not(post, record):
+    body = gzip.compress(json.dumps(record).encode())
+
+    assert post(body, **{"content-encoding": "gzip"}).status_code == 415
+    assert post(body).status_code == 400
+
+
+def test_bytes_that_are_nothing_are_refused(post):
+    for body in (b"\0" * 1000, bytes(range(256)) * 100, b"\xff\xfe\xfd"):
+        assert post(body).status_code == 400
+        assert post(body, "/predict/batch", **{"content-type": "application/x-ndjson"}).status_code == 400
+
+
+def test_a_body_of_empty_lines_is_refused(post):
+    answer = post("\n" * 90_000, "/predict/batch", **{"content-type": "application/x-ndjson"})
+
+    assert (answer.status_code, answer.json()["errors"][0]["got"]) == (422, "0")
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict/batch"])
+@pytest.mark.parametrize("told", [True, False])
+def test_a_body_of_100_mb_gets_413_as_an_answer_and_no_memory(server, connect, path, told):
+    before = memory_kilobytes(server)
+    length = "content-length: 104857600" if told else "transfer-encoding: chunked"
+
+    connection = connect(f"POST {path} HTTP/1.1\r\nhost: x\r\n{length}\r\n\r\n")
+    for _ in range(100):
+        connection.sendall(CHUNK if told else b"%x\r\n%b\r\n" % (len(CHUNK), CHUNK))
+    connection.sendall(b"" if told else b"0\r\n\r\n")
+    head, _, body = rest(connection).partition("\r\n\r\n")
+
+    assert head.startswith("HTTP/1.1 413 ")
+    assert f"content-type: {PROBLEM}" in head.lower()
+    assert "104,857,600" in json.loads(body)["detail"]
+    assert memory_kilobytes(server) - before < MOST_GROWTH_KILOBYTES
+
+
+def test_a_body_of_100_mb_to_a_route_that_reads_none_takes_no_memory(server, connect):
+    before = memory_kilobytes(server)
+
+    for path in ("/reload", "/nothing", "/healthz"):
+        connection = connect(f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 104857600\r\nconnection: close\r\n\r\n")
+        try:
+            for _ in range(100):
+                connection.sendall(CHUNK)
+        except OSError:
+            pass  # it may close before
+
+    assert memory_kilobytes(server) - before < MOST_GROWTH_KILOBYTES
+
+
+def test_many_unknown_fields_do_not_keep_the_others_waiting(make_server, record):
+    server = make_server()
+    body = "{" + ",".join(f'"k{number}":0' for number in range(700_000)) + "}"  # just under the default MAX_BODY_BYTES
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=60) as connection:
+        connection.sendall(f"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n{body}".encode())
+        start = time.monotonic()
+        httpx.get(f"{server.url}/healthz", timeout=60)
+        waited = time.monotonic() - start
+
+    assert waited < 0.5
+
+
+# Heads
+
+
+@pytest.mark.parametrize("head", ["GET /{long} HTTP/1.1\r\nhost: x\r\n\r\n", "GET /healthz HTTP/1.1\r\nx: {long}\r\n\r\n"])
+def test_a_head_of_50_mb_is_refused_and_takes_no_memory(server, connect, head):
+    before = memory_kilobytes(server)
+    first, _, last = head.partition("{long}")
+
+    connection = connect(first)
+    try:
+        for _ in range(50):
+            connection.sendall(b"x" * 2**20)
+        connection.sendall(last.encode())
+        said = rest(connection)
+    except OSError:
+        said = ""  # closed on the way
+
+    assert not said or said.startswith(("HTTP/1.1 400 ", "HTTP/1.1 414 ", "HTTP/1.1 431 "))
+    assert memory_kilobytes(server) - before < MOST_GROWTH_KILOBYTES
+
+
+def test_what_is_no_http_is_refused_and_the_connection_closed(connect):
+    for text in (
+        "hello\r\n\r\n",
+        "\x16\x03\x01\x02\x00\x01\x00\x01",
+        "GET / HTTP/9.9\r\n\r\n",
+        "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
+        "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n{}",
+        "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST /predict HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nbroken header\r\n\r\n",
+    ):
+        assert rest(connect(text)).startswith("HTTP/1.1 400 "), text
+
+
+# Slow callers
+
+
+def test_a_body_that_trickles_gets_408_within_a_bounded_time(connect):
+    connection = connect("POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 90000\r\n\r\n")
+
+    seconds, said = trickle(connection, " " * 1000)
+
+    assert said.startswith("HTTP/1.1 408 ")
+    assert f"content-type: {PROBLEM}" in said
+    assert "(REQUEST_SECONDS)" in json.loads(said.partition("\r\n\r\n")[2])["detail"]
+    assert REQUEST_SECONDS - 0.2 <= seconds < PATIENCE_SECONDS
+
+
+def test_a_chunked_body_that_trickles_gets_408(connect):
+    connection = connect("POST /predict/batch HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
+
+    _, said = trickle(connection, ["1\r\n \r\n"] * 1000)
+
+    assert said.startswith("HTTP/1.1 408 ")
+
+
+def test_headers_that_trickle_are_closed_within_a_bounded_time(connect):
+    connection = connect("GET /healthz HTTP/1.1\r\n")
+
+    seconds, said = trickle(connection, (f"x-{number}: 1\r\n" for number in range(1000)))
+
+    assert said.startswith("HTTP/1.1 408 ")
+    assert seconds < PATIENCE_SECONDS
+
+
+def test_headers_that_trickle_after_an_answer_are_closed_too(connect, record):
+    connection = connect(request(record))
+    assert answered(connection).startswith("HTTP/1.1 200 ")
+
+    _, said = trickle(connection, ["GET /healthz HTTP/1.1\r\n", *(f"x-{number}: 1\r\n" for number in range(1000))])
+
+    assert said.startswith("HTTP/1.1 408 ")
+
+
+def test_empty_lines_that_trickle_keep_no_connection_open(connect):
+    seconds, _ = trickle(connect(), ["\r\n"] * 1000)
+
+    assert seconds < PATIENCE_SECONDS
+
+
+def test_empty_lines_that_trickle_after_an_answer_keep_no_connection_open(connect, record):
+    connection = connect(request(record))
+    assert answered(connection).startswith("HTTP/1.1 200 ")
+
+    seconds, _ = trickle(connection, ["\r\n"] * 1000)
+
+    assert seconds < PATIENCE_SECONDS
+
+
+def test_a_connection_on_which_nothing_comes_is_closed(connect):
+    start = time.monotonic()
+
+    rest(connect())
+
+    assert time.monotonic() - start < PATIENCE_SECONDS
+
+
+def test_a_connection_that_waits_after_its_answer_is_closed(connect, record):
+    connection = connect(request(record))
+    assert answered(connection).startswith("HTTP/1.1 200 ")
+
+    assert rest(connection) == ""
+
+
+def test_slow_callers_hold_their_places_only_for_a_bounded_time(server, connect, post, record):
+    slow = [connect("POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{") for _ in range(8)]
+    time.sleep(0.3)
+
+    refused = post(json.dumps(record))
+    alive = [httpx.get(f"{server.url}/{path}").status_code for path in ("healthz", "readyz", "metrics")]
+
+    assert (refused.status_code, refused.headers["content-type"], refused.headers["retry-after"]) == (503, PROBLEM, "1")
+    assert alive == [200] * 3
+    assert all(rest(connection).startswith("HTTP/1.1 408 ") for connection in slow)
+    assert post(json.dumps(record)).status_code == 200
+
+
+# Connections
+
+
+def test_pipelined_requests_are_answered_in_their_order(connect, record):
+    connection = connect(
+        "".join(request(record | {"distance": 1} if number == 2 else record, f"n{number}") for number in range(5))
+    )
+    connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\nx-request-id: last\r\nconnection: close\r\n\r\n")
+
+    said = rest(connection)
+
+    assert re.findall(r"HTTP/1\.1 (\d+)", said) == ["200", "200", "422", "200", "200", "200"]
+    assert re.findall(r"x-request-id: (\w+)", said) == ["n0", "n1", "n2", "n3", "n4", "last"]
+
+
+def test_a_caller_who_leaves_in_the_middle_of_a_body_is_no_failure_of_the_service(server, connect):
+    for _ in range(5):
+        connection = connect("POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{")
+        time.sleep(0.05)
+        connection.close()
+    time.sleep(0.3)
+
+    assert set(requests_by_status(server, "/predict")) == {"499"}
+
+
+def test_a_caller_who_closes_one_direction_keeps_no_connection_open(connect, record):
+    whole, half = connect(request(record)), connect("POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{")
+    for connection in (whole, half):
+        connection.shutdown(socket.SHUT_WR)
+
+    assert re.match(r"HTTP/1\.1 200 |$", rest(whole))
+    assert rest(half) == ""
+
+
+def test_many_idle_connections_keep_nobody_from_an_answer_and_are_closed(server, connect, post, record):
+    idle = [connect() for _ in range(300)]
+
+    start = time.monotonic()
+    assert post(json.dumps(record)).status_code == 200
+    assert time.monotonic() - start < 2
+
+    for connection in idle:
+        rest(connection)
+
+
+def test_what_was_refused_is_not_kept(server, post, record, tmp_path):
+    for body in ("[" * 90_000, json.dumps(record).encode("utf-16"), " " * 100_001):
+        assert post(body).status_code >= 400
+
+    assert b"".join(path.read_bytes() for path in (tmp_path / "outbox").glob("*.log")) == b""

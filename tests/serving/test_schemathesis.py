@@ -1,0 +1,70 @@
+"""What the OpenAPI document promises is what the service does, also for requests that nobody would think of."""
+
+import hashlib
+
+import pytest
+import schemathesis
+from hypothesis import strategies
+from schemathesis import engine
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import events
+from schemathesis.python import asgi
+
+from prediction_api.app import create_app
+
+KEY = "key"
+ROUTES = [
+    "POST /predict",
+    "POST /predict/batch",
+    "POST /reload",
+    "GET /model",
+    "GET /healthz",
+    "GET /readyz",
+    "GET /metrics",
+]
+# Every check of schemathesis is on: statuses, media types, headers, bodies, methods, keys, and that what the document allows
+# is accepted and what it forbids refused.
+CONFIG = {
+    "seed": 1,
+    "headers": {"X-API-Key": KEY},
+    "generation": {"mode": "all", "max-examples": 200, "deterministic": True, "no-shrink": True},
+}
+# The registry of OpenAPI has this format; schemathesis does not know it and would send any text.
+schemathesis.openapi.format("date-time-local", strategies.datetimes().map(lambda found: found.isoformat()))
+
+
+@pytest.fixture
+def run(make_settings):
+    """A function that tries the service with many requests and gives how many each route got, and what was wrong."""
+
+    def start(**settings):
+        settings = {"max_records": 5, "max_body_bytes": 100_000, **settings}
+        schema = schemathesis.openapi.from_asgi(
+            "/openapi.json", create_app(make_settings(**settings)), config=SchemathesisConfig.from_dict(CONFIG)
+        )
+        asked, wrong = {}, []
+        for event in engine.from_schema(schema).execute():
+            if isinstance(event, events.NonFatalError | events.FatalError):
+                wrong.append(str(getattr(event, "value", None) or event.exception))
+            elif isinstance(event, events.ScenarioFinished):
+                recorder = event.recorder
+                asked[recorder.label] = asked.get(recorder.label, 0) + len(recorder.interactions)
+                wrong += [
+                    f"{recorder.label}: {check.failure_info.failure}\n{check.failure_info.code_sample}"
+                    for checks in recorder.checks.values()
+                    for check in checks
+                    if check.failure_info
+                ]
+        return asked, wrong
+
+    yield start
+    asgi.shutdown_lifespans()
+
+
+@pytest.mark.parametrize("keys", ["", f"web:{hashlib.sha256(KEY.encode()).hexdigest()}"], ids=["open", "with keys"])
+def test_no_request_gets_an_answer_that_the_document_does_not_tell(run, keys):
+    asked, wrong = run(api_keys=keys, admin_keys=f"boss:{hashlib.sha256(KEY.encode()).hexdigest()}")
+
+    assert not wrong, "\n\n".join(wrong)
+    assert set(ROUTES) <= set(asked)
+    assert min(asked["POST /predict"], asked["POST /predict/batch"]) > 50

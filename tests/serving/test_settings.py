@@ -1,0 +1,144 @@
+"""Every setting comes from the environment, and a faulty one is named by its variable."""
+
+import os
+import re
+
+import pytest
+
+from prediction_api import settings
+from prediction_api.errors import SettingsInvalid
+from prediction_api.settings import Settings
+
+GIVEN = {
+    "prediction_api_host": ("0.0.0.0", "0.0.0.0"),
+    "prediction_api_port": ("9000", "9000"),
+    "model_uri": ("models:/ontime@champion", "models:/ontime@champion"),
+    "model_poll_seconds": ("0", "0.0"),
+    "model_fetch_seconds": ("12.5", "12.5"),
+    "git_commit": ("c0ffee", "c0ffee"),
+    "outbox_dir": ("/var/outbox", "/var/outbox"),
+    "outbox_sync": ("full", "full"),
+    "outbox_max_bytes": ("1000000", "1000000"),
+    "data_api_url": ("http://data:8001", "http://data:8001/"),
+    "data_api_key": ("a-secret", "**********"),
+    "api_keys": ("web:" + "0" * 64, "web:" + "0" * 64),
+    "admin_keys": ("boss:" + "1" * 64, "boss:" + "1" * 64),
+    "max_records": ("5", "5"),
+    "max_body_bytes": ("1000", "1000"),
+    "max_concurrency": ("1", "1"),
+    "request_seconds": ("0.5", "0.5"),
+    "shutdown_seconds": ("1", "1.0"),
+    "cors_origins": ("https://a.example,https://b.example", "https://a.example,https://b.example"),
+    "log_level": ("DEBUG", "DEBUG"),
+    "access_log": ("false", "False"),
+}
+FAULTY = {
+    "PREDICTION_API_PORT": "65536",
+    "MODEL_POLL_SECONDS": "-1",
+    "MODEL_FETCH_SECONDS": "0",
+    "OUTBOX_SYNC": "sometimes",
+    "OUTBOX_MAX_BYTES": "999999",
+    "DATA_API_URL": "data:8001",
+    "MAX_RECORDS": "0",
+    "MAX_BODY_BYTES": "999",
+    "MAX_CONCURRENCY": "none",
+    "REQUEST_SECONDS": "nan",
+    "SHUTDOWN_SECONDS": "86401",
+    "LOG_LEVEL": "LOUD",
+    "ACCESS_LOG": "perhaps",
+}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    """An environment without any setting, to which a test adds its own."""
+    for name in Settings.model_fields:
+        for one in (name, name.upper()):
+            monkeypatch.delenv(one, raising=False)
+    return monkeypatch
+
+
+def test_every_setting_is_tried_here():
+    assert set(GIVEN) == set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_each_setting_is_an_environment_variable_of_its_name_in_capitals(environment, name):
+    text, value = GIVEN[name]
+    environment.setenv(name.upper(), text)
+
+    assert str(getattr(settings.read(), name)) == value
+    assert str(Settings.model_fields[name].default) != value
+
+
+def test_a_secret_is_read_whole_and_shown_nowhere(environment):
+    environment.setenv("DATA_API_KEY", "a-secret")
+
+    read = settings.read()
+
+    assert read.data_api_key.get_secret_value() == "a-secret"
+    assert "a-secret" not in repr(read)
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_an_empty_variable_counts_as_not_set(environment, name):
+    environment.setenv(name.upper(), "")
+
+    assert getattr(settings.read(), name) == Settings.model_fields[name].default
+
+
+@pytest.mark.parametrize("name", FAULTY)
+def test_a_faulty_setting_is_named_by_its_variable(environment, name):
+    environment.setenv(name, FAULTY[name])
+
+    with pytest.raises(SettingsInvalid, match=rf"cannot use\. {name}: [a-z].*\.$") as caught:
+        settings.read()
+
+    assert caught.value.__cause__ is not None
+
+
+def test_all_faulty_settings_are_named_at_once_and_no_good_one(environment):
+    for name, text in FAULTY.items():
+        environment.setenv(name, text)
+    environment.setenv("MODEL_URI", "somewhere")
+
+    with pytest.raises(SettingsInvalid) as caught:
+        settings.read()
+
+    assert re.findall(r"([A-Z_]{6,}): ", str(caught.value)) == [
+        name.upper() for name in Settings.model_fields if name.upper() in FAULTY
+    ]
+    assert "\n" not in str(caught.value)
+
+
+def test_a_faulty_url_with_a_password_is_refused_without_showing_it(environment):
+    environment.setenv("DATA_API_URL", "postgres://me:hidden-word@data/db")
+
+    with pytest.raises(SettingsInvalid, match="DATA_API_URL: ") as caught:
+        settings.read()
+
+    assert "hidden-word" not in str(caught.value)
+
+
+def test_an_unknown_variable_of_the_environment_is_nobodys_fault(environment):
+    environment.setenv("PREDICTION_API_COLOUR", "blue")
+
+    assert settings.read() == Settings()
+
+
+def test_a_setting_given_in_code_that_does_not_exist_is_refused_by_name():
+    with pytest.raises(SettingsInvalid, match="COLOUR: extra inputs are not permitted"):
+        settings.read(colour="blue")
+
+
+def test_settings_cannot_be_changed_once_they_are_read():
+    with pytest.raises(ValueError, match="frozen"):
+        settings.read().max_records = 3
+
+
+def test_reading_the_settings_changes_no_environment():
+    before = dict(os.environ)
+
+    settings.read()
+
+    assert dict(os.environ) == before
