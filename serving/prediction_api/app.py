@@ -10,6 +10,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi_swagger import patch_fastapi
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
@@ -31,7 +32,15 @@ logger = logging.getLogger(LOGGER)
 def create_app(settings: Settings) -> FastAPI:
     """The application; its lifespan loads the model and opens the outbox. Raises SettingsInvalid."""
     service = Service(settings)
-    app = FastAPI(title="Ontime predictions", description=DESCRIPTION, lifespan=_lifespan, redoc_url=None)
+    app = FastAPI(
+        title="Ontime predictions",
+        description=DESCRIPTION,
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+    )
+    patch_fastapi(app)  # /docs with all that it needs, so that it shows without a network
     app.state.service = service
     app.include_router(routes.router)
     app.openapi = lambda: openapi.document(app, service.live.served.model)  # type: ignore[method-assign]

@@ -16,8 +16,9 @@ SOURCE = Path("serving/prediction_api")
 PAGE = Path("serving/README.md").read_text()
 EXAMPLE = Path(".env.example").read_text()
 ALLOWED = {
-    "fastapi", "httpx", "numpy", "onnxruntime", "prediction_api", "prometheus_client", "pydantic", "pydantic_core",
-    "pydantic_settings", "starlette", "tenacity", "tqdm", "typing_extensions", "uuid_utils", "uvicorn", "uvloop",
+    "fastapi", "fastapi_swagger", "httpx", "numpy", "onnxruntime", "prediction_api", "prometheus_client", "pydantic",
+    "pydantic_core", "pydantic_settings", "starlette", "tenacity", "tqdm", "typing_extensions",
+    "uuid_utils", "uvicorn", "uvloop",
 }  # fmt: skip
 ONLY_IN = {"mlflow": {"fetching"}, "dvc": {"fetching"}, "pyarrow": {"chunks"}}
 FLOORS = (
