@@ -5,6 +5,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import lru_cache, partial
 from typing import Any
 
 import uvicorn
@@ -43,7 +44,8 @@ def create_app(settings: Settings) -> FastAPI:
     patch_fastapi(app)  # /docs with all that it needs, so that it shows without a network
     app.state.service = service
     app.include_router(routes.router)
-    app.openapi = lambda: openapi.document(app, service.live.served.model)  # type: ignore[method-assign]
+    documented = lru_cache(1)(partial(openapi.document, app))
+    app.openapi = lambda: documented(service.live.served.model)  # type: ignore[method-assign]
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _http_refused)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -68,6 +70,7 @@ async def serve(settings: Settings) -> None:
         access_log=False,
         server_header=False,
         http=PatientProtocol,
+        ws="none",
         timeout_graceful_shutdown=int(settings.shutdown_seconds) or 1,
     )
     server = uvicorn.Server(config)

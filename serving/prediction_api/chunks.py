@@ -22,7 +22,7 @@ from prediction_api.errors import TableUnreadable
 from prediction_api.model import seconds
 
 ROWS = 16_384
-MISSING = frozenset(("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None"))
+MISSING = frozenset(("", "NA", "N/A", "NaN", "nan", "NULL", "null"))  # as the pipeline reads a CSV file
 Columns = dict[str, npt.NDArray[Any]]
 
 
@@ -51,14 +51,14 @@ def read(path: Path, columns: Sequence[Column]) -> tuple[int, str, Iterator[Chun
         return _read_parquet(path, columns)
     if path.suffix == ".csv":
         return _read_csv(path, columns)
-    raise TableUnreadable(f"{path} should be a .csv or .parquet file.")
+    raise TableUnreadable(f"{path} should be a .csv or .parquet file; give it such a name.")
 
 
 @contextmanager
 def written(path: Path) -> Iterator[Writer]:
     """A writer to a new file that takes its name only once all is written: no half file is ever found there."""
     if path.suffix not in (".csv", ".parquet"):
-        raise TableUnreadable(f"{path} should be a .csv or .parquet file.")
+        raise TableUnreadable(f"{path} should be a .csv or .parquet file; give it such a name.")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with (_written_parquet if path.suffix == ".parquet" else _written_csv)(temporary) as writer:
@@ -110,7 +110,7 @@ def _csv_chunks(path: Path, columns: Sequence[Column]) -> Iterator[Chunk]:
 def _from_text(path: Path, first: int, column: Column, values: Sequence[str]) -> npt.NDArray[Any]:
     if column.kind == "category":
         return np.array(["" if value in MISSING else value for value in values], object)
-    convert = float if column.kind == "number" else _seconds_of_text
+    convert = _number_of_text if column.kind == "number" else _seconds_of_text
     kind = np.float32 if column.kind == "number" else np.float64
     try:
         with np.errstate(over="ignore"):  # beyond float32 is infinity, which is refused with the rest
@@ -121,6 +121,12 @@ def _from_text(path: Path, first: int, column: Column, values: Sequence[str]) ->
         )
         wanted = "a number" if column.kind == "number" else "a date and time such as 2013-05-19T14:15:00"
         raise TableUnreadable(f"{path}, row {row}: {column.name} should be {wanted}; it is {value!r}.") from None
+
+
+def _number_of_text(value: str) -> float:
+    if "_" in value:  # Python's own notation
+        raise ValueError(value)
+    return float(value)
 
 
 def _seconds_of_text(value: str) -> float:

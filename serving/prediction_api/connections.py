@@ -16,6 +16,7 @@ class PatientProtocol(HttpToolsProtocol):
     """Notes since when the rest of a request is awaited; one task looks at all connections, so that none needs a timer."""
 
     waiting_since: float | None = None
+    unread_since: float | None = None
     head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -47,6 +48,23 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self.waiting_since, self.head_bytes = None, 0
 
+    def pause_writing(self) -> None:
+        """The caller reads no more, and answers pile up."""
+        super().pause_writing()
+        self.unread_since = self.loop.time()
+
+    def resume_writing(self) -> None:
+        """The caller reads again."""
+        super().resume_writing()
+        self.unread_since = None
+
+    def abandon(self) -> None:
+        """Closes at once, with all that was asked and not yet answered."""
+        self.pipeline.clear()
+        if self.cycle:
+            self.cycle.disconnected = True
+        self.transport.abort()
+
     def refuse(self, status: int, detail: str) -> None:
         """Says so where nothing else was said yet, and closes."""
         if self.transport.is_closing():
@@ -60,12 +78,14 @@ class PatientProtocol(HttpToolsProtocol):
 
 
 async def refuse_slow(connections: Iterable[Any], seconds: float) -> None:
-    """Looks at all connections, for ever, and refuses those whose request takes longer than ``seconds`` to arrive."""
+    """Looks at all connections, for ever; ends those that take longer than ``seconds`` to ask or to read."""
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(min(LOOK_SECONDS, seconds))
         latest = loop.time() - seconds
         for connection in list(connections):
-            if connection.waiting_since is not None and connection.waiting_since < latest:
+            if connection.unread_since is not None and connection.unread_since < latest:
+                connection.abandon()
+            elif connection.waiting_since is not None and connection.waiting_since < latest:
                 connection.waiting_since = None
                 connection.refuse(408, f"The request should arrive whole within {seconds:g} seconds (REQUEST_SECONDS).")

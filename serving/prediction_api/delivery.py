@@ -19,7 +19,8 @@ IDLE_SECONDS = 0.2
 LAST_SECONDS = 5.0  # at shutdown; what is left waits on disk
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 SLOWEST_RETRY_SECONDS = 30
-SLOWEST_WAIT_SECONDS = 1.0
+AFTER_FAILURE_SECONDS = 1.0
+MOST_NEIGHBOURS = 5
 # What the data service says of the content of a parcel; anything else may pass, so it is tried again.
 ABOUT_CONTENT = {400, 409, 413, 422}
 logger = logging.getLogger(LOGGER)
@@ -43,6 +44,7 @@ class Delivery:
         )
         self.failure: str | None = None
         self._most_lines = MOST_LINES
+        self._took_one = False  # whether the data service took anything since it last refused a line for good
 
     async def run(self) -> None:
         """Delivers for ever; waits a moment where nothing waits, and longer and longer where nobody takes it."""
@@ -53,10 +55,9 @@ class Delivery:
                 self.failure = f"{type(error).__name__}: {error}"
                 self._metrics.delivery_failures.inc()
                 logger.exception("delivery failed and begins again")
-                await asyncio.sleep(SLOWEST_WAIT_SECONDS)
-                continue
-            if not busy:
-                await asyncio.sleep(IDLE_SECONDS)
+                await asyncio.sleep(AFTER_FAILURE_SECONDS)
+            else:
+                await asyncio.sleep(0 if busy else IDLE_SECONDS)
 
     async def close(self) -> None:
         """Delivers what it can in a few seconds, without trying anything twice."""
@@ -64,8 +65,9 @@ class Delivery:
             async with asyncio.timeout(LAST_SECONDS):
                 while await self._deliver_next(again=False):
                     pass
-        except (DataServiceAway, TimeoutError):
-            logger.warning("predictions wait in the outbox for the next start", extra={"waiting": self._outbox.depth})
+        except Exception as error:
+            extra = {"waiting": self._outbox.depth, "reason": str(error) or type(error).__name__}
+            logger.warning("predictions wait in the outbox for the next start", extra=extra)
         finally:
             await self._client.aclose()
 
@@ -79,10 +81,14 @@ class Delivery:
             if lines:
                 await (self._until_it_arrives(lines) if again else self._post(lines))
             self._metrics.delivered.inc(len(lines))
+            self._took_one = True
         except ContentRefused as error:
             if len(lines) > 1:
                 self._most_lines = len(lines) // 2
                 return True
+            if not (self._took_one or await self._takes_a_neighbour()):
+                raise DataServiceAway(f"it refuses whatever waits: {error}") from error
+            self._took_one = False
             self._outbox.put_aside(lines)
             self._metrics.refused.inc()
             logger.error(
@@ -94,6 +100,17 @@ class Delivery:
         self._most_lines = min(MOST_LINES, 2 * self._most_lines)
         self._outbox.delivered(parcel.after)
         return True
+
+    async def _takes_a_neighbour(self) -> bool:
+        """Whether one of the next lines is taken; a service that refuses them all has a fault of its own."""
+        parcel = self._outbox.take(1 + MOST_NEIGHBOURS, MOST_BYTES)
+        for line in parcel.lines[1:] if parcel else []:
+            try:
+                await self._post([line])
+            except ContentRefused:
+                continue
+            return True
+        return False
 
     async def _until_it_arrives(self, lines: list[bytes]) -> None:
         attempts = AsyncRetrying(
@@ -110,7 +127,7 @@ class Delivery:
             answer = await self._client.post(ROUTE, content=content, headers={"content-type": "application/json"})
         except httpx.HTTPError as error:
             raise DataServiceAway(f"{type(error).__name__}: {error}") from error
-        if answer.is_success:
+        if answer.is_success and answer.headers.get("content-type", "").startswith("application/json"):
             return
         said = f"{answer.status_code}: {answer.text[:500]}"
         raise (ContentRefused if answer.status_code in ABOUT_CONTENT else DataServiceAway)(said)

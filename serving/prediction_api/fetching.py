@@ -48,6 +48,7 @@ def from_registry(uri: str, folder: Path, mark: str | None) -> dict[str, Any]:
         "registered": here,
         "git_commit": version.tags.get("git_commit") or tags.get("git_commit"),
         "run": version.run_id,
+        "sha256_of": "the registry" if digests else "about.json alone",
         "dvc": {name: value for name, value in tags.items() if name.startswith("dvc.") or name == "dvc_lock"},
         "metrics": dict(run.data.metrics) if run else {},
     }

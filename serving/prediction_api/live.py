@@ -80,4 +80,4 @@ class LiveModel:
         self._metrics.model.clear()
         self._metrics.model.labels(model.name, model.version).set(1)
         self._metrics.model_loaded.set(self.served.loaded)
-        logger.info("a model answers", extra={"model": model.name, "version": model.version, "uri": self.source.uri})
+        logger.info("a model answers", extra={"model": model.name, "version": model.version, "uri": self.source.shown})

@@ -26,7 +26,7 @@ from prediction_api.errors import OutboxRefuses, OutboxUnusable
 from prediction_api.logs import LOGGER
 
 SEGMENT_BYTES = 16 * 2**20
-PARCEL_BYTES, FIRST_BYTES = 4 * 2**20, 2**16
+PARCEL_BYTES, FIRST_BYTES, FIRST_LINES = 4 * 2**20, 2**16, 10
 CURSOR, LOCK, REFUSED = "cursor.json", "lock", "refused.ndjson"
 CHECKSUM_CHARACTERS = 9  # eight hexadecimal digits and a space
 Sync = Literal["process", "full"]
@@ -52,7 +52,10 @@ class Parcel:
 
 
 class Outbox:
-    """The outbox of one process, used from one event loop; only waiting for the disk happens in a thread."""
+    """The outbox of one process, used from one event loop; with ``full``, requests wait for the disk in a thread.
+
+    What happens once a segment (a new file, the old one put on disk) is done at once.
+    """
 
     def __init__(
         self, folder: Path, sync: Sync = "process", most_bytes: int = 2**30, segment_bytes: int = SEGMENT_BYTES
@@ -61,13 +64,14 @@ class Outbox:
         self.folder, self.most_bytes = folder, most_bytes
         self.failure: str | None = None
         self._full_sync, self._segment_bytes = sync == "full", segment_bytes
+        self._lost_line, self._torn = 0, False
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = _locked(folder)
         except OSError as error:
             raise _unusable(folder, error) from error
         try:
-            self._sizes = {int(path.stem): path.stat().st_size for path in sorted(folder.glob("*.log"))}
+            self._sizes = {int(path.stem): path.stat().st_size for path in sorted(folder.glob("[0-9]" * 20 + ".log"))}
             self._cursor = self._read_cursor()
             self._next_line = self._recovered()
             self._current = max(self._sizes, default=self._next_line)
@@ -76,9 +80,6 @@ class Outbox:
         except OSError as error:
             os.close(self._lock)
             raise _unusable(folder, error) from error
-        except OutboxUnusable:
-            os.close(self._lock)
-            raise
         self._synced_line = self._next_line
         self._syncing: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "outbox-sync")
@@ -103,7 +104,7 @@ class Outbox:
 
     def oldest(self) -> str | None:
         """When the first line that waits was written: its ``time``, ISO 8601; None where none waits."""
-        parcel = self.take(1, FIRST_BYTES)
+        parcel = self.take(FIRST_LINES, FIRST_BYTES)
         return json.loads(parcel.lines[0])["time"] if parcel and parcel.lines else None
 
     async def append(self, lines: Sequence[bytes]) -> None:
@@ -138,11 +139,7 @@ class Outbox:
         self._cursor = after
         try:
             temporary = self.folder / f"{CURSOR}.new"
-            with temporary.open("w") as file:
-                json.dump(asdict(after), file)
-                if self._full_sync:
-                    file.flush()
-                    os.fsync(file.fileno())
+            temporary.write_text(json.dumps(asdict(after)))
             temporary.replace(self.folder / CURSOR)
         except OSError as error:  # what was delivered is delivered again after a restart, and recorded once
             logger.warning("the cursor cannot be written", extra={"reason": str(error)})
@@ -188,23 +185,33 @@ class Outbox:
             )
         content = b"".join([b"%08x %b\n" % (zlib.crc32(line), line) for line in lines])
         try:
+            self._cut()
             if self._sizes[self._current] and self._sizes[self._current] + len(content) > self._segment_bytes:
                 self._begin_segment()
             _write_all(self._file, content)
         except OSError as error:
             self.failure = f"{self.folder} cannot be written: {error.strerror}"
-            with suppress(OSError):  # half a line would make the next one unreadable
-                os.ftruncate(self._file, self._sizes[self._current])
+            self._torn = True
+            with suppress(OSError):
+                self._cut()
             raise OutboxRefuses(f"The outbox cannot keep the prediction. {self.failure}.") from error
         self.failure = None
         self._sizes[self._current] += len(content)
         self._next_line += len(lines)
+
+    def _cut(self) -> None:
+        """Cuts half a line, which would make the next one unreadable; nothing else is written before that is done."""
+        if self._torn:
+            os.ftruncate(self._file, self._sizes[self._current])
+            self._torn = False
 
     async def _on_disk(self, line: int) -> None:
         while self._synced_line < line:
             if self._syncing is None:
                 self._syncing = asyncio.create_task(self._sync())
             await asyncio.shield(self._syncing)
+        if line <= self._lost_line:  # the disk says only once that it lost something
+            raise OutboxRefuses(f"The outbox cannot keep the prediction. {self.failure or 'The disk lost it'}.")
 
     async def _sync(self) -> None:
         line, file = self._next_line, os.dup(self._file)  # a file of its own: the segment may be closed meanwhile
@@ -212,27 +219,37 @@ class Outbox:
             await asyncio.get_running_loop().run_in_executor(self._thread, os.fdatasync, file)
             self._synced_line = line
         except OSError as error:
-            self.failure = f"{self.folder} cannot be put on disk: {error.strerror}"
-            raise OutboxRefuses(f"The outbox cannot keep the prediction. {self.failure}.") from error
+            raise self._lost(error) from error
         finally:
             os.close(file)
             self._syncing = None
 
+    def _lost(self, error: OSError) -> OutboxRefuses:
+        """After a failed sync nobody knows what of the lines so far is on disk: nothing of them may be promised."""
+        self._lost_line = self._next_line
+        self.failure = f"{self.folder} cannot be put on disk: {error.strerror}"
+        return OutboxRefuses(f"The outbox cannot keep the prediction. {self.failure}.")
+
     def _begin_segment(self) -> None:
         if self._full_sync:
-            os.fsync(self._file)
-        file = self._opened(self._next_line)
-        os.close(self._file)
-        self._file, self._current = file, self._next_line
+            try:
+                os.fsync(self._file)
+            except OSError as error:
+                raise self._lost(error) from error
+        old, self._file = self._file, self._opened(self._next_line)
+        self._current = self._next_line
+        os.close(old)
         self._cursor = self._settled(self._cursor)
 
     def _opened(self, first_line: int) -> int:
         file = os.open(self._path(first_line), os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
+            if self._full_sync:
+                _sync_folder(self.folder)
+        except OSError:
+            os.close(file)
+            raise
         self._sizes.setdefault(first_line, 0)
-        if self._full_sync:
-            folder = os.open(self.folder, os.O_RDONLY)
-            os.fsync(folder)  # the name of a new file is on disk only once its folder is
-            os.close(folder)
         return file
 
     def _path(self, first_line: int) -> Path:
@@ -263,14 +280,17 @@ class Outbox:
         try:
             return TypeAdapter(Cursor).validate_json((self.folder / CURSOR).read_bytes(), strict=True)
         except FileNotFoundError:
-            first = min(self._sizes, default=0)
-            return Cursor(first, 0, first)
-        except ValidationError as error:
-            raise OutboxUnusable(
-                f"{self.folder / CURSOR} should say up to where predictions were delivered; "
-                f"{error.errors()[0]['msg']}. Remove it: "
-                "what is here is delivered again, and recorded once."
-            ) from error
+            return self._first()
+        except ValidationError as error:  # a loss of power can leave it empty
+            logger.warning(
+                "the cursor is unreadable: what is in the outbox is delivered again, and recorded once",
+                extra={"path": str(self.folder / CURSOR), "reason": error.errors()[0]["msg"]},
+            )
+            return self._first()
+
+    def _first(self) -> Cursor:
+        first = min(self._sizes, default=0)
+        return Cursor(first, 0, first)
 
     def _recovered(self) -> int:
         """The number of the next line, after what follows the last whole line of the last segment was cut."""
@@ -306,6 +326,15 @@ def _locked(folder: Path) -> int:
             f"OUTBOX_DIR={folder} belongs to another process that is running. Give each its own folder, or stop the other."
         ) from error
     return lock
+
+
+def _sync_folder(folder: Path) -> None:
+    """Puts the names in a folder on disk: that of a new file is there only then."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _intact(line: bytes) -> bool:

@@ -13,7 +13,7 @@ from prediction_api import bodies
 from prediction_api.errors import OutboxRefuses
 from prediction_api.keys import KEY_HEADER, known
 from prediction_api.problems import Refusal
-from prediction_api.records import NotJson, RecordsInvalid
+from prediction_api.records import RECORD_BYTES, NotJson, RecordsInvalid
 from prediction_api.service import Service
 
 Headers = Mapping[bytes, bytes]
@@ -21,7 +21,6 @@ Content = tuple[bytes, bytes]  # a body and its media type
 JSON, NDJSON = b"application/json", b"application/x-ndjson"
 LINES = frozenset((NDJSON, b"application/ndjson", b"application/jsonl"))
 UTF8 = ("", "utf-8", "utf8")
-RECORD_BYTES = 2**18  # thousands of fields; what is wrong with more of them would take long to say
 PREDICT, BATCH = "/predict", "/predict/batch"
 
 

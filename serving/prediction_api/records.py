@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import ConfigDict, Field, NaiveDatetime, TypeAdapter, ValidationError, WithJsonSchema
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, from_json
 from typing_extensions import TypedDict
 
 from prediction_api.contract import Column, Schema
@@ -20,6 +20,12 @@ LARGEST = 3.4028235e38  # the graph takes single precision
 typed_dict: Any = TypedDict  # its fields are known only once a schema is read
 MOST_CHARACTERS = 500
 MOST_FAULTS, MOST_COUNTED = 100, 100_000
+RECORD_BYTES = 2**18  # thousands of fields; what is wrong with more of them would take long to say
+COLONS_A_FIELD, LEAST_COLONS, MOST_BREAKS = (
+    4,
+    10_000,
+    3,
+)  # more than any honest batch holds: one after the name, two in a time; empty lines
 MOST_SHOWN = 60
 NO_NUL = r"^[^\x00]*$"  # PostgreSQL keeps no such text
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
@@ -54,58 +60,96 @@ class Records:
         self.most = most
         self.type = record_type(schema)
         self.batch_type = batch_type(self.type, most)
-        # Without the adapters' own checks: these are the hot path.
-        self._read_one = TypeAdapter(self.type).validator.validate_json
-        self._read_batch = TypeAdapter(self.batch_type).validator.validate_json
+        self._place = {column.name: place for place, column in enumerate(schema.columns)}
+        self._required = {column.name for column in schema.columns if column.required}
+        self._most_colons = max(LEAST_COLONS, most * len(schema.columns) * COLONS_A_FIELD)
+        # What reads takes each field as optional, because a fault for each missing one would copy the whole record; and
+        # without the adapters' own checks, because this is the hot path.
+        lenient = record_type(schema, optional=True)
+        self._read_one = TypeAdapter(lenient).validator.validate_json
+        self._read_batch = TypeAdapter(batch_type(lenient, most)).validator.validate_json
 
     def one(self, body: bytes) -> Record:
         """The record in a JSON object; raises NotJson or RecordsInvalid."""
         try:
             record: Record = self._read_one(body)
         except ValidationError as error:
-            raise self._refusal(error) from None
-        return record
+            faults = self._faults(error)
+            faults = sorted(
+                [*faults, *self._missing(from_json(body))], key=lambda one: self._place.get(one.field, MOST_COUNTED)
+            )
+            raise RecordsInvalid(faults[:MOST_FAULTS]) from None
+        if self._required <= record.keys():
+            return record
+        raise RecordsInvalid(list(self._missing(record))[:MOST_FAULTS])
 
     def batch(self, body: bytes) -> list[Record]:
         """The records in a JSON object ``{"records": [...]}``; raises NotJson or RecordsInvalid."""
+        if body.count(b":") > self._most_colons:
+            raise RecordsInvalid([Fault("the body", f"1 to {self.most} records of {len(self.columns)} fields", "many more")])
         try:
             records: list[Record] = self._read_batch(body)["records"]
         except ValidationError as error:
-            raise self._refusal(error, depth=2) from None
-        return records
+            faults = self._faults(error, depth=2)
+            found = from_json(body)
+            missing = self._missing_in(found.get("records") if isinstance(found, dict) else None)
+            raise RecordsInvalid([*faults, *missing][:MOST_FAULTS]) from None
+        if all(self._required <= record.keys() for record in records):
+            return records
+        raise RecordsInvalid(list(islice(self._missing_in(records), MOST_FAULTS)))
 
     def lines(self, body: bytes) -> list[Record]:
         """The records in NDJSON, one a line; empty lines are passed over. Raises NotJson or RecordsInvalid."""
-        lines = [(number, line) for number, line in enumerate(body.splitlines(), start=1) if line.strip()]
+        breaks = body.count(b"\n") + body.count(b"\r")
+        lines = [] if breaks > MOST_BREAKS * self.most else list(enumerate(body.splitlines(), start=1))
+        lines = [(number, line) for number, line in lines if line.strip()]
         if not 1 <= len(lines) <= self.most:
-            raise RecordsInvalid([Fault("the body", f"1 to {self.most} lines", f"{len(lines)}")])
+            raise RecordsInvalid(
+                [
+                    Fault(
+                        "the body",
+                        f"1 to {self.most} lines",
+                        f"{breaks:,} line breaks" if breaks > MOST_BREAKS * self.most else f"{len(lines)}",
+                    )
+                ]
+            )
         records: list[Record] = []
         faults: list[Fault] = []
         for number, line in lines:
+            if len(line) > RECORD_BYTES:
+                faults.append(Fault(f"line {number}", f"a record of at most {RECORD_BYTES:,} bytes", f"{len(line):,} bytes"))
+                continue
             try:
-                records.append(self._read_one(line))
-            except ValidationError as error:
-                try:
-                    faults += [replace(fault, field=f"line {number}: {fault.field}") for fault in self._faults(error)]
-                except NotJson as fault:
-                    raise NotJson(f"line {number}: {fault}") from None
+                records.append(self.one(line))
+            except RecordsInvalid as error:
+                faults += [replace(fault, field=f"line {number}: {fault.field}") for fault in error.faults]
+            except NotJson as error:
+                raise NotJson(f"line {number}: {error}") from None
             if len(faults) >= MOST_FAULTS:
                 break
         if faults:
             raise RecordsInvalid(faults[:MOST_FAULTS])
         return records
 
-    def _refusal(self, error: ValidationError, depth: int = 0) -> RecordsInvalid:
-        return RecordsInvalid(list(islice(self._faults(error, depth), MOST_FAULTS)))
+    def _missing(self, record: Any, where: str = "") -> Iterator[Fault]:
+        """A fault for each required field that a JSON object lacks."""
+        if isinstance(record, dict):
+            for name in self.columns:
+                if name in self._required and name not in record:
+                    yield Fault(f"{where}{name}", wanted(self.columns[name]), "nothing")
 
-    def _faults(self, error: ValidationError, depth: int = 0) -> Iterator[Fault]:
+    def _missing_in(self, records: Any) -> Iterator[Fault]:
+        for number, record in enumerate(records if isinstance(records, list) else []):
+            yield from self._missing(record, f"records[{number}].")
+
+    def _faults(self, error: ValidationError, depth: int = 0) -> list[Fault]:
+        """What pydantic found, ``depth`` levels above the fields of a record; raises NotJson."""
         if (count := error.error_count()) > MOST_COUNTED:  # to spell them out takes seconds
-            yield Fault("the body", "the fields of the schema", f"{count:,} faults")
-            return
-        for one in error.errors(include_url=False, include_context=False)[: MOST_FAULTS + 1]:
-            if one["type"] == "json_invalid":
-                raise NotJson(one["msg"].removeprefix("Invalid JSON: "))
-            yield self._fault(one, depth)
+            return [Fault("the body", "the fields of the schema", f"{count:,} faults")]
+        found = error.errors(include_url=False, include_context=False)[:MOST_FAULTS]
+        if found[0]["type"] == "json_invalid":
+            raise NotJson(found[0]["msg"].removeprefix("Invalid JSON: "))
+        return [self._fault(one, depth) for one in found]
 
     def _fault(self, error: ErrorDetails, depth: int) -> Fault:
         kind, location = error["type"], error["loc"]
@@ -128,9 +172,12 @@ class Records:
         return Fault(field, "a JSON object", got)
 
 
-def record_type(schema: Schema) -> Any:
-    """The TypedDict of one record: closed, strict, with ranges, descriptions, units and examples for the API's page."""
-    kind = typed_dict("Record", {column.name: _field(column) for column in schema.columns})
+def record_type(schema: Schema, optional: bool = False) -> Any:
+    """The TypedDict of one record: closed, strict, with ranges, descriptions, units and examples for the API's page.
+
+    With ``optional`` no field is required.
+    """
+    kind = typed_dict("Record", {column.name: _field(column, optional) for column in schema.columns})
     kind.__pydantic_config__ = STRICT
     kind.__doc__ = f"What is known of one case of {schema.name}."
     return kind
@@ -174,7 +221,7 @@ def _bounds(low: float | None, high: float | None) -> str:
     return f" of at least {low:g}" if low is not None else f" of at most {high:g}" if high is not None else ""
 
 
-def _field(column: Column) -> Any:
+def _field(column: Column, optional: bool) -> Any:
     """The type of one field: what bounds its values inside, what people read about it outside."""
     bounded: Any = Annotated[
         Literal[column.categories] if column.categories else TYPES[column.kind], Field(**_limits(column))
@@ -189,7 +236,7 @@ def _field(column: Column) -> Any:
             json_schema_extra={key: text for key, text in told.items() if text},
         ),
     ]
-    return field if column.required else NotRequired[field]
+    return field if column.required and not optional else NotRequired[field]
 
 
 def _limits(column: Column) -> dict[str, Any]:

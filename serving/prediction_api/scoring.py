@@ -21,6 +21,7 @@ from prediction_api.records import MOST_CHARACTERS, shown, wanted
 
 TYPES = {"number": np.float32, "category": np.object_, "datetime": np.float64}
 NUL = "\0"
+MOST_WORKERS = 8  # each holds a chunk or two
 Probability = npt.NDArray[np.float64]
 
 
@@ -43,7 +44,7 @@ def score(source: Path, target: Path, folder: Path) -> int:
 
 def _predicted(model: Model, source: Path, found: Iterator[Chunk]) -> Iterator[tuple[Chunk, Probability]]:
     """The chunks in their order with their probabilities, predicted by all processors, a few chunks ahead."""
-    workers = os.cpu_count() or 1
+    workers = min(os.cpu_count() or 1, MOST_WORKERS)
     waiting: deque[tuple[Chunk, Future[Probability]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for chunk in found:

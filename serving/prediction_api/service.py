@@ -104,7 +104,8 @@ class Service:
     def outbox_age(self) -> float:
         """Seconds since the oldest prediction that waits was made, 0 where none waits."""
         oldest = self.outbox.oldest()
-        return (datetime.now(UTC) - datetime.fromisoformat(oldest)).total_seconds() if oldest else 0.0
+        age = (datetime.now(UTC) - datetime.fromisoformat(oldest)).total_seconds() if oldest else 0.0
+        return max(0.0, age)  # clocks are set back at times
 
 
 def _answered(model: Model, asked: Sequence[Asked]) -> tuple[list[Answer], list[bytes]]:

@@ -21,6 +21,7 @@ from prediction_api.contract import Contract
 from prediction_api.errors import FetchFailed
 
 REMOTE = re.compile(r"(models:/|dvc://).+")
+SECRET = re.compile(r"//[^/@\s]+@")
 GIT_SECONDS = 5
 
 
@@ -38,11 +39,17 @@ class Source:
 
     def __init__(self, uri: str, seconds: float = 300.0, git_commit: str | None = None) -> None:
         self.uri, self._seconds, self._git_commit = uri, seconds, git_commit
+        self.shown = SECRET.sub("//", uri)  # a private repository's address may hold a password
 
     async def fetch(self, mark: str | None = None) -> Arrival | None:
         """Raises ModelRefused where what arrived is not a whole model, FetchFailed where nothing arrived."""
         if REMOTE.fullmatch(self.uri):
-            return await self._fetch_remote(mark)
+            try:
+                return await self._fetch_remote(mark)
+            except OSError as error:
+                raise FetchFailed(
+                    f"MODEL_URI={self.shown} is fetched into a temporary folder; {error}. Make room in /tmp, or set TMPDIR."
+                ) from error
         return await asyncio.to_thread(self._fetch_directory, mark)
 
     def _fetch_directory(self, mark: str | None) -> Arrival | None:
@@ -51,7 +58,7 @@ class Source:
         if found is not None and found == mark:
             return None
         read = contract.read(folder)
-        lineage = {"uri": self.uri, "git_commit": self._git_commit or _git_commit(folder)}
+        lineage = {"uri": self.shown, "git_commit": self._git_commit or _git_commit(folder)}
         return Arrival(read, read.sha256[contract.ABOUT], lineage)
 
     async def _fetch_remote(self, mark: str | None) -> Arrival | None:
@@ -60,7 +67,7 @@ class Source:
             if told["folder"] is None:
                 return None
             read = await asyncio.to_thread(contract.read, Path(told["folder"]), told["sha256"])
-            return Arrival(read, told["mark"], {"uri": self.uri, **told["lineage"]})
+            return Arrival(read, told["mark"], {"uri": self.shown, **told["lineage"]})
 
     async def _told_by_fetching(self, folder: str, mark: str | None) -> dict[str, Any]:
         command = [sys.executable, "-m", "prediction_api.fetching", self.uri, folder, *([mark] if mark else [])]
@@ -73,7 +80,8 @@ class Source:
             out, remarks = await asyncio.wait_for(process.communicate(), self._seconds)
         except TimeoutError as error:
             raise FetchFailed(
-                f"MODEL_URI={self.uri} should be fetched within {self._seconds:g} seconds (MODEL_FETCH_SECONDS); it was not."
+                f"MODEL_URI={self.shown} should be fetched within {self._seconds:g} seconds (MODEL_FETCH_SECONDS); "
+                "it was not."
             ) from error
         finally:
             if process.returncode is None:
@@ -84,14 +92,15 @@ class Source:
         try:
             told: dict[str, Any] = json.loads(out.splitlines()[-1])
         except (IndexError, ValueError) as error:
-            raise FetchFailed(f"MODEL_URI={self.uri} was fetched without an answer.") from error
+            raise FetchFailed(f"MODEL_URI={self.shown} was fetched without an answer. Try again.") from error
         return told
 
     def _reason(self, remarks: bytes, status: int | None) -> str:
         last = (remarks.decode(errors="replace").strip().splitlines() or [""])[-1]
         if last.startswith("error: "):
-            return last.removeprefix("error: ")
-        return f"MODEL_URI={self.uri} cannot be fetched: the process ended with status {status} {last}".strip()
+            return SECRET.sub("//", last.removeprefix("error: "))
+        ended = f"the process ended with status {status} {last}".strip()
+        return SECRET.sub("//", f"MODEL_URI={self.uri} cannot be fetched: {ended}")
 
 
 def _git_commit(folder: Path) -> str | None:

@@ -148,7 +148,7 @@ def beside_mlflow(folder: Path, one: Path, many: Path, seconds: float) -> None:
             ("C  mlflow models serve", mlflow, "/invocations", folder / "estimator-1.json", folder / "estimator-1000.json"),
         ):
             alone = load(server, path or "/predict", single, seconds)["per_second"]
-            together = 1000 * load(server, path or "/predict/batch", batch, seconds, connections=2)["per_second"]
+            together = 1000 * load(server, path or "/predict/batch", batch, seconds)["per_second"]
             rows.append((name, alone, together, server.seconds, server.resident_mb))
     console.print(f"\n{'':36}{'answers/s':>10}{'batch, rows/s':>16}{'start':>9}{'resident':>11}")
     for name, alone, together, start, resident in rows:

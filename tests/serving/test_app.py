@@ -639,9 +639,15 @@ def test_another_method_is_refused_with_those_that_are_allowed(client, method, p
     assert set(answer.headers["allow"].split(", ")) - {"HEAD"} == allowed
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/predict/", "/predict/x", "/Predict", "//predict", "/%00"])
+@pytest.mark.parametrize("path", ["/nothing", "/predict/", "/predict/x", "/Predict", "/%00"])
 def test_an_unknown_path_is_a_404(client, path):
     assert_problem(client.get(path, follow_redirects=False), 404, "Not Found")
+
+
+def test_the_root_leads_to_the_page(client):
+    answer = client.get("/", follow_redirects=False)
+
+    assert (answer.status_code, answer.headers["location"].rpartition("/")[2]) == (307, "docs")
 
 
 def test_an_unforeseen_failure_is_a_500_with_the_request_id_and_without_a_traceback(make_settings, log):

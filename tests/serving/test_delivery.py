@@ -221,7 +221,7 @@ def test_a_refused_prediction_is_put_aside_and_the_rest_arrives(
 def test_a_prediction_is_put_aside_with_all_that_was_known(open_service, make_settings, data_service, record):
     data_service.answer = poisoned(422)
     client = open_service()
-    (answer,) = predict(client, record, [POISON])
+    (answer, _) = predict(client, record, [POISON, 100.0])
 
     until(lambda: outbox_of(client)["waiting"] == 0)
 
@@ -229,7 +229,18 @@ def test_a_prediction_is_put_aside_with_all_that_was_known(open_service, make_se
     found = json.loads(line)
     assert {**found, **answer} == found
     assert found["features"] == {**record, "distance": POISON}
-    assert data_service.recorded == []
+    assert {one["features"]["distance"] for one in data_service.recorded} == {100.0}
+
+
+def test_a_service_that_refuses_everything_gets_nothing_put_aside(open_service, make_settings, data_service, record):
+    data_service.answer = lambda *_: 422
+    client = open_service()
+    predict(client, record, [100.0, 200.0])
+
+    until(lambda: "refuses whatever waits" in outbox_of(client)["delivery"])
+
+    assert outbox_of(client)["waiting"] == 2
+    assert not (make_settings().outbox_dir / "refused.ndjson").exists()
 
 
 def test_a_refused_prediction_is_put_aside_once_though_the_service_goes_away_meanwhile(

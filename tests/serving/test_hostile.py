@@ -171,7 +171,7 @@ def test_bytes_that_are_nothing_are_refused(post):
 def test_a_body_of_empty_lines_is_refused(post):
     answer = post("\n" * 90_000, "/predict/batch", **{"content-type": "application/x-ndjson"})
 
-    assert (answer.status_code, answer.json()["errors"][0]["got"]) == (422, "0")
+    assert (answer.status_code, answer.json()["errors"][0]["got"]) == (422, "90,000 line breaks")
 
 
 @pytest.mark.parametrize("path", ["/predict", "/predict/batch"])
@@ -206,16 +206,49 @@ def test_a_body_of_100_mb_to_a_route_that_reads_none_takes_no_memory(server, con
     assert memory_kilobytes(server) - before < MOST_GROWTH_KILOBYTES
 
 
-def test_many_unknown_fields_do_not_keep_the_others_waiting(make_server, record):
+@pytest.mark.parametrize(
+    ("path", "kind", "frame"),
+    [
+        ("/predict", "json", "{%s}"),
+        ("/predict/batch", "json", '{"records":[{%s}]}'),
+        ("/predict/batch", "json", "{%s}"),
+        ("/predict/batch", "x-ndjson", "{%s}"),
+    ],
+)
+def test_many_unknown_fields_do_not_keep_the_others_waiting(make_server, path, kind, frame):
     server = make_server()
-    body = "{" + ",".join(f'"k{number}":0' for number in range(700_000)) + "}"  # just under the default MAX_BODY_BYTES
+    before = memory_kilobytes(server)
+    body = frame % ",".join(f'"k{number}":0' for number in range(700_000))  # just under the default MAX_BODY_BYTES
+    head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/{kind}\r\ncontent-length: {len(body)}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=60) as connection:
-        connection.sendall(f"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n{body}".encode())
+        connection.sendall((head + body).encode())
         start = time.monotonic()
         httpx.get(f"{server.url}/healthz", timeout=60)
         waited = time.monotonic() - start
 
     assert waited < 0.5
+    assert memory_kilobytes(server) - before < 100 * 1024  # a body of 8 MB, and what was made of it
+
+
+def test_callers_who_read_no_answer_hold_their_places_only_for_a_bounded_time(server, connect):
+    for _ in range(8):
+        connect("GET /model HTTP/1.1\r\nhost: x\r\n\r\n" * 400)
+
+    until = time.monotonic() + PATIENCE_SECONDS
+    while httpx.get(f"{server.url}/model").status_code != 200:
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def test_a_call_for_a_websocket_is_answered_and_ends_no_protection(server, connect):
+    for _ in range(3):
+        connect(
+            "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+            "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        time.sleep(0.6)
+
+    assert rest(connect("POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{")).startswith("HTTP/1.1 408 ")
 
 
 # Heads

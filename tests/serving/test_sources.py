@@ -225,6 +225,7 @@ def test_an_alias_hands_over_its_version_with_its_lineage_and_another_once_it_mo
         "registered": "tiny/1",
         "git_commit": "c" * 40,
         "run": registry.get_model_version("tiny", "1").run_id,
+        "sha256_of": "the registry",
         "dvc": {"dvc_lock": "e" * 64},
         "metrics": METRICS,
     }
@@ -411,3 +412,13 @@ def test_a_fetch_leaves_nothing_in_the_folder_for_temporary_files(repository, tm
     fetch(f"dvc://{repository}?rev=one")
 
     assert not list(tmp_path.glob("model-*"))
+
+
+def test_the_password_in_an_address_is_shown_nowhere(tmp_path):
+    source = Source(f"dvc://https://me:secret@127.0.0.1:1/{tmp_path.name}?rev=main", 60)
+
+    with pytest.raises(FetchFailed) as found:
+        asyncio.run(source.fetch())
+
+    assert "secret" not in f"{found.value} {source.shown}"
+    assert "127.0.0.1:1" in source.shown
