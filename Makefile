@@ -35,7 +35,7 @@ test: setup ## Run the tests
 ## Serve
 .PHONY: serve
 serve: setup ## Serve predictions on 127.0.0.1:8000, after reproducing the model where there is none
-	@test -n "$$MODEL_URI" -o -f data/model/about.json || $(MAKE) repro
+	@test -n "$${MODEL_URI:-}" -o -f data/model/about.json || dvc checkout --quiet data/model 2>/dev/null || $(MAKE) repro
 	@python -m prediction_api
 
 ## Experiment

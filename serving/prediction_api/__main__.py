@@ -5,7 +5,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from prediction_api.errors import PredictionApiError
+from prediction_api.errors import PredictionApiError, SettingsInvalid
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -49,9 +49,10 @@ def _score(given: argparse.Namespace) -> None:
 def _key(given: argparse.Namespace) -> None:
     from prediction_api import keys
 
+    if not keys.NAME.fullmatch(given.name):
+        raise SettingsInvalid(f"The name of a key should be 1 to 64 letters, digits, or . _ -; it is {given.name!r}.")
     key = keys.new()
     pair = f"{given.name}:{keys.digest(key)}"
-    keys.Keys(pair, "NAME")
     print(f"key, for the header X-API-Key; it is shown this once:\n  {key}\npair, for API_KEYS or ADMIN_KEYS:\n  {pair}")
 
 

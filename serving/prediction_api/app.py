@@ -74,6 +74,9 @@ async def serve(settings: Settings) -> None:
         timeout_graceful_shutdown=int(settings.shutdown_seconds) or 1,
     )
     server = uvicorn.Server(config)
+    host, port = listening.getsockname()[:2]
+    page = f"http://{f'[{host}]' if ':' in host else host}:{port}/docs"
+    logger.info("listening", extra={"page": page, "waiting": app.state.service.outbox.depth})
     looking = asyncio.create_task(refuse_slow(server.server_state.connections, settings.request_seconds))
     try:
         await server.serve(sockets=[listening])

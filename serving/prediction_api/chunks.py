@@ -148,10 +148,12 @@ def _read_parquet(path: Path, columns: Sequence[Column]) -> tuple[int, str, Iter
     parquet = _pyarrow(path)
     import pyarrow as pa
 
+    if not path.is_file():
+        raise TableUnreadable(f"{path} cannot be read: there is no such file.")
     try:
         file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**20)
     except (OSError, pa.ArrowInvalid) as error:
-        raise TableUnreadable(f"{path} should be a Parquet file; {error}.") from error
+        raise TableUnreadable(f"{path} should be a Parquet file; {str(error).rstrip('.')}.") from error
     _places(path, file.schema_arrow.names, columns)
     return file.metadata.num_rows, "rows", _parquet_chunks(path, file, columns)
 
@@ -201,7 +203,12 @@ def _from_arrow(path: Path, column: Column, values: Any) -> npt.NDArray[Any]:
 
 
 def _places(path: Path, header: Sequence[str], columns: Sequence[Column]) -> dict[str, int]:
-    if missing := [column.name for column in columns if column.required and column.name not in header]:
+    missing = [column.name for column in columns if column.required and column.name not in header]
+    if columns and len(missing) == len(columns):
+        found = f"it has {', '.join(header[:3])}" if header else "it is empty"
+        wanted = f"the {len(columns)} columns of the model's schema, divided by commas"
+        raise TableUnreadable(f"{path} should hold {wanted}; {found}, none of them.")
+    if missing:
         raise TableUnreadable(
             f"{path} should hold the {len(columns)} columns of the model's schema; it lacks {', '.join(missing)}."
         )

@@ -61,8 +61,6 @@ class PatientProtocol(HttpToolsProtocol):
     def abandon(self) -> None:
         """Closes at once, with all that was asked and not yet answered."""
         self.pipeline.clear()
-        if self.cycle:
-            self.cycle.disconnected = True
         self.transport.abort()
 
     def refuse(self, status: int, detail: str) -> None:

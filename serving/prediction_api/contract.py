@@ -123,14 +123,6 @@ def read(folder: Path, expected: Mapping[str, str] | None = None) -> Contract:
     return Contract(content[GRAPH], schema, about, whole, digests)
 
 
-def digest(folder: Path) -> str | None:
-    """The sha256 of about.json alone, which tells one model from the next; None where there is none."""
-    try:
-        return hashlib.sha256((folder / ABOUT).read_bytes()).hexdigest()
-    except OSError:
-        return None
-
-
 def _bytes(folder: Path, name: str) -> bytes:
     try:
         return (folder / name).read_bytes()

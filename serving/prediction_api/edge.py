@@ -55,7 +55,12 @@ class Edge:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
-            await send(message)
+            try:
+                await send(message)
+            except RuntimeError as error:  # uvicorn tells only the last of several requests on a connection of its end
+                if "closed" not in str(error):
+                    raise
+                raise ClientDisconnect from error
 
         limited = scope["path"] not in UNLIMITED
         self._running += limited

@@ -13,7 +13,8 @@ from prediction_api.problems import Refusal
 
 KEY_HEADER = b"x-api-key"
 PREFIX = "ontime_"
-ENTRY = re.compile(r"(?P<name>[A-Za-z0-9_.-]{1,64}):(?P<digest>[0-9a-f]{64})")
+NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+ENTRY = re.compile(rf"(?P<name>{NAME.pattern}):(?P<digest>[0-9a-f]{{64}})")
 
 
 class Keys:

@@ -19,6 +19,7 @@ TYPES: Mapping[str, Any] = {"number": float, "category": str, "datetime": Moment
 LARGEST = 3.4028235e38  # the graph takes single precision
 typed_dict: Any = TypedDict  # its fields are known only once a schema is read
 MOST_CHARACTERS = 500
+MOMENT = "2013-05-19T14:15:00"
 MOST_FAULTS, MOST_COUNTED = 100, 100_000
 RECORD_BYTES = 2**18  # thousands of fields; what is wrong with more of them would take long to say
 COLONS_A_FIELD, LEAST_COLONS, MOST_BREAKS = (
@@ -196,7 +197,7 @@ def wanted(column: Column) -> str:
     """What a field takes, in words."""
     unit = f" of {column.unit}" if column.unit and column.unit != "share" else ""
     if column.kind == "datetime":
-        what = "a date and time such as 2013-05-19T14:15:00, without a time zone"
+        what = f"a date and time such as {column.example or MOMENT}, without a time zone"
     elif column.categories is not None:
         what = f"one of {', '.join(column.categories)}"
     elif column.kind == "category":
@@ -249,7 +250,7 @@ def _limits(column: Column) -> dict[str, Any]:
 
 
 def _description(column: Column) -> str:
-    unit = f" ({column.unit})" if column.unit else ""
+    what = f"{column.description or column.name}{f' ({column.unit})' if column.unit else ''}."
     seen = column.seen.categories
     known = f" Seen in training: {', '.join(seen[:20])}{'...' if len(seen) > 20 else '.'}" if seen else ""
-    return f"{column.description}{unit}.{known}"
+    return what + known

@@ -30,6 +30,8 @@ def score(source: Path, target: Path, folder: Path) -> int:
 
     Raises ModelRefused, or TableUnreadable with the row and the column where a value is not what the schema wants.
     """
+    if target.exists() and source.exists() and target.samefile(source):
+        raise TableUnreadable(f"{target} is the file to be scored; give the result another name, or its rows are lost.")
     model = Model(contract.read(folder))
     size, unit, found = chunks.read(source, model.contract.schema.columns)
     rows = 0

@@ -44,5 +44,10 @@ def read(**given: Any) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as error:
-        faults = [f"{str(one['loc'][0]).upper()}: {one['msg'][0].lower()}{one['msg'][1:]}" for one in error.errors()]
+        faults = [f"{str(one['loc'][0]).upper()}: {_lower(one['msg'])}" for one in error.errors()]
         raise SettingsInvalid(f"The environment holds settings that the service cannot use. {'; '.join(faults)}.") from error
+
+
+def _lower(text: str) -> str:
+    """A message as the rest of a sentence; what begins with an abbreviation stays."""
+    return text if text[:2].isupper() else text[:1].lower() + text[1:]

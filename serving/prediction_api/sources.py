@@ -53,11 +53,15 @@ class Source:
         return await asyncio.to_thread(self._fetch_directory, mark)
 
     def _fetch_directory(self, mark: str | None) -> Arrival | None:
-        folder = Path(self.uri.removeprefix("file://"))
-        found = contract.digest(folder)
-        if found is not None and found == mark:
-            return None
+        place = self.uri.removeprefix("file://")
+        if "://" in place:
+            raise FetchFailed(
+                f"MODEL_URI={self.shown} should be a directory, models:/NAME@ALIAS, or dvc://PATH-OR-URL?rev=REV."
+            )
+        folder = Path(place)
         read = contract.read(folder)
+        if read.sha256[contract.ABOUT] == mark:
+            return None
         lineage = {"uri": self.shown, "git_commit": self._git_commit or _git_commit(folder)}
         return Arrival(read, read.sha256[contract.ABOUT], lineage)
 

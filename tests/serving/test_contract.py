@@ -208,10 +208,3 @@ def test_a_digest_of_the_sender_does_not_excuse_a_file_from_the_digest_in_about_
 
     with pytest.raises(ModelRefused, match=r"model\.onnx \("):
         contract.read(folder, {"model.onnx": sha256(folder / "model.onnx")})
-
-
-def test_the_digest_of_a_directory_is_that_of_its_about_json_and_none_without_one(make_model, tmp_path):
-    folder = make_model()
-
-    assert contract.digest(folder) == sha256(folder / "about.json")
-    assert contract.digest(tmp_path / "nowhere") is None

@@ -13,6 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from prediction_api import scoring
+from prediction_api.errors import TableUnreadable
+
 SERVING = Path(__file__).parents[2] / "serving"
 
 
@@ -205,3 +208,27 @@ def test_an_interrupt_ends_the_service_without_a_traceback(make_server):
 
 def test_serve_is_what_happens_without_a_command(make_server, record):
     assert httpx.post(f"{make_server().url}/predict", json=record).status_code == 200
+
+
+@pytest.mark.skipif(not Path("data/model/about.json").is_file(), reason="there is no model yet: type `make repro` first")
+def test_make_serve_needs_no_setting(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as occupied:  # so that it ends by itself, after all that comes before
+        settings = {"PREDICTION_API_PORT": str(occupied.getsockname()[1]), "OUTBOX_DIR": str(tmp_path / "outbox")}
+        environment = {name: value for name, value in os.environ.items() if name != "MODEL_URI"}
+        done = subprocess.run(
+            ["make", "serve"], env={**environment, **settings}, capture_output=True, text=True, check=False, timeout=60
+        )
+
+    assert "error: The service should listen on 127.0.0.1" in done.stderr
+    assert "unbound" not in done.stderr
+
+
+def test_a_file_is_not_overwritten_by_its_own_scores(tmp_path, make_model):
+    table = tmp_path / "in.csv"
+    table.write_text("departs,carrier,season,distance,delay\n2013-05-19T14:15:00,UA,summer,800,1\n")
+    (tmp_path / "link.csv").symlink_to(table)
+
+    with pytest.raises(TableUnreadable, match=r"link\.csv is the file to be scored; give the result another name"):
+        scoring.score(table, tmp_path / "link.csv", make_model())
+
+    assert table.read_text().startswith("departs,")
