@@ -3,13 +3,14 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -181,6 +182,24 @@ def make_server(tmp_path: Path, make_model: Callable[..., Path]) -> Iterator[Cal
     for server in started:
         if server.process.poll() is None:
             server.kill()
+
+
+@pytest.fixture
+def small_disk() -> Callable[[Path, str], AbstractContextManager[None]]:
+    """Mounts a disk of its own at a folder, of a size such as 64k."""
+
+    @contextmanager
+    def mounted(folder: Path, size: str) -> Iterator[None]:
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+        if not shutil.which("mount") or subprocess.run(command, capture_output=True, check=False).returncode != 0:
+            pytest.skip("only root may mount a disk: what happens on one that is full was not tried")
+        try:
+            yield
+        finally:
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+    return mounted
 
 
 def free_port() -> int:

@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -354,21 +354,7 @@ def test_delivery_goes_on_once_its_cursor_can_be_written(open_service, make_sett
     assert ids(data_service.recorded) == ids(answers)
 
 
-@contextmanager
-def small_disk(folder: Path, size: str) -> Iterator[None]:
-    """A disk of this size; only root may mount one."""
-    folder.mkdir()
-    try:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("a disk of its own needs root")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-def test_what_was_acknowledged_on_a_disk_that_is_full_now_arrives(open_service, data_service, record, tmp_path):
+def test_what_was_acknowledged_on_a_disk_that_is_full_now_arrives(open_service, data_service, record, tmp_path, small_disk):
     with small_disk(tmp_path / "disk", "64k"):
         data_service.stop()
         client = open_service(outbox_dir=tmp_path / "disk" / "outbox")

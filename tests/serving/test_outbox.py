@@ -131,19 +131,6 @@ def files_of_at_most(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@contextmanager
-def small_disk(folder: Path, size: str) -> Iterator[None]:
-    """A disk of this size; only root may mount one."""
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    if not shutil.which("mount") or subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("a disk of its own needs root")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
 def hold(folder: Path) -> subprocess.Popen[str]:
     """Another process that has the outbox open."""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "serving")}
@@ -479,7 +466,23 @@ def test_a_disk_that_refuses_leaves_no_half_line(open_outbox, tmp_path, segment_
     assert drained(open_outbox(segment_bytes=segment_bytes)) == [0, 1, 2, 3, 8, 9]
 
 
-def test_a_full_disk_leaves_no_half_line(open_outbox, tmp_path):
+def test_half_a_line_that_could_not_be_cut_is_cut_before_the_next_is_written(open_outbox, tmp_path, monkeypatch):
+    outbox = open_outbox()
+    append(outbox, 0)
+
+    def broken(file: int, size: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch, files_of_at_most(len(content(tmp_path)) + 20):
+        patch.setattr(os, "ftruncate", broken)
+        with pytest.raises(OutboxRefuses):
+            append(outbox, 1)
+
+    append(outbox, 2)
+    assert drained(outbox) == [0, 2]
+
+
+def test_a_full_disk_leaves_no_half_line(open_outbox, tmp_path, small_disk):
     with small_disk(tmp_path / "disk", "16k"):
         outbox = open_outbox(tmp_path / "disk" / "outbox")
         with pytest.raises(OutboxRefuses, match="No space left on device"):
@@ -583,15 +586,37 @@ def test_lines_that_are_appended_at_once_share_a_sync(open_outbox, syncs):
     assert outbox.depth == 80
 
 
-def test_lines_of_several_segments_are_on_disk_when_their_appends_return(open_outbox, syncs):
+def test_a_segment_is_on_disk_before_a_line_of_the_next_is_acknowledged(open_outbox, tmp_path, monkeypatch):
+    real, synced = os.fsync, set()
+    monkeypatch.setattr(os, "fsync", lambda file: (synced.add((os.fstat(file).st_ino, os.fstat(file).st_size)), real(file)))
     outbox = open_outbox(sync="full", segment_bytes=200)
 
-    async def append_all() -> None:
-        await asyncio.gather(*(outbox.append([line(number)]) for number in range(LINES)))
+    for number in range(LINES):
+        append(outbox, number)
+        *finished, _ = segments(tmp_path)
+        assert {(path.stat().st_ino, path.stat().st_size) for path in finished} <= synced
 
-    asyncio.run(append_all())
-
+    assert len(segments(tmp_path)) > 2
     assert drained(outbox) == list(range(LINES))
+
+
+def test_a_loss_that_the_disk_tells_to_one_is_told_to_all_who_wait(open_outbox, monkeypatch):
+    outbox = open_outbox(sync="full", segment_bytes=200)
+    append(outbox, 0, 1)
+
+    def broken(file: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    async def the_second_begins_a_segment() -> list[Any]:
+        return await asyncio.gather(outbox.append([line(2)]), outbox.append([line(3), line(4)]), return_exceptions=True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", broken)
+        found = asyncio.run(the_second_begins_a_segment())
+
+    assert [type(one) for one in found] == [OutboxRefuses, OutboxRefuses]
+    append(outbox, 5)
+    assert drained(outbox)[-1] == 5
 
 
 def test_a_disk_that_cannot_sync_refuses_all_who_wait_for_it(open_outbox, tmp_path, monkeypatch):
