@@ -1,0 +1,86 @@
+"""The engine and its transactions. SQLite behaves as PostgreSQL does: real transactions, foreign keys, writers that wait."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from data_api.errors import DatabaseAway
+
+CONNECT_SECONDS, POOL_SECONDS, BUSY_SECONDS = 3, 5, 30
+# What PostgreSQL says when it cannot write now, though it answers: it recovers, or has become a replica.
+PASSING = {"25006", "57P01", "57P02", "57P03", "40001", "40P01"}
+CANCELLED = "57014"
+
+
+class StatementTooLong(Exception):
+    """The database gave up a question that took longer than STATEMENT_SECONDS."""
+
+
+def engine_of(url: str, pool_size: int = 10, statement_seconds: float = 30.0) -> Engine:
+    """An engine that connects when it is first used, and notices when connections have died."""
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite":
+        return _sqlite(url, pool_size)
+    options = f"-c statement_timeout={int(statement_seconds * 1000)} -c timezone=UTC"
+    return create_engine(
+        address.set(drivername="postgresql+psycopg"),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=POOL_SECONDS,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": CONNECT_SECONDS, "options": options, "application_name": "data_api"},
+    )
+
+
+def _sqlite(url: str, pool_size: int) -> Engine:
+    database = make_url(url).database
+    if database and database != ":memory:":
+        Path(database).parent.mkdir(parents=True, exist_ok=True)
+    arguments = {"timeout": BUSY_SECONDS, "check_same_thread": False}
+    pool: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": POOL_SECONDS}
+    engine = create_engine(url, connect_args=arguments, **({} if database in (None, "", ":memory:") else pool))
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver's own idea of transactions would leave out DDL
+        for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {setting}")
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        reads = connection.get_execution_options().get("reads", False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+@contextmanager
+def transaction(engine: Engine, reads: bool = False) -> Iterator[Session]:
+    """A session that commits when the block ends, and rolls back where it fails.
+
+    Raises DatabaseAway where the database does not answer, StatementTooLong where it gave up.
+    """
+    try:
+        with Session(engine.execution_options(reads=reads), expire_on_commit=False) as session, session.begin():
+            yield session
+    except (DBAPIError, PoolTimeout) as error:
+        raise meaning(error) from error
+
+
+def meaning(error: DBAPIError | PoolTimeout) -> Exception:
+    """What a failure of the database means: DatabaseAway, StatementTooLong, or itself."""
+    if isinstance(error, PoolTimeout):
+        return DatabaseAway("all connections to the database are in use")
+    state = getattr(error.orig, "sqlstate", None)
+    if state == CANCELLED:
+        return StatementTooLong(str(error.orig))
+    if error.connection_invalidated or state in PASSING or isinstance(error, OperationalError | InterfaceError):
+        lines = str(error.orig).splitlines() or [type(error.orig).__name__]
+        return DatabaseAway(f"the database does not answer: {lines[0]}")
+    return error

@@ -1,0 +1,21 @@
+"""UUIDs of version 7 (RFC 9562): their first 48 bits are the Unix time in milliseconds, so that ids sort by time.
+
+A window of time is therefore a range of ids: the primary key alone answers for it, and months of rows can be divided by it.
+"""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+
+
+def time_of(found: UUID) -> datetime:
+    """When an id was made, in UTC, to the millisecond."""
+    return EPOCH + (found.int >> 80) * MILLISECOND
+
+
+def first_at(time: datetime) -> UUID:
+    """The smallest 128-bit number that an id made at ``time`` or later can be; times before 1970 count as 1970."""
+    milliseconds = -((EPOCH - time) // MILLISECOND)  # rounded up: an id of the millisecond before is earlier
+    return UUID(int=max(0, milliseconds) << 80)

@@ -1,0 +1,10 @@
+"""The tables. Importing this package knows them all, as migrations need it."""
+
+from data_api.models.api_keys import ApiKey
+from data_api.models.base import Base
+from data_api.models.deployments import Deployment
+from data_api.models.outcomes import Outcome
+from data_api.models.predictions import Prediction
+from data_api.models.users import Role, User
+
+__all__ = ["ApiKey", "Base", "Deployment", "Outcome", "Prediction", "Role", "User"]

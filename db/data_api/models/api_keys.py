@@ -1,0 +1,23 @@
+"""API keys: kept as digests, shown once, never deleted while their user exists, so that a revoked one stays revoked."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from data_api.models.base import Base, Utc
+
+
+class ApiKey(Base):
+    """A key that acts as its user."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (UniqueConstraint("user_id", "name"),)
+
+    api_key_id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.user_id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(64))
+    digest: Mapped[str] = mapped_column(String(64), unique=True)  # SHA-256: keys are random, a slow hash would add nothing
+    created: Mapped[datetime] = mapped_column(Utc)
+    last_used: Mapped[datetime | None] = mapped_column(Utc)
+    revoked: Mapped[datetime | None] = mapped_column(Utc)

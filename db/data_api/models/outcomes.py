@@ -1,0 +1,21 @@
+"""Outcomes: the truth about predictions, which arrives later. Divided as predictions are."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Boolean, Uuid
+from sqlalchemy.orm import Mapped, mapped_column
+
+from data_api.models.base import Base, Utc
+
+
+class Outcome(Base):
+    """What came true. No foreign key: an outcome may be here before its prediction, which waits in an outbox."""
+
+    __tablename__ = "outcomes"
+    __table_args__ = ({"postgresql_partition_by": "RANGE (prediction_id)"},)
+
+    prediction_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    outcome: Mapped[bool] = mapped_column(Boolean)
+    time: Mapped[datetime] = mapped_column(Utc)
+    received: Mapped[datetime] = mapped_column(Utc)

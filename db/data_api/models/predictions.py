@@ -1,0 +1,36 @@
+"""Predictions as the prediction service made them. On PostgreSQL, a partition for each month of their ids."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, Boolean, Double, Index, String, Uuid
+from sqlalchemy.orm import Mapped, mapped_column
+
+from data_api.models.base import Base, Utc
+
+
+class Prediction(Base):
+    """One prediction. Its id is a UUID of version 7, so that the primary key is in the order of time.
+
+    ``features`` and ``warnings`` are JSON and not JSONB: JSONB refuses the character NUL, which a category may hold.
+    """
+
+    __tablename__ = "predictions"
+    __table_args__ = (
+        Index(None, "model_version", "prediction_id"),
+        Index(None, "label", "prediction_id"),
+        {"postgresql_partition_by": "RANGE (prediction_id)"},
+    )
+
+    prediction_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    time: Mapped[datetime] = mapped_column(Utc)
+    model_name: Mapped[str] = mapped_column(String(200))
+    model_version: Mapped[str] = mapped_column(String(200))
+    probability: Mapped[float] = mapped_column(Double)
+    label: Mapped[bool] = mapped_column(Boolean)
+    threshold: Mapped[float] = mapped_column(Double)
+    caller: Mapped[str | None] = mapped_column(String(200))
+    warnings: Mapped[list[Any]] = mapped_column(JSON)
+    features: Mapped[dict[str, Any]] = mapped_column(JSON)
+    received: Mapped[datetime] = mapped_column(Utc)

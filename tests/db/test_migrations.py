@@ -1,0 +1,98 @@
+"""The schema comes from the migrations alone, and they lead up, down and up again on both databases."""
+
+import os
+import subprocess
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from sqlalchemy import inspect, select, text
+from sqlalchemy.exc import IntegrityError
+
+from data_api.database import engine_of, transaction
+from data_api.ids import first_at, time_of
+from data_api.models import Base, Role, User
+
+NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+
+
+def alembic(url, *words, expected=0):
+    done = subprocess.run(
+        ["alembic", *words], env={**os.environ, "DATABASE_URL": url}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == expected, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def engine(url):
+    found = engine_of(url)
+    yield found
+    found.dispose()
+
+
+def anna():
+    return User(name="anna", role=Role.READER, created=NOW, tokens_from=NOW)
+
+
+def test_the_migrations_make_what_the_models_say(url):
+    alembic(url, "upgrade", "head")
+
+    assert "No new upgrade operations detected" in alembic(url, "check")
+
+
+def test_check_finds_what_no_migration_made(url, engine):
+    alembic(url, "upgrade", "head")
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE users DROP COLUMN password_hash"))
+
+    assert "password_hash" in alembic(url, "check", expected=255)
+
+
+def test_up_down_and_up_again_keeps_the_data_of_the_tables_that_stay(url, engine):
+    alembic(url, "upgrade", "head")
+    with transaction(engine) as session:
+        session.add(anna())
+
+    alembic(url, "downgrade", "0001")
+    assert set(inspect(engine).get_table_names()) == {"alembic_version", "users", "api_keys"}
+    alembic(url, "upgrade", "head")
+
+    assert set(inspect(engine).get_table_names()) == {"alembic_version", *Base.metadata.tables}
+    with transaction(engine, reads=True) as session:
+        found = session.scalars(select(User)).one()
+    assert (found.name, found.role, found.created) == ("anna", Role.READER, NOW)
+    alembic(url, "downgrade", "base")
+    assert inspect(engine).get_table_names() == ["alembic_version"]
+
+
+def test_replicas_that_start_together_migrate_once(url, engine):
+    started = [
+        subprocess.Popen(
+            ["alembic", "upgrade", "head"], env={**os.environ, "DATABASE_URL": url}, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(4)
+    ]
+    told = [process.communicate(timeout=60)[1] for process in started]
+
+    assert [process.returncode for process in started] == [0] * 4, "\n".join(told)
+    assert set(inspect(engine).get_table_names()) == {"alembic_version", *Base.metadata.tables}
+
+
+def test_a_transaction_that_fails_leaves_nothing(url, engine):
+    alembic(url, "upgrade", "head")
+    with pytest.raises(IntegrityError), transaction(engine) as session:
+        session.add_all([anna(), anna()])
+
+    with transaction(engine, reads=True) as session:
+        assert session.scalars(select(User)).all() == []
+
+
+def test_a_moment_is_a_range_of_ids():
+    moment = datetime(2026, 11, 24, 8, 0, 0, 5000, tzinfo=UTC)
+    made = UUID(int=first_at(moment).int | 7 << 76 | 2 << 62)
+
+    assert time_of(made) == moment
+    assert made.version == 7
+    assert first_at(moment) <= made < first_at(moment.replace(microsecond=6000))
+    assert first_at(moment.replace(microsecond=5001)) > made
