@@ -5,9 +5,10 @@ import pytest
 import imports
 
 STAGES = {"ingest", "preprocess", "train", "evaluate"}
-VERBS = STAGES | {"compose"}
+VERBS = STAGES | {"compose", "replay"}
 WORLD = {
     "sources", "tables", "params", "model_directory", "tracking", "report_page", "outputs", "digests", "stage", "recipes",
+    "services", "playback", "score_table",
 }  # fmt: skip
 RECIPES = {"flights", "table"}
 PURE = set(imports.modules()) - VERBS - WORLD - RECIPES
