@@ -9,6 +9,7 @@ import logging
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
+from prediction_api.errors import ContentRefused, DataServiceAway
 from prediction_api.logs import LOGGER
 from prediction_api.metrics import Metrics
 from prediction_api.outbox import Outbox
@@ -21,17 +22,9 @@ TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 SLOWEST_RETRY_SECONDS = 30
 AFTER_FAILURE_SECONDS = 1.0
 MOST_NEIGHBOURS = 5
-# What the data service says of the content of a parcel; anything else may pass, so it is tried again.
+# What the data service says of the content of what was sent; anything else may pass, so it is tried again.
 ABOUT_CONTENT = {400, 409, 413, 422}
 logger = logging.getLogger(LOGGER)
-
-
-class DataServiceAway(Exception):
-    """The data service did not take the parcel, for a reason that may pass."""
-
-
-class ContentRefused(Exception):
-    """The data service refuses what is in the parcel."""
 
 
 class Delivery:
@@ -122,9 +115,12 @@ class Delivery:
         self.failure = None
 
     async def _post(self, lines: list[bytes]) -> None:
-        content = b'{"predictions":[' + b",".join(lines) + b"]}"
+        await self.send("POST", ROUTE, b'{"predictions":[' + b",".join(lines) + b"]}")
+
+    async def send(self, method: str, path: str, content: bytes) -> None:
+        """Sends a JSON object once; raises DataServiceAway or ContentRefused."""
         try:
-            answer = await self._client.post(ROUTE, content=content, headers={"content-type": "application/json"})
+            answer = await self._client.request(method, path, content=content, headers={"content-type": "application/json"})
         except httpx.HTTPError as error:
             raise DataServiceAway(f"{type(error).__name__}: {error}") from error
         if answer.is_success and answer.headers.get("content-type", "").startswith("application/json"):

@@ -25,5 +25,13 @@ class OutboxRefuses(PredictionApiError):
     """The outbox takes no prediction now: it is full, or its disk refuses. The caller may try again."""
 
 
+class DataServiceAway(PredictionApiError):
+    """The data service did not take what was sent, for a reason that may pass."""
+
+
+class ContentRefused(PredictionApiError):
+    """The data service refuses the content of what was sent."""
+
+
 class TableUnreadable(PredictionApiError):
     """A file to be scored lacks columns, holds values that the schema refuses, or has no reader here."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,7 @@ class LiveModel:
         self.source, self._metrics, self._most_records = source, metrics, most_records
         self.served: Served
         self.failure: str | None = None
+        self.announce: Callable[[Served], Awaitable[None]] | None = None  # awaited before another model takes over
         self._reloading = asyncio.Lock()
 
     async def open(self) -> None:
@@ -76,7 +78,10 @@ class LiveModel:
 
     async def _take(self, arrival: Arrival) -> None:
         model = await asyncio.to_thread(Model, arrival.contract, self._most_records)
-        self.served = Served(model, arrival.mark, time.time(), arrival.lineage)
+        served = Served(model, arrival.mark, time.time(), arrival.lineage)
+        if self.announce:
+            await self.announce(served)
+        self.served = served
         self._metrics.model.clear()
         self._metrics.model.labels(model.name, model.version).set(1)
         self._metrics.model_loaded.set(self.served.loaded)

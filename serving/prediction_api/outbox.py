@@ -245,7 +245,7 @@ class Outbox:
         file = os.open(self._path(first_line), os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         try:
             if self._full_sync:
-                _sync_folder(self.folder)
+                sync_folder(self.folder)
         except OSError:
             os.close(file)
             raise
@@ -328,7 +328,7 @@ def _locked(folder: Path) -> int:
     return lock
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Puts the names in a folder on disk: that of a new file is there only then."""
     opened = os.open(folder, os.O_RDONLY)
     try:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic_core import to_json
 from uuid_utils import uuid7
 
+from prediction_api.deployments import Deployments, replica_name
 from prediction_api.keys import Keys
 from prediction_api.live import LiveModel
 from prediction_api.metrics import Metrics
@@ -23,7 +24,7 @@ NO_WARNINGS: Warnings = []
 
 
 class Service:
-    """The model, the outbox, its delivery, the keys and the metrics."""
+    """The model, its deployments, the outbox, its delivery, the keys and the metrics."""
 
     def __init__(self, settings: Settings) -> None:
         """Raises SettingsInvalid where the keys cannot be read."""
@@ -34,6 +35,7 @@ class Service:
         self.outbox: Outbox
         self.together = Together(self.predict)
         self.delivery: Any = None
+        self.deployments: Deployments
         self._tasks: list[asyncio.Task[None]] = []
         self._open = False
 
@@ -45,14 +47,15 @@ class Service:
         await self.live.open()
         self.outbox = Outbox(settings.outbox_dir, settings.outbox_sync, settings.outbox_max_bytes)
         self._watch_outbox()
-        if settings.model_poll_seconds:
-            self._tasks.append(asyncio.create_task(self.live.poll(settings.model_poll_seconds)))
         if settings.data_api_url:
             from prediction_api.delivery import Delivery  # an HTTP client costs time and memory that not everyone needs
 
             key = settings.data_api_key.get_secret_value() if settings.data_api_key else None
             self.delivery = Delivery(self.outbox, self.metrics, str(settings.data_api_url), key)
             self._tasks.append(asyncio.create_task(self.delivery.run()))
+        await self._open_deployments()
+        if settings.model_poll_seconds:
+            self._tasks.append(asyncio.create_task(self.live.poll(settings.model_poll_seconds)))
         self._open = True
 
     async def close(self) -> None:
@@ -66,6 +69,7 @@ class Service:
             with suppress(asyncio.CancelledError):
                 await task
         try:
+            await self.deployments.close()
             if self.delivery:
                 await self.delivery.close()
         finally:
@@ -80,6 +84,16 @@ class Service:
         await self.outbox.append(lines)
         self._count(answers)
         return answers
+
+    async def _open_deployments(self) -> None:
+        """After the outbox, whose lock makes the folder ours, and before the first request."""
+        settings, send = self.settings, self.delivery.send if self.delivery else None
+        replica = replica_name(settings.prediction_api_port)
+        self.deployments = Deployments(settings.outbox_dir, replica, send, settings.outbox_sync)
+        await self.deployments.open()
+        await self.deployments.begin(self.live.served)
+        self.live.announce = self.deployments.begin
+        self._tasks.append(asyncio.create_task(self.deployments.run()))
 
     def _count(self, answers: Sequence[Answer]) -> None:
         yes = sum(answer["label"] for answer in answers)

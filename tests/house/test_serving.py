@@ -29,6 +29,7 @@ FLOORS = (
     {"metrics", "keys", "chunks", "bodies"},
     {"outbox", "scoring", "connections"},
     {"live", "delivery", "together"},
+    {"deployments"},
     {"service"},
     {"predicting", "routes"},
     {"edge", "openapi"},

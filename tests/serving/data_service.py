@@ -9,15 +9,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 RECORDED, LOST, SILENT = 201, -1, -2  # LOST: recorded, and then the connection breaks off; SILENT: nothing is answered
-Prediction = dict[str, Any]
+STORED = 200
+Prediction = Deployment = dict[str, Any]
 
 
 class DataService:
-    """Records predictions by id, each as often as it came; ``answer`` says what becomes of a request."""
+    """Records predictions and deployments by id, each as often as it came; ``answer`` says what becomes of a request."""
 
     def __init__(self) -> None:
         self.answer: Callable[[list[Prediction]], int] = lambda predictions: RECORDED
+        self.answer_deployment: Callable[[Deployment], int] = lambda deployment: STORED
         self.copies: dict[str, list[Prediction]] = {}
+        self.deployments: dict[str, list[Deployment]] = {}  # all that was said of each
+        self.deployment_answers: list[int] = []
+        self.deployment_headers: list[dict[str, str]] = []
         self.requests: list[tuple[int, int]] = []  # the answer, and how many predictions it was about
         self.headers: list[dict[str, str]] = []
         self.paths: set[str] = set()
@@ -69,6 +74,20 @@ class DataService:
             self._released.wait(60)
         return answer
 
+    def put(self, headers: dict[str, str], path: str, deployment: Deployment) -> int:
+        """Records what is said of one deployment, as far as its answer says so, and gives the answer."""
+        answer = self.answer_deployment(deployment)
+        folder, deployment_id = path.removeprefix("/").split("/")
+        assert folder == "deployments"
+        with self._lock:
+            self.deployment_answers.append(answer)
+            self.deployment_headers.append(headers)
+            if answer in {STORED, LOST}:
+                self.deployments.setdefault(deployment_id, []).append(deployment)
+        if answer == SILENT:
+            self._released.wait(60)
+        return answer
+
     @contextmanager
     def connected(self, connection: socket.socket) -> Iterator[None]:
         """Knows a connection while it is open."""
@@ -92,13 +111,19 @@ def _handler(service: DataService) -> type[BaseHTTPRequestHandler]:
                 super().handle()
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
+            self.respond(lambda headers, path, body: service.take(headers, path, body["predictions"]))
+
+        def do_PUT(self) -> None:
+            self.respond(service.put)
+
+        def respond(self, recorded: Callable[[dict[str, str], str, Any], int]) -> None:
+            content = self.rfile.read(int(self.headers["content-length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
             try:
-                predictions = json.loads(body)["predictions"]
+                body = json.loads(content)
             except ValueError:
                 return self.close_connection_now()  # the sender died in the middle
-            answer = service.take(headers, self.path, predictions)
+            answer = recorded(headers, self.path, body)
             if answer in {LOST, SILENT}:
                 return self.close_connection_now()
             text = b'{"detail":"as the test wants it"}'
