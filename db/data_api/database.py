@@ -1,6 +1,6 @@
 """The engine and its transactions. SQLite behaves as PostgreSQL does: real transactions, foreign keys, writers that wait."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,16 +10,15 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from data_api.errors import DatabaseAway
+from data_api.errors import DatabaseAway, StatementTooLong
 
 CONNECT_SECONDS, POOL_SECONDS, BUSY_SECONDS = 3, 5, 30
 # What PostgreSQL says when it cannot write now, though it answers: it recovers, or has become a replica.
 PASSING = {"25006", "57P01", "57P02", "57P03", "40001", "40P01"}
+# A month that another replica just dropped, and tables that are being restored.
+IN_TRANSITION = {"23514", "42P01"}
 CANCELLED = "57014"
-
-
-class StatementTooLong(Exception):
-    """The database gave up a question that took longer than STATEMENT_SECONDS."""
+SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
 def engine_of(url: str, pool_size: int = 10, statement_seconds: float = 30.0) -> Engine:
@@ -34,6 +33,7 @@ def engine_of(url: str, pool_size: int = 10, statement_seconds: float = 30.0) ->
         max_overflow=0,
         pool_timeout=POOL_SECONDS,
         pool_pre_ping=True,
+        hide_parameters=True,
         connect_args={"connect_timeout": CONNECT_SECONDS, "options": options, "application_name": "data_api"},
     )
 
@@ -44,7 +44,9 @@ def _sqlite(url: str, pool_size: int) -> Engine:
         Path(database).parent.mkdir(parents=True, exist_ok=True)
     arguments = {"timeout": BUSY_SECONDS, "check_same_thread": False}
     pool: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": POOL_SECONDS}
-    engine = create_engine(url, connect_args=arguments, **({} if database in (None, "", ":memory:") else pool))
+    engine = create_engine(
+        url, connect_args=arguments, hide_parameters=True, **({} if database in (None, "", ":memory:") else pool)
+    )
 
     @event.listens_for(engine, "connect")
     def connected(connection: Any, _record: Any) -> None:
@@ -62,12 +64,13 @@ def _sqlite(url: str, pool_size: int) -> Engine:
 
 @contextmanager
 def transaction(engine: Engine, reads: bool = False) -> Iterator[Session]:
-    """A session that commits when the block ends, and rolls back where it fails.
+    """A session that commits when the block ends, and rolls back where it fails; one that reads sees a single moment.
 
     Raises DatabaseAway where the database does not answer, StatementTooLong where it gave up.
     """
     try:
-        with Session(engine.execution_options(reads=reads), expire_on_commit=False) as session, session.begin():
+        options = (SNAPSHOT if engine.dialect.name == "postgresql" else {"reads": True}) if reads else {}
+        with Session(engine.execution_options(**options), expire_on_commit=False) as session, session.begin():
             yield session
     except (DBAPIError, PoolTimeout) as error:
         raise meaning(error) from error
@@ -79,8 +82,19 @@ def meaning(error: DBAPIError | PoolTimeout) -> Exception:
         return DatabaseAway("all connections to the database are in use")
     state = getattr(error.orig, "sqlstate", None)
     if state == CANCELLED:
-        return StatementTooLong(str(error.orig))
-    if error.connection_invalidated or state in PASSING or isinstance(error, OperationalError | InterfaceError):
+        return StatementTooLong(
+            "The question took longer than STATEMENT_SECONDS allows. Ask for a shorter time, or for fewer rows at once."
+        )
+    if (
+        error.connection_invalidated
+        or state in PASSING | IN_TRANSITION
+        or isinstance(error, OperationalError | InterfaceError)
+    ):
         lines = str(error.orig).splitlines() or [type(error.orig).__name__]
         return DatabaseAway(f"the database does not answer: {lines[0]}")
     return error
+
+
+def after_commit(session: Session, work: Callable[[], object]) -> None:
+    """Does something once the transaction is committed, and not at all where it fails."""
+    event.listen(session, "after_commit", lambda _session: work(), once=True)

@@ -1,9 +1,43 @@
-"""What can be wrong with the database: each error says what was wanted, what was found, what to do."""
+"""What can be wrong with the service itself: each error says what was wanted, what was found, what to do."""
+
+from uuid import UUID
 
 
 class DataApiError(Exception):
     """One sentence for a person; a start or a command ends with it, without a traceback."""
 
 
+class SettingsInvalid(DataApiError):
+    """The environment holds a setting that cannot be used."""
+
+
 class DatabaseAway(DataApiError):
     """The database does not answer now; it may later."""
+
+
+class DatabaseForeign(DataApiError):
+    """The database holds tables that the migrations here did not make; waiting would not help."""
+
+
+class StatementTooLong(DataApiError):
+    """The database gave up a question that took longer than STATEMENT_SECONDS."""
+
+
+class NameTaken(DataApiError):
+    """Something else has this name."""
+
+
+class LastAdmin(DataApiError):
+    """Without this user nobody could manage users and keys."""
+
+
+class ContentDiffers(DataApiError):
+    """An id is recorded with other content; ``ids`` names the first of them, each with the fields that differ."""
+
+    def __init__(self, what: str, differing: dict[UUID, list[str]]) -> None:
+        first, fields = next(iter(differing.items()))
+        more = f", and {len(differing) - 1} more" if len(differing) > 1 else ""
+        super().__init__(
+            f"{what} {first} is recorded with another {', '.join(fields)}{more}. Nothing of this request was recorded."
+        )
+        self.differing = differing

@@ -1,6 +1,5 @@
 """Both real services, each in a process of its own, score the replayed flights as the pipeline does."""
 
-import importlib.util
 import os
 import socket
 import subprocess
@@ -19,13 +18,10 @@ DAYS = 5
 START_SECONDS = 30
 KEY = "ontime_development_key_of_the_prediction_service"
 
-pytestmark = [
-    pytest.mark.skipif(importlib.util.find_spec("data_api.app") is None, reason="there is no data service yet"),
-    pytest.mark.skipif(
-        not (MODEL.is_dir() and TEST_TABLE.is_file()) and "CI" not in os.environ,  # CI makes them before
-        reason="there is no model yet: type `make repro` first",
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    not (MODEL.is_dir() and TEST_TABLE.is_file()) and "CI" not in os.environ,  # CI makes them before
+    reason="there is no model yet: type `make repro` first",
+)
 
 
 def free_port():

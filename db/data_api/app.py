@@ -1,0 +1,125 @@
+"""Builds the application from its settings, and runs it."""
+
+import logging
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache, partial
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi_swagger import patch_fastapi
+from starlette.exceptions import HTTPException
+
+from data_api import openapi
+from data_api.edge import Edge
+from data_api.errors import ContentDiffers, DatabaseAway, LastAdmin, NameTaken, SettingsInvalid, StatementTooLong
+from data_api.logs import LOGGER, configure
+from data_api.problems import invalid, problem, refused
+from data_api.routes import router
+from data_api.service import Service
+from data_api.settings import Settings
+
+DESCRIPTION = "Keeps predictions and what came true of them, and says how well the models do."
+STATUSES: dict[type[Exception], int] = {
+    ContentDiffers: 409,
+    NameTaken: 409,
+    LastAdmin: 409,
+    StatementTooLong: 422,
+    DatabaseAway: 503,
+}
+BACKLOG = 2048
+logger = logging.getLogger(LOGGER)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application; its lifespan prepares the database."""
+    service = Service(settings)
+    app = FastAPI(
+        title="Ontime data",
+        description=DESCRIPTION,
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+    )
+    patch_fastapi(app)  # /docs with all that it needs, so that it shows without a network
+    app.state.service = service
+    app.include_router(router)
+    app.openapi = cache(partial(openapi.document, app))  # type: ignore[method-assign]
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    for error, status in STATUSES.items():
+        app.add_exception_handler(error, partial(_said, status))
+    app.add_middleware(Edge, service.metrics, settings)
+    return app
+
+
+async def serve(settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT, then finishes what it accepted; raises what keeps it from starting."""
+    configure(settings.log_level)
+    app = create_app(settings)
+    service: Service = app.state.service
+    listening = _listening(settings.data_api_host, settings.data_api_port)
+    await service.open()  # before the server: what is wrong here is said in one sentence
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=int(settings.shutdown_seconds) or 1,
+    )
+    server = uvicorn.Server(config)
+    service.stop = lambda: setattr(server, "should_exit", True)
+    host, port = listening.getsockname()[:2]
+    page = f"http://{f'[{host}]' if ':' in host else host}:{port}/docs"
+    logger.info("listening", extra={"page": page, "database": service.engine.url.render_as_string()})
+    if settings.defaults_in_use:
+        logger.warning(
+            "secrets of development are in use: for this machine alone", extra={"settings": settings.defaults_in_use}
+        )
+    try:
+        await server.serve(sockets=[listening])
+    finally:
+        await service.close()
+    if service.fatal:
+        raise service.fatal
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise SettingsInvalid(
+            f"The service should listen on {host}, port {port} (DATA_API_HOST, DATA_API_PORT); "
+            f"{error.strerror or error}. End what listens there, or choose another."
+        ) from error
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """For whoever runs the application in a server of their own, such as a test."""
+    service: Service = app.state.service
+    await service.open()
+    try:
+        yield
+    finally:
+        await service.close()
+
+
+async def _refused(_request: Request, error: Any) -> Response:
+    return refused(error)
+
+
+async def _invalid(_request: Request, error: Any) -> Response:
+    return refused(invalid(error.errors()))
+
+
+async def _said(status: int, _request: Request, error: Exception) -> Response:
+    text = str(error)
+    return problem(status, f"{text[:1].upper()}{text[1:]}")

@@ -1,0 +1,71 @@
+"""Queries of API keys."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from data_api.errors import NameTaken
+from data_api.models import ApiKey, User
+
+
+def by_id(session: Session, api_key_id: int) -> ApiKey | None:
+    """A key, or None."""
+    return session.get(ApiKey, api_key_id)
+
+
+def by_digest(session: Session, digest: str) -> ApiKey | None:
+    """A key, revoked or not, or None."""
+    return session.scalars(select(ApiKey).where(ApiKey.digest == digest)).one_or_none()
+
+
+def with_user(session: Session, digest: str) -> tuple[int, User] | None:
+    """The id and the user of a key that is not revoked, or None."""
+    found = session.execute(
+        select(ApiKey.api_key_id, User)
+        .join(User, User.user_id == ApiKey.user_id)
+        .where(ApiKey.digest == digest, ApiKey.revoked.is_(None))
+    ).one_or_none()
+    return (found[0], found[1]) if found else None
+
+
+def every(session: Session, user_id: int | None = None) -> Sequence[ApiKey]:
+    """All keys, or those of one user, in the order in which they were made."""
+    asked = select(ApiKey).order_by(ApiKey.api_key_id)
+    return session.scalars(asked if user_id is None else asked.where(ApiKey.user_id == user_id)).all()
+
+
+def make(session: Session, user_id: int, name: str, digest: str, now: datetime) -> ApiKey:
+    """A new key; raises NameTaken where the user has one of this name."""
+    key = ApiKey(user_id=user_id, name=name, digest=digest, created=now)
+    session.add(key)
+    _flush(session, key, name)
+    return key
+
+
+def rename(session: Session, key: ApiKey, name: str) -> None:
+    """Gives a key another name; raises NameTaken."""
+    key.name = name
+    _flush(session, key, name)
+
+
+def revoke(session: Session, key: ApiKey, now: datetime) -> None:
+    """Ends a key, for ever; the first time counts."""
+    key.revoked = key.revoked or now
+    session.flush()
+
+
+def note_uses(session: Session, uses: Mapping[int, datetime]) -> None:
+    """Writes when keys were used last, never back in time."""
+    for api_key_id, used in sorted(uses.items()):
+        later = or_(ApiKey.last_used.is_(None), ApiKey.last_used < used)
+        session.execute(update(ApiKey).where(ApiKey.api_key_id == api_key_id, later).values(last_used=used))
+
+
+def _flush(session: Session, key: ApiKey, name: str) -> None:
+    try:
+        session.flush([key])
+    except IntegrityError as error:
+        raise NameTaken(f"The user has a key {name!r} already, perhaps a revoked one.") from error

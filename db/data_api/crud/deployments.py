@@ -1,0 +1,65 @@
+"""Queries of deployments."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from data_api.errors import ContentDiffers
+from data_api.models import Deployment
+
+SILENCE = timedelta(minutes=1)  # a process that answers says so every 15 seconds
+MOVING = ("seen", "ended")
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which deployments: those that answered at a moment, or at some time in a window, or of a model version."""
+
+    at: datetime | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    model_version: str | None = None
+
+
+def put(session: Session, deployment_id: UUID, content: dict[str, Any]) -> tuple[Deployment, bool]:
+    """Stores a deployment, or moves its ``seen`` and ``ended`` forward, and says whether it is new.
+
+    Raises ContentDiffers where the rest is not as it was.
+    """
+    kind = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    row = {"deployment_id": deployment_id, **content}
+    new = session.execute(
+        kind.insert(Deployment).values(row).on_conflict_do_nothing().returning(Deployment.deployment_id)
+    ).all()
+    stored = session.scalars(select(Deployment).where(Deployment.deployment_id == deployment_id).with_for_update()).one()
+    if fields := [name for name, value in content.items() if name not in MOVING and getattr(stored, name) != value]:
+        raise ContentDiffers("deployment", {deployment_id: fields})
+    stored.seen = max(stored.seen, content["seen"])
+    if content["ended"] is not None:
+        stored.ended = max(stored.ended or content["ended"], content["ended"])
+    session.flush()
+    return stored, bool(new)
+
+
+def page(session: Session, wanted: Filter, after: UUID | None, limit: int) -> Sequence[Deployment]:
+    """Up to ``limit`` deployments beyond the id ``after``, the newest first."""
+    asked = select(Deployment).order_by(Deployment.deployment_id.desc()).limit(limit)
+    if after is not None:
+        asked = asked.where(Deployment.deployment_id < after)
+    last = func.coalesce(Deployment.ended, Deployment.seen)
+    if wanted.at is not None:
+        alive = or_(Deployment.ended.is_(None) & (Deployment.seen >= wanted.at - SILENCE), last >= wanted.at)
+        asked = asked.where(Deployment.started <= wanted.at, alive)
+    if wanted.since is not None:
+        asked = asked.where(last >= wanted.since)
+    if wanted.until is not None:
+        asked = asked.where(Deployment.started < wanted.until)
+    if wanted.model_version is not None:
+        asked = asked.where(Deployment.model_version == wanted.model_version)
+    return session.scalars(asked).all()

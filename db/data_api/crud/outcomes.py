@@ -1,0 +1,27 @@
+"""Queries of outcomes."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from data_api.crud import bulk, months
+from data_api.errors import ContentDiffers
+from data_api.models import Outcome
+
+
+def record(session: Session, rows: Sequence[bulk.Row], now: datetime) -> int:
+    """Records rows, and says how many are new; raises ContentDiffers where an id is known with another outcome.
+
+    Where a row has no time, it is when the outcome arrived.
+    """
+    ids = [row["prediction_id"] for row in rows]
+    months.ensure(session, Outcome, ids)
+    new = bulk.insert(session, Outcome, [{**row, "time": row["time"] or now, "received": now} for row in rows])
+    if new < len(rows):
+        asked = select(Outcome.prediction_id, Outcome.outcome, Outcome.time).where(Outcome.prediction_id.in_(ids))
+        stored = {row["prediction_id"]: dict(row) for row in session.execute(asked).mappings()}
+        if different := bulk.differing(rows, stored, lambda row: ("outcome", "time") if row["time"] else ("outcome",)):
+            raise ContentDiffers("the outcome of", different)
+    return new

@@ -1,0 +1,68 @@
+"""What Prometheus is told: requests, rows, logins, the pool, live scores, the coverage and delay of outcomes."""
+
+from collections.abc import Callable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+HOUR = 3600
+DELAY_SECONDS = (60, 600, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR, 48 * HOUR, 7 * 24 * HOUR, 30 * 24 * HOUR)
+TABLES = ("predictions", "outcomes", "deployments")
+LOGINS = SUCCEEDED, FAILED, THROTTLED = ("succeeded", "failed", "throttled")
+SCORES = ("roc_auc", "average_precision", "brier_score", "calibration_error", "label_rate", "outcome_rate")
+ALL_VERSIONS = "all"
+
+
+class Metrics:
+    """The metrics of one service, on a registry of their own: several services can live in one process."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self._requests = Histogram(
+            "data_api_request_seconds", "Time to answer a request", ["route", "status"],
+            buckets=REQUEST_SECONDS, registry=registry,
+        )  # fmt: skip
+        rows = Counter("data_api_rows_written_total", "Rows that are new, by table", ["table"], registry=registry)
+        self.rows = {table: rows.labels(table) for table in TABLES}
+        logins = Counter("data_api_logins_total", "Attempts to log in, by outcome", ["outcome"], registry=registry)
+        self.logins = {outcome: logins.labels(outcome) for outcome in LOGINS}
+        self.delay = Histogram(
+            "data_api_outcome_delay_seconds", "Time from a prediction to its outcome's arrival",
+            buckets=DELAY_SECONDS, registry=registry,
+        )  # fmt: skip
+        self._live = Gauge(
+            "data_api_live_score", "Scores of the live window's predictions whose outcome is known",
+            ["score", "version"], registry=registry,
+        )  # fmt: skip
+        self._predictions = Gauge(
+            "data_api_live_predictions", "Predictions of the live window", ["version"], registry=registry
+        )
+        self._coverage = Gauge(
+            "data_api_outcome_coverage", "Share of the live window's predictions whose outcome is known", ["version"],
+            registry=registry,
+        )  # fmt: skip
+        self.refreshed = Gauge(
+            "data_api_live_refreshed_timestamp_seconds", "When the live scores were worked out last", registry=registry
+        )
+
+    def request(self, route: str, status: int, seconds: float) -> None:
+        """Counts one request and its time."""
+        self._requests.labels(route, str(status)).observe(seconds)
+
+    def live(self, versions: Mapping[str, Mapping[str, float | int | None]], now: float) -> None:
+        """Shows the scores of each version; those that are undefined, and versions that are gone, disappear."""
+        for gauge in (self._live, self._predictions, self._coverage):
+            gauge.clear()
+        for version, found in versions.items():
+            self._predictions.labels(version).set(found["predictions"] or 0)
+            if (coverage := found["coverage"]) is not None:
+                self._coverage.labels(version).set(coverage)
+            for score in SCORES:
+                if (value := found[score]) is not None:
+                    self._live.labels(score, version).set(value)
+        self.refreshed.set(now)
+
+    def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
+        """A gauge that is read when it is asked for."""
+        Gauge(name, text, registry=self.registry).set_function(value)

@@ -1,0 +1,63 @@
+"""Brings the database to the schema of this version, under a lock, so that several replicas may start together."""
+
+from functools import cache
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from data_api.database import meaning
+from data_api.errors import DatabaseForeign
+from data_api.models import Base
+
+FOLDER = Path(__file__).parent / "migrations"
+
+
+def upgrade(engine: Engine) -> None:
+    """Runs what is missing. Raises DatabaseAway, or DatabaseForeign where other programs' tables are there."""
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    try:
+        with engine.connect() as connection:
+            _refuse_foreign(connection)
+            connection.rollback()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+    except (DBAPIError, PoolTimeout) as error:
+        raise meaning(error) from error
+
+
+def revision(connection: Connection) -> str | None:
+    """The revision that the database is at; None where it has none."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+@cache
+def head() -> str:
+    """The revision that this version of the service wants."""
+    return str(_scripts().get_current_head())
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(FOLDER))
+
+
+def _refuse_foreign(connection: Connection) -> None:
+    found = revision(connection)
+    if found is None:
+        if tables := sorted(set(inspect(connection).get_table_names()) & set(Base.metadata.tables)):
+            raise DatabaseForeign(
+                f"The database should be empty or made by the migrations; it has a table {tables[0]!r} that they did not "
+                "make. Set DATABASE_URL to another database."
+            )
+    elif found not in {script.revision for script in _scripts().walk_revisions()}:
+        raise DatabaseForeign(
+            f"The database should be at a revision up to {head()}, which this version knows; it is at {found!r}. "
+            "It is of a newer version of the service, or of another program. Start that one, or set DATABASE_URL."
+        )

@@ -1,0 +1,41 @@
+"""The API's document: what FastAPI derives from the routes, with every refusal as problem details."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from data_api.problems import MEDIA_TYPE, Problem
+from data_api.routes.bulk import REFERENCE
+
+UNUSED = ("HTTPValidationError", "ValidationError")
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document of the service."""
+    page = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    schemas = page["components"]["schemas"]
+    _, problem = models_json_schema([(Problem, "serialization")], ref_template=REFERENCE)
+    schemas |= problem["$defs"]
+    for unused in UNUSED:
+        schemas.pop(unused, None)
+    for path in page["paths"].values():
+        for operation in path.values():
+            _lift_body(operation, schemas)
+            for status, answer in operation["responses"].items():
+                if status >= "400" and MEDIA_TYPE not in (content := answer.setdefault("content", {})) and not _own(content):
+                    answer["content"] = {MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(model="Problem")}}}
+    return page
+
+
+def _own(content: dict[str, Any]) -> bool:
+    """Whether a route said what its refusal looks like; FastAPI says only its own shape of a 422."""
+    schemas = [one.get("schema", {}) for one in content.values()]
+    return any(schema and "ValidationError" not in schema.get("$ref", "") for schema in schemas)
+
+
+def _lift_body(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Moves what the body of a bulk route is made of to the schemas of the document."""
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        schemas |= content["schema"].pop("$defs", {})

@@ -1,0 +1,21 @@
+"""What the API's document says of refusals; `openapi` gives them their shape."""
+
+from typing import Any
+
+SAYS = {
+    400: "The body is no JSON, or no form",
+    401: "Nobody is known by these credentials",
+    403: "Their role may not do this",
+    404: "There is no such thing",
+    409: "It contradicts what is recorded",
+    413: "The body is too large",
+    415: "The body is not JSON",
+    422: "A field is not as the API wants it",
+    429: "Too many attempts",
+    503: "The database is away, or too many requests are being answered",
+}
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The refusals of a route that asks the database, for its document."""
+    return {status: {"description": SAYS[status]} for status in sorted({*statuses, 503})}

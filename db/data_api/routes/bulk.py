@@ -1,0 +1,47 @@
+"""Bodies with many rows: read whole, then checked in a thread, before a transaction begins."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from data_api.callers import Serving, Shown
+from data_api.problems import Refusal, invalid
+
+MOST_ROWS = 10_000
+REFERENCE = "#/components/schemas/{model}"
+
+
+async def _content(_shown: Shown, request: Request) -> bytes:
+    return await request.body()
+
+
+def rows_of(name: str, schema: type[BaseModel]) -> Callable[..., list[dict[str, Any]]]:
+    """A dependency that gives the rows of a body ``{name: [...]}``; raises Refusal (400, 413, 422)."""
+    body = _body(name, schema)
+
+    def rows(service: Serving, content: Annotated[bytes, Depends(_content)]) -> list[dict[str, Any]]:
+        try:
+            found = getattr(body.model_validate_json(content), name)
+        except ValidationError as error:
+            raise invalid(error.errors(include_url=False)) from error
+        if len(found) > service.settings.max_rows:
+            detail = f"A request may hold {service.settings.max_rows:,} {name} (MAX_ROWS); this one holds {len(found):,}."
+            raise Refusal(413, detail)
+        return [row.model_dump() for row in found]
+
+    return rows
+
+
+def document_of(name: str, schema: type[BaseModel]) -> dict[str, Any]:
+    """The request body ``{name: [...]}`` for the API's document; `openapi` moves its ``$defs`` to where it refers to."""
+    shape = _body(name, schema).model_json_schema(ref_template=REFERENCE)
+    return {"required": True, "content": {"application/json": {"schema": shape}}}
+
+
+def _body(name: str, schema: type[BaseModel]) -> type[BaseModel]:
+    """The schema of a body ``{name: [...]}``."""
+    rows = Annotated[list[schema], Field(min_length=1, max_length=MOST_ROWS)]  # type: ignore[valid-type]
+    fields: dict[str, Any] = {name: (rows, ...)}
+    return create_model(name.capitalize(), __config__=ConfigDict(extra="forbid"), **fields)

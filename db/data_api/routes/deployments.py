@@ -1,0 +1,51 @@
+"""Deployments: which model answered, told by services, read by people."""
+
+from functools import partial
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query
+from pydantic import AwareDatetime
+
+from data_api.callers import Reader, Reads, Serving, Writer, Writes
+from data_api.crud import deployments
+from data_api.crud.deployments import Filter
+from data_api.database import after_commit
+from data_api.routes.answers import refusals
+from data_api.routes.windows import Since, Until, refuse_backwards
+from data_api.schemas.deployments import Deployment, ShownDeployment, ShownDeployments
+from data_api.schemas.fields import NO_NUL, Id
+
+router = APIRouter(tags=["deployments"])
+
+
+@router.put(
+    "/deployments/{deployment_id}",
+    summary="Tell that a model answers, or that it ended",
+    responses=refusals(400, 401, 403, 409, 413, 415, 422),
+)
+def put(
+    deployment_id: Annotated[Id, Path()], deployment: Deployment, service: Serving, session: Writes, caller: Writer
+) -> ShownDeployment:
+    """As often as you like: `seen` and `ended` move forward only, and the rest must stay the same (409)."""
+    stored, new = deployments.put(session, deployment_id, deployment.model_dump())
+    after_commit(session, partial(service.metrics.rows["deployments"].inc, new))
+    return ShownDeployment.model_validate(stored)
+
+
+@router.get("/deployments", summary="Which model answered, from when to when", responses=refusals(401, 403, 422))
+def read(
+    session: Reads,
+    caller: Reader,
+    at: Annotated[AwareDatetime | None, Query(description="Those that answered at this moment")] = None,
+    since: Since = None,
+    until: Until = None,
+    model_version: Annotated[str | None, Query(max_length=200, pattern=NO_NUL)] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: Annotated[UUID | None, Query(description="`next` of the page before")] = None,
+) -> ShownDeployments:
+    """The newest first. One without `ended` still answers, or was cut off after `seen`."""
+    refuse_backwards(since, until)
+    found = deployments.page(session, Filter(at, since, until, model_version), cursor, limit + 1)
+    more = found[limit - 1].deployment_id if len(found) > limit else None
+    return ShownDeployments(deployments=[ShownDeployment.model_validate(one) for one in found[:limit]], next=more)

@@ -1,0 +1,48 @@
+"""Outcomes: recorded in bulk by services."""
+
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+
+from data_api.callers import Serving, Writer, Writes
+from data_api.crud import outcomes
+from data_api.database import after_commit
+from data_api.ids import time_of
+from data_api.routes.answers import refusals
+from data_api.routes.bulk import document_of, rows_of
+from data_api.schemas.fields import now
+from data_api.schemas.outcomes import Outcome
+from data_api.schemas.predictions import Recorded
+from data_api.service import Service
+
+BODY = document_of("outcomes", Outcome)
+router = APIRouter(tags=["outcomes"])
+
+
+@router.post(
+    "/outcomes",
+    status_code=201,
+    summary="Record what came true",
+    responses=refusals(400, 401, 403, 409, 413, 415, 422),
+    openapi_extra={"requestBody": BODY},
+)
+def record(
+    service: Serving,
+    rows: Annotated[list[dict[str, Any]], Depends(rows_of("outcomes", Outcome))],
+    session: Writes,
+    caller: Writer,
+) -> Recorded:
+    """All of them or none, also before their predictions are here. Another outcome of the same one is refused (409)."""
+    arrived = now()
+    new = outcomes.record(session, rows, arrived)
+    after_commit(session, partial(service.metrics.rows["outcomes"].inc, new))
+    if new:
+        after_commit(session, partial(_note_delays, service, arrived, rows))
+    return Recorded(recorded=new, known=len(rows) - new)
+
+
+def _note_delays(service: Service, arrived: datetime, rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        service.metrics.delay.observe(max(0.0, (arrived - time_of(row["prediction_id"])).total_seconds()))

@@ -1,0 +1,127 @@
+"""Predictions: recorded in bulk by services, read by pages or exported whole."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import Response, StreamingResponse
+from pydantic_core import to_json
+
+from data_api.callers import Reader, Reads, Serving, Writer, Writes
+from data_api.crud import predictions
+from data_api.crud.predictions import Filter
+from data_api.database import after_commit, transaction
+from data_api.routes.answers import refusals
+from data_api.routes.bulk import document_of, rows_of
+from data_api.routes.windows import Since, Until, refuse_backwards
+from data_api.schemas.fields import NO_NUL, now
+from data_api.schemas.predictions import Format, Order, Page, Prediction, Recorded
+from data_api.service import Service
+
+DEFAULT_LIMIT, MOST_LIMIT = 100, 1000
+EXPORTED_AT_ONCE = 2000
+NDJSON, CSV = "application/x-ndjson", "text/csv"
+COLUMNS = (*predictions.COLUMNS, "outcome")
+BODY = document_of("predictions", Prediction)
+router = APIRouter(tags=["predictions"])
+
+
+@router.post(
+    "/predictions",
+    status_code=201,
+    summary="Record predictions",
+    responses=refusals(400, 401, 403, 409, 413, 415, 422),
+    openapi_extra={"requestBody": BODY},
+)
+def record(
+    service: Serving,
+    rows: Annotated[list[dict[str, Any]], Depends(rows_of("predictions", Prediction))],
+    session: Writes,
+    caller: Writer,
+) -> Recorded:
+    """All of them or none. The same prediction again changes nothing; the same id with other content is refused (409)."""
+    new = predictions.record(session, rows, now())
+    after_commit(session, partial(service.metrics.rows["predictions"].inc, new))
+    return Recorded(recorded=new, known=len(rows) - new)
+
+
+@router.get(
+    "/predictions",
+    summary="Predictions by time, model version and label",
+    response_model=Page,
+    responses=refusals(401, 403, 422)
+    | {200: {"content": {kind: {"schema": {"type": "string"}} for kind in (NDJSON, CSV)}, "description": "Predictions"}},
+)
+def read(
+    service: Serving,
+    session: Reads,
+    caller: Reader,
+    since: Since = None,
+    until: Until = None,
+    model_version: Annotated[str | None, Query(max_length=200, pattern=NO_NUL)] = None,
+    label: bool | None = None,
+    order: Annotated[Order, Query(description="Of their ids, which is the order in time")] = "newest",
+    limit: Annotated[
+        int | None, Query(ge=1, le=MOST_LIMIT, description=f"{DEFAULT_LIMIT} of a page and all of an export, if absent")
+    ] = None,
+    cursor: Annotated[UUID | None, Query(description="`next` of the page before")] = None,
+    format: Annotated[Format, Query(description="A page, or an export that is streamed")] = "json",  # noqa: A002
+) -> Any:
+    """A page holds `next`, the cursor of the page after it. An export holds all, one prediction a line."""
+    refuse_backwards(since, until)
+    wanted, newest = Filter(since, until, model_version, label), order == "newest"
+    if format == "json":
+        limit = limit or DEFAULT_LIMIT
+        found = predictions.page(session, wanted, newest, cursor, limit + 1)
+        more = found[limit - 1]["prediction_id"] if len(found) > limit else None
+        return Response(to_json({"predictions": found[:limit], "next": more}), media_type="application/json")
+    start = predictions.page(session, wanted, newest, cursor, limit or EXPORTED_AT_ONCE)
+    pages = iter([start]) if limit else _pages(service, wanted, newest, start)
+    kind, lines = (NDJSON, _ndjson) if format == "ndjson" else (CSV, _Csv())
+    name = {"content-disposition": f'attachment; filename="predictions.{format}"'}
+    return StreamingResponse(map(lines, pages), media_type=kind, headers=name)
+
+
+def _pages(service: Service, wanted: Filter, newest: bool, page: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """All pages, each in a transaction of its own: whoever reads slowly holds up no connection."""
+    while True:
+        yield page
+        if len(page) < EXPORTED_AT_ONCE:
+            return
+        with transaction(service.engine, reads=True) as session:
+            page = predictions.page(session, wanted, newest, page[-1]["prediction_id"], EXPORTED_AT_ONCE)
+
+
+def _ndjson(page: list[dict[str, Any]]) -> bytes:
+    return b"".join([to_json(row) + b"\n" for row in page])
+
+
+class _Csv:
+    """Turns pages into CSV (RFC 4180); the first with the names of the columns. What is nested is JSON in its field."""
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    def __call__(self, page: list[dict[str, Any]]) -> bytes:
+        text = io.StringIO()
+        writer = csv.writer(text)
+        if not self._begun:
+            writer.writerow(COLUMNS)
+            self._begun = True
+        for row in page:
+            writer.writerow([_cell(row[name]) for name in COLUMNS])
+        return text.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    return value.isoformat() if isinstance(value, datetime) else value

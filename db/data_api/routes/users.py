@@ -1,0 +1,74 @@
+"""Users: managed by admins."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+from pydantic import SecretStr
+from sqlalchemy.orm import Session
+
+from data_api.callers import AdminReads, AdminWrites, Anyone, Reads, Serving, Writes
+from data_api.crud import users
+from data_api.models import User
+from data_api.problems import Refusal
+from data_api.routes.answers import refusals
+from data_api.schemas.fields import now
+from data_api.schemas.users import NewUser, ShownUser, ShownUsers, UserChange
+from data_api.service import Service
+
+UserId = Annotated[int, Path(ge=1, le=2**31 - 1)]
+router = APIRouter(tags=["users"])
+
+
+@router.get("/users", summary="All users", responses=refusals(401, 403))
+def every(session: Reads, caller: AdminReads) -> ShownUsers:
+    """By name."""
+    return ShownUsers(users=[ShownUser.model_validate(user) for user in users.every(session)])
+
+
+@router.post("/users", status_code=201, summary="Make a user", responses=refusals(400, 401, 403, 409, 413, 415, 422))
+def make(new: NewUser, response: Response, service: Serving, session: Writes, caller: AdminWrites) -> ShownUser:
+    """A person needs a password to log in; a service needs a key instead."""
+    user = users.make(session, new.name, new.role, _hashed(service, new.password), now())
+    response.headers["location"] = f"/users/{user.user_id}"
+    return ShownUser.model_validate(user)
+
+
+@router.get("/users/me", summary="Who I am", responses=refusals(401))
+def me(caller: Anyone) -> ShownUser:
+    """The user of the key or token."""
+    return ShownUser.model_validate(caller)
+
+
+@router.get("/users/{user_id}", summary="One user", responses=refusals(401, 403, 404, 422))
+def one(user_id: UserId, session: Reads, caller: AdminReads) -> ShownUser:
+    """Their name and role."""
+    return ShownUser.model_validate(_found(session, user_id))
+
+
+@router.patch(
+    "/users/{user_id}",
+    summary="Change a user's role or password",
+    responses=refusals(400, 401, 403, 404, 409, 413, 415, 422),
+)
+def change(user_id: UserId, changed: UserChange, service: Serving, session: Writes, caller: AdminWrites) -> ShownUser:
+    """Their tokens count no more; their keys do. The last admin stays one (409)."""
+    user = _found(session, user_id)
+    users.change(session, user, changed.role, _hashed(service, changed.password), now())
+    return ShownUser.model_validate(user)
+
+
+@router.delete("/users/{user_id}", status_code=204, summary="Remove a user", responses=refusals(401, 403, 404, 409, 422))
+def delete(user_id: UserId, session: Writes, caller: AdminWrites) -> None:
+    """With their keys. The last admin cannot be removed (409)."""
+    users.delete(session, _found(session, user_id))
+
+
+def _found(session: Session, user_id: int) -> User:
+    user = users.by_id(session, user_id)
+    if user is None:
+        raise Refusal(404, f"There is no user {user_id}.")
+    return user
+
+
+def _hashed(service: Service, password: SecretStr | None) -> str | None:
+    return None if password is None else service.passwords.hash(password.get_secret_value())

@@ -1,0 +1,49 @@
+"""API keys, as admins see and make them."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from data_api.schemas.fields import Name
+
+
+class NewApiKey(BaseModel):
+    """A key to make."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user_id: int = Field(ge=1, le=2**31 - 1, description="Whose key it is: it may do what they may")
+    name: Name = Field(description="What it is for")
+
+
+class ApiKeyChange(BaseModel):
+    """What to change of a key."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+
+
+class ShownApiKey(BaseModel):
+    """A key, without what opens."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    api_key_id: int
+    user_id: int
+    name: str
+    created: datetime
+    last_used: datetime | None = Field(description="To about half a minute")
+    revoked: datetime | None
+
+
+class ShownApiKeys(BaseModel):
+    """All keys, the revoked ones too."""
+
+    api_keys: list[ShownApiKey]
+
+
+class MadeApiKey(ShownApiKey):
+    """A key that was just made."""
+
+    key: str = Field(description="For the header X-API-Key; shown this once")

@@ -1,0 +1,57 @@
+"""Users, as admins see and make them."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from data_api.models import Role
+from data_api.schemas.fields import Name
+
+Password = Annotated[
+    SecretStr, Field(min_length=12, max_length=256, description="What they log in with; a service needs none, but a key")
+]
+
+
+class NewUser(BaseModel):
+    """A user to make."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+    role: Role
+    password: Password | None = None
+
+
+class UserChange(BaseModel):
+    """What to change of a user; tokens issued before count no more."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    role: Role | None = None
+    password: Password | None = None
+
+
+class ShownUser(BaseModel):
+    """A user, without their password."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    user_id: int
+    name: str
+    role: Role
+    created: datetime
+
+
+class ShownUsers(BaseModel):
+    """All users, by name."""
+
+    users: list[ShownUser]
+
+
+class LoggedIn(BaseModel):
+    """What POST /token answers (RFC 6749)."""
+
+    access_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105
+    expires_in: int = Field(description="Seconds")

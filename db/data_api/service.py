@@ -1,0 +1,136 @@
+"""What the application holds while it runs: the database, who may call, and the tasks beside the requests."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import QueuePool
+
+from data_api import first, migrating
+from data_api.crud import api_keys, performance
+from data_api.database import engine_of, transaction
+from data_api.errors import DataApiError, DatabaseAway, DatabaseForeign
+from data_api.keys import KeyUses
+from data_api.logins import Logins
+from data_api.logs import LOGGER
+from data_api.metrics import ALL_VERSIONS, Metrics
+from data_api.passwords import Passwords
+from data_api.settings import Settings
+from data_api.tokens import Tokens
+
+AGAIN_SECONDS = 1.0
+USES_SECONDS = 30.0
+LIVE_BINS = 15
+logger = logging.getLogger(LOGGER)
+
+
+class Service:
+    """One data service. Until the database is at the schema of this version, ``failure`` says why it is not."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.metrics = settings, Metrics()
+        self.engine = engine_of(settings.url, settings.database_pool, settings.statement_seconds)
+        self.passwords, self.uses, self.logins = Passwords(), KeyUses(), Logins(settings.login_attempts)
+        self.tokens = Tokens(settings.secret("jwt_secret") or "", timedelta(minutes=settings.token_minutes))
+        self.failure: str | None = "the database is not looked at yet"
+        self.fatal: DatabaseForeign | None = None
+        self.stop: Callable[[], None] = lambda: None
+        self._tasks: list[asyncio.Task[None]] = []
+        pool = self.engine.pool
+        if isinstance(pool, QueuePool):
+            self.metrics.watch("data_api_pool_connections", "Connections to the database in use", pool.checkedout)
+            self.metrics.watch("data_api_pool_size", "Connections to the database that may be in use", pool.size)
+        self.metrics.watch("data_api_ready", "1 while the database is at the schema of this version", self._ready)
+
+    async def open(self) -> None:
+        """Prepares the database; where it is away, goes on trying beside the requests. Raises DatabaseForeign."""
+        with suppress(DatabaseAway):
+            await self._prepare_once()
+        self._tasks = [asyncio.create_task(work) for work in (self._prepare(), self._write_uses(), self._refresh_live())]
+
+    async def close(self) -> None:
+        """Ends the tasks, writes what is left, and closes all connections."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with suppress(DataApiError):
+            await asyncio.to_thread(self._flush_uses)
+        self.engine.dispose()
+
+    async def _prepare_once(self) -> None:
+        try:
+            await asyncio.to_thread(self._prepare_database)
+        except DatabaseAway as error:
+            if self.failure != str(error):
+                logger.warning("the database is not ready", extra={"reason": str(error)})
+            self.failure = str(error)
+            raise
+        self.failure = None
+        logger.info("the database is ready", extra={"revision": migrating.head()})
+
+    async def _prepare(self) -> None:
+        while self.failure is not None:
+            await asyncio.sleep(AGAIN_SECONDS)
+            try:
+                await self._prepare_once()
+            except DatabaseAway:
+                continue
+            except DatabaseForeign as error:
+                self.fatal = error
+                self.stop()
+                return
+            except Exception:
+                logger.exception("the database cannot be prepared; another try follows")
+
+    def _prepare_database(self) -> None:
+        migrating.upgrade(self.engine)
+        with transaction(self.engine) as session:
+            first.ensure(session, self.settings, self.passwords)
+
+    async def _write_uses(self) -> None:
+        await self._again_and_again(USES_SECONDS, self._flush_uses, "the uses of keys are not written yet")
+
+    async def _refresh_live(self) -> None:
+        await self._again_and_again(
+            self.settings.live_refresh_seconds, self._work_out_live, "live scores are not worked out"
+        )
+
+    async def _again_and_again(self, seconds: float, work: Callable[[], None], failed: str) -> None:
+        failing = False
+        while True:
+            if self.failure is None:
+                try:
+                    await asyncio.to_thread(work)
+                    failing = False
+                except Exception as error:
+                    if not failing:
+                        logger.warning(failed, extra={"reason": str(error) or type(error).__name__})
+                    failing = True
+                await asyncio.sleep(seconds)
+            else:
+                await asyncio.sleep(min(AGAIN_SECONDS, seconds))
+
+    def _flush_uses(self) -> None:
+        if uses := self.uses.take():
+            try:
+                with transaction(self.engine) as session:
+                    api_keys.note_uses(session, uses)
+            except BaseException:
+                self.uses.put_back(uses)
+                raise
+
+    def _work_out_live(self) -> None:
+        until = datetime.now(UTC)
+        with transaction(self.engine, reads=True) as session:
+            window = until - self.settings.live_window, until
+            whole = performance.scores(session, *window, "none", LIVE_BINS)
+            versions = performance.scores(session, *window, "model_version", LIVE_BINS)
+        everything = whole.get(performance.WHOLE, performance.nothing())
+        named = {str(version): found for version, found in versions.items()}
+        self.metrics.live({**named, ALL_VERSIONS: everything}, time.time())
+
+    def _ready(self) -> float:
+        return float(self.failure is None)

@@ -1,0 +1,116 @@
+"""The settings of the service, from the environment (and .env, which `make` reads)."""
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from data_api.errors import SettingsInvalid
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+SHORTEST_SECRET, SHORTEST_PASSWORD = 32, 12
+MOST_AT_ONCE = 36  # four of the forty threads stay for those who watch
+# For a machine of one's own: everybody can read them here, so that outside development the service refuses them.
+DEVELOPMENT = {
+    "jwt_secret": "a secret of development, which everybody can read in the source",
+    "first_admin_password": "development",
+    "first_service_key": "ontime_development_key_of_the_prediction_service",
+}
+
+
+class Settings(BaseSettings):
+    """Each field is an environment variable of the same name in capitals; empty counts as not set."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True, extra="forbid")
+
+    environment: Literal["development", "production"] = "development"
+    data_api_host: str = "127.0.0.1"
+    data_api_port: Annotated[int, Field(ge=0, le=65_535)] = 8001
+    database_url: SecretStr = SecretStr("sqlite:///db/ontime.db")
+    database_pool: Annotated[int, Field(ge=1, le=200)] = 10
+    statement_seconds: Seconds = 30.0
+    jwt_secret: SecretStr | None = None
+    token_minutes: Annotated[float, Field(gt=0, le=60 * 24 * 30)] = 60.0
+    first_admin: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@-]{1,64}$")] = "admin"
+    first_admin_password: SecretStr | None = None
+    first_service_key: SecretStr | None = None
+    login_attempts: Annotated[int, Field(ge=1, le=10_000)] = 10
+    live_window_hours: Annotated[float, Field(gt=0, le=24 * 366)] = 24.0
+    live_refresh_seconds: Seconds = 60.0
+    max_rows: Annotated[int, Field(ge=1, le=10_000)] = 10_000
+    max_body_bytes: Annotated[int, Field(ge=1_000)] = 32 * 2**20
+    max_concurrency: Annotated[int, Field(ge=1, le=MOST_AT_ONCE)] = 32
+    request_seconds: Seconds = 30.0
+    shutdown_seconds: Seconds = 20.0
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    access_log: bool = True
+
+    @property
+    def live_window(self) -> timedelta:
+        """How far back live performance looks."""
+        return timedelta(hours=self.live_window_hours)
+
+    @property
+    def url(self) -> str:
+        """The address of the database, its password included."""
+        return self.database_url.get_secret_value()
+
+    def secret(self, name: str) -> str | None:
+        """A secret as it is set, or development's own; None where neither is."""
+        given: SecretStr | None = getattr(self, name)
+        if given is not None:
+            return given.get_secret_value()
+        return DEVELOPMENT[name] if self.environment == "development" else None
+
+    @property
+    def defaults_in_use(self) -> list[str]:
+        """The secrets of development that this process uses, as variables."""
+        return [name.upper() for name, default in DEVELOPMENT.items() if self.secret(name) == default]
+
+
+def read(**given: Any) -> Settings:
+    """The settings of this process; raises SettingsInvalid, which names every faulty variable and shows no secret."""
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        faults = [f"{str(one['loc'][0]).upper()}: {one['msg'][:1].lower() + one['msg'][1:]}" for one in error.errors()]
+        raise SettingsInvalid(f"The environment holds settings that the service cannot use. {'; '.join(faults)}.") from error
+    check(settings)
+    return settings
+
+
+def check(settings: Settings) -> None:
+    """Raises SettingsInvalid for a database of another kind, and for weak secrets outside development."""
+    try:
+        driver = make_url(settings.url).drivername
+    except ArgumentError:
+        driver = "no URL"
+    if driver not in {"sqlite", "postgresql", "postgresql+psycopg"}:
+        raise SettingsInvalid(
+            "DATABASE_URL should be sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/NAME; "
+            f"it begins with {driver!r}."
+        )
+    if settings.environment == "development":
+        return
+    faults = []
+    for name, shortest in (
+        ("jwt_secret", SHORTEST_SECRET),
+        ("first_admin_password", SHORTEST_PASSWORD),
+        ("first_service_key", SHORTEST_SECRET),
+    ):
+        secret = settings.secret(name)
+        if secret is None:
+            if name == "jwt_secret":
+                faults.append("JWT_SECRET is not set")
+        elif secret == DEVELOPMENT[name]:
+            faults.append(f"{name.upper()} is the default of development")
+        elif len(secret) < shortest:
+            faults.append(f"{name.upper()} has {len(secret)} characters, and should have {shortest} or more")
+    if faults:
+        raise SettingsInvalid(
+            f"ENVIRONMENT={settings.environment} wants secrets of its own: {'; '.join(faults)}. "
+            "`python -m data_api secret` makes one."
+        )

@@ -1,0 +1,37 @@
+"""Tokens (JWT, RFC 7519): who logged in, and until when that counts."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import jwt
+
+ALGORITHM, ISSUER = "HS256", "ontime-data-api"
+CLAIMS = ["sub", "iat", "exp"]
+
+
+@dataclass(frozen=True)
+class Token:
+    """What a valid token says: the user's id, and when it was issued."""
+
+    user_id: int
+    issued: datetime
+
+
+class Tokens:
+    """Issues and reads tokens with one secret, which all replicas share."""
+
+    def __init__(self, secret: str, lasts: timedelta) -> None:
+        self._secret, self.lasts = secret, lasts
+
+    def issue(self, user_id: int, now: datetime) -> str:
+        """A token for a user, from now on."""
+        claims = {"sub": str(user_id), "iat": now.timestamp(), "exp": now + self.lasts, "iss": ISSUER}
+        return jwt.encode(claims, self._secret, ALGORITHM)
+
+    def read(self, token: str) -> Token | None:
+        """What a token says, or None where it is not ours, altered, or too old."""
+        try:
+            claims = jwt.decode(token, self._secret, [ALGORITHM], issuer=ISSUER, options={"require": CLAIMS})
+            return Token(int(claims["sub"]), datetime.fromtimestamp(claims["iat"], UTC))
+        except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError):
+            return None
