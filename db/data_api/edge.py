@@ -71,15 +71,17 @@ class Edge:
             self._note(scope, status, time.perf_counter() - start)
 
     def _refuse_crowd(self, limited: bool) -> None:
-        most = self._settings.max_concurrency
+        most = self._settings.data_api_max_concurrency
         if limited and self._running > most:
-            raise Refusal(503, f"{most} requests are being answered (MAX_CONCURRENCY). Try again in a moment.")
+            raise Refusal(503, f"{most} requests are being answered (DATA_API_MAX_CONCURRENCY). Try again in a moment.")
 
     def _within_limits(self, scope: Scope, receive: Receive) -> Receive:
         """A ``receive`` that refuses a body that is too large (413), after reading past it, or too slow (408)."""
         bulk = scope["path"] in BULK
-        most, name = (self._settings.max_body_bytes, " (MAX_BODY_BYTES)") if bulk else (SMALL_BODY_BYTES, "")
-        until = asyncio.get_running_loop().time() + self._settings.request_seconds
+        most, name = (
+            (self._settings.data_api_max_body_bytes, " (DATA_API_MAX_BODY_BYTES)") if bulk else (SMALL_BODY_BYTES, "")
+        )
+        until = asyncio.get_running_loop().time() + self._settings.data_api_request_seconds
         whole, size = False, 0
 
         async def limited() -> Message:
@@ -94,9 +96,9 @@ class Edge:
                         message = await receive()
                         size += len(message.get("body", b""))
             except TimeoutError as error:
-                seconds = self._settings.request_seconds
+                seconds = self._settings.data_api_request_seconds
                 raise Refusal(
-                    408, f"The body should arrive within {seconds:g} seconds (REQUEST_SECONDS).", headers=CLOSE
+                    408, f"The body should arrive within {seconds:g} seconds (DATA_API_REQUEST_SECONDS).", headers=CLOSE
                 ) from error
             whole = not message.get("more_body", False)
             if size > most:

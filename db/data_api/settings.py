@@ -41,9 +41,9 @@ class Settings(BaseSettings):
     live_window_hours: Annotated[float, Field(gt=0, le=24 * 366)] = 24.0
     live_refresh_seconds: Seconds = 60.0
     max_rows: Annotated[int, Field(ge=1, le=10_000)] = 10_000
-    max_body_bytes: Annotated[int, Field(ge=1_000)] = 32 * 2**20
-    max_concurrency: Annotated[int, Field(ge=1, le=MOST_AT_ONCE)] = 32
-    request_seconds: Seconds = 30.0
+    data_api_max_body_bytes: Annotated[int, Field(ge=1_000)] = 32 * 2**20
+    data_api_max_concurrency: Annotated[int, Field(ge=1, le=MOST_AT_ONCE)] = 32
+    data_api_request_seconds: Seconds = 30.0
     shutdown_seconds: Seconds = 20.0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     access_log: bool = True
