@@ -33,20 +33,29 @@ test: setup ## Run the tests
 	@python -m pytest $(TESTS)
 
 ## Serve
-.PHONY: serve
-serve: setup ## Serve predictions on 127.0.0.1:8000, after reproducing the model where there is none
+.PHONY: serve demo
+serve: setup ## Serve predictions on 127.0.0.1:8000 and data on :8001, after reproducing the model where there is none
 	@test -n "$${MODEL_URI:-}" -o -f data/model/about.json || dvc checkout --quiet data/model 2>/dev/null || $(MAKE) repro
-	@python -m prediction_api
+	@export DATA_API_URL=$${DATA_API_URL:-http://127.0.0.1:$${DATA_API_PORT:-8001}}; \
+	export DATA_API_KEY=$${DATA_API_KEY:-$${FIRST_SERVICE_KEY:-ontime_development_key_of_the_prediction_service}}; \
+	python -m data_api & data=$$!; python -m prediction_api & prediction=$$!; \
+	trap 'kill $$prediction 2>/dev/null; wait $$prediction; kill $$data 2>/dev/null; wait $$data' EXIT; \
+	trap 'exit 0' INT TERM; \
+	while kill -0 $$data 2>/dev/null && kill -0 $$prediction 2>/dev/null; do sleep 0.5; done; \
+	echo "error: one of the two services ended, so the other one does." >&2; exit 1
+
+demo: setup ## Replay the test months against both running services, and hold the live scores to the offline ones
+	@python -m pipeline.replay $(REPLAY)
 
 ## Experiment
-.PHONY: params verify bench bench-pipeline bench-serving
+.PHONY: params verify bench bench-pipeline bench-serving bench-database
 params: setup ## Compose conf/ into params.yaml
 	@python -m pipeline.compose
 
 verify: setup ## Show that this commit gives the same bytes in fresh clones, with other threads, seeds and processors
 	@python tests/house/verify.py
 
-bench: bench-pipeline bench-serving ## Time everything beside its peers
+bench: bench-pipeline bench-serving bench-database ## Time everything beside its peers
 
 bench-pipeline: setup ## Time the cold pipeline, one, three and ten copies of the table, and an idle dvc repro
 	@python tests/bench/run.py
@@ -54,6 +63,9 @@ bench-pipeline: setup ## Time the cold pipeline, one, three and ten copies of th
 bench-serving: setup ## Time the prediction service beside an endpoint that does nothing, MLflow's server and scikit-learn
 	@test -f data/model/about.json || $(MAKE) repro
 	@python tests/bench/serving.py
+
+bench-database: setup ## Time the data service beside a bare insert, and with 100,000 and 10 million stored predictions
+	@python tests/bench/database.py
 
 ## Keep the house
 .PHONY: check format lock clean
