@@ -65,7 +65,7 @@ bench-serving: setup ## Time the prediction service beside an endpoint that does
 	@python tests/bench/serving.py
 
 bench-database: setup ## Time the data service beside a bare insert, and with 100,000 and 10 million stored predictions
-	@python tests/bench/database.py
+	@PYTHONPATH=tests:db python tests/bench/database.py
 
 ## Keep the house
 .PHONY: check format lock clean

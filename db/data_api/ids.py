@@ -7,12 +7,23 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+VERSION_AND_VARIANT, VERSION_7 = 0xF << 76 | 0x3 << 62, 7 << 76 | 2 << 62
 MILLISECOND = timedelta(milliseconds=1)
+
+
+def milliseconds_of(found: UUID) -> int:
+    """When an id was made, in milliseconds since 1970."""
+    return found.int >> 80
+
+
+def is_version_7(found: UUID) -> bool:
+    """Whether an id is a UUID of version 7 in the variant of RFC 9562."""
+    return found.int & VERSION_AND_VARIANT == VERSION_7
 
 
 def time_of(found: UUID) -> datetime:
     """When an id was made, in UTC, to the millisecond."""
-    return EPOCH + (found.int >> 80) * MILLISECOND
+    return EPOCH + milliseconds_of(found) * MILLISECOND
 
 
 def first_at(time: datetime) -> UUID:

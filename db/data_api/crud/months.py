@@ -19,7 +19,7 @@ def ensure(session: Session, table: type[Prediction | Outcome], ids: Iterable[UU
     """Makes the partitions that these ids belong to, where there are partitions and these are missing."""
     if not _partitioned(session):
         return
-    months = {_first(time_of(found)) for found in {UUID(int=found.int >> 80 << 80) for found in ids}}
+    months = {_first(time_of(found)) for found in ids}
     names = {_name(table, month): month for month in sorted(months)}
     for name in _missing(session, names):
         locks.hold(session)

@@ -17,31 +17,31 @@ async def _content(_shown: Shown, request: Request) -> bytes:
     return await request.body()
 
 
-def rows_of(name: str, schema: type[BaseModel]) -> Callable[..., list[dict[str, Any]]]:
+def rows_of(name: str, schema: Any) -> Callable[..., list[dict[str, Any]]]:
     """A dependency that gives the rows of a body ``{name: [...]}``; raises Refusal (400, 413, 422)."""
     body = _body(name, schema)
 
     def rows(service: Serving, content: Annotated[bytes, Depends(_content)]) -> list[dict[str, Any]]:
         try:
-            found = getattr(body.model_validate_json(content), name)
+            found: list[dict[str, Any]] = getattr(body.model_validate_json(content), name)
         except ValidationError as error:
             raise invalid(error.errors(include_url=False)) from error
         if len(found) > service.settings.max_rows:
             detail = f"A request may hold {service.settings.max_rows:,} {name} (MAX_ROWS); this one holds {len(found):,}."
             raise Refusal(413, detail)
-        return [row.model_dump() for row in found]
+        return found
 
     return rows
 
 
-def document_of(name: str, schema: type[BaseModel]) -> dict[str, Any]:
+def document_of(name: str, schema: Any) -> dict[str, Any]:
     """The request body ``{name: [...]}`` for the API's document; `openapi` moves its ``$defs`` to where it refers to."""
     shape = _body(name, schema).model_json_schema(ref_template=REFERENCE)
     return {"required": True, "content": {"application/json": {"schema": shape}}}
 
 
-def _body(name: str, schema: type[BaseModel]) -> type[BaseModel]:
+def _body(name: str, schema: Any) -> type[BaseModel]:
     """The schema of a body ``{name: [...]}``."""
-    rows = Annotated[list[schema], Field(min_length=1, max_length=MOST_ROWS)]  # type: ignore[valid-type]
+    rows = Annotated[list[schema], Field(min_length=1, max_length=MOST_ROWS)]
     fields: dict[str, Any] = {name: (rows, ...)}
     return create_model(name.capitalize(), __config__=ConfigDict(extra="forbid"), **fields)

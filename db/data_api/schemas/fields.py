@@ -1,15 +1,17 @@
 """Kinds of fields that several schemas share. PostgreSQL keeps no NUL in a text, so that none is taken."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
-from data_api.ids import time_of
+from data_api.ids import is_version_7, milliseconds_of
 
 AHEAD = timedelta(hours=1)  # that the clock of a caller may be before ours
 FIRST = datetime(2020, 1, 1, tzinfo=UTC)
+FIRST_MILLISECONDS, AHEAD_MILLISECONDS = FIRST.timestamp() * 1000, AHEAD.total_seconds() * 1000
 NO_NUL = "^[^\\x00]*$"
 NAME = r"^[A-Za-z0-9_.@-]+$"
 
@@ -20,17 +22,20 @@ def now() -> datetime:
 
 
 def _in_our_time(found: datetime) -> datetime:
-    if not FIRST <= found <= now() + AHEAD:
-        raise ValueError(f"should be a moment from {FIRST:%Y-%m-%d} to {AHEAD.seconds // 3600} hour from now; it is {found}")
-    return found.astimezone(UTC)
+    _check(found.timestamp() * 1000, found)
+    return found
 
 
 def _of_our_time(found: UUID) -> UUID:
-    if found.version != 7:
-        raise ValueError(f"should be a UUID of version 7; it is of version {found.version}")
-    if not FIRST <= (made := time_of(found)) <= now() + AHEAD:
-        raise ValueError(f"should be made from {FIRST:%Y-%m-%d} to {AHEAD.seconds // 3600} hour from now; it says {made}")
+    if not is_version_7(found):
+        raise ValueError("should be a UUID of version 7 (RFC 9562)")
+    _check(milliseconds_of(found), found)
     return found
+
+
+def _check(milliseconds: float, found: object) -> None:
+    if not FIRST_MILLISECONDS <= milliseconds <= time.time() * 1000 + AHEAD_MILLISECONDS:
+        raise ValueError(f"should be of a moment from {FIRST:%Y-%m-%d} to an hour from now; {found} is not")
 
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_NUL)]

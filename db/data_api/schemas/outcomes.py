@@ -1,15 +1,24 @@
 """Outcomes: what came true."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated, NotRequired
+
+from pydantic import AfterValidator, ConfigDict, Field
+from typing_extensions import TypedDict
 
 from data_api.schemas.fields import Id, Moment
 
 
-class Outcome(BaseModel):
-    """What became of one prediction."""
-
-    model_config = ConfigDict(extra="forbid")
+class _Outcome(TypedDict):
+    __pydantic_config__ = ConfigDict(extra="forbid", title="Outcome")  # type: ignore[misc]
 
     prediction_id: Id
-    outcome: bool = Field(description="Whether it came true")
-    time: Moment | None = Field(None, description="When it was known; when it arrives, if absent")
+    outcome: Annotated[bool, Field(description="Whether it came true")]
+    time: NotRequired[Annotated[Moment | None, Field(description="When it was known; when it arrives, if absent")]]
+
+
+def _whole(found: _Outcome) -> _Outcome:
+    found.setdefault("time", None)
+    return found
+
+
+Outcome = Annotated[_Outcome, AfterValidator(_whole)]

@@ -1,0 +1,77 @@
+"""Servers to be timed, each in a process of its own from when it is ready until the end; and what times are held to."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+ROOT = Path(__file__).parents[2]
+READY_SECONDS = 90
+console = Console(highlight=False, markup=False, soft_wrap=True)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that answers: its port, its process, the seconds from its start until it was ready."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+    seconds: float
+
+    @property
+    def resident_mb(self) -> float:
+        """Resident memory in MB, of all processes that it started."""
+        kilobytes = 0
+        for status in Path("/proc").glob("[0-9]*/status"):
+            with suppress(OSError):
+                lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+                if os.getpgid(int(status.parent.name)) == self.process.pid:
+                    kilobytes += int(lines.get("VmRSS", "0").split()[0])
+        return kilobytes / 1024
+
+
+@contextmanager
+def serving(command: Sequence[str], port: int, path: str, log: Path, **environment: str) -> Iterator[Server]:
+    """Runs a server until the block ends; it is ready once ``path`` answers."""
+    start = time.perf_counter()
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **environment}, stdout=file, stderr=file, start_new_session=True
+        )
+    try:
+        while not answers(f"http://127.0.0.1:{port}{path}"):
+            if process.poll() is not None or time.perf_counter() - start > READY_SECONDS:
+                sys.exit(f"{' '.join(command)} does not answer:\n{log.read_text()}")
+            time.sleep(0.01)
+        yield Server(port, process, time.perf_counter() - start)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
+def answers(url: str) -> bool:
+    with suppress(OSError):
+        return urllib.request.urlopen(url, timeout=5).status == 200
+    return False
+
+
+def judge(what: str, value: float, most: float | None = None, least: float | None = None) -> None:
+    met = (most is None or value <= most) and (least is None or value >= least)
+    bound = f"at most {most:g}" if most is not None else f"at least {least:g}"
+    console.print(f"{what:48}{value:8.2f}   {bound}: {'met' if met else 'MISSED'}")
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
