@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 from uuid import UUID
 
+import psycopg
 from pydantic_core import to_json
-from sqlalchemy import JSON, Insert, Select, String, Table, column, func, literal, select
-from sqlalchemy import cast as as_type
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import JSON, Connection, Table
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from data_api.models import Base
@@ -15,20 +16,21 @@ from data_api.models import Base
 Row = dict[str, Any]
 
 
-def insert(session: Session, table: type[Base], rows: Sequence[Row]) -> int:
+def insert(session: Session, model: type[Base], rows: Sequence[Row]) -> int:
     """Inserts rows whose primary key is new, and says how many these were.
 
     They go in the order of their ids: neighbours on disk, and two requests that bring the same ids cannot wait for each
     other in a circle.
     """
     rows = sorted(rows, key=lambda row: row["prediction_id"])
-    connection, target = session.connection(), cast("Table", table.__table__)
-    statement: Insert
+    connection, table = session.connection(), cast("Table", model.__table__)
     if connection.dialect.name == "sqlite":
-        statement = sqlite.insert(target).on_conflict_do_nothing()
-        return connection.execute(statement, rows).rowcount
-    statement = postgresql.insert(target).from_select(list(rows[0]), _document(target, rows)).on_conflict_do_nothing()
-    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
+        return connection.execute(sqlite.insert(table).on_conflict_do_nothing(), rows).rowcount
+    try:
+        return _copy(connection, table, rows)
+    except psycopg.Error as error:  # as SQLAlchemy tells of what fails in its own hands
+        told = OperationalError if isinstance(error, psycopg.OperationalError) else DBAPIError
+        raise told(f"COPY {table.name}", None, error) from error
 
 
 def differing(
@@ -43,14 +45,20 @@ def differing(
     return found
 
 
-def _document(table: Table, rows: Sequence[Row]) -> Select:
-    """All rows as one JSON document that PostgreSQL takes apart: its driver writes a value at a time otherwise.
+def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> int:
+    """Copies rows into a table of this connection alone, empty at each commit, and takes over from there what is new.
 
-    What is JSON itself goes in as text, because the document's parser would stumble over an escaped NUL in it.
+    PostgreSQL's COPY takes a third of the time that statements with parameters take.
     """
-    nested = [name for name in rows[0] if isinstance(table.c[name].type, JSON)]
-    flat = [{**row, **{name: to_json(row[name]).decode() for name in nested}} for row in rows]
-    columns = [column(name, String() if name in nested else table.c[name].type) for name in rows[0]]
-    document = func.json_to_recordset(as_type(literal(to_json(flat).decode(), String), JSON))
-    new = document.table_valued(*columns, name="new").render_derived(with_types=True)
-    return select(*(as_type(new.c[name], JSON) if name in nested else new.c[name] for name in rows[0]))
+    names, arriving = list(rows[0]), f"arriving_{table.name}"
+    nested = {name for name in names if isinstance(table.c[name].type, JSON)}
+    columns = ", ".join(names)
+    driver = cast("psycopg.Connection", connection.connection.dbapi_connection)
+    with driver.cursor() as cursor:
+        cursor.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS {arriving} (LIKE {table.name}) ON COMMIT DELETE ROWS")
+        with cursor.copy(f"COPY {arriving} ({columns}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row([to_json(row[name]).decode() if name in nested else row[name] for name in names])
+        new = f"SELECT {columns} FROM {arriving} ORDER BY prediction_id"  # noqa: S608 # names of our own
+        cursor.execute(f"INSERT INTO {table.name} ({columns}) {new} ON CONFLICT DO NOTHING")
+        return cursor.rowcount
