@@ -41,14 +41,14 @@ def make(session: Session, user_id: int, name: str, digest: str, now: datetime) 
     """A new key; raises NameTaken where the user has one of this name."""
     key = ApiKey(user_id=user_id, name=name, digest=digest, created=now)
     session.add(key)
-    _flush(session, key, name)
+    _flush(session, name)
     return key
 
 
 def rename(session: Session, key: ApiKey, name: str) -> None:
     """Gives a key another name; raises NameTaken."""
     key.name = name
-    _flush(session, key, name)
+    _flush(session, name)
 
 
 def revoke(session: Session, key: ApiKey, now: datetime) -> None:
@@ -64,8 +64,8 @@ def note_uses(session: Session, uses: Mapping[int, datetime]) -> None:
         session.execute(update(ApiKey).where(ApiKey.api_key_id == api_key_id, later).values(last_used=used))
 
 
-def _flush(session: Session, key: ApiKey, name: str) -> None:
+def _flush(session: Session, name: str) -> None:
     try:
-        session.flush([key])
+        session.flush()
     except IntegrityError as error:
         raise NameTaken(f"The user has a key {name!r} already, perhaps a revoked one.") from error

@@ -61,7 +61,7 @@ def _outcomes(session: Session, ids: Sequence[UUID]) -> dict[UUID, bool]:
             Outcome.prediction_id.between(min(ids), max(ids)), Outcome.prediction_id.in_(ids)
         )
     )
-    return dict(found.tuples().all())
+    return {row.prediction_id: row.outcome for row in found}
 
 
 def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
