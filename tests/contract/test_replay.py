@@ -1,22 +1,15 @@
 """Both real services, each in a process of its own, score the replayed flights as the pipeline does."""
 
 import os
-import socket
 import subprocess
 import sys
-import time
-from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 
-import httpx
 import pytest
 
+from contract.processes import HOUSE, KEY, Process
 from pipeline.paths import MODEL, TEST_TABLE
 
-HOUSE = Path.cwd()
 DAYS = 5
-START_SECONDS = 30
-KEY = "ontime_development_key_of_the_prediction_service"
 
 pytestmark = pytest.mark.skipif(
     not (MODEL.is_dir() and TEST_TABLE.is_file()) and "CI" not in os.environ,  # CI makes them before
@@ -24,60 +17,16 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
-@contextmanager
-def running(module, source, url, folder, **settings):
-    """A service in a process of its own, from when it is ready until it has ended."""
-    log = folder / f"{module}.log"
-    known = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "TMPDIR", "LANG"}}
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module],
-            env={**known, "PYTHONPATH": str(HOUSE / source), **settings}, stdout=file, stderr=file, cwd=HOUSE,
-        )  # fmt: skip
-    try:
-        wait_until_ready(url, process, log)
-        yield
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def wait_until_ready(url, process, log):
-    until = time.monotonic() + START_SECONDS
-    while time.monotonic() < until and process.poll() is None:
-        with suppress(httpx.TransportError):
-            if httpx.get(f"{url}/readyz").status_code == 200:
-                return
-        time.sleep(0.05)
-    pytest.fail(f"{url} is not ready: {log.read_text()}")
-
-
 @pytest.fixture
 def urls(tmp_path):
     """The addresses of a data service on an empty database, and of a prediction service that delivers to it."""
-    ports = {"PREDICTION_API": free_port(), "DATA_API": free_port()}
-    urls = {f"{name}_URL": f"http://127.0.0.1:{port}" for name, port in ports.items()}
-    with ExitStack() as services:
-        services.enter_context(
-            running(
-                "data_api", "db", urls["DATA_API_URL"], tmp_path,
-                ENVIRONMENT="development", DATA_API_PORT=str(ports["DATA_API"]), DATABASE_URL=f"sqlite:///{tmp_path}/ontime.db",
-            )
-        )  # fmt: skip
-        services.enter_context(
-            running(
-                "prediction_api", "serving", urls["PREDICTION_API_URL"], tmp_path,
-                PREDICTION_API_PORT=str(ports["PREDICTION_API"]), MODEL_URI=str(HOUSE / MODEL), MODEL_POLL_SECONDS="0",
-                OUTBOX_DIR=str(tmp_path / "outbox"), DATA_API_URL=urls["DATA_API_URL"], DATA_API_KEY=KEY, ACCESS_LOG="false",
-            )
-        )  # fmt: skip
-        yield urls
+    data = Process("data_api", "db", tmp_path, ENVIRONMENT="development", DATABASE_URL=f"sqlite:///{tmp_path}/ontime.db")
+    prediction = Process(
+        "prediction_api", "serving", tmp_path, MODEL_URI=str(HOUSE / MODEL), MODEL_POLL_SECONDS="0",
+        OUTBOX_DIR=str(tmp_path / "outbox"), DATA_API_URL=data.url, DATA_API_KEY=KEY, ACCESS_LOG="false",
+    )  # fmt: skip
+    with data, prediction:
+        yield {"DATA_API_URL": data.url, "PREDICTION_API_URL": prediction.url}
 
 
 def replayed(urls, *options):
