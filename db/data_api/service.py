@@ -57,7 +57,7 @@ class Service:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with suppress(DataApiError):
-            await asyncio.to_thread(self._flush_uses)
+            await asyncio.to_thread(self.flush_uses)
         self.engine.dispose()
 
     async def _prepare_once(self) -> None:
@@ -91,12 +91,10 @@ class Service:
             first.ensure(session, self.settings, self.passwords)
 
     async def _write_uses(self) -> None:
-        await self._again_and_again(USES_SECONDS, self._flush_uses, "the uses of keys are not written yet")
+        await self._again_and_again(USES_SECONDS, self.flush_uses, "the uses of keys are not written yet")
 
     async def _refresh_live(self) -> None:
-        await self._again_and_again(
-            self.settings.live_refresh_seconds, self._work_out_live, "live scores are not worked out"
-        )
+        await self._again_and_again(self.settings.live_refresh_seconds, self.refresh_live, "live scores are not worked out")
 
     async def _again_and_again(self, seconds: float, work: Callable[[], None], failed: str) -> None:
         failing = False
@@ -113,7 +111,8 @@ class Service:
             else:
                 await asyncio.sleep(min(AGAIN_SECONDS, seconds))
 
-    def _flush_uses(self) -> None:
+    def flush_uses(self) -> None:
+        """Writes when keys were used last."""
         if uses := self.uses.take():
             try:
                 with transaction(self.engine) as session:
@@ -122,7 +121,8 @@ class Service:
                 self.uses.put_back(uses)
                 raise
 
-    def _work_out_live(self) -> None:
+    def refresh_live(self) -> None:
+        """Works out the scores of the live window, for /metrics."""
         until = datetime.now(UTC)
         with transaction(self.engine, reads=True) as session:
             window = until - self.settings.live_window, until

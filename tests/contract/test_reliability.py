@@ -1,4 +1,4 @@
-"""What was acknowledged is in the database exactly once, through failures of database, data service and network under load."""
+"""What was acknowledged is in the database exactly once, though database, data service or network fail under load."""
 
 import json
 import os

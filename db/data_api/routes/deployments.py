@@ -5,14 +5,13 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime
 
 from data_api.callers import Reader, Reads, Serving, Writer, Writes
 from data_api.crud import deployments
 from data_api.crud.deployments import Filter
 from data_api.database import after_commit
 from data_api.routes.answers import refusals
-from data_api.routes.windows import Since, Until, refuse_backwards
+from data_api.routes.windows import Instant, Since, Until, refuse_backwards
 from data_api.schemas.deployments import Deployment, ShownDeployment, ShownDeployments
 from data_api.schemas.fields import NO_NUL, Id
 
@@ -37,7 +36,7 @@ def put(
 def read(
     session: Reads,
     caller: Reader,
-    at: Annotated[AwareDatetime | None, Query(description="Those that answered at this moment")] = None,
+    at: Annotated[Instant | None, Query(description="Those that answered at this moment")] = None,
     since: Since = None,
     until: Until = None,
     model_version: Annotated[str | None, Query(max_length=200, pattern=NO_NUL)] = None,

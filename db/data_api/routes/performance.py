@@ -9,7 +9,7 @@ from data_api.callers import Reader, Reads
 from data_api.crud import performance
 from data_api.problems import FieldFault, Refusal
 from data_api.routes.answers import refusals
-from data_api.routes.windows import Since, Until, refuse_backwards
+from data_api.routes.windows import Since, Until, before, refuse_backwards
 from data_api.schemas.fields import now
 from data_api.schemas.performance import By, Group, Performance, Scores
 
@@ -39,7 +39,7 @@ def read(
         fault = FieldFault(field="window", wanted="window or since", got="both")
         raise Refusal(422, "A window of time begins at since, or as long ago as window says.", [fault])
     last = until or now()
-    begin = since or last - _length(window or "24h")
+    begin = since or before(last, _length(window or "24h"))
     refuse_backwards(begin, last)
     overall = performance.scores(session, begin, last, "none", bins).get(performance.WHOLE, performance.nothing())
     groups = {} if by == "none" else performance.scores(session, begin, last, by, bins)

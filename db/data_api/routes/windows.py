@@ -1,15 +1,25 @@
 """Windows of time in a query: ``since`` and ``until``, the first included and the second not."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import AwareDatetime
+from pydantic import AfterValidator, AwareDatetime
 
+from data_api.ids import EPOCH
 from data_api.problems import FieldFault, Refusal
 
-Since = Annotated[AwareDatetime | None, Query(description="From this moment on, with a time zone")]
-Until = Annotated[AwareDatetime | None, Query(description="Up to this moment, itself excluded")]
+
+def _in_utc(found: datetime) -> datetime:
+    try:
+        return found.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("should be a moment from the year 1 to 9999 in UTC") from error
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Since = Annotated[Instant | None, Query(description="From this moment on, with a time zone")]
+Until = Annotated[Instant | None, Query(description="Up to this moment, itself excluded")]
 
 
 def refuse_backwards(since: datetime | None, until: datetime | None) -> None:
@@ -17,3 +27,8 @@ def refuse_backwards(since: datetime | None, until: datetime | None) -> None:
     if since is not None and until is not None and until < since:
         fault = FieldFault(field="until", wanted=f"a moment not before since, {since}", got=str(until))
         raise Refusal(422, "The window ends before it begins.", [fault])
+
+
+def before(until: datetime, length: timedelta) -> datetime:
+    """The moment so long before another; 1970, before which there are no ids, where that is farther away."""
+    return until - min(length, max(until - EPOCH, timedelta()))

@@ -1,0 +1,204 @@
+"""The live scores are those of scikit-learn on the same rows."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
+
+EXACT = {"rel": 1e-12, "abs": 1e-12}
+UNDEFINED = {"label_rate", "outcome_rate", "roc_auc", "average_precision", "brier_score", "calibration_error"}
+
+
+@pytest.fixture
+def record(client, as_service, prediction):
+    """A function that records predictions of these probabilities, with outcomes where these are not None."""
+
+    def send(probabilities, outcomes, **changes):
+        rows = [prediction(probability=p, label=p >= 0.5, **changes) for p in probabilities]
+        assert client.post("/predictions", json={"predictions": rows}, headers=as_service).status_code == 201
+        known = [
+            {"prediction_id": row["prediction_id"], "outcome": bool(y)}
+            for row, y in zip(rows, outcomes, strict=True)
+            if y is not None
+        ]
+        if known:
+            assert client.post("/outcomes", json={"outcomes": known}, headers=as_service).status_code == 201
+        return rows
+
+    return send
+
+
+@pytest.fixture
+def performance(client, as_reader):
+    def ask(**query):
+        answer = client.get("/performance", params=query, headers=as_reader)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    return ask
+
+
+def drawn(count, seed, values=20):
+    """Probabilities with many ties, and outcomes that they are right about."""
+    random = np.random.default_rng(seed)
+    probability = random.integers(0, values, count) / values
+    return probability.tolist(), (random.random(count) < probability).tolist()
+
+
+def sklearn_scores(probability, outcome):
+    return {
+        "roc_auc": roc_auc_score(outcome, probability),
+        "average_precision": average_precision_score(outcome, probability),
+        "brier_score": brier_score_loss(outcome, probability),
+        "outcome_rate": np.mean(outcome),
+        "label_rate": np.mean(np.asarray(probability) >= 0.5),
+    }
+
+
+@pytest.mark.parametrize(("count", "values"), [(2, 1000), (300, 20), (1000, 100_000)])
+def test_the_scores_are_those_of_scikit_learn(record, performance, count, values):
+    p, y = drawn(count, seed=count, values=values) if count > 2 else ([0.2, 0.9], [False, True])
+    record(p, y)
+
+    overall = performance()["overall"]
+
+    assert {name: overall[name] for name in sklearn_scores(p, y)} == pytest.approx(sklearn_scores(p, y), **EXACT)
+    assert (overall["predictions"], overall["outcomes"], overall["coverage"]) == (count, count, 1)
+
+
+def test_only_predictions_whose_outcome_is_known_are_scored(record, performance):
+    p, y = drawn(100, seed=1)
+    record(p, y)
+    record([0.99] * 50, [None] * 50)
+
+    overall = performance()["overall"]
+
+    assert (overall["predictions"], overall["outcomes"]) == (150, 100)
+    assert overall["coverage"] == pytest.approx(2 / 3)
+    assert overall["label_rate"] == pytest.approx(np.mean(np.asarray(p) >= 0.5))
+    assert overall["roc_auc"] == pytest.approx(roc_auc_score(y, p), **EXACT)
+
+
+def test_groups_are_scored_by_themselves(record, performance):
+    rows = {version: drawn(120, seed=seed) for seed, version in enumerate(("one", "two", "none yet"))}
+    for version, (p, y) in rows.items():
+        record(
+            p,
+            y if version != "none yet" else [None] * 120,
+            model_version=version,
+            caller=None if version == "two" else "web",
+        )
+
+    found = {group["group"]: group for group in performance(by="model_version")["groups"]}
+    assert list(found) == ["none yet", "one", "two"]
+    for version in ("one", "two"):
+        scores = sklearn_scores(*rows[version])
+        assert {name: found[version][name] for name in scores} == pytest.approx(scores, **EXACT)
+    assert found["none yet"]["outcomes"] == 0
+    assert {name for name, value in found["none yet"].items() if value is None} == UNDEFINED
+    by_caller = performance(by="caller")["groups"]
+    assert [(group["group"], group["predictions"]) for group in by_caller] == [("web", 240), (None, 120)]
+    assert performance()["groups"] == []
+
+
+def test_a_group_of_days_is_a_day_in_utc(record, performance):
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    for moment in (midnight - timedelta(microseconds=1), midnight):
+        record([0.5], [True], time=moment.isoformat(), prediction_id=id_of(moment))
+
+    days = performance(
+        by="day", since=(midnight - timedelta(days=2)).isoformat(), until=(midnight + timedelta(days=1)).isoformat()
+    )
+
+    assert [group["group"] for group in days["groups"]] == [str((midnight - timedelta(days=1)).date()), str(midnight.date())]
+
+
+def id_of(moment):
+    text = f"{int(moment.timestamp() * 1000):012x}70008000000000000000"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def test_of_one_class_alone_there_is_no_ranking(record, performance):
+    record([0.25, 0.75], [True, True])
+
+    overall = performance()["overall"]
+
+    assert (overall["roc_auc"], overall["average_precision"]) == (None, None)
+    assert overall["brier_score"] == pytest.approx((0.75**2 + 0.25**2) / 2)
+
+
+def test_of_nothing_there_are_counts_and_no_scores(performance):
+    overall = performance()["overall"]
+
+    assert (overall["predictions"], overall["outcomes"], overall["calibration"]) == (0, 0, [])
+    assert {name for name, value in overall.items() if value is None} == UNDEFINED | {"coverage"}
+
+
+def test_bins_of_calibration_hold_equally_many_from_the_lowest_to_the_highest(record, performance):
+    record([0.1, 0.2, 0.3, 0.6, 0.8], [False, True, False, True, True])
+
+    overall = performance(bins=2)["overall"]
+
+    low, high = overall["calibration"]
+    assert [low["rows"], high["rows"]] == [3, 2]
+    assert (low["predicted"], low["observed"]) == pytest.approx((0.2, 1 / 3))
+    assert (high["predicted"], high["observed"]) == pytest.approx((0.7, 1.0))
+    assert overall["calibration_error"] == pytest.approx((abs(0.6 - 1) + abs(1.4 - 2)) / 5)
+
+
+def test_a_window_is_a_time_before_now_or_before_until(record, performance):
+    now = datetime.now(UTC)
+    for ago in (timedelta(minutes=1), timedelta(hours=2), timedelta(days=3)):
+        record([0.5], [True], time=(now - ago).isoformat(), prediction_id=id_of(now - ago))
+
+    assert performance()["overall"]["predictions"] == 2
+    assert performance(window="90m")["overall"]["predictions"] == 1
+    assert performance(window="1w")["overall"]["predictions"] == 3
+    assert performance(window="1d", until=(now - timedelta(hours=1)).isoformat())["overall"]["predictions"] == 1
+    assert performance(since=(now - timedelta(days=4)).isoformat())["overall"]["predictions"] == 3
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"window": "24"}, "window"),
+        ({"window": "0h"}, "window"),
+        ({"window": "1h", "since": "2026-01-01T00:00:00Z"}, "window"),
+        ({"since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"}, "until"),
+        ({"since": "2026-01-02T00:00:00"}, "since"),
+        ({"by": "carrier"}, "by"),
+        ({"bins": "0"}, "bins"),
+        ({"bins": "1000"}, "bins"),
+    ],
+)
+def test_a_question_that_means_nothing_is_refused_by_field(client, as_reader, query, field):
+    answer = client.get("/performance", params=query, headers=as_reader)
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == field
+
+
+def test_a_window_that_reaches_before_all_time_is_empty_before_it(record, performance):
+    record([0.5], [True])
+
+    assert performance(since="0001-01-01T00:00:00Z")["overall"]["predictions"] == 1
+    assert performance(window="9999w")["overall"]["predictions"] == 1
+    assert performance(window="9999w", until="0099-01-01T00:00:00Z")["overall"]["predictions"] == 0
+
+
+def test_the_live_scores_are_in_the_metrics(client, record):
+    p, y = drawn(200, seed=3)
+    record(p, y, model_version='a "version"')
+    record([0.3], [None], model_version="two")
+    client.app.state.service.refresh_live()
+
+    lines = dict(line.rsplit(" ", 1) for line in client.get("/metrics").text.splitlines() if line[0] != "#")
+
+    assert float(lines['data_api_live_score{score="roc_auc",version="a \\"version\\""}']) == pytest.approx(
+        roc_auc_score(y, p)
+    )
+    assert lines['data_api_live_predictions{version="all"}'] == "201.0"
+    assert float(lines['data_api_outcome_coverage{version="all"}']) == pytest.approx(200 / 201)
+    assert lines['data_api_outcome_coverage{version="two"}'] == "0.0"
+    assert 'data_api_live_score{score="roc_auc",version="two"}' not in lines
