@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 2
+SECRETS = {"password"}
 MOST_FAULTS, MOST_CHARACTERS = 20, 80
 
 
@@ -66,15 +67,22 @@ def invalid(errors: Sequence[Any]) -> Refusal:
             reason = str(error.get("ctx", {}).get("error", error["msg"]))
             return Refusal(400, f"The body should be JSON in UTF-8; {reason[:1].lower()}{reason[1:]}.")
         place = ".".join(str(part) for part in error["loc"] if part not in {"body", "query", "path", "header"})
-        faults.append(FieldFault(field=place or "body", wanted=error["msg"], got=shown(error.get("input"))))
+        faults.append(FieldFault(field=place or "body", wanted=error["msg"], got=_got(error)))
     count = (
         "One field is not as the API wants it" if len(faults) == 1 else f"{len(faults)} fields are not as the API wants them"
     )
     return Refusal(422, f"{count}; GET /docs shows how.", faults)
 
 
-def shown(value: Any) -> str:
-    """A value for a person, cut where it is long."""
+def _got(error: Any) -> str:
+    """What was there instead, for a person: never a secret, and cut where it is long."""
+    value = error.get("input")
+    if error["type"] == "missing":
+        return "nothing"
+    if SECRETS.intersection(error["loc"]):
+        return "a secret, which is not shown"
+    if isinstance(value, dict | list):
+        return f"{'an object' if isinstance(value, dict) else 'a list'} of {len(value)}"
     text = repr(value)
     return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 3]}..."
 
