@@ -1,0 +1,186 @@
+"""What every request meets: one shape of refusals, limits, ids, metrics, and a database that may be away."""
+
+import json
+import logging
+import re
+import time
+
+from sqlalchemy import event, text
+from sqlalchemy.exc import OperationalError
+
+from data_api.database import transaction
+from data_api.logs import configure
+from db.postgresql_server import PostgresqlServer
+
+JSON = {"content-type": "application/json"}
+
+
+def refusal(answer):
+    """The status and the detail of an answer that is a problem in the one shape."""
+    problem = answer.json()
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert set(problem) - {"errors"} == {"type", "title", "status", "detail"}
+    assert problem["status"] == answer.status_code
+    return answer.status_code, problem["detail"]
+
+
+def test_every_refusal_has_one_shape(client, as_service, as_admin):
+    def post(path, content, headers=JSON, who=as_service):
+        return refusal(client.post(path, content=content, headers={**headers, **who}))
+
+    assert refusal(client.get("/nowhere")) == (404, "Not Found")
+    assert refusal(client.delete("/predictions")) == (405, "Method Not Allowed")
+    assert refusal(client.get("/users"))[0] == 401
+    assert refusal(client.get("/users", headers=as_service)) == (
+        403, "This wants the role admin; prediction-service has the role service.",
+    )  # fmt: skip
+    assert refusal(client.get("/users/99", headers=as_admin)) == (404, "There is no user 99.")
+    assert post("/outcomes", b"{}") == (422, "One field is not as the API wants it; GET /docs shows how.")
+    for path, who in (("/outcomes", as_service), ("/users", as_admin)):
+        assert post(path, b"{", who=who)[0] == 400
+        assert post(path, b"\xff", who=who)[0] in {400, 422}
+        assert post(path, b"{}", {"content-type": "text/plain"}, who)[0] == 415
+        assert post(path, b"{}", {**JSON, "content-encoding": "gzip"}, who)[0] == 415
+        assert post(path, b"{}", {}, who)[0] == 415
+
+
+def test_a_body_that_is_too_large_is_refused(make_client, as_service, as_admin):
+    client = make_client(data_api_max_body_bytes=2000)
+
+    status, detail = refusal(client.post("/predictions", content=b" " * 2001, headers={**JSON, **as_service}))
+    assert (status, detail) == (413, "The body should hold at most 2,000 bytes (DATA_API_MAX_BODY_BYTES); it holds 2,001.")
+    assert refusal(client.post("/users", content=b" " * (2**18 + 1), headers={**JSON, **as_admin}))[0] == 413
+    assert refusal(client.post("/predictions", content=b" " * 2000, headers={**JSON, **as_service}))[0] == 400
+
+
+def test_a_request_has_an_id(client):
+    assert client.get("/healthz", headers={"x-request-id": "mine-1"}).headers["x-request-id"] == "mine-1"
+    assert re.fullmatch(
+        r"[0-9a-f-]{36}", client.get("/healthz", headers={"x-request-id": "not\tmine"}).headers["x-request-id"]
+    )
+
+
+def test_metrics_count_requests_by_route_and_not_by_path(client, as_admin):
+    for path in ("/users/1", "/users/2", "/nowhere", "/elsewhere"):
+        client.get(path, headers=as_admin)
+
+    lines = client.get("/metrics").text.splitlines()
+    counts = {line for line in lines if line.startswith("data_api_request_seconds_count")}
+    assert 'data_api_request_seconds_count{route="/users/{user_id}",status="200"} 2.0' in counts
+    assert 'data_api_request_seconds_count{route="other",status="404"} 2.0' in counts
+    assert not any("nowhere" in line for line in lines)
+    assert "data_api_ready 1.0" in lines
+    assert "data_api_pool_size 10.0" in lines
+
+
+def test_a_request_beyond_the_limit_is_told_to_come_back(make_client, as_admin):
+    client = make_client(data_api_max_concurrency=1)
+    edge = client.app.middleware_stack
+    while not hasattr(edge, "_running"):
+        edge = edge.app
+    edge._running = 1
+
+    answer = client.get("/users", headers=as_admin)
+
+    assert refusal(answer)[0] == 503
+    assert answer.headers["retry-after"] == "2"
+    assert client.get("/healthz").status_code == client.get("/readyz").status_code == 200
+
+
+def test_what_fails_inside_says_nothing_outside_and_all_in_the_log(make_client, caplog, monkeypatch):
+    client = make_client()
+    monkeypatch.setattr(client.app.state.service.metrics, "registry", None)
+    logging.getLogger("data_api").propagate = True
+
+    status, detail = refusal(client.get("/metrics", headers={"x-request-id": "mine-2"}))
+
+    assert (status, detail) == (500, "The service failed; its log says why under request mine-2.")
+    assert [record.request_id for record in caplog.records if record.levelname == "ERROR"] == ["mine-2"]
+
+
+def test_the_page_of_the_api_needs_no_network(client):
+    assert "http" not in re.sub(r"http://(testserver|www\.w3\.org)", "", client.get("/docs").text)
+
+
+def test_an_answer_waits_for_the_commit(client, engine, as_service, prediction):
+    @event.listens_for(engine, "commit")
+    def fails(_connection):
+        raise OperationalError("COMMIT", None, Exception("the disk is full"))
+
+    answer = client.post("/predictions", json={"predictions": [prediction()]}, headers=as_service)
+    event.remove(engine, "commit", fails)
+
+    assert refusal(answer) == (503, "The database does not answer: the disk is full")
+    assert client.get("/metrics").text.count('data_api_rows_written_total{table="predictions"} 0.0') == 1
+
+
+def test_a_schema_that_is_behind_is_not_ready(client, engine):
+    with transaction(engine) as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json()["checks"] == {
+        "database": {"ok": True, "answers": "ok"},
+        "migrations": {"ok": False, "wanted": "0003", "found": "0002"},
+    }
+
+
+def test_a_locked_sqlite_file_is_a_database_that_is_away(make_client, tmp_path, as_service, prediction, monkeypatch):
+    monkeypatch.setattr("data_api.database.BUSY_SECONDS", 0.2)
+    client = make_client(database_url=f"sqlite:///{tmp_path}/locked.db")
+    engine = client.app.state.service.engine
+    with transaction(engine) as session:
+        session.execute(text("UPDATE users SET name = name"))
+        answer = client.post("/predictions", json={"predictions": [prediction()]}, headers=as_service)
+
+    assert refusal(answer)[0] == 503
+    assert client.post("/predictions", json={"predictions": [prediction()]}, headers=as_service).status_code == 201
+
+
+def test_a_database_that_is_away_at_the_start_is_waited_for(make_client, as_service):
+    server = PostgresqlServer(("fsync=off",))
+    server.stop()
+    try:
+        client = make_client(database_url=server.url)
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/readyz").json()["checks"]["database"]["ok"] is False
+        assert client.get("/metrics").text.count("data_api_ready 0.0") == 1
+        answer = client.get("/users/me", headers=as_service)
+        assert refusal(answer)[0] == 503
+        assert answer.headers["retry-after"] == "2"
+        server.start()
+        end = time.monotonic() + 20
+        while client.get("/readyz").status_code != 200:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        assert client.get("/users/me", headers=as_service).json()["role"] == "service"
+    finally:
+        server.close()
+
+
+def test_a_question_that_takes_too_long_is_given_up(make_client, postgresql_url, monkeypatch):
+    client = make_client(database_url=postgresql_url, statement_seconds=0.05)
+    key = {"x-api-key": "ontime_development_key_of_the_prediction_service"}
+
+    def slow(session, _digest):
+        session.execute(text("SELECT pg_sleep(5)"))
+
+    monkeypatch.setattr("data_api.crud.api_keys.with_user", slow)
+
+    status, detail = refusal(client.get("/users/me", headers=key))
+
+    assert status == 422
+    assert "STATEMENT_SECONDS" in detail
+
+
+def test_logs_are_lines_of_json(make_client, capsys):
+    configure("INFO")
+    client = make_client(access_log=True)
+    client.get("/nowhere", headers={"x-request-id": "mine-3"})
+
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    (request,) = (line for line in lines if line["message"] == "request")
+    assert (request["path"], request["status"], request["request_id"]) == ("/nowhere", 404, "mine-3")
+    assert list(request)[:3] == ["time", "level", "message"]

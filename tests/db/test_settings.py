@@ -1,0 +1,167 @@
+"""Settings and the first start: secrets of its own outside development, one admin once, and no database of others."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import text
+
+from data_api import first
+from data_api.app import create_app
+from data_api.crud import api_keys, users
+from data_api.database import engine_of, transaction
+from data_api.errors import DatabaseForeign, SettingsInvalid
+from data_api.migrating import upgrade
+from data_api.passwords import Passwords
+from data_api.settings import DEVELOPMENT, read
+
+LONG = "x" * 32
+PRODUCTION = {"environment": "production", "jwt_secret": LONG, "first_admin_password": LONG, "first_service_key": LONG}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"jwt_secret": None}, "JWT_SECRET is not set"),
+        ({"jwt_secret": "tiny-and-few"}, "JWT_SECRET has 12 characters, and should have 32 or more"),
+        ({"jwt_secret": DEVELOPMENT["jwt_secret"]}, "JWT_SECRET is the default of development"),
+        ({"first_admin_password": "tiny-1"}, "FIRST_ADMIN_PASSWORD has 6 characters, and should have 12 or more"),
+        ({"first_admin_password": DEVELOPMENT["first_admin_password"]}, "FIRST_ADMIN_PASSWORD is the default"),
+        ({"first_service_key": DEVELOPMENT["first_service_key"]}, "FIRST_SERVICE_KEY is the default"),
+        ({"first_service_key": "tiny-1"}, "FIRST_SERVICE_KEY has 6 characters"),
+    ],
+)
+def test_weak_secrets_stop_the_start_outside_development(changes, said):
+    with pytest.raises(SettingsInvalid) as caught:
+        read(**PRODUCTION | changes)
+
+    assert said in str(caught.value)
+    assert "`python -m data_api secret` makes one." in str(caught.value)
+    assert not {"tiny-1", "tiny-and-few", LONG} & set(str(caught.value).replace(".", " ").split())
+    assert DEVELOPMENT["first_service_key"] not in str(caught.value)
+
+
+def test_secrets_of_its_own_are_enough_outside_development():
+    settings = read(**PRODUCTION)
+
+    assert settings.defaults_in_use == []
+    assert read(**PRODUCTION | {"first_admin_password": None}).secret("first_admin_password") is None
+
+
+def test_development_has_secrets_and_says_which(monkeypatch):
+    for name in DEVELOPMENT:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+    assert read().defaults_in_use == ["JWT_SECRET", "FIRST_ADMIN_PASSWORD", "FIRST_SERVICE_KEY"]
+    assert read(jwt_secret="short").secret("jwt_secret") == "short"
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://user:secret@host/name", "no url", "sqlite+aiosqlite:///x", "postgresql+psycopg2://a:secret@b/c"]
+)
+def test_a_database_of_another_kind_is_refused_without_its_password(url):
+    with pytest.raises(SettingsInvalid, match="DATABASE_URL should be sqlite:///PATH or postgresql") as caught:
+        read(database_url=url)
+
+    assert "secret" not in str(caught.value)
+
+
+def test_every_faulty_variable_is_named():
+    with pytest.raises(SettingsInvalid, match=r"DATA_API_PORT: .*; TOKEN_MINUTES: .*"):
+        read(data_api_port="x", token_minutes=-1)
+
+
+@pytest.fixture
+def log_in(make_client):
+    """A function that starts the service anew on the same database, and logs in."""
+
+    def start(password, **settings):
+        client = make_client(**settings)
+        return client.post(
+            "/token", data={"username": settings.get("first_admin", "admin"), "password": password}
+        ).status_code
+
+    return start
+
+
+def test_the_first_admin_is_made_once(log_in):
+    assert log_in("the first password", first_admin_password="the first password") == 200
+
+    assert log_in("another password", first_admin_password="another password") == 401
+    assert log_in("the first password", first_admin_password="another password") == 200
+    assert log_in("another password", first_admin_password="another password", first_admin="other") == 401
+
+
+def test_without_a_password_there_is_no_admin_until_one_is_set(make_client, log_in):
+    secrets = PRODUCTION | {"first_admin_password": None}
+    client = make_client(**secrets)
+    assert client.get("/readyz").status_code == 200
+
+    assert log_in(LONG, **PRODUCTION) == 200
+
+
+def test_the_first_key_is_made_once_and_stays_revoked(make_client, engine, as_service):
+    def works():
+        return make_client().get("/users/me", headers=as_service).status_code == 200
+
+    assert works()
+    with transaction(engine) as session:
+        (key,) = api_keys.every(session)
+        api_keys.revoke(session, key, key.created)
+
+    assert not works()
+
+
+def test_a_changed_first_key_is_made_beside_the_old_one(make_client, as_service):
+    new = {"x-api-key": "y" * 40}
+    make_client()
+    client = make_client(first_service_key="y" * 40)
+
+    assert [client.get("/users/me", headers=headers).json()["name"] for headers in (new, as_service)] == [
+        "prediction-service"
+    ] * 2
+
+
+async def open_and_close(settings):
+    service = create_app(settings).state.service
+    try:
+        await service.open()
+    finally:
+        await service.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("UPDATE alembic_version SET version_num = 'fffff'", "it is at 'fffff'"),
+        ("DROP TABLE alembic_version", "it has a table 'api_keys' that they did not make"),
+    ],
+)
+def test_a_database_of_another_program_stops_the_start(url, make_settings, statement, said):
+    engine = engine_of(url)
+    upgrade(engine)
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+    with pytest.raises(DatabaseForeign, match=said) as caught:
+        asyncio.run(open_and_close(make_settings()))
+    assert "DATABASE_URL" in str(caught.value)
+
+
+def test_replicas_that_start_together_make_one_admin(make_settings, url):
+    engine, settings = engine_of(url), make_settings()
+
+    upgrade(engine)
+
+    def start(_):
+        with transaction(engine) as session:
+            first.ensure(session, settings, Passwords())
+
+    with ThreadPoolExecutor(4) as replicas:
+        list(replicas.map(start, range(4)))
+
+    with transaction(engine, reads=True) as session:
+        assert [user.name for user in users.every(session)] == ["admin", "prediction-service"]
+        assert len(api_keys.every(session)) == 1
+    engine.dispose()
