@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache, partial
+from http import HTTPStatus
 from typing import Any
 
 import uvicorn
@@ -18,7 +19,7 @@ from data_api.edge import Edge
 from data_api.errors import ContentDiffers, DatabaseAway, LastAdmin, NameTaken, SettingsInvalid, StatementTooLong
 from data_api.logs import LOGGER, configure
 from data_api.problems import invalid, problem, refused
-from data_api.routes import router
+from data_api.routes import allowed, router
 from data_api.service import Service
 from data_api.settings import Settings
 
@@ -48,7 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
     patch_fastapi(app)  # /docs with all that it needs, so that it shows without a network
     app.state.service = service
     app.include_router(router)
-    app.openapi = cache(partial(openapi.document, app))  # type: ignore[method-assign]
+    app.openapi = cache(partial(openapi.document, app, settings.max_rows))  # type: ignore[method-assign]
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     for error, status in STATUSES.items():
@@ -112,7 +113,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await service.close()
 
 
-async def _refused(_request: Request, error: Any) -> Response:
+async def _refused(request: Request, error: Any) -> Response:
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (methods := allowed(request.url.path)):
+        return problem(error.status_code, f"This path takes {methods}.", headers={"allow": methods})
     return refused(error)
 
 

@@ -18,7 +18,6 @@ REQUEST_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,128}")
 UNLIMITED = frozenset(("/healthz", "/readyz", "/metrics"))  # those who watch must get through when nobody else does
 BULK = frozenset(("/predictions", "/outcomes"))
 SMALL_BODY_BYTES = 2**18
-WITH_BODY, FORM = frozenset(("POST", "PUT", "PATCH")), "/token"
 OTHER = "other"  # one label for all paths that are no route
 GONE = 499  # the caller left before the answer; nobody sees this but logs and metrics
 CLOSE = {"connection": "close"}
@@ -54,7 +53,6 @@ class Edge:
         self._running += limited
         try:
             self._refuse_crowd(limited)
-            _refuse_other_media(scope, headers)
             await self._app(scope, self._within_limits(scope, receive), answer)
         except Refusal as refusal:
             await refused(refusal)(scope, receive, answer)
@@ -121,12 +119,3 @@ class Edge:
                 "caller": state.get("caller"),
             }
             logger.info("request", extra=extra)
-
-
-def _refuse_other_media(scope: Scope, headers: dict[bytes, bytes]) -> None:
-    if scope["method"] not in WITH_BODY or scope["path"] == FORM:
-        return
-    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if headers.get(b"content-encoding", b"identity") != b"identity" or kind != b"application/json":
-        given = headers.get(b"content-type", b"").decode("latin-1")
-        raise Refusal(415, f"The body should be application/json, not compressed; Content-Type is {given!r}.", headers=CLOSE)

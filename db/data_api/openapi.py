@@ -12,8 +12,8 @@ from data_api.routes.bulk import REFERENCE
 UNUSED = ("HTTPValidationError", "ValidationError")
 
 
-def document(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document of the service."""
+def document(app: FastAPI, most_rows: int) -> dict[str, Any]:
+    """The OpenAPI document of the service, whose bulk routes take so many rows."""
     page = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     schemas = page["components"]["schemas"]
     _, problem = models_json_schema([(Problem, "serialization")], ref_template=REFERENCE)
@@ -22,7 +22,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         schemas.pop(unused, None)
     for path in page["paths"].values():
         for operation in path.values():
-            _lift_body(operation, schemas)
+            _lift_body(operation, schemas, most_rows)
             for status, answer in operation["responses"].items():
                 if status >= "400" and MEDIA_TYPE not in (content := answer.setdefault("content", {})) and not _own(content):
                     answer["content"] = {MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(model="Problem")}}}
@@ -35,7 +35,10 @@ def _own(content: dict[str, Any]) -> bool:
     return any(schema and "ValidationError" not in schema.get("$ref", "") for schema in schemas)
 
 
-def _lift_body(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+def _lift_body(operation: dict[str, Any], schemas: dict[str, Any], most_rows: int) -> None:
     """Moves what the body of a bulk route is made of to the schemas of the document."""
     for content in operation.get("requestBody", {}).get("content", {}).values():
-        schemas |= content["schema"].pop("$defs", {})
+        if definitions := content["schema"].pop("$defs", None):
+            schemas |= definitions
+            for rows in content["schema"]["properties"].values():
+                rows["maxItems"] = most_rows

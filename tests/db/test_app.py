@@ -29,7 +29,7 @@ def test_every_refusal_has_one_shape(client, as_service, as_admin):
         return refusal(client.post(path, content=content, headers={**headers, **who}))
 
     assert refusal(client.get("/nowhere")) == (404, "Not Found")
-    assert refusal(client.delete("/predictions")) == (405, "Method Not Allowed")
+    assert refusal(client.delete("/predictions")) == (405, "This path takes GET, POST.")
     assert refusal(client.get("/users"))[0] == 401
     assert refusal(client.get("/users", headers=as_service)) == (
         403, "This wants the role admin; prediction-service has the role service.",
@@ -147,7 +147,7 @@ def test_a_database_that_is_away_at_the_start_is_waited_for(make_client, as_serv
         assert client.get("/healthz").status_code == 200
         assert client.get("/readyz").json()["checks"]["database"]["ok"] is False
         assert client.get("/metrics").text.count("data_api_ready 0.0") == 1
-        answer = client.get("/users/me", headers=as_service)
+        answer = client.get("/me", headers=as_service)
         assert refusal(answer)[0] == 503
         assert answer.headers["retry-after"] == "2"
         server.start()
@@ -155,7 +155,7 @@ def test_a_database_that_is_away_at_the_start_is_waited_for(make_client, as_serv
         while client.get("/readyz").status_code != 200:
             assert time.monotonic() < end
             time.sleep(0.1)
-        assert client.get("/users/me", headers=as_service).json()["role"] == "service"
+        assert client.get("/me", headers=as_service).json()["role"] == "service"
     finally:
         server.close()
 
@@ -169,7 +169,7 @@ def test_a_question_that_takes_too_long_is_given_up(make_client, postgresql_url,
 
     monkeypatch.setattr("data_api.crud.api_keys.with_user", slow)
 
-    status, detail = refusal(client.get("/users/me", headers=key))
+    status, detail = refusal(client.get("/me", headers=key))
 
     assert status == 422
     assert "STATEMENT_SECONDS" in detail

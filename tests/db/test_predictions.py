@@ -118,7 +118,7 @@ def test_a_lower_limit_of_rows_is_said_by_name(make_client, as_service, predicti
 
     answer = client.post("/predictions", json={"predictions": [prediction() for _ in range(3)]}, headers=as_service)
 
-    assert answer.status_code == 413
+    assert answer.status_code == 422
     assert answer.json()["detail"] == "A request may hold 2 predictions (MAX_ROWS); this one holds 3."
 
 

@@ -21,7 +21,7 @@ MAY = {
     "GET /deployments": READER | ADMIN,
     "GET /users": ADMIN,
     "POST /users": ADMIN,
-    "GET /users/me": EVERYBODY,
+    "GET /me": EVERYBODY,
     "GET /users/{user_id}": ADMIN,
     "PATCH /users/{user_id}": ADMIN,
     "DELETE /users/{user_id}": ADMIN,
@@ -125,5 +125,5 @@ def test_a_token_does_what_its_user_may(client):
     token = client.post("/token", data=form).json()["access_token"]
     headers = {"authorization": f"Bearer {token}"}
 
-    assert client.get("/users/me", headers=headers).json()["name"] == "admin"
+    assert client.get("/me", headers=headers).json()["name"] == "admin"
     assert client.get("/users", headers=headers).status_code == 200

@@ -102,7 +102,7 @@ def test_without_a_password_there_is_no_admin_until_one_is_set(make_client, log_
 
 def test_the_first_key_is_made_once_and_stays_revoked(make_client, engine, as_service):
     def works():
-        return make_client().get("/users/me", headers=as_service).status_code == 200
+        return make_client().get("/me", headers=as_service).status_code == 200
 
     assert works()
     with transaction(engine) as session:
@@ -117,9 +117,7 @@ def test_a_changed_first_key_is_made_beside_the_old_one(make_client, as_service)
     make_client()
     client = make_client(first_service_key="y" * 40)
 
-    assert [client.get("/users/me", headers=headers).json()["name"] for headers in (new, as_service)] == [
-        "prediction-service"
-    ] * 2
+    assert [client.get("/me", headers=headers).json()["name"] for headers in (new, as_service)] == ["prediction-service"] * 2
 
 
 async def open_and_close(settings):

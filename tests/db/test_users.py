@@ -78,29 +78,29 @@ def test_what_is_no_user_is_refused_by_field(ask, body, field):
 
 
 def test_the_last_admin_stays_one(ask, client, as_admin, engine):
-    me = client.get("/users/me", headers=as_admin).json()
+    me = client.get("/me", headers=as_admin).json()
     first = next(user for user in ask("GET", "/users")[1]["users"] if user["name"] == "admin")
     assert ask("DELETE", f"/users/{first['user_id']}")[0] == 204
 
     for method, body in (("DELETE", None), ("PATCH", {"role": "reader"})):
         status, problem = ask(method, f"/users/{me['user_id']}", body)
         assert (status, problem["detail"]) == (409, "This is the last admin. Make another one first.")
-    assert client.get("/users/me", headers=as_admin).json()["role"] == "admin"
+    assert client.get("/me", headers=as_admin).json()["role"] == "admin"
 
 
 def test_another_password_or_role_ends_the_tokens_of_before(client, ask):
     _, made = ask("POST", "/users", {"name": "anna", "role": "reader", "password": PASSWORD})
     before = bearer(log_in(client, "anna"))
-    assert client.get("/users/me", headers=before).status_code == 200
+    assert client.get("/me", headers=before).status_code == 200
 
     ask("PATCH", f"/users/{made['user_id']}", {"password": "another password"})
 
-    assert client.get("/users/me", headers=before).status_code == 401
+    assert client.get("/me", headers=before).status_code == 401
     assert log_in(client, "anna").status_code == 401
     after = bearer(log_in(client, "anna", "another password"))
-    assert client.get("/users/me", headers=after).status_code == 200
+    assert client.get("/me", headers=after).status_code == 200
     ask("PATCH", f"/users/{made['user_id']}", {"role": "admin"})
-    assert client.get("/users/me", headers=after).status_code == 401
+    assert client.get("/me", headers=after).status_code == 401
 
 
 def test_whoever_is_removed_can_do_nothing_more(client, ask):

@@ -1,9 +1,24 @@
 """The routes, one file per thing: thin, because the queries live in `crud` and the rules in `schemas`."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
+from fastapi.routing import APIRoute
+from starlette.routing import compile_path
 
 from data_api.routes import api_keys, deployments, health, outcomes, performance, predictions, tokens, users
+from data_api.routes.media import wants_json
 
-router = APIRouter()
-for part in (predictions, outcomes, performance, deployments, tokens, users, api_keys, health):
+PARTS = (predictions, outcomes, performance, deployments, tokens, users, api_keys, health)
+router = APIRouter(dependencies=[Depends(wants_json)])
+for part in PARTS:
     router.include_router(part.router)
+ROUTES = [
+    (compile_path(route.path)[0], route.methods)
+    for part in PARTS
+    for route in part.router.routes
+    if isinstance(route, APIRoute)
+]
+
+
+def allowed(path: str) -> str:
+    """The methods that a path takes, for the header Allow: of all its routes, not of the first alone."""
+    return ", ".join(sorted({method for pattern, methods in ROUTES if pattern.match(path) for method in methods or ()}))

@@ -18,7 +18,7 @@ async def _content(_shown: Shown, request: Request) -> bytes:
 
 
 def rows_of(name: str, schema: Any) -> Callable[..., list[dict[str, Any]]]:
-    """A dependency that gives the rows of a body ``{name: [...]}``; raises Refusal (400, 413, 422)."""
+    """A dependency that gives the rows of a body ``{name: [...]}``; raises Refusal (400, 422)."""
     body = _body(name, schema)
 
     def rows(service: Serving, content: Annotated[bytes, Depends(_content)]) -> list[dict[str, Any]]:
@@ -28,7 +28,7 @@ def rows_of(name: str, schema: Any) -> Callable[..., list[dict[str, Any]]]:
             raise invalid(error.errors(include_url=False)) from error
         if len(found) > service.settings.max_rows:
             detail = f"A request may hold {service.settings.max_rows:,} {name} (MAX_ROWS); this one holds {len(found):,}."
-            raise Refusal(413, detail)
+            raise Refusal(422, detail)
         return found
 
     return rows

@@ -11,9 +11,9 @@ from data_api.crud import deployments
 from data_api.crud.deployments import Filter
 from data_api.database import after_commit
 from data_api.routes.answers import refusals
-from data_api.routes.windows import Instant, Since, Until, refuse_backwards
+from data_api.routes.windows import Since, Until, refuse_backwards
 from data_api.schemas.deployments import Deployment, ShownDeployment, ShownDeployments
-from data_api.schemas.fields import NO_NUL, Id
+from data_api.schemas.fields import NO_NUL, Id, Instant
 
 router = APIRouter(tags=["deployments"])
 

@@ -33,7 +33,7 @@ def make(new: NewUser, response: Response, service: Serving, session: Writes, ca
     return ShownUser.model_validate(user)
 
 
-@router.get("/users/me", summary="Who I am", responses=refusals(401))
+@router.get("/me", summary="Who I am", responses=refusals(401))
 def me(caller: Anyone) -> ShownUser:
     """The user of the key or token."""
     return ShownUser.model_validate(caller)

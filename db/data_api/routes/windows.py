@@ -1,23 +1,14 @@
 """Windows of time in a query: ``since`` and ``until``, the first included and the second not."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import AfterValidator, AwareDatetime
 
 from data_api.ids import EPOCH
 from data_api.problems import FieldFault, Refusal
+from data_api.schemas.fields import Instant
 
-
-def _in_utc(found: datetime) -> datetime:
-    try:
-        return found.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("should be a moment from the year 1 to 9999 in UTC") from error
-
-
-Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Since = Annotated[Instant | None, Query(description="From this moment on, with a time zone")]
 Until = Annotated[Instant | None, Query(description="Up to this moment, itself excluded")]
 

@@ -2,23 +2,25 @@
 
 from typing import Annotated, NotRequired
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, StrictBool
 from typing_extensions import TypedDict
 
 from data_api.schemas.fields import Id, Moment
 
 
-class _Outcome(TypedDict):
-    __pydantic_config__ = ConfigDict(extra="forbid", title="Outcome")  # type: ignore[misc]
+class NewOutcome(TypedDict):
+    """What became of one prediction."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
 
     prediction_id: Id
-    outcome: Annotated[bool, Field(description="Whether it came true")]
+    outcome: Annotated[StrictBool, Field(description="Whether it came true")]
     time: NotRequired[Annotated[Moment | None, Field(description="When it was known; when it arrives, if absent")]]
 
 
-def _whole(found: _Outcome) -> _Outcome:
+def _whole(found: NewOutcome) -> NewOutcome:
     found.setdefault("time", None)
     return found
 
 
-Outcome = Annotated[_Outcome, AfterValidator(_whole)]
+Outcome = Annotated[NewOutcome, AfterValidator(_whole)]

@@ -27,12 +27,14 @@ class Caution(TypedDict):
     detail: str
 
 
-class _Prediction(TypedDict):
-    __pydantic_config__ = ConfigDict(extra="forbid", title="Prediction")  # type: ignore[misc]
+class NewPrediction(TypedDict):
+    """A prediction to record."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
 
     prediction_id: Id
     probability: Share
-    label: bool
+    label: StrictBool
     threshold: Share
     model_version: Text
     warnings: Annotated[list[Caution], Field(max_length=MOST_FEATURES)]
@@ -42,7 +44,7 @@ class _Prediction(TypedDict):
     features: Annotated[dict[str, Feature], Field(max_length=MOST_FEATURES, description="The record, by column")]
 
 
-def _whole(found: _Prediction) -> _Prediction:
+def _whole(found: NewPrediction) -> NewPrediction:
     milliseconds = milliseconds_of(found["prediction_id"])
     if abs(found["time"].timestamp() * 1000 - milliseconds) > FARTHEST_APART_MILLISECONDS:
         made = time_of(found["prediction_id"])
@@ -52,7 +54,7 @@ def _whole(found: _Prediction) -> _Prediction:
 
 
 # A dictionary rather than an object: ten thousand of them are checked in one request, and go on as rows.
-Prediction = Annotated[_Prediction, AfterValidator(_whole)]
+Prediction = Annotated[NewPrediction, AfterValidator(_whole)]
 
 
 class Recorded(BaseModel):
