@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from data_api.errors import ContentDiffers
+from data_api.ids import EPOCH
 from data_api.models import Deployment
 
 SILENCE = timedelta(minutes=1)  # a process that answers says so every 15 seconds
@@ -54,7 +55,9 @@ def page(session: Session, wanted: Filter, after: UUID | None, limit: int) -> Se
         asked = asked.where(Deployment.deployment_id < after)
     last = func.coalesce(Deployment.ended, Deployment.seen)
     if wanted.at is not None:
-        alive = or_(Deployment.ended.is_(None) & (Deployment.seen >= wanted.at - SILENCE), last >= wanted.at)
+        alive = or_(
+            Deployment.ended.is_(None) & (Deployment.seen >= max(wanted.at, EPOCH + SILENCE) - SILENCE), last >= wanted.at
+        )
         asked = asked.where(Deployment.started <= wanted.at, alive)
     if wanted.since is not None:
         asked = asked.where(last >= wanted.since)

@@ -1,0 +1,228 @@
+"""Input that nobody means well: each is refused clearly or kept as it is, and none is a failure of the service."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from uuid_utils import uuid7
+
+from data_api.ids import first_at
+
+METACHARACTERS = [
+    "'; DROP TABLE predictions; --",
+    '" OR ""="',
+    "%' OR 1=1 --",
+    "\\",
+    "%s %(x)s :x $1 {x}",
+    "a\tb\nc\r",
+    "\u202e",
+]
+JSON = {"content-type": "application/json"}
+
+
+@pytest.fixture
+def post(client, as_service):
+    """A function that posts text as JSON, and gives the status and the problem."""
+
+    def send(path, content):
+        answer = client.post(path, content=content, headers={**JSON, **as_service})
+        assert answer.status_code < 500, answer.text
+        return answer.status_code, answer.json()
+
+    return send
+
+
+@pytest.fixture
+def get(client, as_admin):
+    def ask(path, **query):
+        answer = client.get(path, params=query, headers=as_admin)
+        assert answer.status_code < 500, answer.text
+        return answer.status_code, answer.json()
+
+    return ask
+
+
+def id_at(moment):
+    return str(UUID(int=first_at(moment).int | 7 << 76 | 2 << 62))
+
+
+@pytest.mark.parametrize("text", METACHARACTERS)
+def test_metacharacters_are_only_characters(post, get, prediction, text):
+    row = prediction(model_version=text, model_name=text, caller=text, features={text: text})
+
+    assert post("/predictions", json.dumps({"predictions": [row]}))[0] == 201
+    page = get("/predictions", model_version=text)[1]
+    assert [(one["model_version"], one["caller"], one["features"]) for one in page["predictions"]] == [
+        (text, text, {text: text})
+    ]
+    groups = get("/performance", by="caller")[1]["groups"]
+    assert [group["group"] for group in groups] == [text]
+    assert get("/deployments", model_version=text) == (200, {"deployments": [], "next": None})
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/predictions", {"limit": 1001}),
+        ("/predictions", {"limit": 0}),
+        ("/predictions", {"limit": -1}),
+        ("/predictions", {"limit": 10**30}),
+        ("/predictions", {"cursor": "x"}),
+        ("/predictions", {"cursor": "' OR 1=1 --"}),
+        ("/predictions", {"since": "yesterday"}),
+        ("/predictions", {"since": "2026-01-01"}),
+        ("/predictions", {"since": "2026-01-01T00:00:00"}),
+        ("/predictions", {"since": "1767225600"}),
+        ("/predictions", {"since": "9999-12-31T23:59:59-01:00"}),
+        ("/predictions", {"since": "2026-02-01T00:00:00Z", "until": "2026-01-01T00:00:00Z"}),
+        ("/predictions", {"label": "maybe"}),
+        ("/predictions", {"order": "random"}),
+        ("/predictions", {"format": "xml"}),
+        ("/predictions", {"model_version": "a\0b"}),
+        ("/predictions", {"model_version": "a" * 201}),
+        ("/deployments", {"at": "0001-01-01T00:00:00+01:00"}),
+        ("/deployments", {"limit": 1001}),
+        ("/api-keys", {"user_id": 2**31}),
+        ("/users/99999999999999999999", {}),
+        ("/users/1.5", {}),
+        ("/api-keys/-1", {}),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_refused(get, path, query):
+    status, problem = get(path, **query)
+
+    assert status == 422
+    assert problem["errors"][0]["field"] in {*query, "user_id", "api_key_id"}
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59Z"])
+def test_a_moment_that_is_far_off_is_a_window_without_end(get, moment):
+    assert get("/predictions", since=moment)[0] == get("/predictions", until=moment)[0] == 200
+    assert get("/deployments", at=moment)[0] == 200
+    assert get("/performance", until=moment)[0] == 200
+
+
+def test_an_unknown_or_repeated_parameter_does_no_harm(client, as_admin):
+    assert client.get("/predictions?limit=1&limit=2&nonsense=1", headers=as_admin).status_code == 200
+
+
+NOW = datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    ("prediction_id", "time"),
+    [
+        (str(uuid4()), NOW),
+        ("00000000-0000-0000-0000-000000000000", NOW),
+        ("ffffffff-ffff-ffff-ffff-ffffffffffff", NOW),
+        (id_at(datetime(1970, 1, 2, tzinfo=UTC)), datetime(1970, 1, 2, tzinfo=UTC)),
+        (id_at(datetime(2019, 12, 31, tzinfo=UTC)), datetime(2019, 12, 31, tzinfo=UTC)),
+        (id_at(NOW + timedelta(hours=2)), NOW),
+        (id_at(datetime(9999, 1, 1, tzinfo=UTC)), NOW),
+        (id_at(NOW), NOW + timedelta(hours=2)),
+        (id_at(NOW), NOW - timedelta(days=2)),
+        (id_at(NOW), datetime(1, 1, 1, tzinfo=UTC)),
+        ("not an id", NOW),
+        (7, NOW),
+    ],
+)
+def test_a_clock_that_is_far_off_is_refused(post, prediction, prediction_id, time):
+    row = prediction(prediction_id=prediction_id, time=time.isoformat())
+
+    status, problem = post("/predictions", json.dumps({"predictions": [prediction(), row]}))
+
+    assert status == 422
+    assert problem["errors"][0]["field"].startswith("predictions.1")
+
+
+@pytest.mark.parametrize("time", ["2026-11-24T08:00:00", "2026-11-24", "now", 1_795_538_189, "1795538189", None, True])
+def test_a_moment_without_its_zone_is_none(post, prediction, time):
+    status, problem = post("/predictions", json.dumps({"predictions": [prediction(time=time)]}))
+
+    assert (status, problem["errors"][0]["field"]) == (422, "predictions.0.time")
+
+
+WRONG = [
+    *({"probability": value} for value in (1.5, -0.1, "0.5", None, True)),
+    *({"label": value} for value in (1, "true", None)),
+    *({"model_version": value} for value in ("", "a" * 201, "a\0b", None, 1)),
+    *({"caller": value} for value in ("", "a\0b", 1)),
+    *({"warnings": value} for value in (None, [{}], ["x"])),
+    *({"features": value} for value in ([], {"a": {}}, {"a": [1]}, {str(number): 1 for number in range(10_001)})),
+    {"extra": 1},
+]
+
+
+@pytest.mark.parametrize("changes", WRONG)
+def test_a_row_that_is_not_as_it_should_be_is_refused_by_field(post, prediction, changes):
+    status, problem = post("/predictions", json.dumps({"predictions": [prediction(**changes)]}))
+
+    assert status == 422
+    assert problem["errors"][0]["field"].startswith(f"predictions.0.{next(iter(changes))}")
+
+
+def test_a_row_that_lacks_a_field_is_refused_by_it(post, prediction):
+    for name in set(prediction()) - {"caller"}:
+        row = {key: value for key, value in prediction().items() if key != name}
+        status, problem = post("/predictions", json.dumps({"predictions": [row]}))
+        assert (status, problem["errors"]) == (
+            422,
+            [{"field": f"predictions.0.{name}", "wanted": "Field required", "got": "nothing"}],
+        )
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
+def test_a_number_that_is_none_is_refused_wherever_it_is(post, prediction, number):
+    for field in ("probability", "threshold", "features"):
+        row = prediction(**{field: {"a": 12345.5} if field == "features" else 12345.5})
+        status, _ = post("/predictions", json.dumps({"predictions": [row]}).replace("12345.5", number))
+        assert status in {400, 422}, f"{field}: {number}"
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b"", 400),
+        (b"null", 422),
+        (b"[]", 422),
+        (b'"predictions"', 422),
+        (b"{}", 422),
+        (b'{"predictions": {}}', 422),
+        (b'{"predictions": []}', 422),
+        (b'{"predictions": [null]}', 422),
+        (b'{"predictions": [', 400),
+        (b"\xff\xfe{}", 400),
+        (b'{"predictions": ["\\ud800"]}', 400),
+        (b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", 400),
+        (b'{"predictions": [], "more": 1}', 422),
+    ],
+)
+def test_a_body_that_is_none_is_refused(post, content, status):
+    assert post("/predictions", content)[0] == status
+
+
+def test_of_a_repeated_key_the_last_counts(post, get, prediction):
+    row = json.dumps(prediction(caller="first"))
+    content = '{"predictions": [' + row[:-1] + ', "caller": "last"}]}'
+
+    assert post("/predictions", content)[0] == 201
+    assert get("/predictions")[1]["predictions"][0]["caller"] == "last"
+
+
+def test_a_refusal_stays_short_whatever_was_sent(post, prediction):
+    rows = [prediction(probability="x" * 10_000) for _ in range(1000)]
+
+    status, problem = post("/predictions", json.dumps({"predictions": rows}))
+
+    assert status == 422
+    assert problem["detail"].startswith("1000 fields are not")
+    assert len(problem["errors"]) == 20
+    assert len(json.dumps(problem)) < 10_000
+
+
+def test_the_bodies_of_other_routes_are_held_to_the_same(client, as_admin, as_service):
+    for content in (b'{"name": "\\ud800", "role": "reader"}', b'{"name": NaN, "role": "reader"}', b"[" * 10_000, b"\xff"):
+        assert client.post("/users", content=content, headers={**JSON, **as_admin}).status_code in {400, 422}
+    answer = client.put(f"/deployments/{uuid7()}", content=b'{"sha256": {"a": "\\u0000"}}', headers={**JSON, **as_service})
+    assert answer.status_code == 422
