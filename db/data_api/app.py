@@ -70,7 +70,6 @@ async def serve(settings: Settings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        lifespan="off",
         ws="none",
         timeout_graceful_shutdown=int(settings.shutdown_seconds) or 1,
     )
@@ -83,10 +82,7 @@ async def serve(settings: Settings) -> None:
         logger.warning(
             "secrets of development are in use: for this machine alone", extra={"settings": settings.defaults_in_use}
         )
-    try:
-        await server.serve(sockets=[listening])
-    finally:
-        await service.close()
+    await server.serve(sockets=[listening])
     if service.fatal:
         raise service.fatal
 
@@ -104,7 +100,6 @@ def _listening(host: str, port: int) -> socket.socket:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """For whoever runs the application in a server of their own, such as a test."""
     service: Service = app.state.service
     await service.open()
     try:

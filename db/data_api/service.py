@@ -46,7 +46,12 @@ class Service:
         self.metrics.watch("data_api_ready", "1 while the database is at the schema of this version", self._ready)
 
     async def open(self) -> None:
-        """Prepares the database; where it is away, goes on trying beside the requests. Raises DatabaseForeign."""
+        """Prepares the database; where it is away, goes on trying beside the requests. Raises DatabaseForeign.
+
+        A second time changes nothing.
+        """
+        if self._tasks:
+            return
         with suppress(DatabaseAway):
             await self._prepare_once()
         self._tasks = [asyncio.create_task(work) for work in (self._prepare(), self._write_uses(), self._refresh_live())]

@@ -1,0 +1,168 @@
+"""`python -m data_api` as people run it: it serves until told to stop, and says in a sentence what keeps it from that."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from sqlalchemy import func, select
+from uuid_utils import uuid7
+
+from data_api.crud import months
+from data_api.database import engine_of, transaction
+from data_api.ids import first_at
+from data_api.migrating import upgrade
+from data_api.models import ApiKey, Outcome
+
+KEY = {"x-api-key": "ontime_development_key_of_the_prediction_service"}
+
+
+def environment(**settings):
+    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "TMPDIR", "LANG"}}
+    return {**kept, "PYTHONPATH": "db", **settings}
+
+
+def run(*words, text="", **settings):
+    done = subprocess.run(
+        [sys.executable, "-m", "data_api", *words], env=environment(**settings), input=text, capture_output=True, text=True,
+        check=False, timeout=60,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def server(url):
+    """A running service, its address and its log so far."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "data_api", "serve"], env=environment(DATABASE_URL=url, DATA_API_PORT=str(port)),
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    until = time.monotonic() + 30
+    address = f"http://127.0.0.1:{port}"
+    while True:
+        try:
+            if httpx.get(f"{address}/readyz").status_code == 200:
+                break
+        except httpx.TransportError:
+            assert time.monotonic() < until
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.05)
+    yield process, address
+    process.kill()
+    process.wait()
+
+
+def test_it_serves_until_it_is_told_to_stop_and_answers_what_it_accepted(server, url):
+    process, address = server
+    outcomes = [{"prediction_id": str(uuid7()), "outcome": True} for _ in range(10_000)]
+    answers = []
+    request = threading.Thread(
+        target=lambda: answers.append(
+            httpx.post(f"{address}/outcomes", json={"outcomes": outcomes}, headers=KEY, timeout=30)
+        )
+    )
+    request.start()
+    time.sleep(0.15)
+
+    process.send_signal(signal.SIGTERM)
+    request.join()
+
+    assert process.wait(20) == -signal.SIGTERM  # as uvicorn ends: by the signal, after all is done
+    assert (answers[0].status_code, answers[0].json()) == (201, {"recorded": 10_000, "known": 0})
+    log = process.stderr.read()
+    with transaction(engine_of(url), reads=True) as session:
+        assert session.scalars(select(ApiKey.last_used)).one() is not None
+    assert address + "/docs" in log
+    assert "secrets of development are in use" in log
+    assert "Finished server process" in log
+    assert "Traceback" not in log
+
+
+def test_a_port_that_is_taken_is_said_in_a_sentence(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        status, _, told = run(DATABASE_URL=f"sqlite:///{tmp_path}/x.db", DATA_API_PORT=port)
+
+    assert status == 1
+    assert re.search(
+        rf"^error: The service should listen on 127.0.0.1, port {port} \(DATA_API_HOST, DATA_API_PORT\)", told, re.MULTILINE
+    )
+
+
+def test_a_start_without_secrets_of_its_own_ends_with_a_sentence():
+    status, _, told = run(ENVIRONMENT="production")
+
+    assert status == 1
+    assert told == (
+        "error: ENVIRONMENT=production wants secrets of its own: JWT_SECRET is not set. "
+        "`python -m data_api secret` makes one.\n"
+    )
+
+
+def test_a_secret_is_long_enough_and_never_the_same():
+    (_, first, _), (_, second, _) = run("secret"), run("secret")
+
+    assert first != second
+    assert len(first.strip()) >= 32
+
+
+def test_a_database_is_migrated_without_serving(url):
+    for _ in range(2):
+        status, told, _ = run("migrate", DATABASE_URL=url)
+        assert (status, told.endswith("is at revision 0003\n")) == (0, True)
+
+
+def test_a_database_that_does_not_answer_is_said_in_a_sentence():
+    status, _, told = run("migrate", DATABASE_URL="postgresql://somebody:secret@127.0.0.1:1/x")
+
+    assert status == 1
+    assert told.startswith("error: the database does not answer: connection failed")
+    assert ":secret@" not in told
+
+
+@pytest.fixture
+def counts(url):
+    """Two months with an outcome each; a function that counts those that are left."""
+    engine = engine_of(url)
+    upgrade(engine)
+    moments = [datetime(2024, month, 5, tzinfo=UTC) for month in (1, 2)]
+    with transaction(engine) as session:
+        months.ensure(session, Outcome, [first_at(moment) for moment in moments])
+        session.add_all(Outcome(prediction_id=first_at(when), outcome=True, time=when, received=when) for when in moments)
+
+    def count():
+        with transaction(engine, reads=True) as session:
+            return session.scalar(select(func.count()).select_from(Outcome))
+
+    yield count
+    engine.dispose()
+
+
+def test_a_month_is_dropped_for_good_after_asking(url, counts):
+    status, _, told = run("drop-month", "2024-01", text="no\n", DATABASE_URL=url)
+    assert (status, told, counts()) == (1, "Nothing was removed.\n", 2)
+
+    status, told, _ = run("drop-month", "2024-01", text="yes\n", DATABASE_URL=url)
+    assert (status, counts()) == (0, 1)
+    assert told.endswith("removed 0 predictions and 1 outcomes\n")
+
+    status, told, _ = run("drop-month", "2024-02", "--yes", DATABASE_URL=url)
+    assert (status, counts()) == (0, 0)
+
+
+@pytest.mark.parametrize("month", ["2024", "2024-13", f"{datetime.now(UTC):%Y-%m}", "2999-01"])
+def test_a_month_that_is_none_or_not_over_is_refused(month):
+    status, _, told = run("drop-month", month)
+
+    assert status == 2
+    assert "argument month: should be" in told
