@@ -19,6 +19,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what numpy and scikit-learn take
 Kind = Literal["number", "category", "datetime"]
 # Text that composition should have replaced: a value nobody gave, or an interpolation nobody resolved.
 UNRESOLVED = ("???", "${")
+PARAMS = "params.yaml"
 T = TypeVar("T")
 
 
@@ -246,8 +247,8 @@ def _unknown_column(key: str, slice_name: str, data: Data) -> Iterator[str]:
         yield f"{key} is {slice_name}; it should be in data.columns, or a datetime in there with a part such as .month"
 
 
-def parse(kind: type[T], values: Any, prefix: str = "") -> T:
-    """``values`` as a ``kind``, a closed dataclass; ``prefix`` is the key under which they stand in params.yaml.
+def parse(kind: type[T], values: Any, prefix: str = "", file: str = PARAMS) -> T:
+    """``values`` as a ``kind``, a closed dataclass; ``prefix`` is the key under which they stand in ``file``.
 
     Raises ParamsInvalid, which names every faulty key in full.
     """
@@ -256,12 +257,12 @@ def parse(kind: type[T], values: Any, prefix: str = "") -> T:
         f"{key} is still {t!r}, which nothing has replaced" for key, t in unresolved if any(m in t for m in UNRESOLVED)
     ]
     if faults:
-        raise ParamsInvalid(_sentence(faults))
+        raise ParamsInvalid(_sentence(faults, file))
     try:
         return TypeAdapter(kind).validate_json(json.dumps(values, default=str))
     except ValidationError as error:
         found = (_fault(one["type"], _full_key(one["loc"], values, prefix), one) for one in error.errors())
-        raise ParamsInvalid(_sentence(list(dict.fromkeys(found)))) from error
+        raise ParamsInvalid(_sentence(list(dict.fromkeys(found)), file)) from error
 
 
 def dump(settings: Any) -> str:
@@ -269,11 +270,13 @@ def dump(settings: Any) -> str:
     return TypeAdapter(type(settings)).dump_json(settings, indent=2, exclude_defaults=True).decode() + "\n"
 
 
-def _sentence(faults: list[str]) -> str:
-    return (
-        f"params.yaml does not hold the settings that the stages take: {'; '.join(faults)}. "
+def _sentence(faults: list[str], file: str = PARAMS) -> str:
+    mend = (
         "Correct it in conf/ and type `make params`, or correct the -S of `dvc exp run`."
+        if file == PARAMS
+        else "Correct it there."
     )
+    return f"{file} does not hold the settings that are read from it: {'; '.join(faults)}. {mend}"
 
 
 def _full_key(location: tuple[int | str, ...], values: Any, prefix: str) -> str:
