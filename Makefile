@@ -9,10 +9,9 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 py
   $(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
 VENV := .venv
 READY := $(VENV)/.ready
-ifneq ($(wildcard .env),)
-include .env
-export $(shell sed -nE 's/^([A-Z_]+)=.*/\1/p' .env)
-endif
+# Read value by value: to make itself a $ or a # in a password would mean something.
+$(foreach name,$(shell sed -nE 's/^([A-Z_]+)=.*/\1/p' .env 2>/dev/null),\
+  $(eval export $(name) := $$(shell sed -nE 's/^$(name)=//p' .env | tail -n 1)))
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 SOURCES := src serving db tests notebooks
@@ -36,16 +35,14 @@ test: setup ## Run the tests
 .PHONY: serve demo
 serve: setup ## Serve predictions on 127.0.0.1:8000 and data on :8001, after reproducing the model where there is none
 	@test -n "$${MODEL_URI:-}" -o -f data/model/about.json || dvc checkout --quiet data/model 2>/dev/null || $(MAKE) repro
-	@export DATA_API_URL=$${DATA_API_URL:-http://127.0.0.1:$${DATA_API_PORT:-8001}}; \
-	export DATA_API_KEY=$${DATA_API_KEY:-$${FIRST_SERVICE_KEY:-ontime_development_key_of_the_prediction_service}}; \
-	python -m data_api & data=$$!; python -m prediction_api & prediction=$$!; \
-	trap 'kill $$prediction 2>/dev/null; wait $$prediction; kill $$data 2>/dev/null; wait $$data' EXIT; \
-	trap 'exit 0' INT TERM; \
-	while kill -0 $$data 2>/dev/null && kill -0 $$prediction 2>/dev/null; do sleep 0.5; done; \
-	echo "error: one of the two services ended, so the other one does." >&2; exit 1
+	@DATA_API_URL=$${DATA_API_URL:-http://127.0.0.1:$${DATA_API_PORT:-8001}} \
+	DATA_API_KEY=$${DATA_API_KEY:-$${FIRST_SERVICE_KEY:-ontime_development_key_of_the_prediction_service}} \
+	exec honcho --env /dev/null --procfile .procfile start
 
 demo: setup ## Replay the test months against both running services, and hold the live scores to the offline ones
-	@python -m pipeline.replay $(REPLAY)
+	@test -f data/processed/test.parquet || dvc checkout --quiet data/processed 2>/dev/null || true
+	@PREDICTION_API_URL=$${PREDICTION_API_URL:-http://127.0.0.1:$${PREDICTION_API_PORT:-8000}} \
+	DATA_API_URL=$${DATA_API_URL:-http://127.0.0.1:$${DATA_API_PORT:-8001}} python -m pipeline.replay $(REPLAY)
 
 ## Experiment
 .PHONY: params verify bench bench-pipeline bench-serving bench-database

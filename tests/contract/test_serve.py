@@ -1,0 +1,139 @@
+"""`make serve` starts both services, and ends both however it ends."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pipeline.paths import MODEL
+
+pytestmark = pytest.mark.skipif(
+    not MODEL.is_dir() and "CI" not in os.environ,  # CI makes it before
+    reason="there is no model yet: type `make repro` first",
+)
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return found.getsockname()[1]
+
+
+class Serving:
+    """`make serve` in a process group of its own, as a terminal has it, on free ports."""
+
+    def __init__(self, folder, data=None, prediction=None):
+        self.data, self.prediction = data or free_port(), prediction or free_port()
+        settings = {
+            "DATA_API_PORT": self.data, "PREDICTION_API_PORT": self.prediction, "OUTBOX_DIR": folder / "outbox",
+            "DATABASE_URL": f"sqlite:///{folder}/data.db",
+        }  # fmt: skip
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+        self.log = folder / "log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                ["make", "serve"], env={**kept, **{name: str(value) for name, value in settings.items()}},
+                stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+
+    def ready(self):
+        for port in (self.data, self.prediction):
+            until(lambda port=port: httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200, httpx.TransportError)
+        return self
+
+    def pid(self, module):
+        """The process of one of the services: a child's child of make, known by what it runs."""
+        for path in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (path / "cmdline").read_bytes().split(b"\0")
+                settings = (path / "environ").read_bytes()
+            except OSError:
+                continue
+            if words[1:3] == [b"-m", module.encode()] and f"DATA_API_PORT={self.data}\0".encode() in settings:
+                return int(path.name)
+        return None
+
+    def gone(self):
+        until(lambda: self.pid("data_api") is None and self.pid("prediction_api") is None)
+        return self.process.wait(10)
+
+
+def until(true, passing=()):
+    end = time.monotonic() + 40
+    while True:
+        try:
+            if true():
+                return
+        except passing:
+            pass
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def serving(tmp_path):
+    found = []
+
+    def start(**ports):
+        found.append(Serving(tmp_path, **ports))
+        return found[-1]
+
+    yield start
+    for one in found:
+        for pid in filter(None, map(one.pid, ("data_api", "prediction_api"))):
+            os.kill(pid, signal.SIGKILL)
+        if one.process.poll() is None:
+            os.killpg(one.process.pid, signal.SIGKILL)
+        one.process.wait()
+
+
+def test_ctrl_c_ends_both_and_each_line_says_whose_it_is(serving):
+    running = serving().ready()
+
+    os.killpg(running.process.pid, signal.SIGINT)
+    running.gone()
+
+    log = re.sub(r"\x1b\[[0-9;]*m", "", running.log.read_text())
+    assert re.search(r"data\.1 +\| .*Finished server process", log)
+    assert re.search(r"prediction\.1 +\| .*stopped|prediction\.1 +\| .*[Ss]hutting down", log)
+
+
+def test_ctrl_c_while_they_start_ends_both(serving):
+    running = serving()
+    until(lambda: running.pid("data_api"))
+
+    os.killpg(running.process.pid, signal.SIGINT)
+
+    running.gone()
+
+
+def test_make_that_is_told_to_end_ends_both(serving):
+    running = serving().ready()
+
+    running.process.terminate()
+
+    assert running.gone() != 0
+
+
+@pytest.mark.parametrize("module", ["data_api", "prediction_api"])
+def test_where_one_is_killed_the_other_ends(serving, module):
+    running = serving().ready()
+
+    os.kill(running.pid(module), signal.SIGKILL)
+
+    assert running.gone() != 0
+
+
+@pytest.mark.parametrize("which", ["data", "prediction"])
+def test_where_a_port_is_taken_both_end_with_a_sentence(serving, which):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        running = serving(**{which: taken.getsockname()[1]})
+
+        assert running.gone() != 0
+
+    assert f"port {getattr(running, which)}" in running.log.read_text()
