@@ -14,6 +14,7 @@ $(foreach name,$(shell sed -nE 's/^([A-Z_]+)=.*/\1/p' .env 2>/dev/null),\
   $(eval export $(name) := $$(shell sed -nE 's/^$(name)=//p' .env | tail -n 1)))
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+export AT BECAUSE
 SOURCES := src serving db tests notebooks
 TYPED := src/pipeline $(wildcard serving/prediction_api db/data_api)
 
@@ -43,6 +44,17 @@ demo: setup ## Replay the test months against both running services, and hold th
 	@test -f data/processed/test.parquet || dvc checkout --quiet data/processed 2>/dev/null || true
 	@PREDICTION_API_URL=$${PREDICTION_API_URL:-http://127.0.0.1:$${PREDICTION_API_PORT:-8000}} \
 	DATA_API_URL=$${DATA_API_URL:-http://127.0.0.1:$${DATA_API_PORT:-8001}} python -m pipeline.replay $(REPLAY)
+
+## Promote
+.PHONY: promote rollback history
+promote: setup ## Make data/model the champion if it beats the present one (BECAUSE='...': without a contest)
+	@python -m pipeline.promote $(if $(BECAUSE),--because "$$BECAUSE")
+
+rollback: setup ## Put the previous champion back (BECAUSE='...': why)
+	@python -m pipeline.rollback $(if $(BECAUSE),--because "$$BECAUSE")
+
+history: setup ## Say what was champion when and why (AT='2026-11-23 14:05': which model answered then)
+	@python -m pipeline.history $(if $(AT),--at "$$AT")
 
 ## Experiment
 .PHONY: params verify bench bench-pipeline bench-serving bench-database

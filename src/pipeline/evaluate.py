@@ -22,7 +22,7 @@ from pipeline import (
 )
 from pipeline.config import Columns, Dataset, Evaluate, Params
 from pipeline.evaluation import Evaluation, Slicing
-from pipeline.paths import COUNTS, DATASET, METRICS, MODEL, PAGE, PLOTS, TEST_TABLE, VALIDATION
+from pipeline.paths import COUNTS, DATASET, METRICS, MODEL, PAGE, PLOTS, TEST_TABLE
 
 Floats = npt.NDArray[np.float64]
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -42,7 +42,7 @@ def main() -> None:
     losses = _importances(scorer, arrays, truth, data.columns, settings.evaluate)
     with stage.step("write the metrics and the report"):
         _write(found, losses, about, data, settings)
-    _track(found, about, settings)
+    _track(about, settings)
 
 
 def _evaluated(test: pd.DataFrame, truth: Floats, probability: Floats, threshold: float, settings: Params) -> Evaluation:
@@ -80,23 +80,10 @@ def _write(found: Evaluation, losses: pd.DataFrame, about: dict[str, Any], data:
     outputs.write_text(page, PAGE)
 
 
-def _track(found: Evaluation, about: dict[str, Any], settings: Params) -> None:
-    validation = json.loads(VALIDATION.read_text(encoding="utf-8"))
-    metrics = {f"validation_{name}": value for name, value in validation.items()}
-    for name, interval in found.overall.items():
-        metrics |= {
-            f"{name}{'' if end == 'value' else '_' + end}": value for end, value in interval.items() if value is not None
-        }
-    requirements = [f"{package}=={about['versions'][package]}" for package in ("onnx", "onnxruntime", "numpy")]
+def _track(about: dict[str, Any], settings: Params) -> None:
     with stage.step("log the run to MLflow"):
         try:
-            tracking.log(
-                tracking.parameters(settings),
-                metrics,
-                MODEL / model_directory.GRAPH,
-                {"report": PAGE, "model_directory": MODEL},
-                requirements,
-            )
+            tracking.log_results(settings, about)
         except Exception as error:  # whatever a tracking server or its client raises, the run is complete without it
             reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
             stage.warn(f"MLflow did not take this run ({reason}); the results in data/ are complete.")

@@ -10,7 +10,9 @@ from pipeline import config
 from pipeline.config import CLOSED, Seed, Share
 
 Metric = Literal["roc_auc", "average_precision", "brier", "log_loss", "calibration_error", "precision", "recall", "f1"]
-Tolerances = dict[Metric, Annotated[float, Field(ge=0, le=1)]]
+Tolerance = Annotated[float, Field(ge=0, le=1)]
+Tolerances = dict[Metric, Tolerance]
+Thresholdless = Literal["roc_auc", "average_precision", "brier", "log_loss"]  # the same whatever threshold a model has
 FILE = "conf/gate.yaml"
 LOWER_IS_BETTER = frozenset(("brier", "log_loss", "calibration_error"))
 
@@ -22,7 +24,7 @@ class Promote:
     resamples: Annotated[int, Field(ge=100, le=100_000)]
     confidence: Share
     seed: Seed
-    tolerances: Annotated[Tolerances, Field(min_length=1)]
+    tolerances: Annotated[dict[Thresholdless, Tolerance], Field(min_length=1)]
 
 
 @dataclass(frozen=True, config=CLOSED)

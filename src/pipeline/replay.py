@@ -6,29 +6,20 @@ python -m pipeline.replay --days 5    only the first days
 
 import argparse
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pipeline import clock, comparison, inputs, model_directory, params, playback, score_table, stage, tables
+from pipeline import clock, comparison, inputs, model_directory, params, playback, score_table, services, stage, tables
 from pipeline.clock import Day
 from pipeline.comparison import Floats
 from pipeline.config import Columns, Dataset, Split
 from pipeline.digests import sha256
 from pipeline.errors import OntimeError
 from pipeline.paths import DATASET, MODEL, TEST_TABLE
-from pipeline.services import Address, DataService, PredictionService
-
-SETTINGS = {  # name: its default, which is that of development, and what it is
-    "PREDICTION_API_URL": ("http://127.0.0.1:8000", "the prediction service"),
-    "PREDICTION_API_KEY": ("", "a key of API_KEYS, if the prediction service has any"),
-    "DATA_API_URL": ("http://127.0.0.1:8001", "the data service"),
-    "DATA_API_KEY": ("ontime_development_key_of_the_prediction_service", "a service key of the data service"),
-    "FIRST_ADMIN": ("admin", "a user of the data service who may read"),
-    "FIRST_ADMIN_PASSWORD": ("development", "the password of that user"),
-}
+from pipeline.services import DataService, PredictionService
 
 
 class ReplayImpossible(OntimeError):
@@ -39,7 +30,7 @@ def main() -> None:
     """Replays, prints the scores of both sides, and raises where they differ."""
     asked = _parser().parse_args()
     data, bins = _data(), params.load().evaluate.calibration_bins
-    prediction, store = _services(os.environ)
+    prediction, store = services.from_environment(os.environ)
     with stage.step("look at the services"):
         about = check(prediction, store)
     with stage.step("score the test rows offline"):
@@ -98,22 +89,11 @@ def _cut(test: pd.DataFrame, how: Split, most_days: int | None, most_rows: int |
     return table[: sum(map(len, days))], days
 
 
-def _services(environment: Mapping[str, str]) -> tuple[PredictionService, DataService]:
-    value = {name: environment.get(name) or default for name, (default, _) in SETTINGS.items()}
-    prediction = Address(value["PREDICTION_API_URL"], "PREDICTION_API_URL", "PREDICTION_API_KEY")
-    store = Address(value["DATA_API_URL"], "DATA_API_URL", "DATA_API_KEY, FIRST_ADMIN and FIRST_ADMIN_PASSWORD")
-    return (
-        PredictionService(prediction, value["PREDICTION_API_KEY"]),
-        DataService(store, value["DATA_API_KEY"], value["FIRST_ADMIN"], value["FIRST_ADMIN_PASSWORD"]),
-    )
-
-
 def _parser() -> argparse.ArgumentParser:
-    settings = "".join(f"  {name:<22}{what} (default: {default or 'none'})\n" for name, (default, what) in SETTINGS.items())
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.replay",
         description="Replay the test rows against both running services and compare their scores with the pipeline's.",
-        epilog=f"settings from the environment:\n{settings}",
+        epilog=services.help_text(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     part = parser.add_mutually_exclusive_group()

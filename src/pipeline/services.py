@@ -14,7 +14,16 @@ from pipeline.errors import OntimeError
 
 TIMEOUT = (5, 60)  # seconds to connect, and to wait for an answer
 WAITS = 30  # times that a 503 is waited out, mostly for the second that its Retry-After names
+MOST = 1000  # deployments on a page
 LONGEST_WAIT = 10  # seconds, whatever a Retry-After asks
+SETTINGS = {  # name: its default, which is that of development, and what it is
+    "PREDICTION_API_URL": ("http://127.0.0.1:8000", "the prediction service"),
+    "PREDICTION_API_KEY": ("", "a key of API_KEYS, if the prediction service has any"),
+    "DATA_API_URL": ("http://127.0.0.1:8001", "the data service"),
+    "DATA_API_KEY": ("ontime_development_key_of_the_prediction_service", "a service key of the data service"),
+    "FIRST_ADMIN": ("admin", "a user of the data service who may read"),
+    "FIRST_ADMIN_PASSWORD": ("development", "the password of that user"),
+}
 AGAIN = "Type `make serve` in another terminal, then `make demo` again."
 
 
@@ -128,10 +137,34 @@ class DataService:
         body = [{"prediction_id": name, "outcome": outcome} for name, outcome in outcomes.items()]
         self._service.post("/outcomes", self._headers, json={"outcomes": body})
 
+    def deployments(self, at: datetime) -> list[dict[str, Any]]:
+        """The models that answered at a moment, each with its replica, its commit and its data."""
+        found: list[dict[str, Any]] = self._service.get("/deployments", self._token, at=at.isoformat(), limit=MOST)[
+            "deployments"
+        ]
+        return found
+
     def performance(self, since: datetime, until: datetime, bins: int) -> dict[str, Any]:
         """The scores of all predictions made from ``since`` to before ``until``, and of each model version's."""
         query = {"since": since.isoformat(), "until": until.isoformat(), "bins": bins, "by": "model_version"}
         return self._service.get("/performance", self._token, **query)
+
+
+def from_environment(environment: Mapping[str, str]) -> tuple[PredictionService, DataService]:
+    """Both services where SETTINGS say that they are."""
+    value = {name: environment.get(name) or default for name, (default, _) in SETTINGS.items()}
+    prediction = Address(value["PREDICTION_API_URL"], "PREDICTION_API_URL", "PREDICTION_API_KEY")
+    store = Address(value["DATA_API_URL"], "DATA_API_URL", "DATA_API_KEY, FIRST_ADMIN and FIRST_ADMIN_PASSWORD")
+    return (
+        PredictionService(prediction, value["PREDICTION_API_KEY"]),
+        DataService(store, value["DATA_API_KEY"], value["FIRST_ADMIN"], value["FIRST_ADMIN_PASSWORD"]),
+    )
+
+
+def help_text() -> str:
+    """SETTINGS, as the help of a command shows them."""
+    lines = (f"  {name:<22}{what} (default: {default or 'none'})\n" for name, (default, what) in SETTINGS.items())
+    return f"settings from the environment:\n{''.join(lines)}"
 
 
 def _patience(lost: int) -> Retry:

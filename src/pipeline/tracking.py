@@ -1,5 +1,6 @@
 """Logs a run to MLflow: it watches what DVC decided, and its absence costs a warning, never the run."""
 
+import json
 import os
 import subprocess
 from collections.abc import Mapping
@@ -14,15 +15,43 @@ import yaml
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 
+from pipeline import model_directory
 from pipeline.config import Params
 from pipeline.digests import sha256
 from pipeline.keys import leaves
+from pipeline.paths import METRICS, MODEL, PAGE, VALIDATION
 
 EXPERIMENT = "ontime"
 # A tracking server that is down is asked twice within seconds; MLflow by itself would try for minutes.
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 ONNX_TYPES = {onnx.TensorProto.FLOAT: np.float32, onnx.TensorProto.DOUBLE: np.float64, onnx.TensorProto.STRING: np.str_}
 MOST_PARAMETER_CHARACTERS = 500
+MODEL_FOLDER = "model_directory"  # of a run's artefacts
+MODEL_TAG = "sha256.about.json"  # by which the run of a model directory is found again
+
+
+def connect() -> str:
+    """Sets MLflow to ``MLFLOW_TRACKING_URI``, or to ``mlflow.db`` in the repository, and gives that address."""
+    for name, value in PATIENCE.items():
+        os.environ.setdefault(name, value)
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{repository() / 'mlflow.db'}"
+    mlflow.set_tracking_uri(uri)
+    return uri
+
+
+def log_results(settings: Params, about: Mapping[str, Any]) -> str:
+    """Logs what stands in data/ as one run and gives its id; raises whatever MLflow raises."""
+    requirements = [f"{package}=={about['versions'][package]}" for package in ("onnx", "onnxruntime", "numpy")]
+    files = {"report": PAGE, MODEL_FOLDER: MODEL}
+    return log(parameters(settings), measured(METRICS, VALIDATION), MODEL / model_directory.GRAPH, files, requirements)
+
+
+def measured(metrics: Path, validation: Path) -> dict[str, float]:
+    """The scores in both files by one name each: ``roc_auc``, ``roc_auc_low``, ``validation_roc_auc``."""
+    found = {f"validation_{name}": value for name, value in json.loads(validation.read_text(encoding="utf-8")).items()}
+    for name, interval in json.loads(metrics.read_text(encoding="utf-8")).items():
+        found |= {name if end == "value" else f"{name}_{end}": value for end, value in interval.items() if value is not None}
+    return found
 
 
 def log(
@@ -32,16 +61,11 @@ def log(
     files: Mapping[str, Path],
     requirements: list[str],
 ) -> str:
-    """Logs one run and gives its id; raises whatever MLflow raises.
-
-    The store is ``MLFLOW_TRACKING_URI``, or ``mlflow.db`` in the repository, also for experiments that DVC runs elsewhere.
-    """
-    for name, value in PATIENCE.items():
-        os.environ.setdefault(name, value)
-    root = repository()
-    mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}")
-    _choose_experiment(root)
-    with mlflow.start_run(run_name=os.environ.get("DVC_EXP_NAME"), tags=tags()) as run:
+    """Logs one run and gives its id; raises whatever MLflow raises. An experiment that DVC runs elsewhere logs here too."""
+    connect()
+    _choose_experiment(repository())
+    of_model = {MODEL_TAG: sha256(graph.parent / model_directory.ABOUT)}
+    with mlflow.start_run(run_name=os.environ.get("DVC_EXP_NAME"), tags=tags() | of_model) as run:
         mlflow.log_params({key: str(value)[:MOST_PARAMETER_CHARACTERS] for key, value in parameters.items()})
         mlflow.log_metrics(dict(metrics))
         for folder, path in files.items():

@@ -5,10 +5,10 @@ import pytest
 import imports
 
 STAGES = {"ingest", "preprocess", "train", "evaluate"}
-VERBS = STAGES | {"compose", "replay"}
+VERBS = STAGES | {"compose", "history", "promote", "replay", "rollback"}
 WORLD = {
     "sources", "tables", "params", "model_directory", "tracking", "report_page", "outputs", "digests", "stage", "recipes",
-    "services", "playback", "score_table",
+    "services", "playback", "score_table", "console_table", "lineage", "registry", "scored",
 }  # fmt: skip
 RECIPES = {"flights", "table"}
 PURE = set(imports.modules()) - VERBS - WORLD - RECIPES

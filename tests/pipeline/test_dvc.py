@@ -2,88 +2,56 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import mlflow
 import pytest
 
-from pipeline import compose
-
-QUICK = ["data=table", "evaluate.resamples=20", "evaluate.importance_rows=100", "evaluate.smallest_slice=20"]
-TAKEN = (".dvcignore", ".gitignore", "conf", "dvc.yaml", "requirements", "src", "data/.gitignore", "data/report/.gitignore")
+import penguins
+from penguins import QUICK, run, settings
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
+def place(tmp_path_factory):
     """A repository with the code of this one, in which the penguins have passed all four stages."""
-    folder = tmp_path_factory.mktemp("project")
-    for name in (*TAKEN, "tests/pipeline/penguins.csv"):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        copy = shutil.copytree if Path(name).is_dir() else shutil.copy
-        copy(name, folder / name)
-    config = folder / "conf/config.yaml"
-    config.write_text(config.read_text().replace("data: flights", "data: table"))
-    compose.write(compose.compose(folder / "conf", QUICK), folder / "params.yaml")
-    run(folder, "git", "init", "--quiet")
-    run(folder, "git", "config", "user.name", "tests")
-    run(folder, "git", "config", "user.email", "tests@example.org")
-    run(folder, "dvc", "init", "--quiet")
-    run(folder, "dvc", "config", "hydra.enabled", "True")
-    run(folder, "dvc", "repro")
-    run(folder, "git", "add", "--all")
-    run(folder, "git", "commit", "--quiet", "--message", "penguins")
-    return folder
+    return penguins.made(tmp_path_factory.mktemp("project"))
 
 
-def settings(folder):
-    """The environment of a command in the folder: tools of this one, and nothing of it remembered elsewhere."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "GIT_", "MLFLOW_"))}
-    return {**kept, "MLFLOW_TRACKING_URI": f"sqlite:///{folder.parent / 'mlflow.db'}", "DVC_NO_ANALYTICS": "1"}
-
-
-def run(folder, *command):
-    done = subprocess.run(command, cwd=folder, env=settings(folder), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def test_nothing_runs_a_second_time_and_git_has_nothing_to_say(project):
-    again = run(project, "dvc", "repro")
+def test_nothing_runs_a_second_time_and_git_has_nothing_to_say(place):
+    again = run(place, "dvc", "repro")
 
     assert "Running stage" not in again
-    assert run(project, "git", "status", "--porcelain") == ""
+    assert run(place, "git", "status", "--porcelain") == ""
 
 
-def test_metrics_and_plots_can_be_shown(project):
-    shown = json.loads(run(project, "dvc", "metrics", "show", "--json"))
-    page = run(project, "dvc", "plots", "show", "--out", str(project.parent / "plots"))
+def test_metrics_and_plots_can_be_shown(place):
+    shown = json.loads(run(place, "dvc", "metrics", "show", "--json"))
+    page = run(place, "dvc", "plots", "show", "--out", str(place.parent / "plots"))
 
     assert "data/report/metrics.json" in json.dumps(shown)
     assert "index.html" in page
     for curve in ("ROC curve", "Precision and recall", "Calibration", "Importances"):
-        assert curve in (project.parent / "plots/index.html").read_text()
+        assert curve in (place.parent / "plots/index.html").read_text()
 
 
-def test_git_holds_metrics_and_plot_tables_and_dvc_the_rest(project):
-    tracked = set(run(project, "git", "ls-files", "data").split())
+def test_git_holds_metrics_and_plot_tables_and_dvc_the_rest(place):
+    tracked = set(run(place, "git", "ls-files", "data").split())
 
     assert {"data/report/metrics.json", "data/report/validation.json", "data/report/plots/roc.csv"} <= tracked
     assert not [name for name in tracked if name.startswith(("data/raw", "data/processed", "data/model"))]
     assert "data/report/report.html" not in tracked
 
 
-def test_a_stage_killed_in_the_middle_leaves_outputs_that_checkout_brings_back_and_repro_finishes(project):
-    model = project / "data/model/model.onnx"
+def test_a_stage_killed_in_the_middle_leaves_outputs_that_checkout_brings_back_and_repro_finishes(place):
+    model = place / "data/model/model.onnx"
     before = model.read_bytes()
-    params = project / "params.yaml"
+    params = place / "params.yaml"
     was = params.read_text()
     params.write_text(was.replace("trees: 400", "trees: 4000"))
     running = subprocess.Popen(
-        ["dvc", "repro"], cwd=project, env=settings(project), stderr=subprocess.PIPE, text=True, start_new_session=True
+        ["dvc", "repro"], cwd=place, env=settings(place), stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     for line in running.stderr:
         if "read the examples" in line:
@@ -93,36 +61,34 @@ def test_a_stage_killed_in_the_middle_leaves_outputs_that_checkout_brings_back_a
     running.wait()
 
     assert not model.exists()  # DVC removes what it is about to make again
-    run(project, "dvc", "checkout")
+    run(place, "dvc", "checkout")
     assert model.read_bytes() == before
 
     params.write_text(was.replace("trees: 400", "trees: 5"))
-    assert "Running stage 'train'" in run(project, "dvc", "repro")
+    assert "Running stage 'train'" in run(place, "dvc", "repro")
     assert model.read_bytes() != before
-    assert json.loads((project / "data/model/about.json").read_text())["parameters"]["model"]["trees"] == 5
-    run(project, "git", "checkout", "--quiet", ".")
-    run(project, "dvc", "checkout")
+    assert json.loads((place / "data/model/about.json").read_text())["parameters"]["model"]["trees"] == 5
+    run(place, "git", "checkout", "--quiet", ".")
+    run(place, "dvc", "checkout")
 
 
-def test_an_experiment_composes_conf_runs_and_is_logged_under_its_name(project):
-    run(
-        project, "dvc", "exp", "run", "--name", "other-model", "-S", "model=logistic", *[w for o in QUICK for w in ("-S", o)]
-    )
+def test_an_experiment_composes_conf_runs_and_is_logged_under_its_name(place):
+    run(place, "dvc", "exp", "run", "--name", "other-model", "-S", "model=logistic", *[w for o in QUICK for w in ("-S", o)])
 
-    client = mlflow.MlflowClient(f"sqlite:///{project.parent / 'mlflow.db'}")
+    client = mlflow.MlflowClient(f"sqlite:///{place.parent / 'mlflow.db'}")
     (experiment,) = client.search_experiments(filter_string="name = 'ontime'")
     (logged,) = client.search_runs([experiment.experiment_id], filter_string="tags.DVC_EXP_NAME = 'other-model'")
     assert logged.data.params["model.name"] == "logistic"
-    assert logged.data.tags["git_commit"] == run(project, "git", "rev-parse", "HEAD").strip()
+    assert logged.data.tags["git_commit"] == run(place, "git", "rev-parse", "HEAD").strip()
     assert logged.data.tags["dvc.data/model"].endswith(".dir")
-    run(project, "git", "checkout", "--quiet", ".")
-    run(project, "dvc", "checkout")
+    run(place, "git", "checkout", "--quiet", ".")
+    run(place, "dvc", "checkout")
 
 
-def test_queued_experiments_run_the_code_and_settings_they_were_queued_with(project):
+def test_queued_experiments_run_the_code_and_settings_they_were_queued_with(place):
     quick = [word for override in QUICK for word in ("-S", override)]
     run(
-        project,
+        place,
         "dvc",
         "exp",
         "run",
@@ -133,12 +99,12 @@ def test_queued_experiments_run_the_code_and_settings_they_were_queued_with(proj
         "-S",
         "model.inverse_penalty=choice(0.1,10.0)",
     )
-    run(project, "dvc", "queue", "start")
+    run(place, "dvc", "queue", "start")
     for _ in range(600):
-        status = run(project, "dvc", "queue", "status")
+        status = run(place, "dvc", "queue", "status")
         if "Queued" not in status and "Running" not in status:
             break
         time.sleep(0.5)
 
     assert status.count("Success") == 2, status
-    assert run(project, "git", "status", "--porcelain") == ""
+    assert run(place, "git", "status", "--porcelain") == ""

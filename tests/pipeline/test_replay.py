@@ -92,7 +92,7 @@ class Fake:
         return 200, {"predictions": answers}
 
     def post_outcomes(self, query, headers, body):
-        assert headers["x-api-key"] == replay.SETTINGS["DATA_API_KEY"][0]
+        assert headers["x-api-key"] == services.SETTINGS["DATA_API_KEY"][0]
         told = {one["prediction_id"]: one["outcome"] for one in json.loads(body)["outcomes"]}
         self.asked.append(("outcomes", len(told), told))
         self.outcomes |= told
@@ -173,7 +173,7 @@ def place(tmp_path, monkeypatch, values, columns, graph, rows, test_rows):
     """A folder with a model and a function that writes a test table and how it was split."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["replay"])
-    for name in replay.SETTINGS:
+    for name in services.SETTINGS:
         monkeypatch.delenv(name, raising=False)
     Path("params.yaml").write_text(yaml.safe_dump(values))
     Path("data/processed").mkdir(parents=True)
@@ -498,7 +498,7 @@ def test_help_names_each_setting_with_its_default(monkeypatch, capsys):
         replay.main()
 
     printed = capsys.readouterr().out
-    for name, (default, _) in replay.SETTINGS.items():
+    for name, (default, _) in services.SETTINGS.items():
         assert name in printed
         assert default in printed
 

@@ -12,6 +12,7 @@ import pytest
 
 from conftest import COLUMNS
 from pipeline import config, evaluate, inputs, model_directory, onnx_graph, tracking
+from pipeline.digests import sha256
 
 LOCK = """
 schema: '2.0'
@@ -108,6 +109,16 @@ def test_the_run_says_what_it_came_from(run, experiment):
     assert "DVC_EXP_BASELINE_REV" not in run.data.tags
 
 
+def test_the_run_is_found_by_its_model(run, graph):
+    found = mlflow.search_runs(
+        [run.info.experiment_id],
+        f"tags.`{tracking.MODEL_TAG}` = '{sha256(graph.parent / 'about.json')}'",
+        output_format="list",
+    )
+
+    assert run.info.run_id in {one.info.run_id for one in found}
+
+
 def test_the_run_is_finished_and_in_its_experiment(run):
     assert run.info.status == "FINISHED"
     assert mlflow.get_experiment(run.info.experiment_id).name == tracking.EXPERIMENT
@@ -182,6 +193,18 @@ def test_the_repository_is_the_working_folder_outside_of_experiments(tmp_path, m
     assert tracking.repository() == Path.cwd() == tmp_path
 
 
+def test_scores_have_one_name_each_and_undefined_ends_none(tmp_path):
+    metrics, validation = tmp_path / "metrics.json", tmp_path / "validation.json"
+    metrics.write_text(
+        '{"roc_auc": {"value": 0.7, "low": 0.6, "high": null}, "f1": {"value": 0.5, "low": 0.4, "high": 0.6}}'
+    )
+    validation.write_text('{"roc_auc": 0.8}')
+
+    assert tracking.measured(metrics, validation) == {
+        "validation_roc_auc": 0.8, "roc_auc": 0.7, "roc_auc_low": 0.6, "f1": 0.5, "f1_low": 0.4, "f1_high": 0.6,
+    }  # fmt: skip
+
+
 def test_parameters_have_their_full_keys_and_leave_out_the_columns(values):
     values["data"]["horizon_hours"] = 2
     found = tracking.parameters(config.read(values))
@@ -225,10 +248,8 @@ def test_whatever_mlflow_raises_is_a_warning_and_no_failure(error, values, tmp_p
 
     monkeypatch.setattr(tracking, "log", refuse)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "data" / "report").mkdir(parents=True)
-    (tmp_path / "data" / "report" / "validation.json").write_text('{"roc_auc": 0.7}')
+    monkeypatch.setattr(tracking, "measured", lambda *_: {"roc_auc": 0.7})
     versions = dict.fromkeys(("onnx", "onnxruntime", "numpy"), "1.0")
-    found = evaluate.Evaluation({"roc_auc": {"value": 0.7, "low": None, "high": None}}, None, None, None, None)
-    evaluate._track(found, {"versions": versions}, config.read(values))
+    evaluate._track({"versions": versions}, config.read(values))
 
     assert "warning: MLflow did not take this run" in capsys.readouterr().err

@@ -1,0 +1,87 @@
+"""Holds a candidate against the champion: both score the same test rows, and each resample of them is drawn for both."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline import gate, scoring
+from pipeline.scoring import Floats
+
+ANY_THRESHOLD, ONE_BIN = 0.5, 1  # the metrics of a contest need neither
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One metric of both; ``gain`` is positive where the candidate is better, with the interval of its paired bootstrap."""
+
+    metric: str
+    champion: float
+    candidate: float
+    gain: float
+    low: float
+    high: float
+    tolerance: float
+
+    @property
+    def better(self) -> bool:
+        """Whether the candidate is better beyond chance."""
+        return self.low > 0
+
+    @property
+    def too_bad(self) -> bool:
+        """Whether the candidate may be worse by more than is tolerated; so it is where the metric is undefined."""
+        return not self.low >= -self.tolerance
+
+
+def differences(
+    truth: Floats,
+    champion: Floats,
+    candidate: Floats,
+    groups: npt.NDArray[np.intp],
+    how: gate.Promote,
+    advance: Callable[[], None] = lambda: None,
+) -> list[Difference]:
+    """Each metric of ``how.tolerances`` for both probabilities [n] against ``truth`` [n].
+
+    The interval is that of the percentiles of a bootstrap in pairs (Efron and Tibshirani 1993, chapter 8), which draws whole
+    ``groups`` [n]; resamples in which a metric is undefined do not count. ``advance`` is called after each.
+    """
+    base, head = (scoring.Ranking.of(truth, p, ANY_THRESHOLD, ONE_BIN) for p in (champion, candidate))
+    drawn = []
+    for weights in scoring.resamples(groups, how.resamples, how.seed):
+        of_base, of_head = scoring.scores(base, weights), scoring.scores(head, weights)
+        drawn.append([gate.gain(metric, of_base[metric], of_head[metric]) for metric in how.tolerances])
+        advance()
+    tail = (1 - how.confidence) / 2
+    of_base, of_head = scoring.scores(base), scoring.scores(head)
+    found = []
+    for (metric, tolerance), column in zip(how.tolerances.items(), np.array(drawn).T, strict=True):
+        known = column[np.isfinite(column)]
+        low, high = np.quantile(known, [tail, 1 - tail]) if len(known) else (np.nan, np.nan)
+        gain = gate.gain(metric, of_base[metric], of_head[metric])
+        found.append(Difference(metric, of_base[metric], of_head[metric], gain, float(low), float(high), tolerance))
+    return found
+
+
+def wins(found: Sequence[Difference]) -> bool:
+    """Whether the candidate is better in one metric beyond chance, and in none worse than is tolerated."""
+    return any(one.better for one in found) and not any(one.too_bad for one in found)
+
+
+def why(found: Sequence[Difference]) -> str:
+    """What decided, as one clause: the metrics that are too bad, or those that are better, or that none is."""
+    if worse := [one for one in found if one.too_bad]:
+        return "; ".join(
+            f"{one.metric} may be worse by {-one.low:.4f} ({one.champion:.4f} to {one.candidate:.4f}; "
+            f"{one.tolerance:g} is tolerated)"
+            for one in worse
+        )
+    if better := [one for one in found if one.better]:
+        return "; ".join(
+            f"{one.metric} is better by {one.gain:.4f} ({one.low:.4f} to {one.high:.4f}): "
+            f"{one.champion:.4f} to {one.candidate:.4f}"
+            for one in better
+        )
+    return "; ".join(f"{one.metric} differs by {one.gain:+.4f}, within chance" for one in found)

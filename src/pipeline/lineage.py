@@ -1,0 +1,95 @@
+"""What data/model came from: the commit, the hashes and the scores that a version of it is registered with."""
+
+import getpass
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline import model_directory, tracking
+from pipeline.config import Dataset
+from pipeline.digests import sha256
+from pipeline.errors import OntimeError
+from pipeline.params import PARAMS
+from pipeline.paths import METRICS, MODEL, VALIDATION
+
+LOCK = Path("dvc.lock")
+FILES = (model_directory.GRAPH, model_directory.SCHEMA, model_directory.ABOUT)
+QUESTION = "question"  # the tag that says what a model answers, and on which rows it may be tested
+DIGEST = "sha256."  # begins the tag of each file's digest
+
+
+class NotCommitted(OntimeError):
+    """What stands in data/ is not what a commit gives."""
+
+
+def digests(folder: Path = MODEL) -> dict[str, str]:
+    """The sha256 of each file of a model directory, as tags."""
+    return {f"{DIGEST}{name}": sha256(folder / name) for name in FILES}
+
+
+def tags(about: Mapping[str, Any], data: Dataset) -> dict[str, str]:
+    """All that a version is registered with. Raises NotCommitted where no commit gives this model."""
+    _refuse_stale()
+    scores = {f"metric.{name}": f"{value:.6f}" for name, value in tracking.measured(METRICS, VALIDATION).items()}
+    return {
+        "git_commit": commit(),
+        "dvc_lock": sha256(LOCK),
+        "params": sha256(PARAMS),
+        QUESTION: question(about, data),
+        **digests(),
+        **{f"data.{name}": digest for name, digest in about["data"].items()},
+        **scores,
+    }
+
+
+def question(about: Mapping[str, Any], data: Dataset) -> str:
+    """What a model answers and how its rows were split: models that share it can be scored on the same test rows."""
+    target = {"name": data.target.name, "positive": data.target.positive}
+    whole = {"name": about["name"], "question": about["question"], "target": target, "split": vars(data.split)}
+    return json.dumps(whole, sort_keys=True, default=str)
+
+
+def commit() -> str:
+    """The commit that is checked out. Raises NotCommitted where there is none, or files have changed since."""
+    found = _git("rev-parse", "HEAD")
+    if changed := _git("status", "--porcelain", "--untracked-files=no").splitlines():
+        raise NotCommitted(
+            f"A version is registered with the commit that gives it; {len(changed)} files have changed since "
+            f"{found[:9]}, such as {changed[0].split()[-1]}. Commit them, or `git stash` and `dvc checkout`."
+        )
+    return found
+
+
+def author() -> str:
+    """Who does this: git's user.name, or the user of this machine."""
+    done = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or getpass.getuser()
+
+
+def _refuse_stale() -> None:
+    stages = ("train", "evaluate")
+    command = [sys.executable, "-m", "dvc", "status", "--json", *stages]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise NotCommitted(f"`dvc status` should say whether data/ is up to date; it says {_last(done.stderr)}.")
+    if changed := [name for name, found in json.loads(done.stdout or "{}").items() if found]:
+        raise NotCommitted(
+            f"data/ should hold what dvc.lock names; {', '.join(changed)} would run again or lack their outputs. "
+            "Type `dvc checkout` if the commit is right, or `make repro` and commit."
+        )
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise NotCommitted(
+            f"A version is registered with its commit; git says {_last(done.stderr)}. Commit this repository."
+        )
+    return done.stdout.strip()
+
+
+def _last(text: str) -> str:
+    return (text.strip().splitlines() or ["nothing"])[-1]

@@ -1,0 +1,56 @@
+"""Who was champion when: the moves of the alias, one after the other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+Kind = Literal["first", "won", "told", "rolled back"]
+
+
+@dataclass(frozen=True)
+class Move:
+    """The alias went to ``version`` at ``time`` (UTC): as the first, after a contest, because someone said so, or back."""
+
+    time: datetime
+    version: int
+    kind: Kind
+    why: str
+    git_commit: str
+    by: str
+
+
+@dataclass(frozen=True)
+class Reign:
+    """A move, and the moment of the next one: None while its version is champion."""
+
+    move: Move
+    until: datetime | None
+
+
+def reigns(moves: Sequence[Move]) -> list[Reign]:
+    """The reigns, in the order of time."""
+    ordered = sorted(moves, key=lambda move: move.time)
+    ends = [*(move.time for move in ordered[1:]), None]
+    return [Reign(move, end) for move, end in zip(ordered, ends, strict=False)]
+
+
+def reign_at(moves: Sequence[Move], moment: datetime) -> Reign | None:
+    """Who reigned at a moment; None before the first."""
+    return next((one for one in reversed(reigns(moves)) if one.move.time <= moment), None)
+
+
+def predecessor(moves: Sequence[Move], champion: int) -> int | None:
+    """The version that going back from ``champion`` leads to: each way back undoes one move, None where none is left.
+
+    Where the alias was moved by other hands, the last version that was moved here is the one before.
+    """
+    line: list[int] = []
+    for move in sorted(moves, key=lambda move: move.time):
+        if move.kind == "rolled back":
+            line = line[:-1]
+        if not line or line[-1] != move.version:
+            line.append(move.version)
+    if line and line[-1] != champion:
+        return line[-1]
+    return line[-2] if len(line) > 1 else None

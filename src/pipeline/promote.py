@@ -1,0 +1,137 @@
+"""Makes data/model the champion if it beats the present one on the same test rows, or else the challenger.
+
+python -m pipeline.promote                     registers the model, and moves the alias that the service follows if it wins
+python -m pipeline.promote --because REASON    without a contest: for a model of another question, or with other columns
+"""
+
+import argparse
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline import (
+    console_table,
+    contest,
+    gate,
+    lineage,
+    model_directory,
+    params,
+    scored,
+    slices,
+    stage,
+    tables,
+    tracking,
+)  # fmt: skip
+from pipeline.config import Dataset, Params
+from pipeline.contest import Difference
+from pipeline.errors import OntimeError, SchemaMismatch
+from pipeline.moves import Kind, Move
+from pipeline.paths import DATASET, MODEL, TEST_TABLE
+from pipeline.registry import CHAMPION, NAME, Registry, Version
+
+WITHOUT = "Type make promote BECAUSE='the reason' to make it champion without a contest."
+
+
+class ChampionStays(OntimeError):
+    """The model does not beat the champion, or cannot be held against it."""
+
+
+def main() -> None:
+    """Registers, decides, moves the alias; raises ChampionStays where it stays."""
+    because = _parser().parse_args().because
+    how, settings = gate.read(params.load_mapping(Path(gate.FILE))).promote, params.load()
+    with stage.step("look at data/model and its commit"):
+        data, about = params.load_dataset(DATASET), model_directory.read_about(MODEL)
+        tags = lineage.tags(about, data)
+    with stage.step("look at the registry"):
+        registry = Registry()
+        champion, candidate = registry.holder(CHAMPION), _registered(registry, tags, about, settings)
+    if champion and champion.number == candidate.number:
+        stage.say(f"Version {candidate.number} of {NAME} is the champion already, with this very model: nothing moves.")
+    elif because or champion is None:
+        _crown(registry, candidate, "told" if because else "first", because or "there was no champion", tags["git_commit"])
+    else:
+        found = _contest(registry, champion, candidate, data, settings, how)
+        _show(found, champion, candidate)
+        if not contest.wins(found):
+            _refuse(registry, champion, candidate, contest.why(found))
+        _crown(registry, candidate, "won", f"against version {champion.number}: {contest.why(found)}", tags["git_commit"])
+
+
+def _registered(registry: Registry, tags: Mapping[str, str], about: Mapping[str, Any], settings: Params) -> Version:
+    """The version with these very files: registered before, or now, with the run that made them or a new one."""
+    digests = lineage.digests()
+    for version in registry.versions():
+        if digests.items() <= version.tags.items():
+            return version
+    run = registry.run_of(digests[tracking.MODEL_TAG]) or tracking.log_results(settings, about)
+    version = registry.register(run, tags)
+    stage.say(f"Registered version {version.number} of {NAME}, from commit {tags['git_commit'][:9]}.")
+    return version
+
+
+def _contest(
+    registry: Registry, champion: Version, candidate: Version, data: Dataset, settings: Params, how: gate.Promote
+) -> list[Difference]:
+    if champion.tags.get(lineage.QUESTION) != candidate.tags[lineage.QUESTION]:
+        _refuse(registry, champion, candidate, "it answers another question, or was split otherwise")
+    test = tables.read(TEST_TABLE)
+    with stage.step(f"score both on {len(test):,} test rows"), tempfile.TemporaryDirectory(prefix="champion-") as folder:
+        try:
+            before = scored.probability(registry.download(champion, Path(folder)), test, str(TEST_TABLE))
+        except SchemaMismatch as error:
+            _refuse(registry, champion, candidate, f"the champion cannot be scored. {error}")
+        now = scored.probability(MODEL, test, str(TEST_TABLE))
+    truth = test[data.target.name].to_numpy(np.float64)
+    groups = slices.groups(test, settings.data.resample_by)
+    with stage.step(f"hold them against each other {how.resamples} times", how.resamples) as advance:
+        return contest.differences(truth, before, now, groups, how, advance)
+
+
+def _show(found: list[Difference], champion: Version, candidate: Version) -> None:
+    names = [
+        "metric",
+        f"champion, {champion.number}",
+        f"candidate, {candidate.number}",
+        "better by",
+        "interval",
+        "tolerated",
+    ]
+    console_table.show(
+        names,
+        (
+            [one.metric, f"{one.champion:.6f}", f"{one.candidate:.6f}", f"{one.gain:+.6f}",
+             f"{one.low:+.6f} to {one.high:+.6f}", f"-{one.tolerance:g}"]
+            for one in found
+        ),
+    )  # fmt: skip
+
+
+def _refuse(registry: Registry, champion: Version, candidate: Version, why: str) -> None:
+    registry.challenge(candidate)
+    raise ChampionStays(
+        f"Version {candidate.number} should beat version {champion.number}, the champion; {why}. "
+        f"It is the challenger now, and the champion stays. {WITHOUT}"
+    )
+
+
+def _crown(registry: Registry, version: Version, kind: Kind, why: str, commit: str) -> None:
+    registry.move(Move(datetime.now(UTC), version.number, kind, why, commit, lineage.author()))
+    stage.say(f"Version {version.number} of {NAME} is the champion: {why}.")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.promote",
+        description="Register data/model, and make it the champion if it beats the present one on the same test rows.",
+    )
+    parser.add_argument("--because", metavar="REASON", help="make it the champion without a contest, for this reason")
+    return parser
+
+
+if __name__ == "__main__":
+    stage.run(main)

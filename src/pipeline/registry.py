@@ -1,0 +1,135 @@
+"""The MLflow registry: versions of the model with their lineage, the aliases, and a note of each move of the champion's."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from mlflow.exceptions import MlflowException
+from pydantic import TypeAdapter
+
+from pipeline import tracking
+from pipeline.errors import OntimeError
+from pipeline.moves import Move
+
+NAME, CHAMPION, CHALLENGER = "ontime", "champion", "challenger"
+MOVED = "champion."  # begins the tag of a move; the rest is its time, the value its content
+MOMENT = "%Y-%m-%dT%H:%M:%S.%fZ"  # a tag's name takes no plus
+MOVE = TypeAdapter(Move)
+OUR_FAULT = "INVALID_PARAMETER_VALUE"
+
+
+class RegistryAway(OntimeError):
+    """The registry does not answer, or not as a registry does."""
+
+
+class ArtefactsMissing(OntimeError):
+    """The files of a version are not where the registry says."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version: its number, the MLflow run behind it, and what it was registered with."""
+
+    number: int
+    run: str
+    tags: Mapping[str, str]
+
+
+class Registry:
+    """The registered model ``ontime`` at MLFLOW_TRACKING_URI, or in mlflow.db. All of it raises RegistryAway."""
+
+    def __init__(self) -> None:
+        self.uri = tracking.connect()
+        self._client = mlflow.MlflowClient()
+        with self._asked():
+            self._experiment = self._client.get_experiment_by_name(tracking.EXPERIMENT)
+
+    def versions(self) -> list[Version]:
+        """All versions, the newest first."""
+        with self._asked():
+            found = [self._version(one) for one in self._client.search_model_versions(f"name='{NAME}'")]
+        return sorted(found, key=lambda one: one.number, reverse=True)
+
+    def holder(self, alias: str) -> Version | None:
+        """The version that an alias names, or None."""
+        number = self._registered().aliases.get(alias) if self._registered() else None
+        with self._asked():
+            return self._version(self._client.get_model_version(NAME, str(number))) if number else None
+
+    def run_of(self, digest: str) -> str | None:
+        """The newest finished run whose model directory has this sha256 of about.json, or None."""
+        if self._experiment is None:
+            return None
+        asked = f"tags.`{tracking.MODEL_TAG}` = '{digest}' and attributes.status = 'FINISHED'"
+        with self._asked():
+            found = self._client.search_runs([self._experiment.experiment_id], asked, max_results=1)
+        return str(found[0].info.run_id) if found else None
+
+    def register(self, run: str, tags: Mapping[str, str]) -> Version:
+        """A new version of the model directory among a run's artefacts."""
+        with self._asked():
+            if self._registered() is None:
+                self._client.create_registered_model(NAME, description="Model directories of this repository.")
+            source = f"{self._client.get_run(run).info.artifact_uri}/{tracking.MODEL_FOLDER}"
+            return self._version(self._client.create_model_version(NAME, source, run, tags=dict(tags)))
+
+    def download(self, version: Version, folder: Path) -> Path:
+        """The model directory of a version, fetched into ``folder``. Raises ArtefactsMissing."""
+        try:
+            uri = f"models:/{NAME}/{version.number}"
+            return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
+        except (MlflowException, OSError) as error:
+            raise ArtefactsMissing(
+                f"Version {version.number} of {NAME} should have its files in the store at {self.uri}; "
+                f"{_first_line(error)}. Bring them back, or give a reason to go without: make promote BECAUSE='...'."
+            ) from error
+
+    def moves(self) -> list[Move]:
+        """Each move of the champion's alias that was made here, in the order of time."""
+        tags = self._registered().tags if self._registered() else {}
+        found = [MOVE.validate_json(value) for name, value in tags.items() if name.startswith(MOVED)]
+        return sorted(found, key=lambda move: move.time)
+
+    def move(self, move: Move) -> None:
+        """Gives the champion's alias to a version, after noting that: a note without a move shows, the reverse would not."""
+        with self._asked():
+            value = json.dumps(asdict(move), default=datetime.isoformat)
+            self._client.set_registered_model_tag(NAME, f"{MOVED}{move.time:{MOMENT}}", value)
+            self._client.set_registered_model_alias(NAME, CHAMPION, str(move.version))
+            if str(self._registered().aliases.get(CHALLENGER)) == str(move.version):
+                self._client.delete_registered_model_alias(NAME, CHALLENGER)
+
+    def challenge(self, version: Version) -> None:
+        """Gives the challenger's alias to a version."""
+        with self._asked():
+            self._client.set_registered_model_alias(NAME, CHALLENGER, str(version.number))
+
+    def _registered(self) -> Any:
+        with self._asked():
+            found = self._client.search_registered_models(f"name='{NAME}'")
+        return found[0] if found else None
+
+    @staticmethod
+    def _version(found: Any) -> Version:
+        return Version(int(found.version), str(found.run_id), dict(found.tags))
+
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        try:
+            yield
+        except MlflowException as error:
+            if error.error_code == OUR_FAULT:
+                raise
+            raise RegistryAway(
+                f"The registry of models should answer at {self.uri} (MLFLOW_TRACKING_URI); {_first_line(error)}. "
+                "Start it, or correct the address."
+            ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

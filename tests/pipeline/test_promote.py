@@ -1,0 +1,203 @@
+"""Promotion as people do it, on the penguins with a real registry: who wins, who waits, the way back, and what was when."""
+
+import importlib
+import json
+import re
+import shutil
+import signal
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+
+import mlflow
+import pytest
+
+import penguins
+from pipeline import stage
+from pipeline.digests import sha256
+
+WEAK, STRONG = (["model=logistic", f"model.inverse_penalty={penalty}"] for penalty in ("0.00001", "1.0"))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """The penguins with a model that hardly says anything, which is the first champion."""
+    folder = penguins.made(tmp_path_factory.mktemp("project"), *WEAK)
+    gate = folder / "conf/gate.yaml"
+    gate.write_text(gate.read_text().replace("resamples: 1000", "resamples: 200"))
+    penguins.run(folder, "git", "commit", "--quiet", "--all", "--message", "fewer resamples")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def registry(place):
+    uri = f"sqlite:///{place.parent / 'mlflow.db'}"
+    return mlflow.MlflowClient(uri, uri)
+
+
+def verb(place, name, *words, **environment):
+    """What a verb of the pipeline does when it is run as a command: its status, and all that it prints on one line.
+
+    In this process, because another would take seconds to import MLflow.
+    """
+    module = importlib.import_module(f"pipeline.{name}")
+    handlers = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as printed, redirect_stderr(printed):
+        patch.chdir(place)
+        for key, value in {**penguins.settings(place), "DATA_API_URL": "http://127.0.0.1:9", **environment}.items():
+            patch.setenv(key, value)
+        patch.setattr(sys, "argv", [name, *words])
+        try:
+            status = stage.run(module.main) or 0
+        except SystemExit as ended:
+            status = ended.code
+    for number, handler in handlers:
+        signal.signal(number, handler)
+    return status, " ".join(printed.getvalue().split())
+
+
+def champion(registry):
+    return int(registry.get_model_version_by_alias("ontime", "champion").version)
+
+
+def first_champion(place, registry):
+    status, told = verb(place, "history")
+    assert (status, "No version of ontime has been champion. `make promote`" in told) == (0, True)
+    status, told = verb(place, "rollback")
+    assert (status, "there is none at all" in told) == (1, True)
+
+    status, told = verb(place, "promote")
+    assert (status, champion(registry)) == (0, 1), told
+    assert "Version 1 of ontime is the champion: there was no champion." in told
+    status, told = verb(place, "promote")
+    assert (status, len(registry.search_model_versions("name='ontime'"))) == (0, 1)
+    assert "Version 1 of ontime is the champion already" in told
+
+
+def lineage_of_the_first(place, registry, commit):
+    version = registry.get_model_version("ontime", "1")
+    scores = json.loads((place / "data/report/metrics.json").read_text())
+    assert version.tags["git_commit"] == commit
+    assert version.tags["dvc_lock"] == sha256(place / "dvc.lock")
+    assert version.tags["params"] == sha256(place / "params.yaml")
+    assert version.tags["data.test.parquet"] == sha256(place / "data/processed/test.parquet")
+    assert float(version.tags["metric.roc_auc"]) == scores["roc_auc"]["value"]
+    for name in ("model.onnx", "schema.json", "about.json"):
+        assert version.tags[f"sha256.{name}"] == sha256(place / "data/model" / name)
+    assert registry.get_run(version.run_id).data.tags["DVC_STAGE"] == "evaluate"  # the run that made it, not a new one
+
+
+def better_and_worse(place, registry):
+    penguins.reproduced(place, *STRONG)
+    status, told = verb(place, "promote")
+    assert (status, champion(registry)) == (0, 2), told
+    assert re.search(r"brier │ 0\.\d{6} │ 0\.\d{6} │ \+0\.\d{6} │ \+0\.\d{6} to \+0\.\d{6} │ -0\.0005 ", told)
+    assert "Version 2 of ontime is the champion: against version 1: brier is better by" in told
+
+    penguins.reproduced(place, *WEAK)
+    status, told = verb(place, "promote")
+    assert (status, champion(registry)) == (1, 2), told
+    assert re.search(r"error: Version 1 should beat version 2, the champion; brier may be worse by 0\.\d{4}", told)
+    assert int(registry.get_model_version_by_alias("ontime", "challenger").version) == 1  # known by its files
+
+
+def back_and_forth(place, registry):
+    status, told = verb(place, "rollback", "--because", "it is Tuesday")
+    assert (status, champion(registry)) == (0, 1), told
+    assert "Version 1 of ontime is the champion again, instead of version 2: it is Tuesday." in told
+    assert "challenger" not in registry.get_registered_model("ontime").aliases
+    status, told = verb(place, "rollback")
+    assert (status, champion(registry)) == (1, 1)
+    assert "version 1 is the first" in told
+
+    penguins.reproduced(place, *STRONG)
+    assert verb(place, "promote", "--because", "it is Wednesday")[0] == 0
+    assert champion(registry) == 2
+
+
+def who_was_champion(place, commit):
+    status, told = verb(place, "history")
+    pattern = r"│ (\d{4}-[\d: -]+?) │ ([\d: -]+?|now) │ (\d) │ (\w{12}) │ (\w{9}) │ ([\d.]+) │ ([\d.]+) │ ([\w ]+?) │"
+    rows = re.findall(pattern, told)
+    told_as = [(version, how) for _, _, version, *_, how in rows]
+    assert told_as == [("1", "first"), ("2", "won"), ("1", "rolled back"), ("2", "told")]
+    assert [until for _, until, *_ in rows] == [*(begin for begin, *_ in rows[1:]), "now"]
+    assert rows[0][4] == rows[2][4] == commit[:9]
+    assert "warning" not in told
+
+    status, told = verb(place, "history", "--at", f"{rows[1][0]}+00:00")
+    assert (status, f"commit {commit}" in told, "version 1 of ontime was champion" in told) == (0, True, True)
+    assert f"test.parquet {sha256(place / 'data/processed/test.parquet')[:12]}" in told
+    assert "what answered then is not known: nobody answers at http://127.0.0.1:9" in told
+    assert "no version of ontime was champion" in verb(place, "history", "--at", "2020-01-01T00:00Z")[1]
+    status, told = verb(place, "history", "--at", "teatime")
+    assert (status, "such as 2026-11-23 14:05" in told) == (2, True)
+
+
+def other_hands(place, registry):
+    registry.set_registered_model_alias("ontime", "champion", "1")
+    assert "names version 1, not 2: it was moved by other hands" in verb(place, "history")[1]
+    assert verb(place, "rollback")[0] == 0
+    assert champion(registry) == 2
+
+
+def test_promotion_from_the_first_model_to_the_way_back(place, registry):
+    """One story, because each step stands on the one before."""
+    commit = penguins.run(place, "git", "rev-parse", "HEAD").strip()
+
+    first_champion(place, registry)
+    lineage_of_the_first(place, registry, commit)
+    better_and_worse(place, registry)
+    back_and_forth(place, registry)
+    who_was_champion(place, commit)
+    other_hands(place, registry)
+
+
+def test_another_question_has_no_contest(place, registry):
+    before = champion(registry)
+    penguins.reproduced(place, *STRONG, "data.target.positive=male")
+
+    status, told = verb(place, "promote")
+
+    assert (status, champion(registry)) == (1, before)
+    assert "it answers another question, or was split otherwise. It is the challenger now" in told
+
+
+def test_a_champion_that_reads_other_columns_is_not_compared(place, registry):
+    before = champion(registry)
+    penguins.reproduced(place, *STRONG, "~data.columns.island", "data.slices=[species]")
+
+    status, told = verb(place, "promote")
+
+    assert (status, champion(registry)) == (1, before)
+    assert "the champion cannot be scored. data/processed/test.parquet should have the columns" in told
+    assert "it lacks island" in told
+
+
+def test_a_model_that_no_commit_gives_is_not_registered(place, registry):
+    versions = len(registry.search_model_versions("name='ontime'"))
+    note = place / "conf/gate.yaml"
+    was = note.read_text()
+    note.write_text(was + "# a thought\n")
+    uncommitted = verb(place, "promote")
+    note.write_text(was)
+    shutil.move(place / "data/model/schema.json", place / "schema.json")
+    missing = verb(place, "promote")
+    shutil.move(place / "schema.json", place / "data/model/schema.json")
+    params = place / "params.yaml"
+    params.write_text(params.read_text().replace("seed: 13", "seed: 14"))
+    penguins.run(place, "git", "commit", "--quiet", "--all", "--message", "another seed")
+    stale = verb(place, "promote")
+
+    assert uncommitted[0] == missing[0] == stale[0] == 1
+    assert re.search(r"1 files have changed since \w{9}, such as conf/gate\.yaml", uncommitted[1])
+    assert "data/model should hold model.onnx, schema.json and about.json" in missing[1]
+    assert re.search(r"data/ should hold what dvc\.lock names; train.* would run again", stale[1])
+    assert len(registry.search_model_versions("name='ontime'")) == versions
+
+
+@pytest.mark.parametrize("name", ["rollback", "history"])
+def test_a_registry_that_is_away_is_said_in_a_sentence(place, name):
+    status, told = verb(place, name, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+
+    assert (status, "The registry of models should answer at http://127.0.0.1:9 (MLFLOW_TRACKING_URI)" in told) == (1, True)
