@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# A newcomer's walk, in a fresh clone: reproduce, promote, change one thing as an experiment, compare, promote it, see the running
+# service answer with the new model, go back, see it answer with the old one. Stops at the first step that does not do its part.
+set -euo pipefail
+export PATH="$PWD/.venv/bin:$PATH" PREDICTION_API_PORT=${PREDICTION_API_PORT:-8000} DATA_API_PORT=${DATA_API_PORT:-8001}
+service=http://127.0.0.1:$PREDICTION_API_PORT scratch=$(mktemp -d)
+trap 'rm -r "$scratch"' EXIT
+
+step() { printf '\n== %s\n' "$*"; }
+
+must_fail() { if "$@"; then echo "error: this should have ended with another status than 0: $*" >&2; exit 1; fi; }
+
+# The version of the model that answers a prediction, about the example of each column.
+answering() {
+  python - "$service" <<'PYTHON'
+import json, sys, urllib.request
+ask = lambda path, body=None: json.load(urllib.request.urlopen(urllib.request.Request(
+    sys.argv[1] + path, body and json.dumps(body).encode(), {"content-type": "application/json"}), timeout=10))
+columns = ask("/model")["schema"]["columns"]
+print(ask("/predict", {column["name"]: column["example"] for column in columns})["model_version"])
+PYTHON
+}
+
+# Waits until predictions come from the model in data/model.
+wait_for() {
+  local wanted
+  wanted=$(sha256sum "$1" | cut -c1-12)
+  for _ in $(seq 180); do
+    [ "$(answering 2>/dev/null)" = "$wanted" ] && { echo "$service answers with model $wanted"; return; }
+    sleep 0.5
+  done
+  echo "error: $service should answer with model $wanted; it answers with $(answering 2>&1 | tail -n 1)" >&2
+  tail -n 20 "$scratch/log" >&2
+  exit 1
+}
+
+step "Reproduce the pipeline; nothing runs a second time"
+make repro
+make repro
+
+step "Make the simplest model the first champion"
+sed -i.bak 's/model: hgb/model: logistic/' conf/config.yaml && rm conf/config.yaml.bak
+make params repro
+git commit --quiet --all --message "Begin with logistic regression"
+make promote
+cp data/model/about.json "$scratch/logistic.json"
+
+step "Serve the champion"
+MODEL_URI=models:/ontime@champion MODEL_POLL_SECONDS=2 make serve >"$scratch/log" 2>&1 &
+serving=$!
+trap 'kill $serving 2>/dev/null; wait $serving || true; rm -r "$scratch"' EXIT
+wait_for "$scratch/logistic.json"
+
+step "Change one thing as an experiment, and compare"
+dvc exp run --name boosting --set-param model=hgb
+dvc metrics diff HEAD
+must_fail make promote # a model is promoted from a commit
+
+step "Keep it: write it into conf/, and promote it"
+sed -i.bak 's/model: logistic/model: hgb/' conf/config.yaml && rm conf/config.yaml.bak
+make params
+git commit --quiet --all --message "Boosted trees"
+make repro
+make diff BASE=HEAD~1
+make promote
+wait_for data/model/about.json
+
+step "Nothing is promoted twice, and nothing worse"
+make promote
+git checkout --quiet HEAD~1
+dvc checkout --quiet
+must_fail make promote
+git checkout --quiet -
+dvc checkout --quiet
+
+step "Go back, and forth again"
+make rollback
+wait_for "$scratch/logistic.json"
+must_fail make rollback
+make promote
+wait_for data/model/about.json
+
+step "Which model answered when?"
+make history
+make history AT="$(date -u +%Y-%m-%dT%H:%M:%SZ)"
+changed=$(git status --porcelain)
+[ -z "$changed" ] || { echo "error: git status should be clean; it says: $changed" >&2; exit 1; }
+echo "The walk is done."
