@@ -16,6 +16,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export AT BECAUSE
 SOURCES := src serving db tests notebooks
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 TYPED := src/pipeline $(wildcard serving/prediction_api db/data_api)
 
 ## Start here
@@ -57,9 +58,13 @@ history: setup ## Say what was champion when and why (AT='2026-11-23 14:05': whi
 	@python -m pipeline.history $(if $(AT),--at "$$AT")
 
 ## Experiment
-.PHONY: params verify bench bench-pipeline bench-serving bench-database
+.PHONY: params notebooks verify bench bench-pipeline bench-serving bench-database
 params: setup ## Compose conf/ into params.yaml
 	@python -m pipeline.compose
+
+notebooks: setup ## Run the notebooks; copies with their pictures go to notebooks/executed
+	@mkdir -p notebooks/executed
+	@jupyter execute --output='executed/{notebook_name}' $(NOTEBOOKS)
 
 verify: setup ## Show that this commit gives the same bytes in fresh clones, with other threads, seeds and processors
 	@python tests/house/verify.py
