@@ -17,6 +17,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export AT BECAUSE
 SOURCES := src serving db tests notebooks
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+STRIP := nbstripout --extra-keys "metadata.kernelspec metadata.language_info"
 TYPED := src/pipeline $(wildcard serving/prediction_api db/data_api)
 
 ## Start here
@@ -83,13 +84,15 @@ bench-database: setup ## Time the data service beside a bare insert, and with 10
 
 ## Keep the house
 .PHONY: check format lock clean
-check: setup ## Check format, lint, types, and that params.yaml is what conf/ composes to
+check: setup ## Check format, lint, types, that notebooks hold no outputs, and that params.yaml is what conf/ composes to
 	@ruff format --check $(wildcard $(SOURCES))
 	@ruff check $(wildcard $(SOURCES))
 	@mypy $(TYPED)
+	@$(STRIP) --verify $(NOTEBOOKS) || { echo "error: these notebooks hold outputs or a kernel's name; make format strips them." >&2; exit 1; }
 	@python -m pipeline.compose --check
 
-format: setup ## Format the code and mend what lint can
+format: setup ## Format the code, mend what lint can, and strip the notebooks of their outputs
+	@$(STRIP) $(NOTEBOOKS)
 	@ruff format $(wildcard $(SOURCES))
 	@ruff check --fix $(wildcard $(SOURCES))
 

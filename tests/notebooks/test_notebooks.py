@@ -3,12 +3,14 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
@@ -20,6 +22,7 @@ NOTEBOOKS = sorted(Path("notebooks").glob("*.ipynb"))
 PAGE = Path("notebooks/README.md")
 CELL_SECONDS = 600  # on a machine that does much else
 TARGETS = set(re.findall(r"^([a-z-]+):", Path("Makefile").read_text(), re.MULTILINE))
+HOOKS = [hook for one in yaml.safe_load(Path(".pre-commit-config.yaml").read_text())["repos"] for hook in one["hooks"]]
 
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 with_data = pytest.mark.skipif(
@@ -46,6 +49,12 @@ def executed(notebook, folder):
 
 def status():
     return subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
+
+
+def verify(path):
+    """What the hook says of a notebook."""
+    (entry,) = (hook["entry"] for hook in HOOKS if hook["id"] == "notebooks")
+    return subprocess.run([*shlex.split(entry), str(path)], capture_output=True, text=True, check=False)
 
 
 def start(folder):
@@ -91,6 +100,31 @@ def test_git_holds_no_output_and_nothing_of_a_machine(path):
     assert [cell["metadata"] for cell in notebook["cells"] if cell["metadata"]] == []
     assert notebook["metadata"] == {}
     assert [cell["id"] for cell in notebook["cells"]] == [str(number) for number in range(len(notebook["cells"]))]
+    assert verify(path).returncode == 0
+
+
+@each
+@pytest.mark.parametrize("part", ["output", "kernel"])
+def test_the_hook_refuses_what_running_leaves_behind(path, part, tmp_path):
+    notebook = read(path)
+    if part == "output":
+        notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="done")]
+    else:
+        notebook.metadata.kernelspec = {"name": "python3", "display_name": ".venv (Python 3.11)"}
+    nbformat.write(notebook, tmp_path / path.name)
+
+    found = verify(tmp_path / path.name)
+
+    assert found.returncode == 1
+    assert path.name in found.stdout + found.stderr
+
+
+def test_the_hook_names_what_mends_and_make_checks_the_same():
+    (hook,) = (hook for hook in HOOKS if hook["id"] == "notebooks")
+    (options,) = re.findall(r"^STRIP := nbstripout (.*)$", Path("Makefile").read_text(), re.MULTILINE)
+
+    assert "make format" in hook["name"]
+    assert hook["entry"] == f".venv/bin/nbstripout --verify {options}"
 
 
 def test_all_begin_with_the_same_cell():
