@@ -126,6 +126,19 @@ class Data:
 
 
 @dataclass(frozen=True, config=CLOSED)
+class Card:
+    """What only a person knows of a model; each text is one paragraph or list item of Markdown in its card."""
+
+    purpose: str = ""
+    uses: tuple[str, ...] = ()
+    not_for: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+    source: str = ""
+    licence: str = ""
+    contact: str = ""
+
+
+@dataclass(frozen=True, config=CLOSED)
 class HistGradientBoosting:
     """Gradient-boosted trees on histograms (scikit-learn's HistGradientBoostingClassifier)."""
 

@@ -1,7 +1,8 @@
-"""Stage: scores the exported graph on the test rows, writes metrics, plot tables and report, and logs the run."""
+"""Stage: scores the exported graph on the test rows, writes metrics, plot tables, report and card, and logs the run."""
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from pipeline import (
     evaluation,
     importances,
     inputs,
+    model_card,
     model_directory,
     outputs,
     params,
@@ -22,7 +24,8 @@ from pipeline import (
 )
 from pipeline.config import Columns, Dataset, Evaluate, Params
 from pipeline.evaluation import Evaluation, Slicing
-from pipeline.paths import COUNTS, DATASET, METRICS, MODEL, PAGE, PLOTS, TEST_TABLE
+from pipeline.model_card import Run
+from pipeline.paths import CARD, CARDS, COUNTS, DATASET, METRICS, MODEL, PAGE, PLOTS, TEST_TABLE, VALIDATION
 
 Floats = npt.NDArray[np.float64]
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -41,7 +44,8 @@ def main() -> None:
     found = _evaluated(test, truth, probability, about["threshold"], settings)
     losses = _importances(scorer, arrays, truth, data.columns, settings.evaluate)
     with stage.step("write the metrics and the report"):
-        _write(found, losses, about, data, settings)
+        run = Run(about, _json(MODEL / model_directory.SCHEMA), _json(COUNTS), _json(VALIDATION), test, found, losses)
+        _write(run, data, settings)
     _track(about, settings)
 
 
@@ -63,7 +67,8 @@ def _importances(scorer: Any, arrays: Arrays, truth: Floats, columns: Columns, h
         return importances.permuted(predict, sample, truth[rows], columns, how.seed, advance)
 
 
-def _write(found: Evaluation, losses: pd.DataFrame, about: dict[str, Any], data: Dataset, settings: Params) -> None:
+def _write(run: Run, data: Dataset, settings: Params) -> None:
+    found, losses = run.found, run.losses
     plots = {
         "roc": found.roc,
         "precision_recall": found.precision_recall,
@@ -71,13 +76,19 @@ def _write(found: Evaluation, losses: pd.DataFrame, about: dict[str, Any], data:
         "importances": losses,
         "slices": found.slices,
     }
-    counts = json.loads(COUNTS.read_text(encoding="utf-8"))
-    page = report_page.render(found, losses, about, counts, data, settings)
+    page = report_page.render(found, losses, run.about, run.counts, data, settings)
+    card = model_card.render(run, params.load_card(CARDS / f"{data.name}.yaml"), data, settings)
     with outputs.replaced_folder(PLOTS) as folder:
         for name, table in plots.items():
             table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
     outputs.write_text(json.dumps(found.overall, indent=2) + "\n", METRICS)
     outputs.write_text(page, PAGE)
+    outputs.write_text(card, CARD)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return values
 
 
 def _track(about: dict[str, Any], settings: Params) -> None:

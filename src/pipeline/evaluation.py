@@ -31,6 +31,12 @@ class Evaluation:
     precision_recall: pd.DataFrame
     calibration: pd.DataFrame
 
+    @property
+    def rate(self) -> float:
+        """The share of positive rows in the whole test table."""
+        bins = self.calibration
+        return float((bins["rows"] * bins["observed"]).sum() / bins["rows"].sum())
+
 
 def evaluate(
     test: pd.DataFrame,

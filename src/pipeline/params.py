@@ -31,6 +31,13 @@ def load_dataset(path: Path) -> config.Dataset:
     return config.parse(config.Dataset, load_mapping(path))
 
 
+def load_card(path: Path) -> config.Card:
+    """The texts that a person wrote for the model card: all empty where ``path`` is not there, for none is required."""
+    if not path.exists():
+        return config.Card()
+    return config.parse(config.Card, _mapping(path, empty_allowed=True), file=str(path))
+
+
 def load_mapping(path: Path) -> dict[str, Any]:
     """The YAML mapping in a file. Raises ParamsInvalid where there is none."""
     return _mapping(path, empty_allowed=False)

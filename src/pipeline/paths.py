@@ -1,6 +1,8 @@
-"""Where the stages read and write, relative to the repository: the outputs that dvc.yaml names."""
+"""Where the stages read and write, relative to the repository: what dvc.yaml names."""
 
 from pathlib import Path
+
+CARDS = Path("conf/card")
 
 RAW = Path("data/raw")
 
@@ -17,3 +19,4 @@ VALIDATION = REPORT / "validation.json"
 METRICS = REPORT / "metrics.json"
 PLOTS = REPORT / "plots"
 PAGE = REPORT / "report.html"
+CARD = REPORT / "model_card.md"

@@ -50,21 +50,16 @@ def render(
         evaluate=settings.evaluate,
         names=NAMES,
         overall=found.overall,
-        rate=_rate(found),
+        rate=found.rate,
         pictures=_pictures(found, losses),
         slices=[_slice_table(by, rows, overall) for by, rows in found.slices.groupby("by", sort=False)],
     )
 
 
-def _rate(found: Evaluation) -> float:
-    bins = found.calibration
-    return float((bins["rows"] * bins["observed"]).sum() / bins["rows"].sum())
-
-
 def _pictures(found: Evaluation, losses: pd.DataFrame) -> dict[str, Markup]:
     drawn = {
         "roc": figures.roc(found.roc),
-        "precision_recall": figures.precision_recall(found.precision_recall, _rate(found)),
+        "precision_recall": figures.precision_recall(found.precision_recall, found.rate),
         "calibration": figures.calibration(found.calibration),
         "importances": figures.importances(losses),
     }

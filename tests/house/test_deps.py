@@ -37,5 +37,10 @@ def test_a_stage_runs_again_when_the_lock_of_its_libraries_changes(stage):
     assert "requirements/pipeline.txt" in STAGES[stage]["deps"]
 
 
-def test_the_template_of_the_report_is_a_dep():
-    assert "src/pipeline/report.html.j2" in STAGES["evaluate"]["deps"]
+@pytest.mark.parametrize("path", ["src/pipeline/report.html.j2", "src/pipeline/model_card.md.j2", "conf/card"])
+def test_the_templates_and_texts_of_what_evaluate_writes_are_deps(path):
+    assert path in STAGES["evaluate"]["deps"]
+
+
+def test_a_text_of_the_model_card_is_no_setting_of_a_stage():
+    assert "card" not in Path("params.yaml").read_text()

@@ -7,8 +7,8 @@ import imports
 STAGES = {"ingest", "preprocess", "train", "evaluate"}
 VERBS = STAGES | {"compose", "history", "promote", "replay", "rollback"}
 WORLD = {
-    "sources", "tables", "params", "model_directory", "tracking", "report_page", "outputs", "digests", "stage", "recipes",
-    "services", "playback", "score_table", "console_table", "lineage", "registry", "scored",
+    "sources", "tables", "params", "model_directory", "tracking", "report_page", "model_card", "outputs", "digests", "stage",
+    "recipes", "services", "playback", "score_table", "console_table", "lineage", "registry", "scored",
 }  # fmt: skip
 RECIPES = {"flights", "table"}
 PURE = set(imports.modules()) - VERBS - WORLD - RECIPES

@@ -40,9 +40,23 @@ def test_params_yaml_is_what_conf_composes_to():
     compose.check(params.load_mapping(Path("params.yaml")), compose.compose())
 
 
-@pytest.mark.parametrize(
-    ("group", "member"), [(path.parent.name, path.stem) for path in sorted(Path("conf").glob("*/*.yaml"))]
-)
+GROUPS = {
+    name for one in yaml.safe_load(Path("conf/config.yaml").read_text())["defaults"] for name in one if isinstance(one, dict)
+}
+MEMBERS = [path for path in sorted(Path("conf").glob("*/*.yaml")) if path.parent.name in GROUPS]
+
+
+def test_a_folder_of_conf_is_a_group_or_holds_the_texts_of_model_cards():
+    assert {path.name for path in Path("conf").iterdir() if path.is_dir()} == GROUPS | {"card"}
+
+
+@pytest.mark.parametrize("path", sorted(Path("conf/card").iterdir()), ids=str)
+def test_a_text_of_a_model_card_belongs_to_a_data_set_and_can_be_read(path):
+    assert Path("conf/data", path.name).exists()
+    assert params.load_card(path).purpose
+
+
+@pytest.mark.parametrize(("group", "member"), [(path.parent.name, path.stem) for path in MEMBERS])
 def test_every_member_of_every_group_composes(group, member):
     assert config.read(compose.compose(overrides=[f"{group}={member}"]))
 

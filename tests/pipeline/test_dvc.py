@@ -39,7 +39,9 @@ def test_metrics_and_plots_can_be_shown(place):
 def test_git_holds_metrics_and_plot_tables_and_dvc_the_rest(place):
     tracked = set(run(place, "git", "ls-files", "data").split())
 
-    assert {"data/report/metrics.json", "data/report/validation.json", "data/report/plots/roc.csv"} <= tracked
+    assert {
+        f"data/report/{name}" for name in ("metrics.json", "validation.json", "model_card.md", "plots/roc.csv")
+    } <= tracked
     assert not [name for name in tracked if name.startswith(("data/raw", "data/processed", "data/model"))]
     assert "data/report/report.html" not in tracked
 

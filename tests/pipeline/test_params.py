@@ -35,6 +35,27 @@ def test_a_missing_file_is_named_with_the_command_that_makes_it(tmp_path):
         params.load_mapping(tmp_path / "params.yaml")
 
 
+def test_a_model_card_needs_no_text(tmp_path):
+    assert params.load_card(tmp_path / "things.yaml") == config.Card()
+
+
+def test_the_texts_of_a_model_card_are_read_as_they_stand(tmp_path):
+    path = tmp_path / "things.yaml"
+    path.write_text("purpose: Says it.\nlimits: [One year.]\n")
+
+    assert params.load_card(path) == config.Card(purpose="Says it.", limits=("One year.",))
+
+
+def test_a_faulty_text_of_a_model_card_is_refused_by_file_and_key(tmp_path):
+    path = tmp_path / "things.yaml"
+    path.write_text("limit: [One year.]\nuses: none\n")
+
+    with pytest.raises(
+        ParamsInvalid, match=r"things\.yaml .*uses is 'none'.*; limit is not a setting \(did you mean limits\?\)"
+    ):
+        params.load_card(path)
+
+
 @pytest.mark.parametrize(("text", "kind"), [("", "NoneType"), ("- 1\n- 2\n", "list"), ("seed\n", "str")])
 def test_a_file_that_is_no_mapping_is_refused(tmp_path, text, kind):
     path = tmp_path / "params.yaml"

@@ -69,6 +69,9 @@ def test_the_penguins_pass_all_four_stages_without_a_line_of_python(place, model
     assert schema["columns"][0]["categories"] == ["Adelie", "Chinstrap", "Gentoo"]
     assert counts == {"train": 249, "test": 84, "left_out": {"sex unknown": 11}}
     assert "female" in (place / "data/report/report.html").read_text()
+    card = (place / "data/report/model_card.md").read_text()
+    assert "The penguin is female (sex = female)" in card
+    assert "Not declared: write `purpose` in conf/card/table.yaml." in card
     assert not list((place / "data").rglob(".*.new"))
 
 
