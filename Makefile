@@ -83,7 +83,7 @@ bench-database: setup ## Time the data service beside a bare insert, and with 10
 	@PYTHONPATH=tests:db python tests/bench/database.py
 
 ## Keep the house
-.PHONY: check format lock clean
+.PHONY: check format lock audit clean
 check: setup ## Check format, lint, types, that notebooks hold no outputs, and that params.yaml is what conf/ composes to
 	@ruff format --check $(wildcard $(SOURCES))
 	@ruff check $(wildcard $(SOURCES))
@@ -102,6 +102,9 @@ lock: setup ## Resolve pyproject.toml anew into the hashed locks of requirements
 	@for extra in pipeline serving db; do \
 	  $(COMPILE) --extra $$extra -c requirements/dev.txt pyproject.toml -o requirements/$$extra.txt; done
 	@grep -A99 '^uv==' requirements/dev.txt | awk 'NR > 1 && /^[a-z]/ { exit } { print }' > requirements/uv.txt
+
+audit: setup ## Ask for known vulnerabilities in the locks; fails where there is one, and where nobody could say
+	@python tests/house/audit.py
 
 clean: ## Remove .venv and what tools leave behind; data/ and DVC's cache stay
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -38,8 +38,26 @@ def test_ci_checks_verifies_reproduces_and_tests():
     assert os.access(CI, os.X_OK)
 
 
-def test_the_workflow_calls_what_ci_calls():
-    assert set.union(*(made(path.read_text()) for path in WORKFLOWS)) == made(CI.read_text())
+def test_each_workflow_calls_what_it_is_for():
+    called = {path.name: made(path.read_text()) for path in WORKFLOWS}
+
+    assert called == {"ci.yml": made(CI.read_text()), "audit.yml": {"setup", "audit"}}
+
+
+def test_the_audit_runs_each_week_and_when_somebody_asks():
+    workflow = yaml.safe_load(Path(".github/workflows/audit.yml").read_text())
+    when = workflow[True]  # YAML reads the key `on` so
+
+    assert set(when) == {"schedule", "workflow_dispatch"}
+    assert re.fullmatch(r"\d+ \d+ \* \* [0-6]", when["schedule"][0]["cron"])
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=str)
+def test_a_workflow_is_one_by_its_published_schema(path):
+    command = ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("path", [CI, *WORKFLOWS], ids=str)
