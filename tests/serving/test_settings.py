@@ -112,7 +112,7 @@ def test_all_faulty_settings_are_named_at_once_and_no_good_one(environment):
 
 
 def test_a_faulty_url_with_a_password_is_refused_without_showing_it(environment):
-    environment.setenv("DATA_API_URL", "postgres://me:hidden-word@data/db")
+    environment.setenv("DATA_API_URL", "postgres://me:hidden-word@data/db")  # pragma: allowlist secret
 
     with pytest.raises(SettingsInvalid, match="DATA_API_URL: ") as caught:
         settings.read()
