@@ -1,4 +1,4 @@
-"""What README.md claims: its commands, files, settings and numbers are those of this repository."""
+"""What pages claim: each names only what there is, and the numbers of README.md are those of this repository."""
 
 import json
 import re
@@ -7,22 +7,26 @@ from pathlib import Path
 
 import pytest
 
+import pages
 from pipeline import compose
 
 PAGE = Path("README.md").read_text()
 BLOCKS = "\n".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL))
 COMMANDS = [line.split("#")[0].strip() for line in BLOCKS.splitlines() if line.split("#")[0].strip()]
 INLINE = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", PAGE, flags=re.DOTALL))
-TARGETS = set(re.findall(r"^([a-z-]+):", Path("Makefile").read_text(), re.MULTILINE))
 TOOLS = {"make", "dvc", "mlflow"}
-WRITTEN_BY_STAGES = {"data/report/report.html"}
-EXAMPLES = {"conf/data/mine.yaml"}
 LABELS = {
     "ROC AUC": "roc_auc",
     "Average precision": "average_precision",
     "Brier score": "brier",
     "Calibration error": "calibration_error",
 }
+
+
+@pytest.mark.parametrize("check", pages.CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("path", pages.tracked("*.md"), ids=str)
+def test_a_page_names_only_what_there_is(path, check):
+    assert list(check(path.read_text(), path.parent)) == []
 
 
 def test_the_page_is_short():
@@ -36,11 +40,6 @@ def test_every_command_is_one_of_a_tool_that_setup_installs():
         assert (Path(".venv/bin") / name).exists()
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z-]+)", "\n".join([*COMMANDS, *INLINE])))))
-def test_a_make_target_exists(target):
-    assert target in TARGETS
-
-
 @pytest.mark.parametrize("command", [command for command in [*COMMANDS, *INLINE] if " -S " in command])
 def test_the_overrides_of_an_experiment_compose(command):
     words = shlex.split(command)
@@ -50,14 +49,6 @@ def test_the_overrides_of_an_experiment_compose(command):
         for one in choices[1].split(",") if choices else [value]:
             if one != "mine":
                 compose.compose(overrides=[f"{key}={one}"])
-
-
-@pytest.mark.parametrize(
-    "path", sorted({word for word in INLINE if re.fullmatch(r"[\w.-]+(/[\w.-]+)*/?", word) and "/" in word})
-)
-def test_a_file_or_folder_exists(path):
-    if path not in WRITTEN_BY_STAGES | EXAMPLES:
-        assert Path(path).exists() or list(Path().glob(f"*/{path}")), f"README.md names {path}"
 
 
 @pytest.mark.parametrize("label", LABELS)
