@@ -14,7 +14,7 @@ PAGE = Path("README.md").read_text()
 BLOCKS = "\n".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL))
 COMMANDS = [line.split("#")[0].strip() for line in BLOCKS.splitlines() if line.split("#")[0].strip()]
 INLINE = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", PAGE, flags=re.DOTALL))
-TOOLS = {"make", "dvc", "mlflow"}
+TOOLS = {"make", "dvc", "mlflow", "pre-commit"}
 LABELS = {
     "ROC AUC": "roc_auc",
     "Average precision": "average_precision",
