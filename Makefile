@@ -59,9 +59,12 @@ history: setup ## Say what was champion when and why (AT='2026-11-23 14:05': whi
 	@python -m pipeline.history $(if $(AT),--at "$$AT")
 
 ## Experiment
-.PHONY: params notebooks verify bench bench-pipeline bench-serving bench-database
+.PHONY: params diff notebooks verify bench bench-pipeline bench-serving bench-database
 params: setup ## Compose conf/ into params.yaml
 	@python -m pipeline.compose
+
+diff: setup ## Say in Markdown what changed since BASE (main), and fail where a metric is worse than conf/gate.yaml tolerates
+	@python -m pipeline.report "$${BASE:-main}"
 
 notebooks: setup ## Run the notebooks; copies with their pictures go to notebooks/executed
 	@mkdir -p notebooks/executed

@@ -1,0 +1,39 @@
+"""Says in Markdown what a change did, and exits with 1 where it makes a metric worse than conf/gate.yaml tolerates.
+
+python -m pipeline.report main                 the working tree against the commit where HEAD left main
+python -m pipeline.report main --output FILE   the same into a file
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from pipeline import change_page, changes, gate, outputs, revision, sides, stage
+
+
+def main() -> None:
+    """Writes the report, and raises ChangeFails where the change fails."""
+    asked = _parser().parse_args()
+    between = revision.span(asked.base)
+    with stage.step(f"read {between.base} and the working tree"):
+        base, head = sides.read(between.base), sides.read()
+    with stage.step("ask DVC what is reproduced"):
+        stale = sides.stale()
+    change = changes.compare(base, head, gate.read(head.gate).diff)
+    page = change_page.render(change, between, base, head, stale)
+    if asked.output:
+        outputs.write_text(page, asked.output)
+    else:
+        sys.stdout.write(page)
+    changes.refuse_failure(change)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pipeline.report", description="Say in Markdown what a change did.")
+    parser.add_argument("base", nargs="?", default="main", help="branch, tag or commit to compare with (default: main)")
+    parser.add_argument("--output", type=Path, help="file to write the report to, instead of printing it")
+    return parser
+
+
+if __name__ == "__main__":
+    stage.run(main)
