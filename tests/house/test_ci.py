@@ -18,7 +18,18 @@ REQUIREMENT = re.compile(r"[a-z0-9-]+==[^ ]+( ; [^\\]+?)?( --hash=sha256:[0-9a-f
 
 def made(text: str) -> set[str]:
     """The make targets that a script or a workflow calls."""
-    return set(re.findall(r"^(?:run|\s*- run:) make ([a-z-]+)$", text, re.MULTILINE))
+    return set(re.findall(r"^(?:run|\s*(?:- )?run:) make ([a-z-]+)", text, re.MULTILINE))
+
+
+def steps(path: Path) -> list[dict]:
+    """The steps of all jobs of a workflow."""
+    return [step for job in yaml.safe_load(path.read_text())["jobs"].values() for step in job["steps"]]
+
+
+def held_to_schema(path: Path) -> subprocess.CompletedProcess:
+    """GitHub's published schema, which the tool carries with it: nothing is downloaded."""
+    command = ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_every_make_target_is_listed_with_what_it_does():
@@ -39,9 +50,9 @@ def test_ci_checks_verifies_reproduces_and_tests():
 
 
 def test_each_workflow_calls_what_it_is_for():
-    called = {path.name: made(path.read_text()) for path in WORKFLOWS}
+    called = {path.stem: made(path.read_text()) for path in WORKFLOWS}
 
-    assert called == {"ci.yml": made(CI.read_text()), "audit.yml": {"setup", "audit"}}
+    assert called == {"ci": made(CI.read_text()), "audit": {"setup", "audit"}, "report": {"setup", "repro", "diff"}}
 
 
 def test_the_audit_runs_each_week_and_when_somebody_asks():
@@ -50,14 +61,6 @@ def test_the_audit_runs_each_week_and_when_somebody_asks():
 
     assert set(when) == {"schedule", "workflow_dispatch"}
     assert re.fullmatch(r"\d+ \d+ \* \* [0-6]", when["schedule"][0]["cron"])
-
-
-@pytest.mark.parametrize("path", WORKFLOWS, ids=str)
-def test_a_workflow_is_one_by_its_published_schema(path):
-    command = ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-
-    assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("path", [CI, *WORKFLOWS], ids=str)
@@ -76,6 +79,62 @@ def test_actions_are_pinned_by_commit_with_their_release_beside_it(path):
 @pytest.mark.parametrize("path", WORKFLOWS, ids=str)
 def test_a_workflow_may_only_read(path):
     assert yaml.safe_load(path.read_text())["permissions"] == {"contents": "read"}
+
+
+def test_one_job_may_write_and_only_on_the_pull_request():
+    jobs = {(path.stem, name): job for path in WORKFLOWS for name, job in yaml.safe_load(path.read_text())["jobs"].items()}
+
+    assert {name: job["permissions"] for name, job in jobs.items() if "permissions" in job} == {
+        ("report", "report"): {"contents": "read", "pull-requests": "write"}
+    }
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=str)
+def test_code_of_a_fork_meets_no_secret_and_no_token_that_may_write(path):
+    text = path.read_text()
+
+    assert "pull_request_target" not in text
+    assert "secrets." not in text
+    assert [step["name"] for step in steps(path) if "GH_TOKEN" in step.get("env", {})] in (
+        [],
+        ["Say it on the pull request"],
+    )
+    for step in steps(path):
+        if step.get("uses", "").startswith("actions/checkout@"):
+            assert step["with"]["persist-credentials"] is False
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=str)
+def test_what_a_stranger_names_reaches_a_script_through_its_environment_alone(path):
+    assert [step["run"] for step in steps(path) if "${{" in step.get("run", "")] == []
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=str)
+def test_a_workflow_passes_its_published_schema(path):
+    done = held_to_schema(path)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("word", "other"), [("runs-on:", "runs:"), ("contents: read", "contents: look"), ("steps:", "step:")]
+)
+def test_the_schema_refuses_a_broken_workflow(tmp_path, word, other):
+    broken = tmp_path / "broken.yml"
+    broken.write_text(WORKFLOWS[0].read_text().replace(word, other))
+
+    assert held_to_schema(broken).returncode == 1
+
+
+def test_the_report_compares_all_history_with_what_was_reproduced_and_fails_with_it():
+    path = Path(".github/workflows/report.yml")
+    names = [step.get("run") or step["uses"].partition("@")[0] for step in steps(path)]
+    (compare,) = (step for step in steps(path) if step.get("id") == "compare")
+
+    assert steps(path)[0]["with"]["fetch-depth"] == 0
+    assert names.index("actions/cache/restore") < names.index("make repro") < names.index(compare["run"])
+    assert compare["shell"] == "bash"  # of GitHub's shells, the one with pipefail
+    assert "continue-on-error" not in path.read_text()
 
 
 @pytest.mark.parametrize("path", LOCKS, ids=str)
