@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
 
@@ -20,6 +21,12 @@ SECRETS = {
     "a token without order": f'TOKEN = "{NOISE}"\n',
     "a password in an address": 'ADDRESS = "postgresql://ontime:' + 'hunter2@db/ontime"\n',
 }
+
+
+def notebook(*outputs):
+    """The text of a notebook with one cell, which gave these outputs."""
+    cell = nbformat.v4.new_code_cell("1", id="0", outputs=list(outputs))
+    return nbformat.writes(nbformat.v4.new_notebook(cells=[cell])) + "\n"
 
 
 @pytest.fixture
@@ -61,6 +68,7 @@ def test_all_hooks_pass_on_what_is_committed(tmp_path):
     [
         ("format", "src/one.py", "x = 1\n", "x=1\n"),
         ("lint", "src/one.py", '"""One."""\n', '"""One."""\nimport os\n'),
+        ("notebooks", "notebooks/01-one.ipynb", notebook(), notebook(nbformat.v4.new_output("stream", text="1"))),
         ("large-files", "data/table.csv", "1\n", "1\n" * 300_000),
         ("secrets", "src/one.py", '"""One."""\n\nDIGEST = sha256\n', SECRETS["a key of AWS"]),
     ],
@@ -106,4 +114,4 @@ def test_the_hook_of_secrets_lets_pass_what_only_looks_like_one(hook, path, text
 def test_every_hook_is_shown_to_stop_something():
     hooks = {hook["id"] for hook in yaml.safe_load(Path(".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]}
 
-    assert hooks <= {"format", "lint", "params", "large-files", "secrets"}
+    assert hooks == {"format", "lint", "notebooks", "params", "large-files", "secrets"}
