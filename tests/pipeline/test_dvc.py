@@ -7,37 +7,29 @@ import subprocess
 import time
 
 import mlflow
-import pytest
 
-import penguins
-from penguins import QUICK, run, settings
+from penguins import QUICK, environment, run
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    """A repository with the code of this one, in which the penguins have passed all four stages."""
-    return penguins.made(tmp_path_factory.mktemp("project"))
-
-
-def test_nothing_runs_a_second_time_and_git_has_nothing_to_say(place):
-    again = run(place, "dvc", "repro")
+def test_nothing_runs_a_second_time_and_git_has_nothing_to_say(project):
+    again = run(project, "dvc", "repro")
 
     assert "Running stage" not in again
-    assert run(place, "git", "status", "--porcelain") == ""
+    assert run(project, "git", "status", "--porcelain") == ""
 
 
-def test_metrics_and_plots_can_be_shown(place):
-    shown = json.loads(run(place, "dvc", "metrics", "show", "--json"))
-    page = run(place, "dvc", "plots", "show", "--out", str(place.parent / "plots"))
+def test_metrics_and_plots_can_be_shown(project):
+    shown = json.loads(run(project, "dvc", "metrics", "show", "--json"))
+    page = run(project, "dvc", "plots", "show", "--out", str(project.parent / "plots"))
 
     assert "data/report/metrics.json" in json.dumps(shown)
     assert "index.html" in page
     for curve in ("ROC curve", "Precision and recall", "Calibration", "Importances"):
-        assert curve in (place.parent / "plots/index.html").read_text()
+        assert curve in (project.parent / "plots/index.html").read_text()
 
 
-def test_git_holds_metrics_and_plot_tables_and_dvc_the_rest(place):
-    tracked = set(run(place, "git", "ls-files", "data").split())
+def test_git_holds_metrics_and_plot_tables_and_dvc_the_rest(project):
+    tracked = set(run(project, "git", "ls-files", "data").split())
 
     assert {
         f"data/report/{name}" for name in ("metrics.json", "validation.json", "model_card.md", "plots/roc.csv")
@@ -46,14 +38,14 @@ def test_git_holds_metrics_and_plot_tables_and_dvc_the_rest(place):
     assert "data/report/report.html" not in tracked
 
 
-def test_a_stage_killed_in_the_middle_leaves_outputs_that_checkout_brings_back_and_repro_finishes(place):
-    model = place / "data/model/model.onnx"
+def test_a_stage_killed_in_the_middle_leaves_outputs_that_checkout_brings_back_and_repro_finishes(project):
+    model = project / "data/model/model.onnx"
     before = model.read_bytes()
-    params = place / "params.yaml"
+    params = project / "params.yaml"
     was = params.read_text()
     params.write_text(was.replace("trees: 400", "trees: 4000"))
     running = subprocess.Popen(
-        ["dvc", "repro"], cwd=place, env=settings(place), stderr=subprocess.PIPE, text=True, start_new_session=True
+        ["dvc", "repro"], cwd=project, env=environment(project), stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     for line in running.stderr:
         if "read the examples" in line:
@@ -63,34 +55,36 @@ def test_a_stage_killed_in_the_middle_leaves_outputs_that_checkout_brings_back_a
     running.wait()
 
     assert not model.exists()  # DVC removes what it is about to make again
-    run(place, "dvc", "checkout")
+    run(project, "dvc", "checkout")
     assert model.read_bytes() == before
 
     params.write_text(was.replace("trees: 400", "trees: 5"))
-    assert "Running stage 'train'" in run(place, "dvc", "repro")
+    assert "Running stage 'train'" in run(project, "dvc", "repro")
     assert model.read_bytes() != before
-    assert json.loads((place / "data/model/about.json").read_text())["parameters"]["model"]["trees"] == 5
-    run(place, "git", "checkout", "--quiet", ".")
-    run(place, "dvc", "checkout")
+    assert json.loads((project / "data/model/about.json").read_text())["parameters"]["model"]["trees"] == 5
+    run(project, "git", "checkout", "--quiet", ".")
+    run(project, "dvc", "checkout")
 
 
-def test_an_experiment_composes_conf_runs_and_is_logged_under_its_name(place):
-    run(place, "dvc", "exp", "run", "--name", "other-model", "-S", "model=logistic", *[w for o in QUICK for w in ("-S", o)])
+def test_an_experiment_composes_conf_runs_and_is_logged_under_its_name(project):
+    run(
+        project, "dvc", "exp", "run", "--name", "other-model", "-S", "model=logistic", *[w for o in QUICK for w in ("-S", o)]
+    )
 
-    client = mlflow.MlflowClient(f"sqlite:///{place.parent / 'mlflow.db'}")
+    client = mlflow.MlflowClient(f"sqlite:///{project.parent / 'mlflow.db'}")
     (experiment,) = client.search_experiments(filter_string="name = 'ontime'")
     (logged,) = client.search_runs([experiment.experiment_id], filter_string="tags.DVC_EXP_NAME = 'other-model'")
     assert logged.data.params["model.name"] == "logistic"
-    assert logged.data.tags["git_commit"] == run(place, "git", "rev-parse", "HEAD").strip()
+    assert logged.data.tags["git_commit"] == run(project, "git", "rev-parse", "HEAD").strip()
     assert logged.data.tags["dvc.data/model"].endswith(".dir")
-    run(place, "git", "checkout", "--quiet", ".")
-    run(place, "dvc", "checkout")
+    run(project, "git", "checkout", "--quiet", ".")
+    run(project, "dvc", "checkout")
 
 
-def test_queued_experiments_run_the_code_and_settings_they_were_queued_with(place):
+def test_queued_experiments_run_the_code_and_settings_they_were_queued_with(project):
     quick = [word for override in QUICK for word in ("-S", override)]
     run(
-        place,
+        project,
         "dvc",
         "exp",
         "run",
@@ -101,12 +95,12 @@ def test_queued_experiments_run_the_code_and_settings_they_were_queued_with(plac
         "-S",
         "model.inverse_penalty=choice(0.1,10.0)",
     )
-    run(place, "dvc", "queue", "start")
+    run(project, "dvc", "queue", "start")
     for _ in range(600):
-        status = run(place, "dvc", "queue", "status")
+        status = run(project, "dvc", "queue", "status")
         if "Queued" not in status and "Running" not in status:
             break
         time.sleep(0.5)
 
     assert status.count("Success") == 2, status
-    assert run(place, "git", "status", "--porcelain") == ""
+    assert run(project, "git", "status", "--porcelain") == ""

@@ -20,13 +20,12 @@ WEAK, STRONG = (["model=logistic", f"model.inverse_penalty={penalty}"] for penal
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def place(project):
     """The penguins with a model that hardly says anything, which is the first champion."""
-    folder = penguins.made(tmp_path_factory.mktemp("project"), *WEAK)
-    gate = folder / "conf/gate.yaml"
+    gate = project / "conf/gate.yaml"
     gate.write_text(gate.read_text().replace("resamples: 1000", "resamples: 200"))
-    penguins.run(folder, "git", "commit", "--quiet", "--all", "--message", "fewer resamples")
-    return folder
+    penguins.reproduced(project, *WEAK)
+    return project
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +43,7 @@ def verb(place, name, *words, **environment):
     handlers = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as printed, redirect_stderr(printed):
         patch.chdir(place)
-        for key, value in {**penguins.settings(place), "DATA_API_URL": "http://127.0.0.1:9", **environment}.items():
+        for key, value in {**penguins.environment(place), "DATA_API_URL": "http://127.0.0.1:9", **environment}.items():
             patch.setenv(key, value)
         patch.setattr(sys, "argv", [name, *words])
         try:

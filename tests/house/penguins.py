@@ -1,0 +1,69 @@
+"""Repositories with the code of this one, in which the penguins have passed all four stages."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import clones
+from pipeline import compose
+
+QUICK = ["data=table", "evaluate.resamples=20", "evaluate.importance_rows=100", "evaluate.smallest_slice=20"]
+TAKEN = (
+    ".dvcignore", ".gitignore", "conf", "dvc.yaml", "requirements", "src", "data/.gitignore", "data/report/.gitignore",
+    "tests/pipeline/penguins.csv",
+)  # fmt: skip
+
+
+def made(folder: Path) -> Path:
+    """A reproduced and committed repository in a new folder; MLflow's database and DVC's settings lie beside it."""
+    project = folder / "project"
+    for name in TAKEN:
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if Path(name).is_dir() else shutil.copy
+        copy(name, project / name)
+    defaults = project / "conf/config.yaml"
+    text = defaults.read_text().replace("data: flights", "data: table")
+    for key, value in (("resamples", 20), ("importance_rows", 100), ("smallest_slice", 20)):
+        text = text.replace(f"  {key}: ", f"  {key}: {value} # instead of ")
+    defaults.write_text(text)
+    compose.write(compose.compose(project / "conf"), project / "params.yaml")
+    run(project, "git", "init", "--quiet")
+    run(project, "git", "config", "user.name", "tests")
+    run(project, "git", "config", "user.email", "tests@example.org")
+    run(project, "dvc", "init", "--quiet")
+    shutil.copy(".dvc/config", project / ".dvc/config")
+    run(project, "dvc", "repro")
+    run(project, "git", "add", "--all")
+    run(project, "git", "commit", "--quiet", "--message", "penguins")
+    return project
+
+
+def reproduced(project: Path, *overrides: str) -> None:
+    """Composes with these overrides, reproduces and commits."""
+    compose.write(compose.compose(project / "conf", list(overrides)), project / "params.yaml")
+    run(project, "dvc", "repro")
+    run(project, "git", "add", "--all")
+    run(project, "git", "commit", "--quiet", "--message", " ".join(overrides))
+
+
+def copied(project: Path, folder: Path) -> Path:
+    """A copy that may be changed, with an MLflow database and settings of its own."""
+    shutil.copytree(project.parent, folder)
+    return folder / project.name
+
+
+def environment(project: Path) -> dict[str, str]:
+    """The environment of a command in the repository: tools of this one, its own code, and nothing remembered elsewhere."""
+    return clones.environment(project.parent, PYTHONPATH="src", OMP_NUM_THREADS="1")
+
+
+def run(project: Path, *command: str, status: int = 0) -> str:
+    """What a command prints, which should end with this status."""
+    done = command_in(project, *command)
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout
+
+
+def command_in(project: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """A command in the repository, whatever it ends with."""
+    return subprocess.run(command, cwd=project, env=environment(project), capture_output=True, text=True, check=False)
