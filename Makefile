@@ -59,9 +59,15 @@ history: setup ## Say what was champion when and why (AT='2026-11-23 14:05': whi
 	@python -m pipeline.history $(if $(AT),--at "$$AT")
 
 ## Experiment
-.PHONY: params diff notebooks verify bench bench-pipeline bench-serving bench-database
+.PHONY: params sweep experiments diff notebooks verify bench bench-pipeline bench-serving bench-database
 params: setup ## Compose conf/ into params.yaml
 	@python -m pipeline.compose
+
+sweep: setup ## Search over conf/ with queued experiments (conf/sweep.yaml, or SWEEP="model.leaves=choice(15,31)"), apply the best
+	@python -m pipeline.sweep $(foreach word,$(SWEEP),'$(word)')
+
+experiments: setup ## List the experiments of this commit, the best in validation first, with the MLflow run of each
+	@python -m pipeline.experiments $(if $(REV),--rev $(REV))
 
 diff: setup ## Say in Markdown what changed since BASE (main), and fail where a metric is worse than conf/gate.yaml tolerates
 	@python -m pipeline.report "$${BASE:-main}"

@@ -5,11 +5,11 @@ import pytest
 import imports
 
 STAGES = {"ingest", "preprocess", "train", "evaluate"}
-VERBS = STAGES | {"compose", "history", "promote", "replay", "report", "rollback"}
+VERBS = STAGES | {"compose", "experiments", "history", "promote", "replay", "report", "rollback", "sweep"}
 WORLD = {
     "sources", "tables", "params", "model_directory", "tracking", "report_page", "model_card", "outputs", "digests", "stage",
     "recipes", "services", "playback", "score_table", "console_table", "lineage", "registry", "scored", "revision", "sides",
-    "change_page",
+    "change_page", "grid", "experiment_queue", "runs", "trial_table",
 }  # fmt: skip
 RECIPES = {"flights", "table"}
 PURE = set(imports.modules()) - VERBS - WORLD - RECIPES

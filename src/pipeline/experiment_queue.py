@@ -1,0 +1,104 @@
+"""DVC's experiments and their queue, by the commands that people type."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from pipeline import trials
+from pipeline.errors import OntimeError
+from pipeline.grid import Point
+from pipeline.paths import VALIDATION
+from pipeline.trials import Trial
+
+QUEUED = re.compile(r"Queued experiment '([^']+)'")
+TEST_SCORE = "{}.value"  # how `dvc exp show` names a metric of data/report/metrics.json
+COLUMNS = "120"  # of the table in a log; a terminal has its own width
+LAST_LINES = 3  # of a command that failed: DVC ends with the cause
+
+
+class CommandFailed(OntimeError):
+    """A command of DVC or git ended with an error."""
+
+
+def show(rev: str = "HEAD") -> tuple[Trial, list[Trial]]:
+    """A commit as a trial, and the experiments that start from it, in any state."""
+    return trials.read(json.loads(_run("dvc", "exp", "show", "--json", "--rev", rev)))
+
+
+def put(point: Point) -> str:
+    """Queues one experiment and gives the name that DVC has for it.
+
+    Signals wait until it is queued: DVC changes params.yaml for that, and puts it back.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        printed = _run("dvc", "exp", "run", "--queue", *(word for override in point for word in ("-S", override)))
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if not (found := QUEUED.search(printed)):
+        raise CommandFailed(
+            f"`dvc exp run --queue` should name the experiment; it says {printed!r}. Type it by hand to see."
+        )
+    return found[1]
+
+
+def start(at_once: int) -> None:
+    """Starts as many workers as are missing of ``at_once``; each experiment gets its share of the processors."""
+    threads = str(max(1, (os.cpu_count() or 1) // at_once))
+    _run("dvc", "queue", "start", "--jobs", str(at_once), OMP_NUM_THREADS=os.environ.get("OMP_NUM_THREADS", threads))
+
+
+def stop(names: Collection[str]) -> None:
+    """Takes these experiments out of the queue, ends those that run with all their processes, and stops the workers.
+
+    Whatever ended meanwhile stays. `dvc queue stop --kill` would leave the stages running without their experiment.
+    """
+    _, known = show()
+    state = {one.name: one.state for one in known if one.name in names}
+    for verb, which in (("remove", "queued"), ("kill", "running")):
+        if chosen := [name for name, found in state.items() if found == which]:
+            subprocess.run(["dvc", "queue", verb, *chosen], capture_output=True, check=False)
+    subprocess.run(["dvc", "queue", "stop"], capture_output=True, check=False)
+
+
+def apply(name: str) -> None:
+    """Brings parameters, lock, metrics and outputs of an experiment into the working tree."""
+    _run("dvc", "exp", "apply", name)
+
+
+def outdated() -> bool:
+    """Whether a stage would run: the committed dvc.lock is of other code, data or parameters, or an output is missing."""
+    return bool(json.loads(_run("dvc", "status", "--json")))
+
+
+def uncommitted() -> list[str]:
+    """The tracked files that differ from HEAD."""
+    return [line[3:] for line in _run("git", "status", "--porcelain", "--untracked-files=no").splitlines()]
+
+
+def print_table(rev: str, keys: Sequence[str], metric: str, *, lower_is_better: bool) -> None:
+    """Prints `dvc exp show` as DVC draws it, the best first, with the columns that matter here."""
+    names = ["Experiment", "State", metric, TEST_SCORE.format(metric), *keys]
+    others = "^(?!" + "|".join(rf"{re.escape(name)}$" for name in names) + ")"
+    order = "asc" if lower_is_better else "desc"
+    columns = {} if os.isatty(1) else {"COLUMNS": COLUMNS}
+    command = ["dvc", "exp", "show", "--rev", rev, "--no-pager", "--hide-workspace", "--drop", others]
+    command += ["--sort-by", f"{VALIDATION}:{metric}", "--sort-order", order]
+    subprocess.run(command, env={**os.environ, **columns}, check=False)
+
+
+def _run(*command: str, **environment: str) -> str:
+    """What a command prints. Raises CommandFailed with the end of what it says of its failure."""
+    done = subprocess.run(
+        command, cwd=Path.cwd(), env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        said = " ".join(" ".join((done.stderr or done.stdout).split("\n")[-LAST_LINES - 1 :]).split())
+        raise CommandFailed(
+            f"`{' '.join(command)}` should work; it says: {said or done.returncode}. Mend that, and try again."
+        )
+    return done.stdout

@@ -1,0 +1,191 @@
+"""A sweep on the penguins with DVC's own queue and MLflow: experiments and runs name each other, and the best is applied."""
+
+import json
+import re
+import signal
+import subprocess
+import time
+
+import mlflow
+import psutil
+import pytest
+
+from penguins import command_in, environment, run
+from pipeline import experiment_queue, sweep, trials
+from pipeline.trials import Trial
+
+SWEEP = ("python", "-m", "pipeline.sweep")
+SEARCH = ("--metric", "brier", "model=logistic", "model.inverse_penalty=choice(0.001,1.0)")
+
+
+@pytest.fixture(scope="module")
+def swept(project):
+    """What a sweep of two experiments printed; the better one is applied to the working tree."""
+    done = command_in(project, *SWEEP, *SEARCH)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def found(project, swept):
+    return trials.read(json.loads(run(project, "dvc", "exp", "show", "--json")))[1]
+
+
+def said(done):
+    """The one sentence of a command that failed as a person should see it."""
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    return " ".join(done.stderr[done.stderr.index("error: ") :].split())
+
+
+def test_every_point_is_an_experiment_that_succeeded(found):
+    assert {one.params["model.inverse_penalty"] for one in found} == {0.001, 1.0}
+    assert {one.state for one in found} == {"success"}
+
+
+def test_each_experiment_names_its_run_and_each_run_its_experiment(project, swept, found):
+    store = mlflow.MlflowClient(f"sqlite:///{project.parent / 'mlflow.db'}")
+    for one in found:
+        noted = run(project, "git", "log", "--notes=mlflow", "-1", "--format=%N", one.rev)
+        identity = re.fullmatch(r"mlflow run ([0-9a-f]{32})", noted.strip())[1]
+        logged = store.get_run(identity)
+        assert logged.data.tags["DVC_EXP_NAME"] == logged.info.run_name == one.name
+        assert logged.data.params["model.inverse_penalty"] == str(one.params["model.inverse_penalty"])
+        assert re.search(rf"│ {one.name} +│ {identity} │", swept.stdout)
+
+
+def test_both_tables_fit_their_line_and_start_with_the_best(swept, found):
+    best, worse = trials.ranked(found, "brier")
+    dvc, ours = swept.stdout.split("┏")
+
+    for table in (dvc, ours):
+        assert max(map(len, table.splitlines())) <= 120
+        assert table.index(best.name) < table.index(worse.name)
+    for one in (best, worse):
+        assert f"{one.score('brier'):.6f} │" in ours
+    assert "the test period chooses nothing" in swept.stdout
+
+
+def test_the_best_is_applied_with_the_keys_that_go_into_conf(project, swept, found):
+    best = trials.best(found, "brier")
+    metrics = json.loads((project / "data/report/validation.json").read_text())
+
+    assert metrics["brier"] == best.score("brier")
+    assert f"inverse_penalty: {best.params['model.inverse_penalty']}\n" in (project / "params.yaml").read_text()
+    assert f"{best.name} is applied" in swept.stderr
+    assert "    model.name: logistic    (was hgb)\n" in swept.stderr
+    assert "data.name" not in swept.stderr
+
+
+def test_a_sweep_starts_from_a_commit_alone(project, swept):
+    assert "A sweep starts from a commit; " in said(command_in(project, *SWEEP))
+
+
+@pytest.fixture
+def clean(project, swept):
+    run(project, "git", "restore", "--staged", "--worktree", ".")
+    run(project, "dvc", "checkout", "--quiet")
+    return project
+
+
+def test_what_has_an_experiment_is_not_run_again(clean, found):
+    again = command_in(clean, *SWEEP, *SEARCH, "--no-apply")
+
+    assert "2 points: 0 to run, 2 with an experiment" in again.stderr
+    assert f"`dvc exp apply {trials.best(found, 'brier').name}` takes it" in again.stderr
+    assert run(clean, "git", "status", "--porcelain") == ""
+
+
+def test_experiments_are_listed_without_running_any(clean, swept):
+    assert run(clean, "python", "-m", "pipeline.experiments", "--metric", "brier") == swept.stdout
+
+
+def test_a_faulty_point_is_refused_before_any_is_queued(clean, found):
+    sentence = said(command_in(clean, *SWEEP, "model.trees=choice(5,0)"))
+
+    assert "model.trees is 0" in sentence
+    assert len(json.loads(run(clean, "dvc", "exp", "show", "--json"))[-1]["experiments"]) == len(found)
+
+
+def test_a_search_of_nothing_but_what_is_committed_is_refused(clean):
+    assert "A sweep needs a point that is not committed" in said(command_in(clean, *SWEEP, "model=hgb"))
+
+
+def test_ctrl_c_ends_what_runs_empties_the_queue_and_keeps_what_is_done(clean, found):
+    search = ("model.trees=choice(4000,4500,5000)", "model.rows_per_leaf=2")
+    running = subprocess.Popen([*SWEEP, *search], cwd=clean, env=environment(clean), stderr=subprocess.PIPE, text=True)
+    for _ in range(400):
+        if any("pipeline.train" in " ".join(one.info["cmdline"] or []) for one in inside(clean)):
+            break
+        time.sleep(0.2)
+    running.send_signal(signal.SIGINT)
+    rest = running.communicate(timeout=120)[1]
+
+    assert running.returncode == 1
+    assert "Stopped before the end: 0 of 3 experiments are done and stay" in rest
+    for _ in range(100):
+        if not (left := [one for one in inside(clean) if "queue-worker" not in one.info["cmdline"]]):
+            break
+        time.sleep(0.2)
+    assert left == []
+    _, known = trials.read(json.loads(run(clean, "dvc", "exp", "show", "--json")))
+    assert [one.state for one in known if one.state in trials.WAITING] == []
+    assert {one.name for one in found} <= {one.name for one in known}
+    assert run(clean, "git", "status", "--porcelain") == ""
+
+
+def inside(folder):
+    """The processes that work in the folder."""
+    everywhere = psutil.process_iter(["cwd", "cmdline"])
+    return [one for one in everywhere if (one.info["cwd"] or "").startswith(str(folder))]
+
+
+# What needs no queue.
+
+
+def experiment(name, state, **params):
+    return Trial(name, name, state, params, {}, {})
+
+
+def test_make_hands_each_word_of_a_search_on_as_it_is():
+    command = ["make", "--dry-run", "sweep", "SWEEP=model=hgb model.leaves=choice(15,31) --no-apply"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    assert printed.endswith("python -m pipeline.sweep 'model=hgb' 'model.leaves=choice(15,31)' '--no-apply'\n")
+
+
+def test_points_that_have_an_experiment_or_are_committed_do_not_run():
+    plan = {(f"leaves={leaves}",): {"leaves": leaves} for leaves in (3, 7, 15, 31, 63)}
+    committed = experiment("committed", "committed", leaves=31)
+    known = [
+        experiment("done", "success", leaves=3),
+        experiment("waits", "queued", leaves=7),
+        experiment("broke", "failed", leaves=15),
+    ]
+
+    assert sweep.sorted_out(plan, committed, known) == (["done", "waits"], [("leaves=15",), ("leaves=63",)])
+
+
+def test_points_that_compose_to_the_same_are_one():
+    assert list(sweep.composed(["model=hgb,hgb", "train.seed=1,2"])) == [
+        ("model=hgb", "train.seed=1"),
+        ("model=hgb", "train.seed=2"),
+    ]
+
+
+def test_a_failed_experiment_is_named_with_its_log(monkeypatch, capsys):
+    known = [experiment("good", "success"), experiment("bad", "failed")]
+    monkeypatch.setattr(experiment_queue, "show", lambda: (experiment("committed", "committed"), known))
+
+    how = sweep.Search(("a=1",), "roc_auc", 2)
+    assert sweep._finished(["good", "bad", "gone"], how) == known
+    printed = capsys.readouterr().err
+    assert "warning: bad failed; `dvc queue logs bad` says why." in printed
+    assert "warning: gone: somebody took them out of the queue." in printed
+
+
+def test_a_sweep_of_failures_fails(capsys):
+    how = sweep.Search(("a=1",), "roc_auc", 2)
+
+    with pytest.raises(sweep.SweepFailed, match="none did"):
+        sweep._report(experiment("committed", "committed"), [experiment("bad", "failed")], how, apply=True)
