@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 from collections.abc import Collection, Sequence
-from pathlib import Path
 
 from pipeline import trials
 from pipeline.errors import OntimeError
@@ -81,21 +80,21 @@ def uncommitted() -> list[str]:
 
 
 def print_table(rev: str, keys: Sequence[str], metric: str, *, lower_is_better: bool) -> None:
-    """Prints `dvc exp show` as DVC draws it, the best first, with the columns that matter here."""
-    names = ["Experiment", "State", metric, TEST_SCORE.format(metric), *keys]
+    """Prints `dvc exp show` as DVC draws it, the best first: what ended well, with the columns that matter here."""
+    names = ["Experiment", metric, TEST_SCORE.format(metric), *keys]
     others = "^(?!" + "|".join(rf"{re.escape(name)}$" for name in names) + ")"
     order = "asc" if lower_is_better else "desc"
     columns = {} if os.isatty(1) else {"COLUMNS": COLUMNS}
-    command = ["dvc", "exp", "show", "--rev", rev, "--no-pager", "--hide-workspace", "--drop", others]
+    command = ["dvc", "exp", "show", "--rev", rev, "--no-pager", "--drop", others]
+    command += ["--hide-workspace", "--hide-queued", "--hide-failed"]
     command += ["--sort-by", f"{VALIDATION}:{metric}", "--sort-order", order]
     subprocess.run(command, env={**os.environ, **columns}, check=False)
 
 
 def _run(*command: str, **environment: str) -> str:
     """What a command prints. Raises CommandFailed with the end of what it says of its failure."""
-    done = subprocess.run(
-        command, cwd=Path.cwd(), env={**os.environ, **environment}, capture_output=True, text=True, check=False
-    )
+    settings = {**os.environ, **environment}
+    done = subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
     if done.returncode:
         said = " ".join(" ".join((done.stderr or done.stdout).split("\n")[-LAST_LINES - 1 :]).split())
         raise CommandFailed(

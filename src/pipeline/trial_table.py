@@ -15,7 +15,10 @@ WIDTH = 120  # of a log; a terminal has its own
 def show(
     ranked: Sequence[Trial], keys: Sequence[str], metric: str, runs: Mapping[str, str], chosen: Trial | None = None
 ) -> None:
-    """Prints the experiments in the order given, ``chosen`` in bold, with these parameters and the MLflow run of each."""
+    """Prints the experiments in the order given, ``chosen`` in bold, with these parameters and the MLflow run of each.
+
+    Where an experiment has no score yet, its state stands in its place.
+    """
     table = Table("experiment", "MLflow run")
     for key in keys:
         table.add_column(_short(key, keys), justify="right", overflow="fold")
@@ -25,7 +28,7 @@ def show(
         column.no_wrap = True
     for one in ranked:
         values = [_value(one, key) for key in keys]
-        scores = [_number(one.score(metric)), _number(one.test_score(metric))]
+        scores = [_number(one.score(metric), one.state), _number(one.test_score(metric))]
         style = "bold" if one is chosen else ""
         table.add_row(one.name, runs.get(one.name, "-"), *values, *scores, style=style)
     console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDTH)
@@ -43,5 +46,5 @@ def _value(trial: Trial, key: str) -> str:
     return str(trial.params[key]) if key in trial.params else "-"
 
 
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.6f}"
+def _number(value: float, otherwise: str = "-") -> str:
+    return otherwise if math.isnan(value) else f"{value:.6f}"
