@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from pipeline import experiment_queue, params, runs, search, stage, trial_table, trials
+from pipeline import experiment_queue, params, runs, search, stage, tracking, trial_table, trials
 from pipeline.gate import LOWER_IS_BETTER, Metric
 from pipeline.trials import Trial
 
@@ -42,7 +42,7 @@ def linked(committed: Trial, found: Sequence[Trial]) -> dict[str, str]:
     finished = [one for one in found if one.state == "success"]
     noted = runs.noted(finished)
     try:
-        known = runs.of_experiments(runs.client(), committed.rev)
+        known = runs.of_experiments(tracking.store(), committed.rev)
     except Exception as error:  # whatever a tracking server or its client raises, the experiments are there without it
         stage.warn(
             f"MLflow did not say which runs there are ({(str(error).splitlines() or [type(error).__name__])[0][:200]})."

@@ -4,7 +4,6 @@ A run is tagged with its experiment (``DVC_EXP_NAME``) by ``evaluate``. An exper
 another one each time: the same commit would no longer give the same bytes. So a git note holds it, beside the commit.
 """
 
-import os
 import subprocess
 from collections.abc import Iterable, Mapping
 
@@ -16,22 +15,6 @@ from pipeline.trials import Trial
 NOTES = "mlflow"  # `git log --notes=mlflow -1 COMMIT` shows them
 NOTE = "mlflow run "
 MOST_RUNS = 10_000  # of one commit
-
-
-def client() -> MlflowClient:
-    """The store of the runs, ready before experiments log to it: two that make it ready at once would fail.
-
-    Raises whatever MLflow raises where it cannot be reached.
-    """
-    for name, value in tracking.PATIENCE.items():
-        os.environ.setdefault(name, value)
-    root = tracking.repository()
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
-    found = MlflowClient(uri)
-    if found.get_experiment_by_name(tracking.EXPERIMENT) is None:
-        place = (root / "mlruns").as_uri() if uri.startswith("sqlite") else None
-        found.create_experiment(tracking.EXPERIMENT, artifact_location=place)
-    return found
 
 
 def of_experiments(store: MlflowClient, baseline: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, get_args
 
-from pipeline import compose, experiment_queue, experiments, grid, params, runs, search, stage, trials
+from pipeline import compose, experiment_queue, experiments, grid, params, search, stage, tracking, trials
 from pipeline.errors import OntimeError
 from pipeline.gate import Metric
 from pipeline.grid import Point
@@ -122,7 +122,7 @@ def _search(asked: argparse.Namespace) -> Search:
 
 def _ready_mlflow() -> None:
     try:
-        runs.client()
+        tracking.store()
     except Exception as error:  # whatever MLflow raises, experiments run without it
         stage.warn(f"MLflow cannot be reached ({(str(error).splitlines() or [type(error).__name__])[0][:200]}).")
 

@@ -12,6 +12,7 @@ import mlflow
 import numpy as np
 import onnx
 import yaml
+from mlflow import MlflowClient
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 
@@ -39,6 +40,15 @@ def connect() -> str:
     return uri
 
 
+def store() -> MlflowClient:
+    """The store of the runs, its experiment ready: two runs that make it at once would fail. Raises what MLflow raises."""
+    uri, found = connect(), MlflowClient()
+    if found.get_experiment_by_name(EXPERIMENT) is None:
+        place = (repository() / "mlruns").as_uri() if uri.startswith("sqlite") else None
+        found.create_experiment(EXPERIMENT, artifact_location=place)
+    return found
+
+
 def log_results(settings: Params, about: Mapping[str, Any]) -> str:
     """Logs what stands in data/ as one run and gives its id; raises whatever MLflow raises."""
     requirements = [f"{package}=={about['versions'][package]}" for package in ("onnx", "onnxruntime", "numpy")]
@@ -62,8 +72,8 @@ def log(
     requirements: list[str],
 ) -> str:
     """Logs one run and gives its id; raises whatever MLflow raises. An experiment that DVC runs elsewhere logs here too."""
-    connect()
-    _choose_experiment(repository())
+    store()
+    mlflow.set_experiment(EXPERIMENT)
     of_model = {MODEL_TAG: sha256(graph.parent / model_directory.ABOUT)}
     with mlflow.start_run(run_name=os.environ.get("DVC_EXP_NAME"), tags=tags() | of_model) as run:
         mlflow.log_params({key: str(value)[:MOST_PARAMETER_CHARACTERS] for key, value in parameters.items()})
@@ -126,13 +136,6 @@ def _specs(values: Any) -> Schema:
 
 def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
     return tuple(dim.dim_value or -1 for dim in value.type.tensor_type.shape.dim)
-
-
-def _choose_experiment(root: Path) -> None:
-    """Takes the experiment, made with its artefacts in the repository where the store is a local database."""
-    if mlflow.get_experiment_by_name(EXPERIMENT) is None and mlflow.get_tracking_uri().startswith("sqlite"):
-        mlflow.create_experiment(EXPERIMENT, artifact_location=(root / "mlruns").as_uri())
-    mlflow.set_experiment(EXPERIMENT)
 
 
 def _git(*words: str) -> str:
