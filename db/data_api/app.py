@@ -18,14 +18,13 @@ from data_api import openapi
 from data_api.edge import Edge
 from data_api.errors import ContentDiffers, DatabaseAway, LastAdmin, NameTaken, SettingsInvalid, StatementTooLong
 from data_api.logs import LOGGER, configure
-from data_api.problems import invalid, problem, refused
+from data_api.problems import MOST_FAULTS, FieldFault, invalid, problem, refused
 from data_api.routes import allowed, router
 from data_api.service import Service
 from data_api.settings import Settings
 
 DESCRIPTION = "Keeps predictions and what came true of them, and says how well the models do."
 STATUSES: dict[type[Exception], int] = {
-    ContentDiffers: 409,
     NameTaken: 409,
     LastAdmin: 409,
     StatementTooLong: 422,
@@ -52,6 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.openapi = cache(partial(openapi.document, app, settings.max_rows))  # type: ignore[method-assign]
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(ContentDiffers, _differing)
     for error, status in STATUSES.items():
         app.add_exception_handler(error, partial(_said, status))
     app.add_middleware(Edge, service.metrics, settings)
@@ -119,5 +119,19 @@ async def _invalid(_request: Request, error: Any) -> Response:
 
 
 async def _said(status: int, _request: Request, error: Exception) -> Response:
+    return problem(status, _sentence(error))
+
+
+async def _differing(_request: Request, error: Any) -> Response:
+    """Names each field by its place, as a 422 does: whoever sent many rows can take out those that are refused."""
+    faults = [
+        FieldFault(field=f"{place}{name}", wanted=f"what is recorded of {recorded}", got="something else")
+        for place, recorded, fields in error.differing[:MOST_FAULTS]
+        for name in fields
+    ]
+    return problem(409, _sentence(error), faults)
+
+
+def _sentence(error: Exception) -> str:
     text = str(error)
-    return problem(status, f"{text[:1].upper()}{text[1:]}")
+    return f"{text[:1].upper()}{text[1:]}"

@@ -72,28 +72,31 @@ def _sqlite(url: str, pool_size: int) -> Engine:
 def transaction(engine: Engine, reads: bool = False) -> Iterator[Session]:
     """A session that commits when the block ends, and rolls back where it fails; one that reads sees a single moment.
 
-    Raises DatabaseAway where the database does not answer, StatementTooLong where it gave up.
+    Raises DatabaseAway where the database does not answer, StatementTooLong where it gave up a question.
     """
     try:
         options = (SNAPSHOT if engine.dialect.name == "postgresql" else {"reads": True}) if reads else {}
         with Session(engine.execution_options(**options), expire_on_commit=False) as session, session.begin():
             yield session
     except (DBAPIError, PoolTimeout) as error:
-        raise meaning(error) from error
+        raise meaning(error, reads) from error
 
 
-def meaning(error: DBAPIError | PoolTimeout) -> Exception:
-    """What a failure of the database means: DatabaseAway, StatementTooLong, or itself."""
+def meaning(error: DBAPIError | PoolTimeout, reads: bool = False) -> Exception:
+    """What a failure of the database means: DatabaseAway, StatementTooLong, or itself.
+
+    Whoever asked too much can ask for less. Whoever writes is not at fault where others are in the way, and comes again.
+    """
     if isinstance(error, PoolTimeout):
         return DatabaseAway("all connections to the database are in use")
     state = getattr(error.orig, "sqlstate", None)
-    if state == CANCELLED:
+    if state == CANCELLED and reads:
         return StatementTooLong(
             "The question took longer than STATEMENT_SECONDS allows. Ask for a shorter time, or for fewer rows at once."
         )
     if (
         error.connection_invalidated
-        or state in PASSING | IN_TRANSITION
+        or state in PASSING | IN_TRANSITION | {CANCELLED}
         or isinstance(error, OperationalError | InterfaceError)
     ):
         lines = str(error.orig).splitlines() or [type(error.orig).__name__]

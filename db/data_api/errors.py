@@ -1,5 +1,7 @@
 """What can be wrong with the service itself: each error says what was wanted, what was found, what to do."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 
@@ -31,13 +33,22 @@ class LastAdmin(DataApiError):
     """Without this user nobody could manage users and keys."""
 
 
-class ContentDiffers(DataApiError):
-    """An id is recorded with other content; ``ids`` names the first of them, each with the fields that differ."""
+class Difference(NamedTuple):
+    """An id that is recorded with other content: where the request has it (``predictions.3.``), and the fields."""
 
-    def __init__(self, what: str, differing: dict[UUID, list[str]]) -> None:
-        first, fields = next(iter(differing.items()))
+    place: str
+    recorded: UUID
+    fields: list[str]
+
+
+class ContentDiffers(DataApiError):
+    """Ids are recorded with other content; the sentence names the first of them, ``differing`` them all."""
+
+    def __init__(self, what: str, differing: Sequence[Difference]) -> None:
+        first = differing[0]
         more = f", and {len(differing) - 1} more" if len(differing) > 1 else ""
         super().__init__(
-            f"{what} {first} is recorded with another {', '.join(fields)}{more}. Nothing of this request was recorded."
+            f"{what} {first.recorded} is recorded with another {', '.join(first.fields)}{more}. "
+            "Nothing of this request was recorded."
         )
         self.differing = differing

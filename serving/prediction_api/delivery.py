@@ -1,10 +1,13 @@
 """Carries predictions from the outbox to the data service: in order, in parcels, again and again until they have arrived.
 
-The data service takes the same id twice as once, so that a parcel whose answer was lost is simply sent again.
+The data service takes the same id twice as once, so that a parcel whose answer was lost is simply sent again. A line is put
+aside only where the data service names it: whoever refuses without a word of what is wrong may have a fault of its own.
 """
 
 import asyncio
 import logging
+import re
+from collections.abc import Sequence
 
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
@@ -21,9 +24,9 @@ LAST_SECONDS = 5.0  # at shutdown; what is left waits on disk
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 SLOWEST_RETRY_SECONDS = 30
 AFTER_FAILURE_SECONDS = 1.0
-MOST_NEIGHBOURS = 5
 # What the data service says of the content of what was sent; anything else may pass, so it is tried again.
 ABOUT_CONTENT = {400, 409, 413, 422}
+ROW = re.compile(r"predictions\.(\d+)(?:\.|$)")  # a field of its problems, by the place in the parcel
 logger = logging.getLogger(LOGGER)
 
 
@@ -37,7 +40,6 @@ class Delivery:
         )
         self.failure: str | None = None
         self._most_lines = MOST_LINES
-        self._took_one = False  # whether the data service took anything since it last refused a line for good
 
     async def run(self) -> None:
         """Delivers for ever; waits a moment where nothing waits, and longer and longer where nobody takes it."""
@@ -65,28 +67,29 @@ class Delivery:
             await self._client.aclose()
 
     async def _deliver_next(self, again: bool = True) -> bool:
-        """One parcel; one that is refused is taken again by halves, until the refused line is alone and put aside."""
+        """One parcel, without the lines that the data service refuses by their place, which are put aside.
+
+        One that it refuses as a whole, as where it is too large, is taken again by halves.
+        """
         parcel = self._outbox.take(self._most_lines, MOST_BYTES)
         if parcel is None:
             return False
-        lines = parcel.lines
-        try:
-            if lines:
+        lines, refused, reasons = parcel.lines, [], []
+        while lines:
+            try:
                 await (self._until_it_arrives(lines) if again else self._post(lines))
-            self._metrics.delivered.inc(len(lines))
-            self._took_one = True
-        except ContentRefused as error:
-            if len(lines) > 1:
-                self._most_lines = len(lines) // 2
-                return True
-            if not (self._took_one or await self._takes_a_neighbour()):
-                raise DataServiceAway(f"it refuses whatever waits: {error}") from error
-            self._took_one = False
-            self._outbox.put_aside(lines)
-            self._metrics.refused.inc()
-            logger.error(
-                "the data service refuses a prediction, which is kept in refused.ndjson", extra={"reason": str(error)}
-            )
+                break
+            except ContentRefused as error:
+                rows = _rows(error.fields, len(lines))
+                if not rows:
+                    self._most_lines = len(parcel.lines) // 2
+                    return True
+                refused += [lines[row] for row in sorted(rows)]
+                lines = [line for row, line in enumerate(lines) if row not in rows]
+                reasons.append(str(error))
+        self._metrics.delivered.inc(len(lines))
+        if refused:
+            self._put_aside(refused, reasons[0])
         if parcel.damaged:
             logger.error("lines of the outbox are damaged and cannot be delivered", extra={"lines": parcel.damaged})
             self._metrics.refused.inc(parcel.damaged)
@@ -94,16 +97,11 @@ class Delivery:
         self._outbox.delivered(parcel.after)
         return True
 
-    async def _takes_a_neighbour(self) -> bool:
-        """Whether one of the next lines is taken; a service that refuses them all has a fault of its own."""
-        parcel = self._outbox.take(1 + MOST_NEIGHBOURS, MOST_BYTES)
-        for line in parcel.lines[1:] if parcel else []:
-            try:
-                await self._post([line])
-            except ContentRefused:
-                continue
-            return True
-        return False
+    def _put_aside(self, lines: Sequence[bytes], reason: str) -> None:
+        self._outbox.put_aside(lines)
+        self._metrics.refused.inc(len(lines))
+        extra = {"lines": len(lines), "reason": reason}
+        logger.error("the data service refuses predictions, which are kept in refused.ndjson", extra=extra)
 
     async def _until_it_arrives(self, lines: list[bytes]) -> None:
         attempts = AsyncRetrying(
@@ -115,7 +113,13 @@ class Delivery:
         self.failure = None
 
     async def _post(self, lines: list[bytes]) -> None:
-        await self.send("POST", ROUTE, b'{"predictions":[' + b",".join(lines) + b"]}")
+        """Sends lines once; a single one that is refused without a word of what is wrong is told as DataServiceAway."""
+        try:
+            await self.send("POST", ROUTE, b'{"predictions":[' + b",".join(lines) + b"]}")
+        except ContentRefused as error:
+            if len(lines) > 1 or _rows(error.fields, 1):
+                raise
+            raise DataServiceAway(f"it refuses whatever waits: {error}") from error
 
     async def send(self, method: str, path: str, content: bytes) -> None:
         """Sends a JSON object once; raises DataServiceAway or ContentRefused."""
@@ -126,7 +130,7 @@ class Delivery:
         if answer.is_success and answer.headers.get("content-type", "").startswith("application/json"):
             return
         said = f"{answer.status_code}: {answer.text[:500]}"
-        raise (ContentRefused if answer.status_code in ABOUT_CONTENT else DataServiceAway)(said)
+        raise ContentRefused(said, _fields(answer)) if answer.status_code in ABOUT_CONTENT else DataServiceAway(said)
 
     def _say(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
@@ -134,3 +138,17 @@ class Delivery:
         self._metrics.delivery_failures.inc()
         extra = {"reason": str(error), "attempt": state.attempt_number, "waiting": self._outbox.depth}
         logger.warning("the data service does not take predictions; they wait in the outbox", extra=extra)
+
+
+def _fields(answer: httpx.Response) -> list[str]:
+    """The fields that a problem (RFC 9457) of the data service names."""
+    try:
+        return [str(fault["field"]) for fault in answer.json()["errors"]]
+    except (ValueError, LookupError, TypeError):
+        return []
+
+
+def _rows(fields: Sequence[str], count: int) -> set[int]:
+    """The places of the lines that fields belong to."""
+    found = {int(place[1]) for field in fields if (place := ROW.match(field))}
+    return {row for row in found if row < count}

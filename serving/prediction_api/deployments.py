@@ -131,13 +131,16 @@ class Deployments:
             self._log_once("away", logging.WARNING, "the data service is not told of deployments, which wait", reason)
 
     async def _send_waiting(self, send: Send) -> None:
-        """Sends each file, the newest first; one that is refused is tried again while it lives, and put aside after."""
+        """Sends each file, the newest first; one that is refused is tried again while it lives.
+
+        After its end it is put aside, where the data service says what is wrong with it.
+        """
         for path, deployment in await self._on_disk(self._waiting):
             try:
                 await send("PUT", f"/deployments/{_id(path)}", DEPLOYMENT.dump_json(deployment))
             except ContentRefused as error:
                 self._log_once(path, logging.ERROR, "the data service refuses a deployment", str(error))
-                if deployment.ended:
+                if deployment.ended and error.fields:
                     await self._on_disk(self._put_aside, path, "refused")
             else:
                 self._told.discard(path)

@@ -1,5 +1,7 @@
 """What can be wrong with a model, a setting or a file: each error says what was wanted, what was found, what to do."""
 
+from collections.abc import Sequence
+
 
 class PredictionApiError(Exception):
     """One sentence for a person; a start or a command ends with it, without a traceback."""
@@ -30,7 +32,11 @@ class DataServiceAway(PredictionApiError):
 
 
 class ContentRefused(PredictionApiError):
-    """The data service refuses the content of what was sent."""
+    """The data service refuses the content of what was sent; ``fields`` names what it finds wrong, where it says so."""
+
+    def __init__(self, said: str, fields: Sequence[str] = ()) -> None:
+        super().__init__(said)
+        self.fields = fields
 
 
 class TableUnreadable(PredictionApiError):

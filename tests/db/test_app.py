@@ -8,7 +8,7 @@ import time
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
-from data_api.database import transaction
+from data_api.database import engine_of, transaction
 from data_api.logs import configure
 from db.postgresql_server import PostgresqlServer
 
@@ -173,6 +173,18 @@ def test_a_question_that_takes_too_long_is_given_up(make_client, postgresql_url,
 
     assert status == 422
     assert "STATEMENT_SECONDS" in detail
+
+
+def test_a_write_that_waits_too_long_for_others_is_told_to_come_back(make_client, postgresql_url, as_service, prediction):
+    client = make_client(database_url=postgresql_url, statement_seconds=0.3)
+    content = {"json": {"predictions": [prediction()]}, "headers": as_service}
+    with transaction(engine_of(postgresql_url)) as session:
+        session.execute(text("LOCK TABLE predictions IN EXCLUSIVE MODE"))
+        answer = client.post("/predictions", **content)
+
+    assert refusal(answer)[0] == 503
+    assert answer.headers["retry-after"] == "2"
+    assert client.post("/predictions", **content).status_code == 201
 
 
 def test_logs_are_lines_of_json(make_client, capsys):

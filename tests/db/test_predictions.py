@@ -84,6 +84,7 @@ def test_the_same_id_with_other_content_is_refused_by_name_and_nothing_is_record
 
     assert answer.status_code == 409
     assert answer.json()["detail"].startswith(f"Prediction {known['prediction_id']} is recorded with another {field}.")
+    assert [fault["field"] for fault in answer.json()["errors"]] == [f"predictions.1.{field}"]
     assert ids(get()["predictions"]) == ids([known])
     assert written(client) == 1
 

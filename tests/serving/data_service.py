@@ -18,6 +18,7 @@ class DataService:
 
     def __init__(self) -> None:
         self.answer: Callable[[list[Prediction]], int] = lambda predictions: RECORDED
+        self.faults: Callable[[Any], list[str]] = lambda content: []  # the fields that a refusal names
         self.answer_deployment: Callable[[Deployment], int] = lambda deployment: STORED
         self.copies: dict[str, list[Prediction]] = {}
         self.deployments: dict[str, list[Deployment]] = {}  # all that was said of each
@@ -111,22 +112,23 @@ def _handler(service: DataService) -> type[BaseHTTPRequestHandler]:
                 super().handle()
 
         def do_POST(self) -> None:
-            self.respond(lambda headers, path, body: service.take(headers, path, body["predictions"]))
+            self.respond(service.take, lambda body: body["predictions"])
 
         def do_PUT(self) -> None:
-            self.respond(service.put)
+            self.respond(service.put, lambda body: body)
 
-        def respond(self, recorded: Callable[[dict[str, str], str, Any], int]) -> None:
+        def respond(self, recorded: Callable[[dict[str, str], str, Any], int], content_of: Callable[[Any], Any]) -> None:
             content = self.rfile.read(int(self.headers["content-length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
             try:
-                body = json.loads(content)
+                body = content_of(json.loads(content))
             except ValueError:
                 return self.close_connection_now()  # the sender died in the middle
             answer = recorded(headers, self.path, body)
             if answer in {LOST, SILENT}:
                 return self.close_connection_now()
-            text = b'{"detail":"as the test wants it"}'
+            errors = [{"field": field} for field in (service.faults(body) if answer >= 400 else [])]
+            text = json.dumps({"detail": "as the test wants it", "errors": errors}).encode()
             self.send_response(answer)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(text)))

@@ -19,6 +19,7 @@ from prediction_api.app import create_app
 from serving.data_service import LOST, RECORDED, SILENT, DataService
 
 POISON = 13.0  # the distance of a record that the data service refuses
+MOST_FAULTS = 20  # that one answer of the data service names
 
 
 @pytest.fixture
@@ -85,6 +86,12 @@ def distances_of(predictions: list[dict[str, Any]]) -> list[float]:
 def poisoned(status: int, meanwhile: int = RECORDED) -> Callable[[list[dict[str, Any]]], int]:
     """Refuses whatever has a poisoned record in it."""
     return lambda predictions: status if POISON in distances_of(predictions) else meanwhile
+
+
+def places_of_the_poison(predictions: list[dict[str, Any]]) -> list[str]:
+    """The first fields that are wrong, as a problem of the data service names them."""
+    poison = [place for place, distance in enumerate(distances_of(predictions)) if distance == POISON]
+    return [f"predictions.{place}.features.distance" for place in poison[:MOST_FAULTS]]
 
 
 def aside(folder: Path) -> list[float]:
@@ -198,13 +205,13 @@ def test_a_refusal_that_may_pass_is_tried_again(open_service, data_service, reco
     assert metric(client, "prediction_api_outbox_refused_total") == 0
 
 
-@pytest.mark.parametrize("status", [400, 409, 413, 422])
-@pytest.mark.parametrize("at", [[0], [6], [19], [3, 4, 17], [0, 19]])
-def test_a_refused_prediction_is_put_aside_and_the_rest_arrives(
+@pytest.mark.parametrize("status", [409, 422])
+@pytest.mark.parametrize("at", [[0], [6], [99], [3, 4, 17], [0, 99], range(1, 91), range(100)])
+def test_refused_predictions_are_put_aside_and_the_rest_arrives(
     open_service, make_settings, data_service, record, status, at
 ):
-    data_service.answer = poisoned(status)
-    distances = [POISON if place in at else 100.0 + place for place in range(20)]
+    data_service.answer, data_service.faults = poisoned(status), places_of_the_poison
+    distances = [POISON if place in at else 100.0 + place for place in range(100)]
     data_service.stop()
     client = open_service()
     answers = predict(client, record, distances)
@@ -215,11 +222,42 @@ def test_a_refused_prediction_is_put_aside_and_the_rest_arrives(
     assert ids(data_service.recorded) == [one for place, one in enumerate(ids(answers)) if place not in at]
     assert aside(make_settings().outbox_dir) == [POISON] * len(at)
     assert metric(client, "prediction_api_outbox_refused_total") == len(at)
-    assert metric(client, "prediction_api_outbox_delivered_total") == 20 - len(at)
+    assert metric(client, "prediction_api_outbox_delivered_total") == 100 - len(at)
+
+
+@pytest.mark.parametrize("status", [400, 409, 413, 422])
+@pytest.mark.parametrize("fields", [[], ["predictions"], ["body"], ["predictions.99.time"], ["time"]])
+def test_a_refusal_that_names_no_prediction_puts_none_aside(
+    open_service, make_settings, data_service, record, status, fields
+):
+    data_service.answer, data_service.faults = poisoned(status), lambda _: fields
+    data_service.stop()
+    client = open_service()
+    answers = predict(client, record, [100.0, 200.0, POISON, 300.0])
+    data_service.start()
+
+    until(lambda: "refuses whatever waits" in outbox_of(client)["delivery"])
+    assert ids(data_service.recorded) == ids(answers)[:2]
+    data_service.answer = lambda _: RECORDED
+    until(lambda: outbox_of(client)["waiting"] == 0)
+
+    assert ids(data_service.recorded) == ids(answers)
+    assert not (make_settings().outbox_dir / "refused.ndjson").exists()
+
+
+def test_a_parcel_that_is_too_large_arrives_in_parts(open_service, data_service, record):
+    data_service.answer = lambda predictions: 413 if len(predictions) > 30 else RECORDED
+    client = open_service()
+    answers = predict(client, record, [100.0 + place for place in range(200)])
+
+    until(lambda: outbox_of(client)["waiting"] == 0)
+
+    assert ids(data_service.recorded) == ids(answers)
+    assert metric(client, "prediction_api_outbox_refused_total") == 0
 
 
 def test_a_prediction_is_put_aside_with_all_that_was_known(open_service, make_settings, data_service, record):
-    data_service.answer = poisoned(422)
+    data_service.answer, data_service.faults = poisoned(422), places_of_the_poison
     client = open_service()
     (answer, _) = predict(client, record, [POISON, 100.0])
 
@@ -246,8 +284,8 @@ def test_a_service_that_refuses_everything_gets_nothing_put_aside(open_service, 
 def test_a_refused_prediction_is_put_aside_once_though_the_service_goes_away_meanwhile(
     open_service, make_settings, data_service, record
 ):
-    away = iter([503, 503])
-    # the poison is alone in the end, and then the others are told to come back later
+    away, data_service.faults = iter([503, 503]), places_of_the_poison
+    # the poison is taken out, and then the others are told to come back later
     data_service.answer = lambda predictions: (
         422
         if POISON in distances_of(predictions)

@@ -244,9 +244,15 @@ def test_a_second_service_that_may_not_start_ends_no_deployment(make_server, dat
     assert len(data_service.deployments) == 1
 
 
-@pytest.mark.parametrize("answer", [SILENT, 503, 422], ids=["silent", "away", "refuses"])
-def test_predictions_and_a_stop_do_not_wait_for_who_takes_no_deployments(make_server, data_service, record, folder, answer):
-    data_service.answer_deployment = lambda deployment: answer
+@pytest.mark.parametrize(
+    ("answer", "fields"),
+    [(SILENT, []), (503, []), (422, []), (422, ["seen"]), (409, ["started"])],
+    ids=["silent", "away", "refuses without a word", "refuses a field", "knows another"],
+)
+def test_predictions_and_a_stop_do_not_wait_for_who_takes_no_deployments(
+    make_server, data_service, record, folder, answer, fields
+):
+    data_service.answer_deployment, data_service.faults = lambda deployment: answer, lambda content: fields
     server = make_server(DATA_API_URL=data_service.url)
     until(lambda: data_service.deployment_answers)
 
@@ -258,7 +264,7 @@ def test_predictions_and_a_stop_do_not_wait_for_who_takes_no_deployments(make_se
 
     assert len(data_service.recorded) == 1
     (left,) = folder.glob("deployment-*")
-    assert left.suffix == (".refused" if answer == 422 else ".json")
+    assert left.suffix == (".refused" if fields else ".json")
     assert json.loads(left.read_text())["ended"] is not None
 
 
@@ -398,7 +404,7 @@ def test_an_outage_is_logged_once_and_the_next_one_again(folder, served, told):
 
 
 def test_a_refused_deployment_is_logged_once_tried_while_it_lives_and_put_aside_after(folder, served, told):
-    receiver, models = Receiver(ContentRefused("422: as the test wants it")), [served(), served(1.0)]
+    receiver, models = Receiver(ContentRefused("422: as the test wants it", ["seen"])), [served(), served(1.0)]
 
     async def story():
         deployments = Deployments(folder, "here", receiver.send, heartbeat_seconds=BEAT)

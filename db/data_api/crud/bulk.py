@@ -11,6 +11,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
+from data_api.errors import Difference
 from data_api.models import Base
 
 Row = dict[str, Any]
@@ -34,14 +35,14 @@ def insert(session: Session, model: type[Base], rows: Sequence[Row]) -> int:
 
 
 def differing(
-    rows: Iterable[Row], stored: Mapping[UUID, Row], compared: Callable[[Row], Iterable[str]]
-) -> dict[UUID, list[str]]:
-    """The ids whose stored row is unlike theirs, with the names of the fields that differ."""
-    found = {}
-    for row in rows:
+    model: type[Base], rows: Iterable[Row], stored: Mapping[UUID, Row], compared: Callable[[Row], Iterable[str]]
+) -> list[Difference]:
+    """The rows that are unlike the stored one of their id, by their places in the request."""
+    found = []
+    for place, row in enumerate(rows):
         kept = stored[row["prediction_id"]]
         if fields := [name for name in compared(row) if row[name] != kept[name]]:
-            found[row["prediction_id"]] = fields
+            found.append(Difference(f"{model.__tablename__}.{place}.", row["prediction_id"], fields))
     return found
 
 

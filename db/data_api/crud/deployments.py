@@ -10,7 +10,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from data_api.errors import ContentDiffers
+from data_api.errors import ContentDiffers, Difference
 from data_api.ids import EPOCH
 from data_api.models import Deployment
 
@@ -40,7 +40,7 @@ def put(session: Session, deployment_id: UUID, content: dict[str, Any]) -> tuple
     ).all()
     stored = session.scalars(select(Deployment).where(Deployment.deployment_id == deployment_id).with_for_update()).one()
     if fields := [name for name, value in content.items() if name not in MOVING and getattr(stored, name) != value]:
-        raise ContentDiffers("deployment", {deployment_id: fields})
+        raise ContentDiffers("deployment", [Difference("", deployment_id, fields)])
     stored.seen = max(stored.seen, content["seen"])
     if content["ended"] is not None:
         stored.ended = max(stored.ended or content["ended"], content["ended"])

@@ -22,6 +22,10 @@ def record(session: Session, rows: Sequence[bulk.Row], now: datetime) -> int:
     if new < len(rows):
         asked = select(Outcome.prediction_id, Outcome.outcome, Outcome.time).where(Outcome.prediction_id.in_(ids))
         stored = {row["prediction_id"]: dict(row) for row in session.execute(asked).mappings()}
-        if different := bulk.differing(rows, stored, lambda row: ("outcome", "time") if row["time"] else ("outcome",)):
+        if different := bulk.differing(Outcome, rows, stored, _compared):
             raise ContentDiffers("the outcome of", different)
     return new
+
+
+def _compared(row: bulk.Row) -> tuple[str, ...]:
+    return ("outcome", "time") if row["time"] else ("outcome",)

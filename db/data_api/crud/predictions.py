@@ -36,7 +36,7 @@ def record(session: Session, rows: Sequence[bulk.Row], now: datetime) -> int:
             Prediction.prediction_id.in_([row["prediction_id"] for row in rows])
         )
         stored = {row["prediction_id"]: dict(row) for row in session.execute(asked).mappings()}
-        if different := bulk.differing(rows, stored, lambda _: COLUMNS):
+        if different := bulk.differing(Prediction, rows, stored, lambda _: COLUMNS):
             raise ContentDiffers("prediction", different)
     return new
 
