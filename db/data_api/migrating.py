@@ -16,6 +16,7 @@ from data_api.errors import DatabaseForeign
 from data_api.models import Base
 
 FOLDER = Path(__file__).parent / "migrations"
+LOCK = 7_241_001  # any number that nobody else locks in this database
 
 
 def upgrade(engine: Engine) -> None:
@@ -24,13 +25,20 @@ def upgrade(engine: Engine) -> None:
     config.set_main_option("script_location", str(FOLDER))
     try:
         with engine.connect() as connection:
+            hold(connection)
             _refuse_foreign(connection)
-            connection.rollback()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             connection.commit()
     except (DBAPIError, PoolTimeout) as error:
         raise meaning(error) from error
+
+
+def hold(connection: Connection) -> None:
+    """Waits until nobody else migrates, and for as long as it takes; on SQLite the transaction itself does."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
 
 
 def revision(connection: Connection) -> str | None:

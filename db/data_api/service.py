@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import QueuePool
 
 from data_api import first, migrating
-from data_api.crud import api_keys, performance
+from data_api.crud import api_keys, months, performance
 from data_api.database import engine_of, transaction
 from data_api.errors import DataApiError, DatabaseAway, DatabaseForeign
 from data_api.keys import KeyUses
@@ -23,6 +23,7 @@ from data_api.tokens import Tokens
 
 AGAIN_SECONDS = 1.0
 USES_SECONDS = 30.0
+MONTHS_SECONDS = 3600.0
 LIVE_BINS = 15
 logger = logging.getLogger(LOGGER)
 
@@ -54,7 +55,8 @@ class Service:
             return
         with suppress(DatabaseAway):
             await self._prepare_once()
-        self._tasks = [asyncio.create_task(work) for work in (self._prepare(), self._write_uses(), self._refresh_live())]
+        works = (self._prepare(), self._write_uses(), self._refresh_live(), self._make_months())
+        self._tasks = [asyncio.create_task(work) for work in works]
 
     async def close(self) -> None:
         """Ends the tasks, writes what is left, and closes all connections."""
@@ -101,6 +103,9 @@ class Service:
     async def _refresh_live(self) -> None:
         await self._again_and_again(self.settings.live_refresh_seconds, self.refresh_live, "live scores are not worked out")
 
+    async def _make_months(self) -> None:
+        await self._again_and_again(MONTHS_SECONDS, self.make_months, "the next month is not made yet")
+
     async def _again_and_again(self, seconds: float, work: Callable[[], None], failed: str) -> None:
         failing = False
         while True:
@@ -125,6 +130,11 @@ class Service:
             except BaseException:
                 self.uses.put_back(uses)
                 raise
+
+    def make_months(self) -> None:
+        """Makes the partitions of this month and the next one."""
+        with transaction(self.engine) as session:
+            months.make_ahead(session, datetime.now(UTC))
 
     def refresh_live(self) -> None:
         """Works out the scores of the live window, for /metrics."""

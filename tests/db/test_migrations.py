@@ -2,13 +2,18 @@
 
 import os
 import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
-from sqlalchemy import inspect, select, text
+from sqlalchemy import event, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
+from data_api import migrating
+from data_api.crud import months
 from data_api.database import engine_of, transaction
 from data_api.ids import first_at, time_of
 from data_api.models import Base, Role, User
@@ -37,6 +42,14 @@ def anna():
 
 def test_the_migrations_make_what_the_models_say(url):
     alembic(url, "upgrade", "head")
+
+    assert "No new upgrade operations detected" in alembic(url, "check")
+
+
+def test_check_looks_at_no_month(url, engine):
+    alembic(url, "upgrade", "head")
+    with transaction(engine) as session:
+        months.make_ahead(session, NOW)
 
     assert "No new upgrade operations detected" in alembic(url, "check")
 
@@ -77,6 +90,44 @@ def test_replicas_that_start_together_migrate_once(url, engine):
 
     assert [process.returncode for process in started] == [0] * 4, "\n".join(told)
     assert set(inspect(engine).get_table_names()) == {"alembic_version", *Base.metadata.tables}
+
+
+def test_a_replica_waits_for_another_that_migrates_longer_than_a_statement_may_take(postgresql_url):
+    engine = engine_of(postgresql_url, statement_seconds=0.3)
+    with engine.connect() as other, ThreadPoolExecutor(1) as replica:
+        migrating.hold(other)
+        waiting = replica.submit(migrating.upgrade, engine)
+        time.sleep(1)
+        other.rollback()
+        waiting.result()
+
+    assert set(inspect(engine).get_table_names()) == {"alembic_version", *Base.metadata.tables}
+    engine.dispose()
+
+
+def test_services_that_start_together_on_an_empty_database_take_none_for_foreign(url, engine):
+    code = "import sys; from data_api import database, migrating; migrating.upgrade(database.engine_of(sys.argv[1]))"
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, url], env={**os.environ, "PYTHONPATH": "db"}, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(4)
+    ]
+    told = [process.communicate(timeout=60)[1] for process in started]
+
+    assert [process.returncode for process in started] == [0] * 4, "\n".join(told)
+    assert set(inspect(engine).get_table_names()) == {"alembic_version", *Base.metadata.tables}
+
+
+def test_whether_a_database_is_foreign_is_looked_at_once_the_others_have_migrated(postgresql_url):
+    """Otherwise the tables of a replica that has just committed look like those of another program."""
+    engine = engine_of(postgresql_url)
+    told = []
+    event.listen(engine, "before_cursor_execute", lambda *given: told.append(given[2]))
+    migrating.upgrade(engine)
+    engine.dispose()
+
+    assert "pg_advisory_xact_lock" in told[1]
 
 
 def test_a_transaction_that_fails_leaves_nothing(url, engine):

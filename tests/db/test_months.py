@@ -1,14 +1,17 @@
 """Months: partitions on PostgreSQL, made when first needed; a month that nobody needs goes at once, on both databases."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, inspect, select, text
+from sqlalchemy import event, func, inspect, select, text
 
 from data_api.crud import months
+from data_api.crud.months import TABLES
 from data_api.database import engine_of, transaction
+from data_api.errors import DatabaseAway
 from data_api.ids import first_at
 from data_api.migrating import upgrade
 from data_api.models import Outcome, Prediction
@@ -76,6 +79,77 @@ def test_postgresql_has_a_partition_for_each_month_and_year(on_postgresql):
 
     tables = {name for name in inspect(on_postgresql).get_table_names() if name.startswith("predictions_")}
     assert tables == {"predictions_2025_12", "predictions_2026_01", "predictions_2026_06"}
+
+
+def partitions(engine):
+    return {name for name in inspect(engine).get_table_names() if name.startswith(("predictions_", "outcomes_"))}
+
+
+def test_a_month_is_made_while_a_backup_reads_and_an_insert_is_open(on_postgresql, make_client, as_service, prediction):
+    client = make_client(database_url=on_postgresql.url.render_as_string(hide_password=False), statement_seconds=2)
+    with on_postgresql.connect() as backup, on_postgresql.connect() as insert:
+        backup.execute(text("LOCK TABLE predictions, outcomes IN ACCESS SHARE MODE"))  # as pg_dump does
+        old = prediction(prediction_id=str(UUID(int=first_at(JUNE).int | 7 << 76 | 2 << 62)), time=JUNE.isoformat())
+        insert.execute(text("LOCK TABLE predictions IN ROW EXCLUSIVE MODE"))
+        answer = client.post("/predictions", json={"predictions": [old]}, headers=as_service)
+
+    assert answer.status_code == 201, answer.text
+    assert "predictions_2026_06" in partitions(on_postgresql)
+
+
+def test_a_month_that_cannot_be_made_now_is_told_as_a_database_that_is_away(on_postgresql, monkeypatch):
+    monkeypatch.setattr(months, "PATIENCE", "100ms")
+    with on_postgresql.connect() as other:
+        other.execute(text("LOCK TABLE predictions IN SHARE UPDATE EXCLUSIVE MODE"))
+        with pytest.raises(DatabaseAway, match="lock timeout"), transaction(on_postgresql) as session:
+            months.ensure(session, Prediction, [first_at(JUNE)])
+
+
+def test_a_month_has_the_indexes_of_its_table(on_postgresql):
+    with transaction(on_postgresql) as session:
+        months.ensure(session, Prediction, [first_at(JUNE)])
+        asked = (
+            "SELECT relkind FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent::regclass::text ~ 'predictions'"
+        )
+        assert sorted(session.execute(text(asked)).scalars()) == ["i", "i", "i", "r"]
+        assert session.scalar(text("SHOW lock_timeout")) == "0"
+
+
+def test_this_month_and_the_next_are_there_before_anybody_needs_them(on_postgresql, make_client):
+    client = make_client(database_url=on_postgresql.url.render_as_string(hide_password=False))
+    client.app.state.service.make_months()
+    with transaction(on_postgresql) as session:
+        months.make_ahead(session, datetime(2030, 12, 31, tzinfo=UTC))
+
+    now = datetime.now(UTC)
+    assert f"predictions_{now:%Y_%m}" in partitions(on_postgresql)
+    assert {f"{table}_{month}" for table in ("predictions", "outcomes") for month in ("2030_12", "2031_01")} <= partitions(
+        on_postgresql
+    )
+
+
+def test_the_next_month_is_made_beside_the_requests(make_client, postgresql_url):
+    client = make_client(database_url=postgresql_url)
+    engine = client.app.state.service.engine
+    end = time.monotonic() + 10
+    while len(partitions(engine)) < 4:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_dropping_a_month_counts_before_anybody_has_to_wait(on_postgresql):
+    """Both tables go in one statement, the last of the transaction."""
+    with transaction(on_postgresql) as session:
+        for table in TABLES:
+            months.ensure(session, table, [first_at(JUNE)])
+    told = []
+    event.listen(on_postgresql, "before_cursor_execute", lambda *given: told.append(given[2]))
+    with transaction(on_postgresql) as session:
+        months.drop(session, JUNE)
+
+    assert ["count" in statement for statement in told] == [True, True, False, False]
+    assert told[-1] == "DROP TABLE IF EXISTS predictions_2026_06, outcomes_2026_06"
+    assert partitions(on_postgresql) == set()
 
 
 def test_a_question_about_a_day_looks_into_its_month_alone(on_postgresql):

@@ -8,9 +8,9 @@ from alembic import context
 from sqlalchemy import Connection
 
 from data_api.database import engine_of
+from data_api.migrating import hold
 from data_api.models import Base
 
-LOCK = 7_241_001  # any number that nobody else locks in this database
 PARTITION = re.compile(r"(predictions|outcomes)_\d{4}_\d{2}")
 DEFAULT_URL = "sqlite:///db/ontime.db"
 
@@ -31,8 +31,7 @@ def run(connection: Connection) -> None:
         transactional_ddl=True,  # for SQLite, whose transactions hold DDL too once they begin as they should
     )
     with context.begin_transaction():
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+        hold(connection)
         context.run_migrations()
 
 
