@@ -13,6 +13,9 @@ from sqlalchemy.orm import Session
 
 from data_api.errors import DatabaseAway, StatementTooLong
 
+# A host that vanishes says nothing. Its connections count as dead within about ten seconds, not after a quarter of an hour:
+# whether we wait for an answer (the first three) or it should have taken what we sent (the last).
+LIVELINESS = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
 CONNECT_SECONDS, POOL_SECONDS, BUSY_SECONDS = 3, 5, 30
 # What PostgreSQL says when it cannot write now, though it answers: it recovers, or has become a replica.
 PASSING = {"25006", "57P01", "57P02", "57P03", "40001", "40P01"}
@@ -41,7 +44,12 @@ def engine_of(url: str, pool_size: int = 10, statement_seconds: float = 30.0) ->
         pool_timeout=POOL_SECONDS,
         pool_pre_ping=True,
         **SHARED,
-        connect_args={"connect_timeout": CONNECT_SECONDS, "options": options, "application_name": "data_api"},
+        connect_args={
+            "connect_timeout": CONNECT_SECONDS,
+            "options": options,
+            "application_name": "data_api",
+            **LIVELINESS,
+        },
     )
 
 

