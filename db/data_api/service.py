@@ -12,7 +12,7 @@ from sqlalchemy import QueuePool
 from data_api import first, migrating
 from data_api.crud import api_keys, months, performance
 from data_api.database import engine_of, transaction
-from data_api.errors import DataApiError, DatabaseAway, DatabaseForeign
+from data_api.errors import DataApiError, DatabaseAway, DatabaseForeign, SettingsInvalid
 from data_api.keys import KeyUses
 from data_api.logins import Logins
 from data_api.logs import LOGGER
@@ -37,7 +37,7 @@ class Service:
         self.passwords, self.uses, self.logins = Passwords(), KeyUses(), Logins(settings.login_attempts)
         self.tokens = Tokens(settings.secret("jwt_secret") or "", timedelta(minutes=settings.token_minutes))
         self.failure: str | None = "the database is not looked at yet"
-        self.fatal: DatabaseForeign | None = None
+        self.fatal: DataApiError | None = None
         self.stop: Callable[[], None] = lambda: None
         self._tasks: list[asyncio.Task[None]] = []
         pool = self.engine.pool
@@ -47,9 +47,9 @@ class Service:
         self.metrics.watch("data_api_ready", "1 while the database is at the schema of this version", self._ready)
 
     async def open(self) -> None:
-        """Prepares the database; where it is away, goes on trying beside the requests. Raises DatabaseForeign.
+        """Prepares the database; where it is away, goes on trying beside the requests.
 
-        A second time changes nothing.
+        A second time changes nothing. Raises DatabaseForeign, or SettingsInvalid where the database wants other settings.
         """
         if self._tasks:
             return
@@ -85,7 +85,7 @@ class Service:
                 await self._prepare_once()
             except DatabaseAway:
                 continue
-            except DatabaseForeign as error:
+            except (DatabaseForeign, SettingsInvalid) as error:
                 self.fatal = error
                 self.stop()
                 return

@@ -95,7 +95,7 @@ def check(settings: Settings) -> None:
         )
     if settings.environment == "development":
         return
-    faults = []
+    faults, missing = [], []
     for name, shortest in (
         ("jwt_secret", SHORTEST_SECRET),
         ("first_admin_password", SHORTEST_PASSWORD),
@@ -103,12 +103,14 @@ def check(settings: Settings) -> None:
     ):
         secret = settings.secret(name)
         if secret is None:
-            if name == "jwt_secret":
-                faults.append("JWT_SECRET is not set")
+            missing.append(name.upper())
         elif secret == DEVELOPMENT[name]:
             faults.append(f"{name.upper()} is the default of development")
         elif len(secret) < shortest:
             faults.append(f"{name.upper()} has {len(secret)} characters, and should have {shortest} or more")
+    if "JWT_SECRET" in missing:
+        others = f", nor {' and '.join(missing[1:])}, which an empty database wants" if missing[1:] else ""
+        faults.insert(0, f"JWT_SECRET is not set{others}")
     if faults:
         raise SettingsInvalid(
             f"ENVIRONMENT={settings.environment} wants secrets of its own: {'; '.join(faults)}. "

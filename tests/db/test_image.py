@@ -40,7 +40,14 @@ def container(image):
     """The container's name and its address, once it is healthy; read-only, without a capability, as a plain user."""
     name = f"ontime-test-{uuid.uuid4().hex[:8]}"
     confined = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true")
-    secrets = ("--env", f"JWT_SECRET={SECRET}", "--env", f"FIRST_ADMIN_PASSWORD={SECRET}")
+    secrets = (
+        "--env",
+        f"JWT_SECRET={SECRET}",
+        "--env",
+        f"FIRST_ADMIN_PASSWORD={SECRET}",
+        "--env",
+        f"FIRST_SERVICE_KEY={SECRET}",
+    )
     docker(
         "run", "--detach", "--name", name, *confined, *secrets, "--publish", "127.0.0.1::8001",
         "--volume", f"{name}:/database", "--health-interval", "1s", IMAGE,
@@ -91,7 +98,7 @@ def test_a_confined_container_keeps_its_database_through_a_kill_and_stops_when_t
         time.sleep(0.2)
 
     users = httpx.get(f"{address(container)}/users", headers=log_in(container)).json()["users"]
-    assert [user["name"] for user in users] == ["admin", "reader"]
+    assert [user["name"] for user in users] == ["admin", "prediction-service", "reader"]
     docker("stop", "--time", "10", container)
     assert docker("inspect", "--format", "{{.State.ExitCode}}", container) in ("0", "143")
 

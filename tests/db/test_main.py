@@ -104,8 +104,8 @@ def test_a_start_without_secrets_of_its_own_ends_with_a_sentence():
 
     assert status == 1
     assert told == (
-        "error: ENVIRONMENT=production wants secrets of its own: JWT_SECRET is not set. "
-        "`python -m data_api secret` makes one.\n"
+        "error: ENVIRONMENT=production wants secrets of its own: JWT_SECRET is not set, nor FIRST_ADMIN_PASSWORD and "
+        "FIRST_SERVICE_KEY, which an empty database wants. `python -m data_api secret` makes one.\n"
     )
 
 
@@ -119,7 +119,7 @@ def test_a_secret_is_long_enough_and_never_the_same():
 def test_a_database_is_migrated_without_serving(url):
     for _ in range(2):
         status, told, _ = run("migrate", DATABASE_URL=url)
-        assert (status, told.endswith("is at revision 0003\n")) == (0, True)
+        assert (status, told.endswith("is at revision 0004\n")) == (0, True)
 
 
 def test_a_database_that_does_not_answer_is_said_in_a_sentence():

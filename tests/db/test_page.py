@@ -1,9 +1,13 @@
 """db/README.md: a migration is made, and a database saved and restored, by the very commands that the page names."""
 
+import json
 import os
 import re
 import shutil
+import socket
 import subprocess
+import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -61,8 +65,31 @@ def test_a_migration_is_made_as_the_page_says(tmp_path, url):
 
     run("alembic", tmp_path, DATABASE_URL=url, PYTHONPATH=str(tmp_path / "db"))
 
-    (made,) = (tmp_path / "db/data_api/migrations/versions").glob("0004_*.py")
+    (made,) = (tmp_path / "db/data_api/migrations/versions").glob("0005_*.py")
     assert "city" in made.read_text()
+
+
+def test_a_reader_gets_a_key_as_the_page_says(tmp_path, make_settings):
+    if not shutil.which("curl"):
+        pytest.skip("there is no curl: how a reader gets a key was not tried")
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    settings = {"DATABASE_URL": make_settings().url, "DATA_API_PORT": str(port), "PYTHONPATH": "db"}
+    command = [sys.executable, "-m", "data_api"]
+    server = subprocess.Popen(command, env={**os.environ, **settings}, stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 30
+        while subprocess.run(["curl", "-sf", f"localhost:{port}/readyz"], capture_output=True, check=False).returncode:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        lines = "\n".join(line for line in LINES if "curl" in line).replace(":8001", f":{port}")
+        done = subprocess.run(["bash", "-c", lines], cwd=tmp_path, capture_output=True, text=True, check=True)
+        user, key = map(json.loads, re.findall(r"{.*?}", done.stdout))
+        shown = ["curl", "-s", "-H", f"X-API-Key: {key['key']}", f"localhost:{port}/me"]
+        assert json.loads(subprocess.run(shown, capture_output=True, check=True).stdout) == user
+    finally:
+        server.terminate()
+        server.wait(30)
 
 
 def test_a_sqlite_file_is_saved_and_restored_as_the_page_says(tmp_path):

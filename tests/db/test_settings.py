@@ -1,7 +1,9 @@
 """Settings and the first start: secrets of its own outside development, one admin once, and no database of others."""
 
 import asyncio
+import logging
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import text
@@ -12,6 +14,7 @@ from data_api.crud import api_keys, users
 from data_api.database import engine_of, transaction
 from data_api.errors import DatabaseForeign, SettingsInvalid
 from data_api.migrating import upgrade
+from data_api.models import Role
 from data_api.passwords import Passwords
 from data_api.settings import DEVELOPMENT, read
 
@@ -72,6 +75,14 @@ def test_every_faulty_variable_is_named():
 
 
 @pytest.fixture
+def told(caplog, monkeypatch):
+    """A function that counts the log records with a text in their message."""
+    caplog.set_level("INFO", "data_api")
+    monkeypatch.setattr(logging.getLogger("data_api"), "propagate", True)
+    return lambda text: sum(text in record.message for record in caplog.records)
+
+
+@pytest.fixture
 def log_in(make_client):
     """A function that starts the service anew on the same database, and logs in."""
 
@@ -92,12 +103,84 @@ def test_the_first_admin_is_made_once(log_in):
     assert log_in("another password", first_admin_password="another password", first_admin="other") == 401
 
 
-def test_without_a_password_there_is_no_admin_until_one_is_set(make_client, log_in):
-    secrets = PRODUCTION | {"first_admin_password": None}
-    client = make_client(**secrets)
-    assert client.get("/readyz").status_code == 200
+@pytest.mark.parametrize(
+    "missing", [["FIRST_ADMIN_PASSWORD"], ["FIRST_SERVICE_KEY"], ["FIRST_ADMIN_PASSWORD", "FIRST_SERVICE_KEY"]]
+)
+def test_an_empty_database_outside_development_wants_all_its_secrets(make_settings, log_in, missing):
+    with pytest.raises(SettingsInvalid, match=f"empty database wants {' and '.join(missing)}, so that"):
+        asyncio.run(open_and_close(make_settings(**PRODUCTION | {name.lower(): None for name in missing})))
 
     assert log_in(LONG, **PRODUCTION) == 200
+    later = PRODUCTION | {"first_admin_password": None, "first_service_key": None}
+    assert log_in(LONG, **later) == 200
+
+
+def test_a_start_without_any_secret_names_them_all():
+    with pytest.raises(
+        SettingsInvalid, match="JWT_SECRET is not set, nor FIRST_ADMIN_PASSWORD and FIRST_SERVICE_KEY, which"
+    ):
+        read(environment="production")
+
+
+def test_production_ends_the_key_and_the_password_of_development(make_client, log_in, as_service, told):
+    make_client()
+
+    client = make_client(**PRODUCTION)
+
+    assert client.get("/me", headers=as_service).status_code == 401
+    assert client.get("/me", headers={"x-api-key": LONG}).json()["role"] == "service"
+    assert log_in("development", **PRODUCTION) == 401
+    assert log_in(LONG, **PRODUCTION) == 200
+    assert told("the service key of development") == told("had the password of development") == 1
+
+
+def test_tokens_of_before_end_with_the_password_of_development(make_client):
+    secret = {"jwt_secret": LONG}
+    before = make_client(**secret).post("/token", data={"username": "admin", "password": "development"}).json()
+    client = make_client(**PRODUCTION)
+
+    assert client.get("/me", headers={"authorization": f"Bearer {before['access_token']}"}).status_code == 401
+
+
+def test_production_without_another_password_does_not_start_on_the_one_of_development(make_client, make_settings):
+    make_client()
+    with pytest.raises(SettingsInvalid, match=r"the admin 'admin' has it\. Set FIRST_ADMIN_PASSWORD, which becomes theirs"):
+        asyncio.run(open_and_close(make_settings(**PRODUCTION | {"first_admin_password": None})))
+
+
+def test_it_is_said_where_the_first_password_has_no_effect(make_client, told):
+    make_client(**PRODUCTION)
+    assert told("FIRST_ADMIN_PASSWORD makes no other") == 0
+    make_client(**PRODUCTION)
+    assert told("FIRST_ADMIN_PASSWORD makes no other") == 1
+
+
+def test_a_key_that_went_with_its_user_stays_away_and_another_one_comes(make_client, as_service, told):
+    client = make_client()
+    form = {"username": "admin", "password": "development"}
+    admin = {"authorization": f"Bearer {client.post('/token', data=form).json()['access_token']}"}
+    me = client.get("/me", headers=as_service).json()
+    assert client.delete(f"/users/{me['user_id']}", headers=admin).status_code == 204
+
+    assert make_client().get("/me", headers=as_service).status_code == 401
+    assert told("FIRST_SERVICE_KEY went with its user") == 1
+    client.post("/users", json={"name": "prediction-service", "role": "service"}, headers=admin)
+    assert make_client().get("/me", headers=as_service).status_code == 401
+
+    new = {"x-api-key": "y" * 40}
+    client = make_client(first_service_key="y" * 40)
+    assert client.get("/me", headers=new).json()["name"] == "prediction-service"
+    assert client.get("/me", headers=as_service).status_code == 401
+
+
+@pytest.mark.parametrize("key", ["y" * 40, DEVELOPMENT["first_service_key"]], ids=["new", "known"])
+def test_a_first_key_of_a_user_who_is_no_service_stops_the_start(make_client, engine, make_settings, key):
+    with transaction(engine) as session:
+        users.change(session, users.by_name(session, "prediction-service"), Role.ADMIN, None, datetime.now(UTC))
+
+    with pytest.raises(SettingsInvalid, match=r"'prediction-service' has the role admin\. Leave it empty"):
+        asyncio.run(open_and_close(make_settings(first_service_key=key)))
+    assert make_client().get("/readyz").status_code == 200
 
 
 def test_the_first_key_is_made_once_and_stays_revoked(make_client, engine, as_service):

@@ -28,6 +28,7 @@ FLOORS = (
         "models.predictions",
         "models.outcomes",
         "models.deployments",
+        "models.retired_keys",
         "database",
         "settings",
     },

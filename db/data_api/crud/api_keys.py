@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from data_api.errors import NameTaken
-from data_api.models import ApiKey, User
+from data_api.models import ApiKey, RetiredKey, User
+from data_api.models.base import Utc
 
 
 def by_id(session: Session, api_key_id: int) -> ApiKey | None:
@@ -62,6 +63,17 @@ def note_uses(session: Session, uses: Mapping[int, datetime]) -> None:
     for api_key_id, used in sorted(uses.items()):
         later = or_(ApiKey.last_used.is_(None), ApiKey.last_used < used)
         session.execute(update(ApiKey).where(ApiKey.api_key_id == api_key_id, later).values(last_used=used))
+
+
+def retire(session: Session, user_id: int, now: datetime) -> None:
+    """Remembers the keys of a user who is about to be removed, and the keys with them."""
+    theirs = select(ApiKey.digest, literal(now, Utc)).where(ApiKey.user_id == user_id)
+    session.execute(insert(RetiredKey).from_select(["digest", "retired"], theirs))
+
+
+def retired(session: Session, digest: str) -> bool:
+    """Whether a key went with its user."""
+    return session.get(RetiredKey, digest) is not None
 
 
 def _flush(session: Session, name: str) -> None:

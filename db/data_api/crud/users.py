@@ -26,9 +26,14 @@ def every(session: Session) -> Sequence[User]:
     return session.scalars(select(User).order_by(User.name)).all()
 
 
-def has_admin(session: Session) -> bool:
-    """Whether anybody is an admin."""
-    return session.scalars(select(User.user_id).where(User.role == Role.ADMIN).limit(1)).first() is not None
+def anybody(session: Session) -> bool:
+    """Whether there is a user at all."""
+    return session.scalars(select(User.user_id).limit(1)).first() is not None
+
+
+def admins(session: Session) -> Sequence[User]:
+    """All admins, in the order in which they were made."""
+    return session.scalars(select(User).where(User.role == Role.ADMIN).order_by(User.user_id)).all()
 
 
 def make(session: Session, name: str, role: Role, password_hash: str | None, now: datetime) -> User:

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from sqlalchemy.orm import Session
 
 from data_api.callers import AdminReads, AdminWrites, Anyone, Reads, Serving, Writes
-from data_api.crud import users
+from data_api.crud import api_keys, users
 from data_api.models import User
 from data_api.problems import Refusal
 from data_api.routes.answers import refusals
@@ -60,7 +60,9 @@ def change(user_id: UserId, changed: UserChange, service: Serving, session: Writ
 @router.delete("/users/{user_id}", status_code=204, summary="Remove a user", responses=refusals(401, 403, 404, 409, 422))
 def delete(user_id: UserId, session: Writes, caller: AdminWrites) -> None:
     """With their keys. The last admin cannot be removed (409)."""
-    users.delete(session, _found(session, user_id))
+    user = _found(session, user_id)
+    api_keys.retire(session, user.user_id, now())
+    users.delete(session, user)
 
 
 def _found(session: Session, user_id: int) -> User:
