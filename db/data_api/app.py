@@ -70,6 +70,8 @@ async def serve(settings: Settings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=bool(settings.forwarded_allow_ips),  # whoever may say from where a request comes may guess without end
+        forwarded_allow_ips=settings.forwarded_allow_ips,
         ws="none",
         timeout_graceful_shutdown=int(settings.shutdown_seconds) or 1,
     )

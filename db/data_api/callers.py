@@ -1,6 +1,7 @@
 """Who calls, and whether they may: a key in X-API-Key, or a token of POST /token."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 from data_api import keys
 from data_api.crud import api_keys, users
 from data_api.database import transaction
-from data_api.errors import DatabaseAway
+from data_api.errors import DatabaseAway, StatementTooLong
 from data_api.models import Role, User
 from data_api.problems import Refusal
 from data_api.service import Service
@@ -48,6 +49,15 @@ def _transaction(service: Service, reads: bool) -> Iterator[Session]:
         raise DatabaseAway(service.failure)
     with transaction(service.engine, reads) as session:
         yield session
+
+
+@contextmanager
+def reading(service: Service) -> Iterator[Session]:
+    """A short transaction that looks up who calls, before what takes long; nobody can ask for less of that."""
+    try:
+        yield from _transaction(service, reads=True)
+    except StatementTooLong as error:
+        raise DatabaseAway("the database is slow to say who calls") from error
 
 
 Reads = Annotated[Session, Depends(reads, scope="function")]
@@ -119,6 +129,18 @@ def _writing(*roles: Role) -> Any:
     return Depends(caller, scope="function")
 
 
+def _known(*roles: Role) -> Any:
+    """Looks a caller up before their request begins its transaction, which looks again."""
+
+    def caller(request: Request, service: Serving, shown: Shown) -> User:
+        with reading(service) as session:
+            return _allowed(request, service, shown, session, roles)
+
+    return Depends(caller)
+
+
+KnownWriter = Annotated[User, _known(Role.SERVICE)]
+KnownAdmin = Annotated[User, _known(Role.ADMIN)]
 Anyone = Annotated[User, _reading(*Role)]
 Reader = Annotated[User, _reading(Role.READER, Role.ADMIN)]
 Writer = Annotated[User, _writing(Role.SERVICE)]

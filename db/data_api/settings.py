@@ -37,6 +37,7 @@ class Settings(BaseSettings):
     first_admin: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@-]{1,64}$")] = "admin"
     first_admin_password: SecretStr | None = None
     first_service_key: SecretStr | None = None
+    forwarded_allow_ips: str = ""
     login_attempts: Annotated[int, Field(ge=1, le=10_000)] = 10
     live_window_hours: Annotated[float, Field(gt=0, le=24 * 366)] = 24.0
     live_refresh_seconds: Seconds = 60.0

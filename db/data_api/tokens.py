@@ -7,6 +7,7 @@ import jwt
 
 ALGORITHM, ISSUER = "HS256", "ontime-data-api"
 CLAIMS = ["sub", "iat", "exp"]
+LEEWAY = timedelta(seconds=30)  # that the clock of the replica that issued it may be before ours
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,10 @@ class Tokens:
     def read(self, token: str) -> Token | None:
         """What a token says, or None where it is not ours, altered, or too old."""
         try:
-            claims = jwt.decode(token, self._secret, [ALGORITHM], issuer=ISSUER, options={"require": CLAIMS})
-            return Token(int(claims["sub"]), datetime.fromtimestamp(claims["iat"], UTC))
+            claims = jwt.decode(
+                token, self._secret, [ALGORITHM], issuer=ISSUER, options={"require": CLAIMS, "verify_iat": False}
+            )
+            issued = datetime.fromtimestamp(claims["iat"], UTC)
+            return Token(int(claims["sub"]), issued) if issued <= datetime.now(UTC) + LEEWAY else None
         except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError):
             return None

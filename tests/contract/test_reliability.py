@@ -187,7 +187,7 @@ def test_postgresql_is_stopped_for_half_a_minute(server, data, database, record,
             server.start()
         check(seen, prediction, database)
 
-    assert set(answers) == {(422, 503, "2")}
+    assert set(answers) == {(503, 503, "2")}
     assert data.process.pid == lasting
     assert data.process.poll() is None
 

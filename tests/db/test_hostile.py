@@ -202,6 +202,12 @@ def test_a_body_that_is_none_is_refused(post, content, status):
     assert post("/predictions", content)[0] == status
 
 
+@pytest.mark.parametrize("path", ["/predictions", "/outcomes"])
+def test_a_body_is_not_read_for_somebody_unknown(client, as_reader, path):
+    for headers, status in (({"x-api-key": "ontime_unknown"}, 401), (as_reader, 403)):
+        assert client.post(path, content=b"{", headers={**JSON, **headers}).status_code == status
+
+
 def test_of_a_repeated_key_the_last_counts(post, get, prediction):
     row = json.dumps(prediction(caller="first"))
     content = '{"predictions": [' + row[:-1] + ', "caller": "last"}]}'

@@ -88,6 +88,16 @@ def test_it_serves_until_it_is_told_to_stop_and_answers_what_it_accepted(server,
     assert "Traceback" not in log
 
 
+def test_nobody_says_from_where_a_request_comes_but_the_proxies_that_may(server):
+    _, address = server
+    form, seen = {"username": "admin", "password": "wrong"}, []
+    for number in range(11):
+        answer = httpx.post(f"{address}/token", data=form, headers={"x-forwarded-for": f"10.0.0.{number}"}, timeout=30)
+        seen.append(answer.status_code)
+
+    assert seen == [401] * 10 + [429]
+
+
 def test_a_port_that_is_taken_is_said_in_a_sentence(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

@@ -125,6 +125,28 @@ def test_a_password_is_kept_as_a_salted_hash(ask, engine):
     assert len(set(kept)) == 2
 
 
+def test_a_password_is_hashed_before_a_transaction_begins(make_client, make_caller, monkeypatch):
+    client = make_client(database_pool=1)
+    service, used = client.app.state.service, []
+    headers = make_caller("admin", "hashing")
+    hashed = service.passwords.hash
+    monkeypatch.setattr(
+        service.passwords, "hash", lambda password: used.append(service.engine.pool.checkedout()) or hashed(password)
+    )
+    made = client.post("/users", json={"name": "anna", "role": "reader", "password": PASSWORD}, headers=headers).json()
+    client.patch(f"/users/{made['user_id']}", json={"password": PASSWORD}, headers=headers)
+
+    assert used == [0, 0]
+
+
+def test_only_an_admin_makes_the_service_hash(client, as_service, monkeypatch):
+    monkeypatch.setattr(client.app.state.service.passwords, "hash", None)
+    body = {"name": "anna", "role": "reader", "password": PASSWORD}
+
+    assert client.post("/users", json=body, headers=as_service).status_code == 403
+    assert client.post("/users", json=body, headers={"x-api-key": "x"}).status_code == 401
+
+
 def test_a_key_is_shown_once_and_kept_as_a_digest(client, ask, engine, as_admin):
     _, owner = ask("POST", "/users", {"name": "web", "role": "reader"})
     answer = client.post("/api-keys", json={"user_id": owner["user_id"], "name": "first"}, headers=as_admin)

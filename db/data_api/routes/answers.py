@@ -9,7 +9,7 @@ SAYS = {
     404: "There is no such thing",
     409: "It contradicts what is recorded",
     413: "The body is too large",
-    415: "The body is not JSON",
+    415: "The body is not JSON, or no form",
     422: "A field is not as the API wants it",
     429: "Too many attempts",
     503: "The database is away, or too many requests are being answered",

@@ -1,4 +1,4 @@
-"""Bodies with many rows: read whole, then checked in a thread, before a transaction begins."""
+"""Bodies with many rows: read once it is known who sends them, then checked in a thread, before a transaction begins."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -6,14 +6,14 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from data_api.callers import Serving, Shown
+from data_api.callers import KnownWriter, Serving
 from data_api.problems import Refusal, invalid
 
 MOST_ROWS = 10_000
 REFERENCE = "#/components/schemas/{model}"
 
 
-async def _content(_shown: Shown, request: Request) -> bytes:
+async def _content(_caller: KnownWriter, request: Request) -> bytes:
     return await request.body()
 
 

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Depends, Path, Response
 from pydantic import SecretStr
 from sqlalchemy.orm import Session
 
-from data_api.callers import AdminReads, AdminWrites, Anyone, Reads, Serving, Writes
+from data_api.callers import AdminReads, AdminWrites, Anyone, KnownAdmin, Reads, Serving, Writes
 from data_api.crud import api_keys, users
 from data_api.models import User
 from data_api.problems import Refusal
@@ -19,6 +19,19 @@ UserId = Annotated[int, Path(ge=1, le=2**31 - 1)]
 router = APIRouter(tags=["users"])
 
 
+def _new(new: NewUser, service: Serving, _caller: KnownAdmin) -> tuple[NewUser, str | None]:
+    return new, _hashed(service, new.password)
+
+
+def _changed(changed: UserChange, service: Serving, _caller: KnownAdmin) -> tuple[UserChange, str | None]:
+    return changed, _hashed(service, changed.password)
+
+
+def _hashed(service: Service, password: SecretStr | None) -> str | None:
+    """The hash of a password, made before a transaction begins: it takes long, and SQLite lets one write at a time."""
+    return None if password is None else service.passwords.hash(password.get_secret_value())
+
+
 @router.get("/users", summary="All users", responses=refusals(401, 403))
 def every(session: Reads, caller: AdminReads) -> ShownUsers:
     """By name."""
@@ -26,9 +39,15 @@ def every(session: Reads, caller: AdminReads) -> ShownUsers:
 
 
 @router.post("/users", status_code=201, summary="Make a user", responses=refusals(400, 401, 403, 409, 413, 415, 422))
-def make(new: NewUser, response: Response, service: Serving, session: Writes, caller: AdminWrites) -> ShownUser:
+def make(
+    asked: Annotated[tuple[NewUser, str | None], Depends(_new)],
+    response: Response,
+    session: Writes,
+    caller: AdminWrites,
+) -> ShownUser:
     """A person needs a password to log in; a service needs a key instead."""
-    user = users.make(session, new.name, new.role, _hashed(service, new.password), now())
+    new, password_hash = asked
+    user = users.make(session, new.name, new.role, password_hash, now())
     response.headers["location"] = f"/users/{user.user_id}"
     return ShownUser.model_validate(user)
 
@@ -50,10 +69,16 @@ def one(user_id: UserId, session: Reads, caller: AdminReads) -> ShownUser:
     summary="Change a user's role or password",
     responses=refusals(400, 401, 403, 404, 409, 413, 415, 422),
 )
-def change(user_id: UserId, changed: UserChange, service: Serving, session: Writes, caller: AdminWrites) -> ShownUser:
+def change(
+    user_id: UserId,
+    asked: Annotated[tuple[UserChange, str | None], Depends(_changed)],
+    session: Writes,
+    caller: AdminWrites,
+) -> ShownUser:
     """Their tokens count no more; their keys do. The last admin stays one (409)."""
+    changed, password_hash = asked
     user = _found(session, user_id)
-    users.change(session, user, changed.role, _hashed(service, changed.password), now())
+    users.change(session, user, changed.role, password_hash, now())
     return ShownUser.model_validate(user)
 
 
@@ -70,7 +95,3 @@ def _found(session: Session, user_id: int) -> User:
     if user is None:
         raise Refusal(404, f"There is no user {user_id}.")
     return user
-
-
-def _hashed(service: Service, password: SecretStr | None) -> str | None:
-    return None if password is None else service.passwords.hash(password.get_secret_value())

@@ -15,7 +15,7 @@ FIRST = datetime(2020, 1, 1, tzinfo=UTC)
 FIRST_MILLISECONDS, AHEAD_MILLISECONDS = FIRST.timestamp() * 1000, AHEAD.total_seconds() * 1000
 NO_NUL = "^[^\\x00]*$"
 ISO = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:")
-NAME = r"^[A-Za-z0-9_.@-]+$"
+NAME, LONGEST_NAME = r"^[A-Za-z0-9_.@-]+$", 64
 
 
 def now() -> datetime:
@@ -55,7 +55,7 @@ def _check(milliseconds: float, found: object) -> None:
 
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_NUL)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NAME)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME, pattern=NAME)]
 Share = Annotated[float, Strict(), Field(ge=0, le=1)]
 IsoDatetime = Annotated[AwareDatetime, BeforeValidator(_iso)]
 Instant = Annotated[IsoDatetime, AfterValidator(_in_utc)]
