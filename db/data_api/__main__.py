@@ -5,8 +5,11 @@ import asyncio
 import secrets
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
-from data_api.errors import DataApiError
+from sqlalchemy import make_url
+
+from data_api.errors import DataApiError, DatabaseForeign
 
 SECRET_BYTES = 32
 
@@ -51,16 +54,33 @@ def _migrate(_given: argparse.Namespace) -> None:
 
 
 def _drop_month(given: argparse.Namespace) -> None:
-    from data_api import database, settings
+    from data_api import database, migrating, settings
     from data_api.crud import months
 
-    engine = database.engine_of(settings.read().url, statement_seconds=0)
+    url = settings.read().url
+    _refuse_missing_file(url)
+    engine = database.engine_of(url, statement_seconds=0)
+    migrating.refuse_other(engine)
     where = f"{given.month:%Y-%m} of {engine.url.render_as_string()}"
-    if not given.yes and input(f"Remove all predictions and outcomes of {where}, for good? Type yes: ") != "yes":
+    if not given.yes and _asked(f"Remove all predictions and outcomes of {where}, for good? Type yes: ") != "yes":
         sys.exit("Nothing was removed.")
     with database.transaction(engine) as session:
         dropped = months.drop(session, given.month)
     print(f"{where}: removed " + " and ".join(f"{rows:,} {table}" for table, rows in dropped.items()))
+
+
+def _refuse_missing_file(url: str) -> None:
+    """Raises DatabaseForeign for a SQLite file that opening would make."""
+    file = make_url(url).database
+    if url.startswith("sqlite") and not Path(str(file)).exists():
+        raise DatabaseForeign(f"DATABASE_URL should name a database that is there; there is no {file}.")
+
+
+def _asked(question: str) -> str:
+    try:
+        return input(question)
+    except EOFError:
+        sys.exit("Nobody is there to answer, and nothing was removed. To remove without a question, add --yes.")
 
 
 def _secret(_given: argparse.Namespace) -> None:

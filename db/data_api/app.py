@@ -28,7 +28,6 @@ STATUSES: dict[type[Exception], int] = {
     NameTaken: 409,
     LastAdmin: 409,
     StatementTooLong: 422,
-    DatabaseAway: 503,
 }
 BACKLOG = 2048
 logger = logging.getLogger(LOGGER)
@@ -52,6 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(ContentDiffers, _differing)
+    app.add_exception_handler(DatabaseAway, _away)
     for error, status in STATUSES.items():
         app.add_exception_handler(error, partial(_said, status))
     app.add_middleware(Edge, service.metrics, settings)
@@ -121,7 +121,13 @@ async def _invalid(_request: Request, error: Any) -> Response:
 
 
 async def _said(status: int, _request: Request, error: Exception) -> Response:
-    return problem(status, _sentence(error))
+    return problem(status, _sentence(str(error)))
+
+
+async def _away(request: Request, error: Any) -> Response:
+    """The reason, which may name hosts and users, is in the log."""
+    logger.warning("a request found no database", extra={"reason": str(error), "request_id": request.state.request_id})
+    return problem(503, _sentence(error.told))
 
 
 async def _differing(_request: Request, error: Any) -> Response:
@@ -131,9 +137,8 @@ async def _differing(_request: Request, error: Any) -> Response:
         for place, recorded, fields in error.differing[:MOST_FAULTS]
         for name in fields
     ]
-    return problem(409, _sentence(error), faults)
+    return problem(409, _sentence(str(error)), faults)
 
 
-def _sentence(error: Exception) -> str:
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}"
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}." if text[-1:] != "." else f"{text[:1].upper()}{text[1:]}"

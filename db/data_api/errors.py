@@ -14,7 +14,9 @@ class SettingsInvalid(DataApiError):
 
 
 class DatabaseAway(DataApiError):
-    """The database does not answer now; it may later."""
+    """The database does not answer now; it may later. ``told`` leaves out what is for the log alone, such as its host."""
+
+    told = "the database does not answer"
 
 
 class DatabaseForeign(DataApiError):

@@ -34,6 +34,20 @@ def upgrade(engine: Engine) -> None:
         raise meaning(error) from error
 
 
+def refuse_other(engine: Engine) -> None:
+    """Raises DatabaseForeign where the database is not at the schema of this version, and DatabaseAway."""
+    try:
+        with engine.connect() as connection:
+            found = revision(connection)
+    except (DBAPIError, PoolTimeout) as error:
+        raise meaning(error) from error
+    if found != head():
+        raise DatabaseForeign(
+            f"The database should be at revision {head()}; it is at {found or 'none'}. "
+            "`python -m data_api migrate` brings it there."
+        )
+
+
 def hold(connection: Connection) -> None:
     """Waits until nobody else migrates, and for as long as it takes; on SQLite the transaction itself does."""
     if connection.dialect.name == "postgresql":

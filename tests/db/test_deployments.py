@@ -64,6 +64,14 @@ def test_seen_and_ended_move_forward_only(put, get):
     assert same(get()["deployments"][0], deployment(seen=NOW - MINUTE, ended=NOW - MINUTE))
 
 
+def test_what_comes_late_moves_seen_not_beyond_the_end(put, get):
+    name = str(uuid7())
+    put(name, deployment(seen=NOW - 5 * MINUTE, ended=NOW - 5 * MINUTE))
+    put(name, deployment(seen=NOW - MINUTE))
+
+    assert same(get()["deployments"][0], deployment(seen=NOW - 5 * MINUTE, ended=NOW - 5 * MINUTE))
+
+
 @pytest.mark.parametrize(
     "field", ["replica", "model_name", "model_version", "git_commit", "model_uri", "sha256", "data", "started"]
 )

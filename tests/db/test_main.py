@@ -170,6 +170,24 @@ def test_a_month_is_dropped_for_good_after_asking(url, counts):
     assert (status, counts()) == (0, 0)
 
 
+def test_a_month_is_not_dropped_where_nobody_can_answer(url, counts):
+    status, _, told = run("drop-month", "2024-01", DATABASE_URL=url)
+
+    assert (status, counts()) == (1, 2)
+    assert told.endswith("To remove without a question, add --yes.\n")
+
+
+def test_a_month_of_a_database_that_is_not_there_is_refused_and_makes_none(tmp_path, postgresql_url):
+    status, _, told = run("drop-month", "2024-01", "--yes", DATABASE_URL=f"sqlite:///{tmp_path}/none/x.db")
+    assert (status, told) == (
+        1, f"error: DATABASE_URL should name a database that is there; there is no {tmp_path}/none/x.db.\n",
+    )  # fmt: skip
+    assert not (tmp_path / "none").exists()
+
+    status, _, told = run("drop-month", "2024-01", "--yes", DATABASE_URL=postgresql_url)
+    assert (status, told.startswith("error: The database should be at revision 0004; it is at none.")) == (1, True)
+
+
 @pytest.mark.parametrize("month", ["2024", "2024-13", f"{datetime.now(UTC):%Y-%m}", "2999-01"])
 def test_a_month_that_is_none_or_not_over_is_refused(month):
     status, _, told = run("drop-month", month)

@@ -68,6 +68,14 @@ def test_the_delay_from_prediction_to_outcome_is_measured(client, post):
     assert 0 <= metric(client, "data_api_outcome_delay_seconds_sum") < 60
 
 
+def test_the_delay_of_an_outcome_is_measured_once(client, post):
+    known = [outcome() for _ in range(3)]
+    post(*known)
+    post(*known, outcome())
+    post(*known)
+    assert metric(client, "data_api_outcome_delay_seconds_count") == 4
+
+
 def test_what_is_no_outcome_is_refused_by_field(post):
     answer = post(outcome(outcome="maybe"), outcome(extra=1), {"outcome": True})
 

@@ -89,6 +89,13 @@ def test_the_same_id_with_other_content_is_refused_by_name_and_nothing_is_record
     assert written(client) == 1
 
 
+@pytest.mark.parametrize(("one", "other", "status"), [(1, True, 409), (False, 0, 409), (0.0, False, 409), (1, 1.0, 201)])
+def test_true_is_other_content_than_one(post, prediction, one, other, status):
+    known = prediction(features={"a": one})
+    post(known)
+    assert post({**known, "features": {"a": other}}).status_code == status
+
+
 def test_an_id_twice_in_one_request_counts_once_if_it_is_the_same(post, get, prediction):
     row = prediction()
 

@@ -26,13 +26,19 @@ NOW = datetime.now(UTC)
 CONFIG = {
     "seed": 1,
     "headers": {"X-API-Key": KEY},
-    # A document cannot say that times are in order, nor that a window of time has one beginning.
+    # A document cannot say that times are in order, that a window has one beginning, nor that a change changes something.
     "operations": [
         {
             "include-name": route,
             "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", 401, 403, 404, 409, 422]}},
         }
-        for route in ("GET /performance", "GET /predictions", "GET /deployments", "PUT /deployments/{deployment_id}")
+        for route in (
+            "GET /performance",
+            "GET /predictions",
+            "GET /deployments",
+            "PUT /deployments/{deployment_id}",
+            "PATCH /users/{user_id}",
+        )
     ],
     "generation": {"mode": "all", "max-examples": 15, "deterministic": True, "no-shrink": True},
 }

@@ -103,6 +103,15 @@ def test_another_password_or_role_ends_the_tokens_of_before(client, ask):
     assert client.get("/me", headers=after).status_code == 401
 
 
+@pytest.mark.parametrize("body", [{}, {"role": None}, {"password": None, "role": None}])
+def test_a_change_of_nothing_is_refused_and_ends_no_token(client, ask, body):
+    _, made = ask("POST", "/users", {"name": "anna", "role": "reader", "password": PASSWORD})
+    token = bearer(log_in(client, "anna"))
+
+    assert ask("PATCH", f"/users/{made['user_id']}", body)[0] == 422
+    assert client.get("/me", headers=token).status_code == 200
+
+
 def test_whoever_is_removed_can_do_nothing_more(client, ask):
     _, made = ask("POST", "/users", {"name": "anna", "role": "reader", "password": PASSWORD})
     _, key = ask("POST", "/api-keys", {"user_id": made["user_id"], "name": "laptop"})

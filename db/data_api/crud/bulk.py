@@ -41,9 +41,18 @@ def differing(
     found = []
     for place, row in enumerate(rows):
         kept = stored[row["prediction_id"]]
-        if fields := [name for name in compared(row) if row[name] != kept[name]]:
+        if fields := [name for name in compared(row) if not _same(row[name], kept[name])]:
             found.append(Difference(f"{model.__tablename__}.{place}.", row["prediction_id"], fields))
     return found
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are the same JSON; to Python itself, true is 1."""
+    if one != other or isinstance(one, bool) != isinstance(other, bool):
+        return False
+    if isinstance(one, dict):
+        return all(_same(value, other[key]) for key, value in one.items())
+    return not isinstance(one, list) or all(map(_same, one, other))
 
 
 def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> int:

@@ -41,9 +41,9 @@ def put(session: Session, deployment_id: UUID, content: dict[str, Any]) -> tuple
     stored = session.scalars(select(Deployment).where(Deployment.deployment_id == deployment_id).with_for_update()).one()
     if fields := [name for name, value in content.items() if name not in MOVING and getattr(stored, name) != value]:
         raise ContentDiffers("deployment", [Difference("", deployment_id, fields)])
-    stored.seen = max(stored.seen, content["seen"])
     if content["ended"] is not None:
         stored.ended = max(stored.ended or content["ended"], content["ended"])
+    stored.seen = max(stored.seen, min(content["seen"], stored.ended or content["seen"]))
     session.flush()
     return stored, bool(new)
 

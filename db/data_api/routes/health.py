@@ -1,5 +1,6 @@
 """Whether the service is alive, has what it needs, and how it does."""
 
+import logging
 from typing import Any
 
 from fastapi import APIRouter
@@ -10,8 +11,10 @@ from data_api import migrating
 from data_api.callers import Serving
 from data_api.database import transaction
 from data_api.errors import DatabaseAway
+from data_api.logs import LOGGER
 from data_api.service import Service
 
+logger = logging.getLogger(LOGGER)
 router = APIRouter(tags=["health"])
 READY: dict[int | str, dict[str, Any]] = {
     503: {"description": "It has not", "content": {"application/json": {"schema": {"type": "object"}}}}
@@ -40,13 +43,14 @@ async def metrics(service: Serving) -> Response:
 
 def _checks(service: Service) -> dict[str, Any]:
     wanted = migrating.head()
-    found, answers = None, service.failure or "ok"
+    found, answers = None, "ok" if service.failure is None else DatabaseAway.told
     if service.failure is None:
         try:
             with transaction(service.engine, reads=True) as session:
                 found = migrating.revision(session.connection())
         except DatabaseAway as error:
-            answers = str(error)
+            logger.warning("the database is not ready", extra={"reason": str(error)})
+            answers = error.told
     return {
         "database": {"ok": answers == "ok", "answers": answers},
         "migrations": {"ok": found == wanted, "wanted": wanted, "found": found},

@@ -1,8 +1,10 @@
 """Outcomes: recorded in bulk by services."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Depends
 
@@ -37,12 +39,11 @@ def record(
     """All of them or none, also before their predictions are here. Another outcome of the same one is refused (409)."""
     arrived = now()
     new = outcomes.record(session, rows, arrived)
-    after_commit(session, partial(service.metrics.rows["outcomes"].inc, new))
-    if new:
-        after_commit(session, partial(_note_delays, service, arrived, rows))
-    return Recorded(recorded=new, known=len(rows) - new)
+    after_commit(session, partial(service.metrics.rows["outcomes"].inc, len(new)))
+    after_commit(session, partial(_note_delays, service, arrived, new))
+    return Recorded(recorded=len(new), known=len(rows) - len(new))
 
 
-def _note_delays(service: Service, arrived: datetime, rows: list[dict[str, Any]]) -> None:
-    for row in rows:
-        service.metrics.delay.observe(max(0.0, (arrived - time_of(row["prediction_id"])).total_seconds()))
+def _note_delays(service: Service, arrived: datetime, ids: Iterable[UUID]) -> None:
+    for found in ids:
+        service.metrics.delay.observe(max(0.0, (arrived - time_of(found)).total_seconds()))

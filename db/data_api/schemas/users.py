@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from data_api.models import Role
 from data_api.schemas.fields import Name
@@ -30,6 +30,12 @@ class UserChange(BaseModel):
 
     role: Role | None = None
     password: Password | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> "UserChange":
+        if self.role is None and self.password is None:
+            raise ValueError("should hold a role, a password or both")
+        return self
 
 
 class ShownUser(BaseModel):
