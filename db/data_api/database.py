@@ -1,5 +1,7 @@
 """The engine and its transactions. SQLite behaves as PostgreSQL does: real transactions, foreign keys, writers that wait."""
 
+import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,11 +9,11 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from data_api.errors import DatabaseAway, StatementTooLong
+from data_api.errors import DatabaseAway, DatabaseBusy, DatabaseForeign, StatementTooLong
 
 # A host that vanishes says nothing. Its connections count as dead within about ten seconds, not after a quarter of an hour:
 # whether we wait for an answer (the first three) or it should have taken what we sent (the last).
@@ -19,15 +21,16 @@ LIVELINESS = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count"
 CONNECT_SECONDS, POOL_SECONDS, BUSY_SECONDS = 3, 5, 30
 # What PostgreSQL says when it cannot write now, though it answers: it recovers, or has become a replica.
 PASSING = {"25006", "57P01", "57P02", "57P03", "40001", "40P01"}
-# A month that another replica just dropped, and tables that are being restored.
-IN_TRANSITION = {"23514", "42P01"}
-CANCELLED = "57014"
+# A user who was just removed, a month that another replica just dropped, and tables that are being restored.
+IN_TRANSITION = {"23503", "23514", "42P01"}
+CANCELLED, DUPLICATE, FORBIDDEN = "57014", "23505", "42501"
 # No row in a log, and JSON that is small and read fast.
 SHARED: dict[str, Any] = {
     "hide_parameters": True,
     "json_serializer": lambda value: to_json(value).decode(),
     "json_deserializer": from_json,
 }
+MAGIC = b"SQLite format 3\0"  # with which a file of SQLite begins
 SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
@@ -57,6 +60,7 @@ def _sqlite(url: str, pool_size: int) -> Engine:
     database = make_url(url).database
     if database and database != ":memory:":
         Path(database).parent.mkdir(parents=True, exist_ok=True)
+        _refuse_other_file(Path(database))
     arguments = {"timeout": BUSY_SECONDS, "check_same_thread": False}
     pool: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": POOL_SECONDS}
     engine = create_engine(url, connect_args=arguments, **SHARED, **({} if database in (None, "", ":memory:") else pool))
@@ -74,6 +78,14 @@ def _sqlite(url: str, pool_size: int) -> Engine:
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _refuse_other_file(path: Path) -> None:
+    if path.is_file() and os.access(path, os.R_OK):
+        with path.open("rb") as file:
+            begin = file.read(len(MAGIC))
+        if begin and begin != MAGIC:
+            raise DatabaseForeign(f"DATABASE_URL should name a SQLite file; {path} is none. Name another, or a new one.")
 
 
 @contextmanager
@@ -96,7 +108,7 @@ def meaning(error: DBAPIError | PoolTimeout, reads: bool = False) -> Exception:
     Whoever asked too much can ask for less. Whoever writes is not at fault where others are in the way, and comes again.
     """
     if isinstance(error, PoolTimeout):
-        return DatabaseAway("all connections to the database are in use")
+        return DatabaseBusy(DatabaseBusy.told)
     state = getattr(error.orig, "sqlstate", None)
     if state == CANCELLED and reads:
         return StatementTooLong(
@@ -110,6 +122,13 @@ def meaning(error: DBAPIError | PoolTimeout, reads: bool = False) -> Exception:
         lines = str(error.orig).splitlines() or [type(error.orig).__name__]
         return DatabaseAway(f"the database does not answer: {lines[0]}")
     return error
+
+
+def is_duplicate(error: IntegrityError) -> bool:
+    """Whether something else has the same value where each may be there once."""
+    if isinstance(error.orig, sqlite3.Error):
+        return error.orig.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_UNIQUE
+    return getattr(error.orig, "sqlstate", None) == DUPLICATE
 
 
 def after_commit(session: Session, work: Callable[[], object]) -> None:

@@ -19,6 +19,12 @@ class DatabaseAway(DataApiError):
     told = "the database does not answer"
 
 
+class DatabaseBusy(DatabaseAway):
+    """All connections to the database are in use; it answers those who have one."""
+
+    told = "all connections to the database are in use"
+
+
 class DatabaseForeign(DataApiError):
     """The database holds tables that the migrations here did not make; waiting would not help."""
 

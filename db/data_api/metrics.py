@@ -1,8 +1,10 @@
 """What Prometheus is told: requests, rows, logins, the pool, live scores, the coverage and delay of outcomes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 HOUR = 3600
@@ -10,10 +12,10 @@ DELAY_SECONDS = (60, 600, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR, 48 * H
 TABLES = ("predictions", "outcomes", "deployments")
 LOGINS = SUCCEEDED, FAILED, THROTTLED = ("succeeded", "failed", "throttled")
 SCORES = ("roc_auc", "average_precision", "brier_score", "calibration_error", "label_rate", "outcome_rate")
-ALL_VERSIONS = "all"
+ALL_VERSIONS = "all"  # and not a version of that name
 
 
-class Metrics:
+class Metrics(Collector):
     """The metrics of one service, on a registry of their own: several services can live in one process."""
 
     def __init__(self) -> None:
@@ -31,20 +33,13 @@ class Metrics:
             "data_api_outcome_delay_seconds", "Time from a prediction to its outcome's arrival",
             buckets=DELAY_SECONDS, registry=registry,
         )  # fmt: skip
-        self._live = Gauge(
-            "data_api_live_score", "Scores of the live window's predictions whose outcome is known",
-            ["score", "version"], registry=registry,
-        )  # fmt: skip
-        self._predictions = Gauge(
-            "data_api_live_predictions", "Predictions of the live window", ["version"], registry=registry
-        )
-        self._coverage = Gauge(
-            "data_api_outcome_coverage", "Share of the live window's predictions whose outcome is known", ["version"],
-            registry=registry,
-        )  # fmt: skip
-        self.refreshed = Gauge(
-            "data_api_live_refreshed_timestamp_seconds", "When the live scores were worked out last", registry=registry
-        )
+        self._live: Sequence[Metric] = ()
+        self.live({}, 0.0)
+        registry.register(self)
+
+    def collect(self) -> Iterable[Metric]:
+        """The live scores, all of one moment (a collector of the registry)."""
+        return self._live
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Counts one request and its time."""
@@ -52,16 +47,26 @@ class Metrics:
 
     def live(self, versions: Mapping[str, Mapping[str, float | int | None]], now: float) -> None:
         """Shows the scores of each version; those that are undefined, and versions that are gone, disappear."""
-        for gauge in (self._live, self._predictions, self._coverage):
-            gauge.clear()
+        scores = GaugeMetricFamily(
+            "data_api_live_score",
+            "Scores of the live window's predictions whose outcome is known",
+            labels=["score", "version"],
+        )
+        predictions = GaugeMetricFamily("data_api_live_predictions", "Predictions of the live window", labels=["version"])
+        coverages = GaugeMetricFamily(
+            "data_api_outcome_coverage", "Share of the live window's predictions whose outcome is known", labels=["version"]
+        )
+        refreshed = GaugeMetricFamily(
+            "data_api_live_refreshed_timestamp_seconds", "When the live scores were worked out last", value=now
+        )
         for version, found in versions.items():
-            self._predictions.labels(version).set(found["predictions"] or 0)
+            predictions.add_metric([version], found["predictions"] or 0)
             if (coverage := found["coverage"]) is not None:
-                self._coverage.labels(version).set(coverage)
+                coverages.add_metric([version], coverage)
             for score in SCORES:
                 if (value := found[score]) is not None:
-                    self._live.labels(score, version).set(value)
-        self.refreshed.set(now)
+                    scores.add_metric([score, version], value)
+        self._live = (scores, predictions, coverages, refreshed)
 
     def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
         """A gauge that is read when it is asked for."""

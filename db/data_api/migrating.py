@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from data_api.database import meaning
+from data_api.database import FORBIDDEN, meaning
 from data_api.errors import DatabaseForeign
 from data_api.models import Base
 
@@ -31,6 +31,11 @@ def upgrade(engine: Engine) -> None:
             command.upgrade(config, "head")
             connection.commit()
     except (DBAPIError, PoolTimeout) as error:
+        if getattr(getattr(error, "orig", None), "sqlstate", None) == FORBIDDEN:
+            raise DatabaseForeign(
+                f"The user of DATABASE_URL should be allowed to make tables; the database says {error.orig}. "  # type: ignore[union-attr]
+                "Grant it CREATE on the schema, or name another user."
+            ) from error
         raise meaning(error) from error
 
 

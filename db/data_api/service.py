@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import QueuePool
@@ -12,7 +14,7 @@ from sqlalchemy import QueuePool
 from data_api import first, migrating
 from data_api.crud import api_keys, months, performance
 from data_api.database import engine_of, transaction
-from data_api.errors import DataApiError, DatabaseAway, DatabaseForeign, SettingsInvalid
+from data_api.errors import DataApiError, DatabaseAway, DatabaseBusy, DatabaseForeign, SettingsInvalid
 from data_api.keys import KeyUses
 from data_api.logins import Logins
 from data_api.logs import LOGGER
@@ -24,8 +26,21 @@ from data_api.tokens import Tokens
 AGAIN_SECONDS = 1.0
 USES_SECONDS = 30.0
 MONTHS_SECONDS = 3600.0
+LOOK_SECONDS, STALE_SECONDS = 2.0, 15.0
 LIVE_BINS = 15
 logger = logging.getLogger(LOGGER)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a look at the database found: whether it answers, at which revision it is, and when that was."""
+
+    answers: str
+    revision: str | None
+    at: float
+
+
+NOTHING_SEEN = Seen(DatabaseAway.told, None, -math.inf)
 
 
 class Service:
@@ -39,6 +54,7 @@ class Service:
         self.failure: str | None = "the database is not looked at yet"
         self.fatal: DataApiError | None = None
         self.stop: Callable[[], None] = lambda: None
+        self._seen = NOTHING_SEEN
         self._tasks: list[asyncio.Task[None]] = []
         pool = self.engine.pool
         if isinstance(pool, QueuePool):
@@ -55,7 +71,7 @@ class Service:
             return
         with suppress(DatabaseAway):
             await self._prepare_once()
-        works = (self._prepare(), self._write_uses(), self._refresh_live(), self._make_months())
+        works = (self._prepare(), self._write_uses(), self._refresh_live(), self._make_months(), self._look())
         self._tasks = [asyncio.create_task(work) for work in works]
 
     async def close(self) -> None:
@@ -96,6 +112,7 @@ class Service:
         migrating.upgrade(self.engine)
         with transaction(self.engine) as session:
             first.ensure(session, self.settings, self.passwords)
+        self.look()
 
     async def _write_uses(self) -> None:
         await self._again_and_again(USES_SECONDS, self.flush_uses, "the uses of keys are not written yet")
@@ -105,6 +122,9 @@ class Service:
 
     async def _make_months(self) -> None:
         await self._again_and_again(MONTHS_SECONDS, self.make_months, "the next month is not made yet")
+
+    async def _look(self) -> None:
+        await self._again_and_again(LOOK_SECONDS, self.look, "the database cannot be looked at")
 
     async def _again_and_again(self, seconds: float, work: Callable[[], None], failed: str) -> None:
         failing = False
@@ -144,8 +164,32 @@ class Service:
             whole = performance.scores(session, *window, "none", LIVE_BINS)
             versions = performance.scores(session, *window, "model_version", LIVE_BINS)
         everything = whole.get(performance.WHOLE, performance.nothing())
-        named = {str(version): found for version, found in versions.items()}
+        named = {_named(str(version)): found for version, found in versions.items()}
         self.metrics.live({**named, ALL_VERSIONS: everything}, time.time())
 
+    def look(self) -> None:
+        """Looks whether the database answers, and at which revision it is. Nobody else looks: watching costs nothing."""
+        try:
+            with transaction(self.engine, reads=True) as session:
+                seen = Seen("ok", migrating.revision(session.connection()), time.monotonic())
+        except DatabaseBusy:
+            seen = replace(self._seen, at=time.monotonic())
+        except DataApiError as error:
+            if self._seen.answers == "ok":
+                logger.warning("the database is not ready", extra={"reason": str(error)})
+            seen = Seen(DatabaseAway.told, None, time.monotonic())
+        self._seen = seen
+
+    @property
+    def seen(self) -> "Seen":
+        """What is known of the database: what the last look found, if it is not long ago."""
+        if self.failure is not None or time.monotonic() > self._seen.at + STALE_SECONDS:
+            return NOTHING_SEEN
+        return self._seen
+
     def _ready(self) -> float:
-        return float(self.failure is None)
+        return float(self.seen.revision == migrating.head())
+
+
+def _named(version: str) -> str:
+    return f"{version} (a version)" if version == ALL_VERSIONS else version

@@ -85,14 +85,9 @@ def read(**given: Any) -> Settings:
 
 def check(settings: Settings) -> None:
     """Raises SettingsInvalid for a database of another kind, and for weak secrets outside development."""
-    try:
-        driver = make_url(settings.url).drivername
-    except ArgumentError:
-        driver = "no URL"
-    if driver not in {"sqlite", "postgresql", "postgresql+psycopg"}:
+    if fault := _fault(settings.url):
         raise SettingsInvalid(
-            "DATABASE_URL should be sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/NAME; "
-            f"it begins with {driver!r}."
+            f"DATABASE_URL should be sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/NAME; {fault}."
         )
     if settings.environment == "development":
         return
@@ -117,3 +112,18 @@ def check(settings: Settings) -> None:
             f"ENVIRONMENT={settings.environment} wants secrets of its own: {'; '.join(faults)}. "
             "`python -m data_api secret` makes one."
         )
+
+
+def _fault(url: str) -> str | None:
+    """What is wrong with the address of a database, without showing a secret."""
+    try:
+        address = make_url(url)
+    except (ArgumentError, ValueError):  # the latter for a port that is none
+        return "it begins with 'no URL'" if "://" not in url else "its port is no number, or it is no URL"
+    if address.drivername not in {"sqlite", "postgresql", "postgresql+psycopg"}:
+        return f"it begins with {address.drivername!r}"
+    if {"password", "sslpassword"} & set(address.query):
+        return "it holds a password after '?', which would be shown"
+    if address.drivername == "sqlite" and (not address.database or address.database.startswith((":", "file:"))):
+        return "it names no file, and what is in memory is gone with the first connection"
+    return None

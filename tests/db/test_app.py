@@ -117,6 +117,7 @@ def test_an_answer_waits_for_the_commit(client, engine, as_service, prediction):
 def test_a_schema_that_is_behind_is_not_ready(client, engine):
     with transaction(engine) as session:
         session.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+    client.app.state.service.look()
 
     answer = client.get("/readyz")
 
@@ -161,6 +162,43 @@ def test_a_database_that_is_away_at_the_start_is_waited_for(make_client, as_serv
         assert client.get("/me", headers=as_service).json()["role"] == "service"
     finally:
         server.close()
+
+
+def test_a_database_that_goes_away_is_said_by_those_who_watch(make_client):
+    server = PostgresqlServer(("fsync=off",))
+    try:
+        client = make_client(database_url=server.url)
+
+        def told(ready):
+            end = time.monotonic() + 20
+            while client.get("/readyz").status_code != (200 if ready else 503):
+                assert time.monotonic() < end
+                time.sleep(0.1)
+            return client.get("/metrics").text.count(f"data_api_ready {ready:.1f}")
+
+        assert told(True) == 1
+        server.stop()
+        assert told(False) == 1
+        server.start()
+        assert told(True) == 1
+    finally:
+        server.close()
+
+
+def test_whoever_watches_asks_the_database_nothing_and_a_busy_pool_is_ready(make_client):
+    client = make_client(database_pool=1)
+    service = client.app.state.service
+    with service.engine.connect():
+        service.look()
+        begin = time.monotonic()
+        assert [client.get("/readyz").status_code for _ in range(20)] == [200] * 20
+        assert time.monotonic() - begin < 3
+
+
+def test_a_look_that_is_long_ago_counts_for_nothing(client, monkeypatch):
+    monkeypatch.setattr("data_api.service.STALE_SECONDS", -1)
+
+    assert client.get("/metrics").text.count("data_api_ready 0.0") == 1
 
 
 def test_a_question_that_takes_too_long_is_given_up(make_client, postgresql_url, monkeypatch):

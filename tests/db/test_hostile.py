@@ -103,8 +103,20 @@ def test_a_moment_that_is_far_off_is_a_window_without_end(get, moment):
     assert get("/performance", until=moment)[0] == 200
 
 
-def test_an_unknown_or_repeated_parameter_does_no_harm(client, as_admin):
-    assert client.get("/predictions?limit=1&limit=2&nonsense=1", headers=as_admin).status_code == 200
+def test_a_repeated_parameter_does_no_harm(client, as_admin):
+    assert client.get("/predictions?limit=1&limit=2", headers=as_admin).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/predictions?sinse=2026-01-01T00:00:00Z", "/performance?sinse=1", "/users?sinse=1", "/me?sinse=", "/users/1?sinse=1"],
+)
+def test_an_unknown_parameter_is_refused_by_name(client, as_admin, path):
+    answer = client.get(path, headers=as_admin)
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "sinse"
+    assert client.get("/healthz?sinse=1").status_code == client.get("/readyz?sinse=1").status_code == 200
 
 
 NOW = datetime.now(UTC)

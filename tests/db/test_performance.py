@@ -4,7 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from prometheus_client import generate_latest
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
+
+from data_api.metrics import SCORES, Metrics
 
 EXACT = {"rel": 1e-12, "abs": 1e-12}
 UNDEFINED = {"label_rate", "outcome_rate", "roc_auc", "average_precision", "brier_score", "calibration_error"}
@@ -202,3 +205,42 @@ def test_the_live_scores_are_in_the_metrics(client, record):
     assert float(lines['data_api_outcome_coverage{version="all"}']) == pytest.approx(200 / 201)
     assert lines['data_api_outcome_coverage{version="two"}'] == "0.0"
     assert 'data_api_live_score{score="roc_auc",version="two"}' not in lines
+
+
+NO_SCORES = dict.fromkeys(("coverage", *SCORES)) | {"predictions": 1}
+
+
+def test_a_scrape_sees_the_live_scores_of_one_moment():
+    metrics, seen = Metrics(), []
+
+    class Peeking(dict):
+        def items(self):
+            seen.append(generate_latest(metrics.registry).decode())
+            return super().items()
+
+    metrics.live({"one": NO_SCORES}, 1.0)
+    metrics.live(Peeking({"two": NO_SCORES}), 2.0)
+
+    assert 'data_api_live_predictions{version="one"} 1.0' in seen[0]
+    after = generate_latest(metrics.registry).decode()
+    assert 'version="two"' in after
+    assert 'version="one"' not in after
+
+
+def test_a_version_that_is_called_all_is_shown_beside_all(client, as_service, prediction):
+    rows = [prediction(model_version="all"), prediction(model_version="one")]
+    client.post("/predictions", json={"predictions": rows}, headers=as_service)
+    client.app.state.service.refresh_live()
+
+    lines = client.get("/metrics").text
+    assert 'data_api_live_predictions{version="all"} 2.0' in lines
+    assert 'data_api_live_predictions{version="all (a version)"} 1.0' in lines
+
+
+def test_the_scores_of_one_version_alone(client, as_service, as_reader, prediction):
+    rows = [prediction(model_version=name) for name in ("one", "two", "two")]
+    client.post("/predictions", json={"predictions": rows}, headers=as_service)
+
+    found = client.get("/performance?model_version=two&by=model_version", headers=as_reader).json()
+    assert found["overall"]["predictions"] == 2
+    assert [group["group"] for group in found["groups"]] == ["two"]

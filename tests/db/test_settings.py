@@ -69,6 +69,42 @@ def test_a_database_of_another_kind_is_refused_without_its_password(url):
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://user@host/name?password=secret", "holds a password after"),
+        ("postgresql://user:secret@host:x/name", "its port is no number"),
+        ("sqlite://", "names no file"),
+        ("sqlite:///:memory:", "names no file"),
+        ("sqlite:///file::memory:?uri=true", "names no file"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_said_in_a_sentence(url, said):
+    with pytest.raises(SettingsInvalid, match=said) as caught:
+        read(database_url=url)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_file_that_is_no_database_is_left_as_it_is(tmp_path):
+    (tmp_path / "x.md").write_text("# A page")
+    with pytest.raises(DatabaseForeign, match=r"should name a SQLite file; .*x\.md is none\."):
+        engine_of(f"sqlite:///{tmp_path}/x.md")
+    assert (tmp_path / "x.md").read_text() == "# A page"
+
+
+def test_a_user_who_may_make_no_tables_is_told_so(postgresql_url):
+    engine = engine_of(postgresql_url)
+    with engine.begin() as connection:
+        connection.execute(text("DROP ROLE IF EXISTS weak"))
+        connection.execute(text("CREATE ROLE weak LOGIN"))
+        connection.execute(text("REVOKE CREATE ON SCHEMA public FROM public"))
+    weak = engine_of(engine.url.set(username="weak").render_as_string(hide_password=False))
+    with pytest.raises(DatabaseForeign, match="should be allowed to make tables; the database says permission denied"):
+        upgrade(weak)
+    weak.dispose()
+    engine.dispose()
+
+
 def test_every_faulty_variable_is_named():
     with pytest.raises(SettingsInvalid, match=r"DATA_API_PORT: .*; TOKEN_MINUTES: .*"):
         read(data_api_port="x", token_minutes=-1)

@@ -45,7 +45,7 @@ FLOORS = (
         "schemas.performance",
     },
     {"service"},
-    {"callers", "routes.answers", "routes.media", "routes.windows"},
+    {"callers", "routes.answers", "routes.media", "routes.parameters", "routes.windows"},
     {"routes.bulk"},
     {"routes.users", "routes.api_keys", "routes.predictions", "routes.outcomes", "routes.deployments", "routes.performance"},
     {"routes.tokens", "routes.health"},

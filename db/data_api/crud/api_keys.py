@@ -7,6 +7,7 @@ from sqlalchemy import insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from data_api.database import is_duplicate
 from data_api.errors import NameTaken
 from data_api.models import ApiKey, RetiredKey, User
 from data_api.models.base import Utc
@@ -80,4 +81,6 @@ def _flush(session: Session, name: str) -> None:
     try:
         session.flush()
     except IntegrityError as error:
+        if not is_duplicate(error):
+            raise
         raise NameTaken(f"The user has a key {name!r} already, perhaps a revoked one.") from error

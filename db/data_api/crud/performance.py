@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CTE, Double, Integer, String, and_, cast, func, literal, select
+from sqlalchemy import CTE, Double, Integer, String, and_, cast, func, literal, select, true
 from sqlalchemy.orm import Session
 
 from data_api.ids import first_at
@@ -16,7 +16,9 @@ Part = Any  # a row of _parts: the sums of one bin of one group
 WHOLE = "whole"
 
 
-def scores(session: Session, since: datetime, until: datetime, by: str, bins: int) -> dict[str | None, Scores]:
+def scores(
+    session: Session, since: datetime, until: datetime, by: str, bins: int, model_version: str | None = None
+) -> dict[str | None, Scores]:
     """The scores of each group of predictions made from ``since`` to before ``until``, by the group's name.
 
     ``by`` is none (one group, WHOLE), model_version, day or caller. Cases of the same probability count as one step, as in
@@ -24,7 +26,7 @@ def scores(session: Session, since: datetime, until: datetime, by: str, bins: in
     is the sum over positives of the precision at their probability, divided by their number. Brier score: the mean of
     (probability - outcome)². Calibration: bins of equal counts from the lowest probability to the highest.
     """
-    window = _window(since, until, by)
+    window = _window(since, until, by, model_version)
     counted = session.execute(
         select(window.c.name, func.count().label("predictions"), func.count(window.c.truth).label("outcomes")).group_by(
             window.c.name
@@ -45,7 +47,7 @@ def nothing() -> Scores:
     return _scores(0, 0, [])
 
 
-def _window(since: datetime, until: datetime, by: str) -> CTE:
+def _window(since: datetime, until: datetime, by: str, model_version: str | None) -> CTE:
     """Each prediction of the window with its group and, where it is known, its outcome as 0 or 1.
 
     Both tables are bound by the window, so that PostgreSQL looks into no other month.
@@ -70,6 +72,7 @@ def _window(since: datetime, until: datetime, by: str) -> CTE:
         )
         .join(Outcome, same, isouter=True)
         .where(Prediction.prediction_id >= low, Prediction.prediction_id < high)
+        .where(true() if model_version is None else Prediction.model_version == model_version)
         .cte("predicted")
     )
 

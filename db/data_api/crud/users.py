@@ -7,6 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from data_api.database import is_duplicate
 from data_api.errors import LastAdmin, NameTaken
 from data_api.models import Role, User
 
@@ -43,6 +44,8 @@ def make(session: Session, name: str, role: Role, password_hash: str | None, now
     try:
         session.flush()
     except IntegrityError as error:
+        if not is_duplicate(error):
+            raise
         raise NameTaken(f"There is a user {name!r} already.") from error
     return user
 

@@ -6,11 +6,12 @@ from starlette.routing import compile_path
 
 from data_api.routes import api_keys, deployments, health, outcomes, performance, predictions, tokens, users
 from data_api.routes.media import wants_json
+from data_api.routes.parameters import known_parameters
 
 PARTS = (predictions, outcomes, performance, deployments, tokens, users, api_keys, health)
 router = APIRouter(dependencies=[Depends(wants_json)])
 for part in PARTS:
-    router.include_router(part.router)
+    router.include_router(part.router, dependencies=[] if part is health else [Depends(known_parameters)])
 ROUTES = [
     (compile_path(route.path)[0], route.methods)
     for part in PARTS

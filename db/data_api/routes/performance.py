@@ -10,7 +10,7 @@ from data_api.crud import performance
 from data_api.problems import FieldFault, Refusal
 from data_api.routes.answers import refusals
 from data_api.routes.windows import Since, Until, before, refuse_backwards
-from data_api.schemas.fields import now
+from data_api.schemas.fields import NO_NUL, now
 from data_api.schemas.performance import By, Group, Performance, Scores
 
 UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -31,6 +31,7 @@ def read(
     ] = None,
     since: Since = None,
     until: Until = None,
+    model_version: Annotated[str | None, Query(max_length=200, pattern=NO_NUL)] = None,
     by: By = "none",
     bins: Annotated[int, Query(ge=1, le=100, description="Of the calibration table")] = 15,
 ) -> Performance:
@@ -41,8 +42,9 @@ def read(
     last = until or now()
     begin = since or before(last, _length(window or "24h"))
     refuse_backwards(begin, last)
-    overall = performance.scores(session, begin, last, "none", bins).get(performance.WHOLE, performance.nothing())
-    groups = {} if by == "none" else performance.scores(session, begin, last, by, bins)
+    whole = performance.scores(session, begin, last, "none", bins, model_version)
+    overall = whole.get(performance.WHOLE, performance.nothing())
+    groups = {} if by == "none" else performance.scores(session, begin, last, by, bins, model_version)
     return Performance(
         since=begin,
         until=last,
