@@ -164,6 +164,20 @@ def test_a_database_that_is_away_at_the_start_is_waited_for(make_client, as_serv
         server.close()
 
 
+def test_connections_that_the_server_closed_fail_no_request(make_client, postgresql_url, as_service):
+    client = make_client(database_url=postgresql_url)
+    assert client.get("/me", headers=as_service).status_code == 200
+    with engine_of(postgresql_url).begin() as other:
+        other.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+                "AND datname = current_database()"
+            )
+        )
+
+    assert client.get("/me", headers=as_service).status_code == 200
+
+
 def test_a_database_that_goes_away_is_said_by_those_who_watch(make_client):
     server = PostgresqlServer(("fsync=off",))
     try:

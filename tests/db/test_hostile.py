@@ -148,6 +148,14 @@ def test_a_clock_that_is_far_off_is_refused(post, prediction, prediction_id, tim
     assert problem["errors"][0]["field"].startswith("predictions.1")
 
 
+@pytest.mark.parametrize(("minutes", "status"), [(59, 201), (61, 422)])
+def test_a_clock_may_be_an_hour_ahead(post, prediction, minutes, status):
+    moment = datetime.now(UTC) + timedelta(minutes=minutes)
+    by_time = prediction(time=moment.isoformat())
+    by_id = prediction(prediction_id=id_at(moment))
+    assert [post("/predictions", json.dumps({"predictions": [row]}))[0] for row in (by_time, by_id)] == [status] * 2
+
+
 @pytest.mark.parametrize("time", ["2026-11-24T08:00:00", "2026-11-24", "now", 1_795_538_189, "1795538189", None, True])
 def test_a_moment_without_its_zone_is_none(post, prediction, time):
     status, problem = post("/predictions", json.dumps({"predictions": [prediction(time=time)]}))

@@ -4,11 +4,18 @@ import csv
 import io
 import json
 import random
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
+from uuid_utils import uuid7
 
+from data_api.crud import bulk, months
+from data_api.database import engine_of, transaction
+from data_api.migrating import upgrade
+from data_api.models import Outcome
 from data_api.routes import predictions as routes
 
 
@@ -139,6 +146,28 @@ def test_callers_that_send_the_same_rows_in_other_orders_at_once_wait_for_each_o
 
     assert [answer.status_code for answer in answers] == [201] * 8
     assert sum(answer.json()["recorded"] for answer in answers) == 400
+
+
+def test_two_requests_with_the_same_rows_in_opposite_orders_end(postgresql_url):
+    """Each inserts a few thousand rows while the other does: in the orders that they came in, one would be cut off."""
+    engine = engine_of(postgresql_url)
+    upgrade(engine)
+    now = datetime.now(UTC)
+    rows = [{"prediction_id": UUID(str(uuid7())), "outcome": True, "time": now, "received": now} for _ in range(8000)]
+    with transaction(engine) as session:
+        months.make_ahead(session, now)
+    both = threading.Barrier(2)
+
+    def insert(some):
+        with transaction(engine) as session:
+            both.wait(10)
+            return bulk.insert(session, Outcome, some)
+
+    for start in range(0, 8000, 2000):
+        part = rows[start : start + 2000]
+        with ThreadPoolExecutor(2) as threads:
+            assert sum(threads.map(insert, [part, part[::-1]])) == 2000
+    engine.dispose()
 
 
 def test_what_is_read_is_what_was_written(post, get, prediction):

@@ -1,13 +1,19 @@
 """Users and their API keys, as admins manage them."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import select
 
 from data_api import keys
-from data_api.database import transaction
-from data_api.models import ApiKey, User
+from data_api.crud import users
+from data_api.database import engine_of, transaction
+from data_api.errors import LastAdmin
+from data_api.migrating import upgrade
+from data_api.models import ApiKey, Role, User
 
 PASSWORD = "a password of this test"
 
@@ -86,6 +92,26 @@ def test_the_last_admin_stays_one(ask, client, as_admin, engine):
         status, problem = ask(method, f"/users/{me['user_id']}", body)
         assert (status, problem["detail"]) == (409, "This is the last admin. Make another one first.")
     assert client.get("/me", headers=as_admin).json()["role"] == "admin"
+
+
+def test_two_admins_who_remove_each_other_at_once_leave_one(postgresql_url):
+    engine = engine_of(postgresql_url)
+    upgrade(engine)
+    with transaction(engine) as session:
+        made = [users.make(session, name, Role.ADMIN, None, datetime.now(UTC)).user_id for name in ("anna", "berta")]
+    both = threading.Barrier(2)
+
+    def remove(user_id):
+        with suppress(LastAdmin), transaction(engine) as session:
+            user = users.by_id(session, user_id)
+            both.wait(10)
+            users.delete(session, user)
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(remove, made))
+    with transaction(engine, reads=True) as session:
+        assert len(users.admins(session)) == 1
+    engine.dispose()
 
 
 def test_another_password_or_role_ends_the_tokens_of_before(client, ask):
