@@ -24,10 +24,21 @@ PATH = re.compile(r"\.?[\w-][\w.-]*(/[\w.-]+)*/?")
 MAKE = re.compile(r"(?:^|[;&|] *)make ([a-z][a-z-]*)")
 MODULE = re.compile(r"(?:^|[;&|=\w] *)python3? -m ([\w.]+)((?: [^;&|>]+)?)")
 SETTING = re.compile(r"\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b|^([A-Z]{3,})=")
+CAPTURED = re.compile(r"^([A-Z]+)=\$\(")  # what a page keeps of an answer, for its own next lines
 METRIC = re.compile(r"\b((?:prediction_api|data_api)_[a-z][a-z0-9_]*[a-z])\b")
 SUFFIXES = {".py", ".yaml", ".yml", ".toml", ".md", ".json", ".csv", ".html", ".txt", ".onnx", ".parquet", ".ipynb", ".lock"}
 OWN = ("pipeline", "prediction_api", "data_api")
-NOT_OF_PYTHON = {"make", "git", "docker", "curl", "cd", "pg_dump", "pg_restore", "."}  # what setup does not install
+NOT_OF_PYTHON = {
+    "make",
+    "git",
+    "docker",
+    "curl",
+    "cd",
+    "createdb",
+    "pg_dump",
+    "pg_restore",
+    ".",
+}  # what setup does not install
 READERS = re.compile(r"(^|/)mine\b")  # pages call so what the reader is to write
 
 
@@ -71,7 +82,7 @@ def targets(text: str, _folder: Path) -> Iterator[str]:
 
 def commands(text: str, _folder: Path) -> Iterator[str]:
     """Programs are known, and dvc takes what it is given."""
-    for line in lines(text):
+    for line in (CAPTURED.sub("", line) for line in lines(text)):
         program = next((word for word in _words(line) if "=" not in word), "")
         if program not in NOT_OF_PYTHON and not (Path(sys.executable).parent / program).exists():
             yield f"{program} is no program that `make setup` installs"
@@ -106,8 +117,9 @@ def settings(text: str, _folder: Path) -> Iterator[str]:
     """Settings of the environment are in .env.example, and variables of make in the Makefile."""
     known = set(re.findall(r"^#? ?([A-Z_]+)=", Path(".env.example").read_text(encoding="utf-8"), re.MULTILINE))
     known |= set(re.findall(r"\$[({]([A-Z_]+)", Path("Makefile").read_text(encoding="utf-8")))
+    own = {found[1] for line in lines(text) if (found := CAPTURED.match(line))}
     named = {a or b for code in [*spans(text), *lines(text)] for a, b in SETTING.findall(code)}
-    yield from (f"{name} is no setting of .env.example" for name in sorted(named - known))
+    yield from (f"{name} is no setting of .env.example" for name in sorted(named - known - own))
 
 
 def metrics(text: str, _folder: Path) -> Iterator[str]:

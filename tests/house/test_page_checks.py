@@ -26,6 +26,7 @@ def shell(line):
         (pages.targets, "Type `make nothing`.", "make nothing is no target"),
         (pages.targets, shell("cd . && make nothing   # makes nothing"), "make nothing is no target"),
         (pages.commands, shell("nothing --at all"), "nothing is no program that `make setup` installs"),
+        (pages.commands, shell("WORD=$(nothing -s)"), "nothing is no program that `make setup` installs"),
         (pages.commands, shell("dvc nothing"), "dvc nothing: "),
         (pages.commands, shell("make params && dvc repro --nothing"), "dvc repro --nothing: "),
         (pages.commands, "`dvc exp show --nothing`", "dvc exp show --nothing: "),
@@ -72,6 +73,8 @@ def test_what_is_not_there_is_found(check, text, fault):
             pages.commands,
             shell("dvc exp run -S model=logistic    # an experiment\ngit restore . && dvc checkout\nmake repro"),
         ),
+        (pages.commands, shell("WORD=$(curl -s localhost)\ncurl $WORD")),
+        (pages.settings, shell("WORD=$(curl -s localhost)\ncurl $WORD")),
         (pages.commands, shell("MLFLOW_TRACKING_URI=x \\\n  mlflow ui") + "`dvc.yaml`"),
         (
             pages.modules,
