@@ -38,9 +38,15 @@ test: setup ## Run the tests
 .PHONY: serve demo
 serve: setup ## Serve predictions on 127.0.0.1:8000 and data on :8001, after reproducing the model where there is none
 	@test -n "$${MODEL_URI:-}" -o -f data/model/about.json || dvc checkout --quiet data/model 2>/dev/null || $(MAKE) repro
-	@DATA_API_URL=$${DATA_API_URL:-http://127.0.0.1:$${DATA_API_PORT:-8001}} \
-	DATA_API_KEY=$${DATA_API_KEY:-$${FIRST_SERVICE_KEY:-ontime_development_key_of_the_prediction_service}} \
-	exec honcho --env /dev/null --procfile .procfile start
+	@export DATA_API_URL=$${DATA_API_URL:-http://127.0.0.1:$${DATA_API_PORT:-8001}}; \
+	export DATA_API_KEY=$${DATA_API_KEY:-$${FIRST_SERVICE_KEY:-ontime_development_key_of_the_prediction_service}}; \
+	named() { trap '' INT; exec sed -u "s/^/$$1 | /"; }; \
+	stop() { set +e; trap '' INT TERM; for one in $${prediction:-} $$(jobs -p); do kill $$one 2>/dev/null; wait $$one; done; }; \
+	trap stop EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
+	python -m data_api > >(named 'data      ') 2>&1 & data=$$!; \
+	python -m prediction_api > >(named prediction) 2>&1 & prediction=$$!; \
+	while kill -0 $$data 2>/dev/null && kill -0 $$prediction 2>/dev/null; do sleep 0.5; done; \
+	echo "error: one of the two services ended, so the other one does." >&2; exit 1
 
 demo: setup ## Replay the test months against both running services, and hold the live scores to the offline ones
 	@test -f data/processed/test.parquet || dvc checkout --quiet data/processed 2>/dev/null || true

@@ -98,18 +98,24 @@ def test_ctrl_c_ends_both_and_each_line_says_whose_it_is(serving):
     os.killpg(running.process.pid, signal.SIGINT)
     running.gone()
 
-    log = re.sub(r"\x1b\[[0-9;]*m", "", running.log.read_text())
-    assert re.search(r"data\.1 +\| .*Finished server process", log)
-    assert re.search(r"prediction\.1 +\| .*stopped|prediction\.1 +\| .*[Ss]hutting down", log)
+    log = running.log.read_text()
+    assert re.search(r"^data       \| .*Finished server process", log, re.MULTILINE)
+    assert re.search(r"^prediction \| .*Finished server process", log, re.MULTILINE)
 
 
-def test_ctrl_c_while_they_start_ends_both(serving):
+@pytest.mark.parametrize("module", ["data_api", "prediction_api"])
+@pytest.mark.parametrize("later", [0, 0.1, 1])
+def test_ctrl_c_while_they_start_ends_both(serving, module, later):
     running = serving()
-    until(lambda: running.pid("data_api"))
+    until(lambda: running.pid(module))
+    time.sleep(later)
 
     os.killpg(running.process.pid, signal.SIGINT)
 
     running.gone()
+    time.sleep(0.5)
+    assert running.pid("data_api") is None
+    assert running.pid("prediction_api") is None
 
 
 def test_make_that_is_told_to_end_ends_both(serving):
