@@ -67,8 +67,7 @@ class Load:
                 new = list(self.predictions)[told : told + 200]
                 outcomes = {name: random.random() < 0.3 for name in new}
                 told += len(new)
-                while new and not self._taken(client, outcomes):
-                    time.sleep(0.1)
+                until(lambda outcomes=outcomes: not outcomes or self._taken(client, outcomes), AWAY_SECONDS + 30)
                 self.outcomes |= outcomes
 
     def _taken(self, client: httpx.Client, outcomes: dict[str, bool]) -> bool:
@@ -172,6 +171,7 @@ def test_postgresql_is_stopped_for_half_a_minute(server, data, database, record,
     with serving(tmp_path, data.url) as prediction:
         with load(prediction.url, data.url, record) as seen:
             server.stop()
+            until(lambda: httpx.get(f"{data.url}/readyz").status_code == 503, 10)  # it looks every two seconds
             away = time.monotonic()
             answers = []
             while time.monotonic() < away + AWAY_SECONDS:
