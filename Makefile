@@ -14,7 +14,10 @@ $(foreach name,$(shell sed -nE 's/^([A-Z_]+)=.*/\1/p' .env 2>/dev/null),\
   $(eval export $(name) := $$(shell sed -nE 's/^$(name)=//p' .env | tail -n 1)))
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
-export AT BECAUSE
+# What a person wrote, as it stands: no $ of theirs is make's or the shell's.
+override export AT := $(value AT)
+override export BECAUSE := $(value BECAUSE)
+override export REV := $(value REV)
 SOURCES := src serving db tests notebooks
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 STRIP := nbstripout --extra-keys "metadata.kernelspec metadata.language_info"
@@ -56,13 +59,13 @@ demo: setup ## Replay the test months against both running services, and hold th
 ## Promote
 .PHONY: promote rollback history
 promote: setup ## Make data/model the champion if it beats the present one (BECAUSE='...': without a contest)
-	@python -m pipeline.promote $(if $(BECAUSE),--because "$$BECAUSE")
+	@python -m pipeline.promote $${BECAUSE:+--because="$$BECAUSE"}
 
 rollback: setup ## Put the previous champion back (BECAUSE='...': why)
-	@python -m pipeline.rollback $(if $(BECAUSE),--because "$$BECAUSE")
+	@python -m pipeline.rollback $${BECAUSE:+--because="$$BECAUSE"}
 
 history: setup ## Say what was champion when and why (AT='2026-11-23 14:05': which model answered then)
-	@python -m pipeline.history $(if $(AT),--at "$$AT")
+	@python -m pipeline.history $${AT:+--at="$$AT"}
 
 ## Experiment
 .PHONY: params sweep experiments diff notebooks verify bench bench-pipeline bench-serving bench-database
@@ -73,10 +76,10 @@ sweep: setup ## Search over conf/ with queued experiments (conf/sweep.yaml, or S
 	@python -m pipeline.sweep $(foreach word,$(SWEEP),'$(word)')
 
 experiments: setup ## List the experiments of this commit, the best in validation first, with the MLflow run of each
-	@python -m pipeline.experiments $(if $(REV),--rev $(REV))
+	@python -m pipeline.experiments $${REV:+--rev="$$REV"}
 
 diff: setup ## Say in Markdown what changed since BASE (main), and fail where a metric is worse than conf/gate.yaml tolerates
-	@python -m pipeline.report "$${BASE:-main}"
+	@python -m pipeline.report -- "$${BASE:-main}"
 
 notebooks: setup ## Run the notebooks; copies with their pictures go to notebooks/executed
 	@mkdir -p notebooks/executed

@@ -46,7 +46,7 @@ def render(change: Change, between: Span, base: Side, head: Side, stale: Sequenc
 def _notes(change: Change, stale: Sequence[str] | None) -> Iterator[str]:
     """What a reader should know before believing the rest."""
     if change.gate:
-        yield f"{code(gate.FILE)} itself changed: this was judged by what it says in head."
+        yield f"{code(gate.FILE)} itself changed: each metric was judged by the smaller of both tolerances."
     if stale is None:
         yield "DVC could not say whether the results are those of this code and these parameters: type `dvc status`."
     elif stale:

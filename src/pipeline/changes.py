@@ -154,7 +154,7 @@ class Change:
 
 
 def compare(base: Side, head: Side, judged_by: gate.Diff) -> Change:
-    """What differs, judged by the tolerances of head's conf/gate.yaml."""
+    """What differs, judged by these tolerances."""
     rows = differences(base.rows, head.rows) if base.rows is not None and head.rows is not None else []
     return Change(
         params=differences(base.params, head.params),
@@ -174,7 +174,7 @@ def refuse_failure(change: Change) -> None:
         reasons = "; ".join(f"{score.name} {score.reason}" for score in change.failed)
         raise ChangeFails(
             f"A change should leave every metric within its tolerance; {reasons}. "
-            f"Mend the change, or say in {gate.FILE} why more is tolerated."
+            f"Mend the change, or first change {gate.FILE} by itself, and say there why more is tolerated."
         )
 
 

@@ -1,6 +1,6 @@
 """Holds a candidate against the champion: both score the same test rows, and each resample of them is drawn for both."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +68,19 @@ def differences(
 def wins(found: Sequence[Difference]) -> bool:
     """Whether the candidate is better in one metric beyond chance, and in none worse than is tolerated."""
     return any(one.better for one in found) and not any(one.too_bad for one in found)
+
+
+def fallen(found: Sequence[Difference], registered: Mapping[str, str]) -> str:
+    """Where the champion is worse on these rows than it was on its own, by more than is tolerated; "" where it is not.
+
+    A feature that a change broke, under the name that it had, makes any champion easy to beat.
+    """
+    known = ((one, float(registered.get(f"metric.{one.metric}", one.champion))) for one in found)
+    return "; ".join(
+        f"its {one.metric} is {one.champion:.4f} on them, and was {before:.4f} on its own"
+        for one, before in known
+        if gate.gain(one.metric, before, one.champion) < -one.tolerance
+    )
 
 
 def why(found: Sequence[Difference]) -> str:

@@ -1,6 +1,7 @@
 """What a model or a change has to reach: the settings of conf/gate.yaml."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -46,6 +47,13 @@ class Gate:
 def read(values: Mapping[str, Any]) -> Gate:
     """The typed settings of a conf/gate.yaml mapping. Raises ParamsInvalid, which names every faulty key in full."""
     return config.parse(Gate, values, file=FILE)
+
+
+def stricter(base: Diff, head: Diff) -> Diff:
+    """The smaller tolerance of both for each metric: a change cannot loosen what it is judged by itself."""
+    both = [*head.tolerances.items(), *base.tolerances.items()]
+    found = {name: min(tolerance for other, tolerance in both if other == name) for name in dict(both)}
+    return replace(head, tolerances=found)
 
 
 def gain(metric: str, base: float, head: float) -> float:

@@ -29,10 +29,10 @@ def main() -> None:
         champion = registry.holder(CHAMPION)
     if moment is None:
         _show(moves.reigns(made), versions)
-        _warn_of_other_hands(champion, made)
     else:
         _tell(moment, moves.reign_at(made, moment), versions)
         _show_deployments(moment, versions)
+    _warn_of_other_hands(champion, made)
 
 
 def _show(found: Sequence[Reign], versions: Versions) -> None:

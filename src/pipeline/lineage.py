@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline import model_directory, tracking
+import yaml
+
+from pipeline import model_directory, sides, tracking
 from pipeline.config import Dataset
 from pipeline.digests import sha256
-from pipeline.errors import OntimeError
+from pipeline.errors import ModelMissing, OntimeError
 from pipeline.params import PARAMS
 from pipeline.paths import METRICS, MODEL, VALIDATION
+from pipeline.registry import Version
 
 LOCK = Path("dvc.lock")
 FILES = (model_directory.GRAPH, model_directory.SCHEMA, model_directory.ABOUT)
@@ -32,6 +35,7 @@ def digests(folder: Path = MODEL) -> dict[str, str]:
 
 def tags(about: Mapping[str, Any], data: Dataset) -> dict[str, str]:
     """All that a version is registered with. Raises NotCommitted where no commit gives this model."""
+    _refuse_untracked()
     _refuse_stale()
     scores = {f"metric.{name}": f"{value:.6f}" for name, value in tracking.measured(METRICS, VALIDATION).items()}
     return {
@@ -69,7 +73,32 @@ def author() -> str:
     return done.stdout.strip() or getpass.getuser()
 
 
+def refuse_altered(folder: Path, of_version: Version) -> None:
+    """Raises ModelMissing where the files are not those that the version was registered with."""
+    model_directory.read_about(folder)
+    known = {name: digest for name, digest in of_version.tags.items() if name.startswith(DIGEST)}
+    if known and known != digests(folder):
+        raise ModelMissing(f"Version {of_version.number} should have the files that it was registered with; it has others.")
+
+
+def _refuse_untracked() -> None:
+    """Raises NotCommitted where a stage reads a file that is in no commit: nobody else could make this model."""
+    stages = yaml.safe_load(LOCK.read_text(encoding="utf-8"))["stages"].values()
+    made = {out["path"] for stage in stages for out in stage.get("outs", [])}
+    read = sorted({dep["path"] for stage in stages for dep in stage.get("deps", [])} - made)
+    new = _git("ls-files", "--others", "--exclude-standard", "--", "conf", "src", *read).splitlines()
+    if new := [*new, *(path for path in read if not _git("ls-files", "--", path))]:
+        raise NotCommitted(
+            f"A version is registered with the commit that gives it; {', '.join(new[:3])} is in none. Add and commit it."
+        )
+
+
 def _refuse_stale() -> None:
+    if stale := sides.stale():
+        raise NotCommitted(
+            f"data/ should be what this commit gives; changed since it was made: {'; '.join(stale[:3])}. "
+            "Type `make repro`, and commit what changes."
+        )
     stages = ("train", "evaluate")
     command = [sys.executable, "-m", "dvc", "status", "--json", *stages]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

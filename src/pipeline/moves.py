@@ -18,6 +18,7 @@ class Move:
     why: str
     git_commit: str
     by: str
+    before: int | None = None  # the version that had the alias
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,14 @@ def reign_at(moves: Sequence[Move], moment: datetime) -> Reign | None:
 def predecessor(moves: Sequence[Move], champion: int) -> int | None:
     """The version that going back from ``champion`` leads to: each way back undoes one move, None where none is left.
 
-    Where the alias was moved by other hands, the last version that was moved here is the one before.
+    Where the alias was moved by other hands since, the last version that was moved here is the one before.
     """
     line: list[int] = []
     for move in sorted(moves, key=lambda move: move.time):
         if move.kind == "rolled back":
             line = line[:-1]
+        elif move.before is not None and line[-1:] != [move.before]:
+            line.append(move.before)  # other hands had brought it there
         if not line or line[-1] != move.version:
             line.append(move.version)
     if line and line[-1] != champion:

@@ -53,13 +53,17 @@ def main() -> None:
     if champion and champion.number == candidate.number:
         stage.say(f"Version {candidate.number} of {NAME} is the champion already, with this very model: nothing moves.")
     elif because or champion is None:
-        _crown(registry, candidate, "told" if because else "first", because or "there was no champion", tags["git_commit"])
+        kind: Kind = "told" if because else "first"
+        _crown(registry, champion, candidate, kind, because or "there was no champion", tags["git_commit"])
     else:
         found = _contest(registry, champion, candidate, data, settings, how)
         _show(found, champion, candidate)
+        if fallen := contest.fallen(found, champion.tags):
+            _refuse(registry, champion, candidate, f"the test rows are not what the champion learned: {fallen}")
         if not contest.wins(found):
             _refuse(registry, champion, candidate, contest.why(found))
-        _crown(registry, candidate, "won", f"against version {champion.number}: {contest.why(found)}", tags["git_commit"])
+        why = f"against version {champion.number}: {contest.why(found)}"
+        _crown(registry, champion, candidate, "won", why, tags["git_commit"])
 
 
 def _registered(registry: Registry, tags: Mapping[str, str], about: Mapping[str, Any], settings: Params) -> Version:
@@ -119,8 +123,9 @@ def _refuse(registry: Registry, champion: Version, candidate: Version, why: str)
     )
 
 
-def _crown(registry: Registry, version: Version, kind: Kind, why: str, commit: str) -> None:
-    registry.move(Move(datetime.now(UTC), version.number, kind, why, commit, lineage.author()))
+def _crown(registry: Registry, before: Version | None, version: Version, kind: Kind, why: str, commit: str) -> None:
+    held = before.number if before else None
+    registry.move(Move(datetime.now(UTC), version.number, kind, why, commit, lineage.author(), held))
     stage.say(f"Version {version.number} of {NAME} is the champion: {why}.")
 
 

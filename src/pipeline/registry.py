@@ -3,8 +3,8 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,10 @@ OUR_FAULT = "INVALID_PARAMETER_VALUE"
 
 class RegistryAway(OntimeError):
     """The registry does not answer, or not as a registry does."""
+
+
+class ChampionMoved(OntimeError):
+    """Somebody else moved the champion's alias meanwhile."""
 
 
 class ArtefactsMissing(OntimeError):
@@ -96,11 +100,22 @@ class Registry:
         return sorted(found, key=lambda move: move.time)
 
     def move(self, move: Move) -> None:
-        """Gives the champion's alias to a version, after noting that: a note without a move shows, the reverse would not."""
+        """Gives the champion's alias to a version, and notes it; raises ChampionMoved where ``move.before`` has it no more.
+
+        In this order: a move without a note looks like one by other hands, from which there is a way back.
+        """
+        held = self.holder(CHAMPION)
+        if (held.number if held else None) != move.before:
+            raise ChampionMoved(
+                f"The champion was version {move.before} when this began, and is version {held and held.number} now. "
+                "Nothing was moved; start again."
+            )
+        last = max((one.time for one in self.moves()), default=move.time)
+        noted = replace(move, time=max(move.time, last + timedelta(microseconds=1)))  # clocks of two machines differ
         with self._asked():
-            value = json.dumps(asdict(move), default=datetime.isoformat)
-            self._client.set_registered_model_tag(NAME, f"{MOVED}{move.time:{MOMENT}}", value)
             self._client.set_registered_model_alias(NAME, CHAMPION, str(move.version))
+            value = json.dumps(asdict(noted), default=datetime.isoformat)
+            self._client.set_registered_model_tag(NAME, f"{MOVED}{noted.time:{MOMENT}}", value)
             if str(self._registered().aliases.get(CHALLENGER)) == str(move.version):
                 self._client.delete_registered_model_alias(NAME, CHALLENGER)
 

@@ -19,7 +19,9 @@ def main() -> None:
         base, head = sides.read(between.base), sides.read()
     with stage.step("ask DVC what is reproduced"):
         stale = sides.stale()
-    change = changes.compare(base, head, gate.read(head.gate).diff)
+    tolerated = gate.read(head.gate).diff
+    judged_by = gate.stricter(gate.read(base.gate).diff, tolerated) if base.gate else tolerated
+    change = changes.compare(base, head, judged_by)
     page = change_page.render(change, between, base, head, stale)
     if asked.output:
         outputs.write_text(page, asked.output)

@@ -1,7 +1,9 @@
 """Puts the previous champion back: python -m pipeline.rollback. Once more goes back once more."""
 
 import argparse
+import tempfile
 from datetime import UTC, datetime
+from pathlib import Path
 
 from pipeline import lineage, moves, stage
 from pipeline.errors import OntimeError
@@ -18,15 +20,18 @@ def main() -> None:
     because = _parser().parse_args().because
     with stage.step("look at the registry"):
         registry = Registry()
-        champion, made = registry.holder(CHAMPION), registry.moves()
-        before = moves.predecessor(made, champion.number) if champion else None
+        champion, versions = registry.holder(CHAMPION), {one.number: one for one in registry.versions()}
+        there = [one for one in registry.moves() if one.version in versions]  # a version may have been deleted since
+        before = versions.get(moves.predecessor(there, champion.number) or 0) if champion else None
     if champion is None or before is None:
         found = f"version {champion.number} is the first" if champion else "there is none at all"
         raise NothingBefore(f"A champion before the present one should come back; {found}. `make history` shows all.")
-    commit = next((one.tags.get("git_commit", "") for one in registry.versions() if one.number == before), "")
+    with stage.step(f"fetch version {before.number}"), tempfile.TemporaryDirectory(prefix="champion-") as folder:
+        lineage.refuse_altered(registry.download(before, Path(folder)), before)
     why = f"instead of version {champion.number}" + (f": {because}" if because else "")
-    registry.move(Move(datetime.now(UTC), before, "rolled back", why, commit, lineage.author()))
-    stage.say(f"Version {before} of {NAME} is the champion again, {why}.")
+    commit = before.tags.get("git_commit", "")
+    registry.move(Move(datetime.now(UTC), before.number, "rolled back", why, commit, lineage.author(), champion.number))
+    stage.say(f"Version {before.number} of {NAME} is the champion again, {why}.")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,6 +8,7 @@ import pandas as pd
 from pipeline import inputs, model_directory
 from pipeline.config import Column
 from pipeline.errors import SchemaMismatch
+from pipeline.schema import KIND_CHECKS
 from pipeline.scoring import Floats
 
 
@@ -21,5 +22,7 @@ def probability(folder: Path, table: pd.DataFrame, name: str) -> Floats:
     columns = {one["name"]: Column(one["kind"]) for one in described}
     if missing := [column for column in columns if column not in table]:
         raise SchemaMismatch(f"{name} should have the columns that the model reads; it lacks {', '.join(missing)}.")
+    if other := [f"{column} ({one.kind})" for column, one in columns.items() if not KIND_CHECKS[one.kind](table[column])]:
+        raise SchemaMismatch(f"{name} should have the kinds of columns that the model reads; other are {', '.join(other)}.")
     session = model_directory.session(folder / model_directory.GRAPH)
     return model_directory.probability(session, inputs.arrays(inputs.frame(table, columns), columns))

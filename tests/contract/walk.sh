@@ -8,7 +8,14 @@ trap 'rm -r "$scratch"' EXIT
 
 step() { printf '\n== %s\n' "$*"; }
 
-must_fail() { if "$@"; then echo "error: this should have ended with another status than 0: $*" >&2; exit 1; fi; }
+# Runs a command that has to fail, and to say these words.
+must_fail() {
+  local words=$1 said
+  shift
+  if said=$("$@" 2>&1); then echo "error: this should have ended with another status than 0: $*" >&2; exit 1; fi
+  echo "$said"
+  grep --quiet "$words" <<<"$said" || { echo "error: it should have said: $words" >&2; exit 1; }
+}
 
 # The version of the model that answers a prediction, about the example of each column.
 answering() {
@@ -54,7 +61,7 @@ wait_for "$scratch/logistic.json"
 step "Change one thing as an experiment, and compare"
 dvc exp run --name boosting --set-param model=hgb
 dvc metrics diff HEAD
-must_fail make promote # a model is promoted from a commit
+must_fail "files have changed since" make promote # a model is promoted from a commit
 
 step "Keep it: write it into conf/, and promote it"
 sed -i.bak 's/model: logistic/model: hgb/' conf/config.yaml && rm conf/config.yaml.bak
@@ -69,14 +76,14 @@ step "Nothing is promoted twice, and nothing worse"
 make promote
 git checkout --quiet HEAD~1
 dvc checkout --quiet
-must_fail make promote
+must_fail "should beat version 2, the champion" make promote
 git checkout --quiet -
 dvc checkout --quiet
 
 step "Go back, and forth again"
 make rollback
 wait_for "$scratch/logistic.json"
-must_fail make rollback
+must_fail "version 1 is the first" make rollback
 make promote
 wait_for data/model/about.json
 

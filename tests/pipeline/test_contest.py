@@ -100,6 +100,16 @@ def test_the_lower_end_decides(low, tolerance, better, too_bad):
     assert (found.better, found.too_bad) == (better, too_bad)
 
 
+def test_a_champion_that_fell_on_these_rows_is_told_from_one_that_held():
+    brier = contest.Difference("brier", 0.20, 0.15, 0.05, 0.04, 0.06, 0.0005)
+
+    assert contest.fallen([ONE, brier], {"metric.roc_auc": "0.701900", "metric.brier": "0.199600"}) == ""
+    assert contest.fallen([ONE, brier], {"metric.roc_auc": "0.770000", "metric.brier": "0.140000"}) == (
+        "its roc_auc is 0.7000 on them, and was 0.7700 on its own; its brier is 0.2000 on them, and was 0.1400 on its own"
+    )
+    assert contest.fallen([ONE], {}) == ""
+
+
 def test_one_that_is_better_in_one_and_too_bad_in_the_other_loses_and_hears_why():
     brier = contest.Difference("brier", 0.14, 0.141, -0.001, -0.0015, -0.0005, 0.0005)
 

@@ -36,6 +36,15 @@ def test_a_faulty_gate_is_refused_by_key_and_file(values, block, key, value, sai
         gate.read(values)
 
 
+def test_a_change_is_judged_by_the_smaller_tolerance_of_both_gates():
+    base, head = (gate.Diff({"roc_auc": auc, "brier": brier}, {}) for auc, brier in ((0.01, 0.002), (0.5, 0.001)))
+    without = gate.Diff({"f1": 0.1}, {})
+
+    assert gate.stricter(base, head).tolerances == {"roc_auc": 0.01, "brier": 0.001}
+    assert gate.stricter(base, without).tolerances == {"f1": 0.1, "roc_auc": 0.01, "brier": 0.002}
+    assert gate.stricter(base, base) == base
+
+
 def test_a_metric_that_is_an_error_gains_by_falling():
     truth, worse, better = [0, 1], [0.4, 0.6], [0.1, 0.9]
 

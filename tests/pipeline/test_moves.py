@@ -1,5 +1,6 @@
 """Who was champion when, and to whom going back leads."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -50,6 +51,20 @@ def test_who_reigned_at_a_moment(minutes, version):
 )
 def test_each_way_back_undoes_one_move(versions, before):
     assert moves.predecessor(line(*versions), abs(versions[-1]) if versions else 1) == before
+
+
+def test_a_move_that_was_not_noted_is_undone_by_going_back():
+    assert moves.predecessor(line(1), champion=2) == 1  # killed between the alias and its note
+
+
+def test_what_other_hands_had_made_champion_is_the_one_before():
+    found = [*line(1, 2), Move(START + timedelta(days=1), 8, "won", "", "c", "me", before=7)]
+
+    assert moves.predecessor(found, champion=8) == 7
+    assert (
+        moves.predecessor([*found, replace(found[-1], time=START + timedelta(days=2), version=7, kind="rolled back")], 7)
+        == 2
+    )
 
 
 def test_after_other_hands_the_way_back_leads_to_what_was_moved_here():

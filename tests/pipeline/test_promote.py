@@ -15,6 +15,7 @@ import pytest
 import penguins
 from pipeline import stage
 from pipeline.digests import sha256
+from pipeline.registry import Registry
 
 WEAK, STRONG = (["model=logistic", f"model.inverse_penalty={penalty}"] for penalty in ("0.00001", "1.0"))
 
@@ -136,11 +137,29 @@ def who_was_champion(place, commit):
 def other_hands(place, registry):
     registry.set_registered_model_alias("ontime", "champion", "1")
     assert "names version 1, not 2: it was moved by other hands" in verb(place, "history")[1]
+    assert "it was moved by other hands" in verb(place, "history", "--at", "2026-01-01")[1]
     assert verb(place, "rollback")[0] == 0
     assert champion(registry) == 2
 
 
-def test_promotion_from_the_first_model_to_the_way_back(place, registry):
+def meanwhile(place, registry, monkeypatch):
+    """Somebody else moves the alias between the look at the registry and the move."""
+    looked = Registry.holder
+
+    def holder(self, alias):
+        found = looked(self, alias)
+        registry.set_registered_model_alias("ontime", "champion", "1")
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "holder", holder)
+        status, told = verb(place, "rollback")
+    assert (status, champion(registry)) == (1, 1), told
+    assert "The champion was version 2 when this began, and is version 1 now. Nothing was moved" in told
+    registry.set_registered_model_alias("ontime", "champion", "2")
+
+
+def test_promotion_from_the_first_model_to_the_way_back(place, registry, monkeypatch):
     """One story, because each step stands on the one before."""
     commit = penguins.run(place, "git", "rev-parse", "HEAD").strip()
 
@@ -150,6 +169,7 @@ def test_promotion_from_the_first_model_to_the_way_back(place, registry):
     back_and_forth(place, registry)
     who_was_champion(place, commit)
     other_hands(place, registry)
+    meanwhile(place, registry, monkeypatch)
 
 
 def test_another_question_has_no_contest(place, registry):
@@ -191,8 +211,49 @@ def test_a_model_that_no_commit_gives_is_not_registered(place, registry):
     assert uncommitted[0] == missing[0] == stale[0] == 1
     assert re.search(r"1 files have changed since \w{9}, such as conf/gate\.yaml", uncommitted[1])
     assert "data/model should hold model.onnx, schema.json and about.json" in missing[1]
-    assert re.search(r"data/ should hold what dvc\.lock names; train.* would run again", stale[1])
+    assert re.search(r"data/ should be what this commit gives; changed since it was made: train: train\.", stale[1])
     assert len(registry.search_model_versions("name='ontime'")) == versions
+
+
+@pytest.mark.parametrize(
+    ("path", "word", "other", "said"),
+    [
+        ("params.yaml", "positive: female", "positive: male", "preprocess: data"),
+        ("src/pipeline/table.py", '"""', '"""Anew. ', "preprocess: src/pipeline/table.py"),
+        ("src/pipeline/new.py", "", "", "src/pipeline/new.py is in none"),
+        ("conf/data/mine.yaml", "", "", "conf/data/mine.yaml is in none"),
+    ],
+)
+def test_what_a_commit_does_not_hold_or_did_not_make_is_named(place, registry, path, word, other, said):
+    penguins.run(place, "git", "reset", "--quiet", "--hard")
+    before, versions = (
+        penguins.run(place, "git", "rev-parse", "HEAD").strip(),
+        registry.search_model_versions("name='ontime'"),
+    )
+    file = place / path
+    file.write_text(file.read_text().replace(word, other, 1) if file.exists() else "# new\n")
+    if word:
+        penguins.run(place, "git", "commit", "--quiet", "--all", "--message", "Change what was not reproduced")
+
+    status, told = verb(place, "promote")
+
+    assert (status, said in told) == (1, True), told
+    assert len(registry.search_model_versions("name='ontime'")) == len(versions)
+    penguins.run(place, "git", "reset", "--quiet", "--hard", before)
+    if not word:
+        file.unlink()
+
+
+def test_a_version_that_was_deleted_is_no_way_back(place, registry):
+    champions = [version.version for version in registry.search_model_versions("name='ontime'")]
+    registry.set_registered_model_alias("ontime", "champion", "2")
+    registry.delete_model_version("ontime", "1")
+
+    status, told = verb(place, "rollback")
+
+    assert (status, champion(registry)) == (1, 2), told
+    assert "version 2 is the first" in told
+    assert len(champions) > 1
 
 
 @pytest.mark.parametrize("name", ["rollback", "history"])
