@@ -43,7 +43,7 @@ serve: setup ## Serve predictions on 127.0.0.1:8000 and data on :8001, after rep
 	@test -n "$${MODEL_URI:-}" -o -f data/model/about.json || dvc checkout --quiet data/model 2>/dev/null || $(MAKE) repro
 	@export DATA_API_URL=$${DATA_API_URL:-http://127.0.0.1:$${DATA_API_PORT:-8001}}; \
 	export DATA_API_KEY=$${DATA_API_KEY:-$${FIRST_SERVICE_KEY:-ontime_development_key_of_the_prediction_service}}; \
-	named() { trap '' INT; exec sed -u "s/^/$$1 | /"; }; \
+	named() { trap '' INT; exec sed -u "s/^/$$1 | /" >&2; }; \
 	stop() { set +e; trap '' INT TERM; for one in $${prediction:-} $$(jobs -p); do kill $$one 2>/dev/null; wait $$one; done; }; \
 	trap stop EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
 	python -m data_api > >(named 'data      ') 2>&1 & data=$$!; \
