@@ -68,7 +68,9 @@ def test_a_failure_comes_first_with_each_reason():
 def test_a_change_that_passes_says_so():
     text = page(metrics={"roc_auc": Interval(0.751), "f1": Interval(0.5), "recall": Interval(0.4)})
 
-    assert text.startswith("**The change passes**: every metric is there and within its tolerance.")
+    assert text.startswith(
+        "**The change passes**: every metric is there, and those that conf/gate.yaml judges are within their tolerance."
+    )
     assert "| `recall` | - | 0.4000 | - | - | new |" in text
 
 

@@ -65,6 +65,18 @@ def test_a_model_that_is_worse_by_0_005_auc_fails_and_says_why_on_both_outputs(c
     assert "error: A change should leave every metric within its tolerance; roc_auc is 0.7650, 0.00500 worse" in done.stderr
 
 
+def test_a_change_cannot_loosen_what_it_is_judged_by(clone):
+    gate = clone / "conf/gate.yaml"
+    gate.write_text(gate.read_text().replace("roc_auc: 0.003", "roc_auc: 0.9"))
+    change_metrics(clone, roc_auc=-0.005)
+
+    done = report(clone, "main")
+
+    assert done.returncode == 1
+    assert "0.00500 worse than 0.7700 (0.003 tolerated)" in done.stdout
+    assert "`conf/gate.yaml` itself changed: each metric was judged by the smaller of both tolerances." in done.stdout
+
+
 @pytest.mark.parametrize("by", [{"roc_auc": -0.0008, "brier": 0.0003}, {"roc_auc": 0.02, "brier": -0.01}], ids=str)
 def test_a_change_within_the_noise_or_for_the_better_passes(clone, by):
     change_metrics(clone, **by)
