@@ -6,7 +6,7 @@ import re
 import shutil
 import signal
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
 
 import mlflow
@@ -60,6 +60,15 @@ def champion(registry):
     return int(registry.get_model_version_by_alias("ontime", "champion").version)
 
 
+@contextmanager
+def tagged(registry, version, name, value):
+    """A tag of a version says something else for a while."""
+    was = registry.get_model_version("ontime", version).tags[name]
+    registry.set_model_version_tag("ontime", version, name, value)
+    yield
+    registry.set_model_version_tag("ontime", version, name, was)
+
+
 def first_champion(place, registry):
     status, told = verb(place, "history")
     assert (status, "No version of ontime has been champion. `make promote`" in told) == (0, True)
@@ -89,6 +98,11 @@ def lineage_of_the_first(place, registry, commit):
 
 def better_and_worse(place, registry):
     penguins.reproduced(place, *STRONG)
+    with tagged(registry, "1", "metric.brier", "0.050000"):
+        status, told = verb(place, "promote")
+    assert (status, champion(registry)) == (1, 1), told
+    assert re.search(r"not what the champion learned: its brier is 0\.\d{4} on them, and was 0\.0500 on its own", told)
+
     status, told = verb(place, "promote")
     assert (status, champion(registry)) == (0, 2), told
     assert re.search(r"brier │ 0\.\d{6} │ 0\.\d{6} │ \+0\.\d{6} │ \+0\.\d{6} to \+0\.\d{6} │ -0\.0005 ", told)
@@ -102,6 +116,11 @@ def better_and_worse(place, registry):
 
 
 def back_and_forth(place, registry):
+    with tagged(registry, "1", "sha256.model.onnx", "0" * 64):
+        status, told = verb(place, "rollback")
+    assert (status, champion(registry)) == (1, 2), told
+    assert "Version 1 should have the files that it was registered with; it has others" in told
+
     status, told = verb(place, "rollback", "--because", "it is Tuesday")
     assert (status, champion(registry)) == (0, 1), told
     assert "Version 1 of ontime is the champion again, instead of version 2: it is Tuesday." in told
