@@ -117,7 +117,7 @@ format: setup ## Format the code, mend what lint can, and strip the notebooks of
 COMPILE = uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock: setup ## Resolve pyproject.toml anew into the hashed locks of requirements/
 	@$(COMPILE) --upgrade --extra dev pyproject.toml -o requirements/dev.txt
-	@for extra in pipeline serving db; do \
+	@for extra in pipeline serving registry db kuma; do \
 	  $(COMPILE) --extra $$extra -c requirements/dev.txt pyproject.toml -o requirements/$$extra.txt; done
 	@grep -A99 '^uv==' requirements/dev.txt | awk 'NR > 1 && /^[a-z]/ { exit } { print }' > requirements/uv.txt
 
