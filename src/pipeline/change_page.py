@@ -31,6 +31,7 @@ def render(change: Change, between: Span, base: Side, head: Side, stale: Sequenc
         change=change,
         between=between,
         notes=list(_notes(change, stale)),
+        stale=stale or (),
         settings=settings(change.params),
         most_settings=MOST_SETTINGS,
         most_slices=MOST_SLICES,
@@ -49,10 +50,8 @@ def _notes(change: Change, stale: Sequence[str] | None) -> Iterator[str]:
         yield f"{code(gate.FILE)} itself changed: each metric was judged by the smaller of both tolerances."
     if stale is None:
         yield "DVC could not say whether the results are those of this code and these parameters: type `dvc status`."
-    elif stale:
-        yield f"The results are not those of this code and these parameters. Type `make repro`: {listed(stale)}."
-    if any(one.key == "test" for one in change.rows):
-        yield "The test table has other rows: the two sides are not scored on the same ones."
+    if change.question:
+        yield f"The two sides answer different questions, or on other rows: {listed(change.question)}. Their scores do not compare."
 
 
 def _drawn(name: str, change: Change, base: Side, head: Side) -> str:

@@ -16,11 +16,17 @@ FAILS = frozenset(("worse", "gone"))
 ABSENT = ("not there", "undefined")
 SLICE = ["by", "slice"]
 DECIMALS = 9  # of a difference: what subtracting two rounded scores adds in the sixteenth is no change
+MOST_STALE = 3  # named in a sentence
+SAME_QUESTION = ("data.columns.", "data.tables.", "data.source.", "data.slices", "data.resample_by")
 UNCERTAIN = 1e-9  # a tolerance below which the slices of a metric are sorted as if they had this one
 
 
 class ChangeFails(OntimeError):
     """A metric is worse than its tolerance, or gone."""
+
+
+class ChangeNotJudged(OntimeError):
+    """The results are not those of the code and the settings that stand beside them."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +151,13 @@ class Change:
         return judged + [score for score in self.validation if score.verdict == "gone"]
 
     @property
+    def question(self) -> list[str]:
+        """The settings and row counts by which the two sides are not scored on the same rows for the same answer."""
+        of_data = [one.key for one in self.params if one.key.startswith("data.") and not one.key.endswith(".description")]
+        turned = [key for key in of_data if not key.startswith(SAME_QUESTION)]
+        return turned + [f"rows.{one.key}" for one in self.rows if one.key == "test"]
+
+    @property
     def nothing(self) -> bool:
         """Whether the two sides are the same in all that is compared."""
         scores = [*self.metrics, *self.validation]
@@ -166,6 +179,15 @@ def compare(base: Side, head: Side, judged_by: gate.Diff) -> Change:
         slices=_slices(base.slices, head.slices, judged_by.slice_tolerances),
         curves=_curves(base.curves, head.curves),
     )
+
+
+def refuse_stale(stale: Sequence[str]) -> None:
+    """Raises ChangeNotJudged where something has to be reproduced before its results say anything."""
+    if stale:
+        raise ChangeNotJudged(
+            "A change is judged by the results of its own code and settings; what data/ holds is older than "
+            f"{'; '.join(stale[:MOST_STALE])}. Type `make params repro`, then `make diff` again."
+        )
 
 
 def refuse_failure(change: Change) -> None:

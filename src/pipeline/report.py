@@ -1,4 +1,4 @@
-"""Says in Markdown what a change did, and exits with 1 where it makes a metric worse than conf/gate.yaml tolerates.
+"""Says in Markdown what a change did; exits with 1 where a metric is worse than conf/gate.yaml tolerates, or nothing can be judged.
 
 python -m pipeline.report main                 the working tree against the commit where HEAD left main
 python -m pipeline.report main --output FILE   the same into a file
@@ -8,17 +8,18 @@ import argparse
 import sys
 from pathlib import Path
 
-from pipeline import change_page, changes, gate, outputs, revision, sides, stage
+from pipeline import change_page, changes, compose, gate, outputs, params, revision, sides, stage
+from pipeline.errors import ParamsStale
 
 
 def main() -> None:
-    """Writes the report, and raises ChangeFails where the change fails."""
+    """Writes the report, and raises ChangeFails where the change fails, ChangeNotJudged where it is not reproduced."""
     asked = _parser().parse_args()
     between = revision.span(asked.base)
     with stage.step(f"read {between.base} and the working tree"):
         base, head = sides.read(between.base), sides.read()
     with stage.step("ask DVC what is reproduced"):
-        stale = sides.stale()
+        stale = _stale()
     tolerated = gate.read(head.gate).diff
     judged_by = gate.stricter(gate.read(base.gate).diff, tolerated) if base.gate else tolerated
     change = changes.compare(base, head, judged_by)
@@ -27,7 +28,18 @@ def main() -> None:
         outputs.write_text(page, asked.output)
     else:
         sys.stdout.write(page)
+    changes.refuse_stale(stale or ())
     changes.refuse_failure(change)
+
+
+def _stale() -> list[str] | None:
+    """What has to be reproduced before anything can be judged, None where DVC could not say."""
+    found = sides.stale()
+    try:
+        compose.check(params.load_mapping(params.PARAMS), compose.compose())
+    except ParamsStale:
+        return [f"{params.PARAMS}: not what conf/ composes to", *(found or ())]
+    return found
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -65,6 +65,23 @@ def test_a_failure_comes_first_with_each_reason():
     assert "| `f1` | 0.5000 | - | - | - | **gone** |" in lines
 
 
+def test_results_that_are_not_reproduced_are_not_judged_whatever_they_are():
+    for metrics in (BASE.metrics, {"roc_auc": Interval(0.1)}):
+        lines = page(stale=["train: model.trees"], metrics=metrics).splitlines()
+
+        assert lines[0] == (
+            "**Not judged**: the results are not those of this code and these settings. "
+            "Type `make params repro`: `train: model.trees`."
+        )
+        assert "## Metrics" in lines
+
+
+def test_another_column_or_slice_or_text_is_the_same_question():
+    data = {"columns": {"wind": 1}, "slices": ["origin"], "target": {"description": "x"}, "tables": {"a": 1}}
+
+    assert "different questions" not in page(params={"data": data})
+
+
 def test_a_change_that_passes_says_so():
     text = page(metrics={"roc_auc": Interval(0.751), "f1": Interval(0.5), "recall": Interval(0.4)})
 
@@ -98,8 +115,8 @@ def test_rows_that_are_the_same_or_unknown_are_said_to_be():
     ("other", "said"),
     [
         ({"gate": {"diff": {"tolerances": {"roc_auc": 0.5}}}}, "`conf/gate.yaml` itself changed"),
-        ({"rows": {"train": 1000, "test": 7}}, "The test table has other rows"),
-        ({"stale": ["train: model.trees"]}, "Type `make repro`: `train: model.trees`."),
+        ({"rows": {"train": 1000, "test": 7}}, "The two sides answer different questions, or on other rows: `rows.test`."),
+        ({"params": {"data": {"late_minutes": 30}}}, "or on other rows: `data.late_minutes`. Their scores do not compare."),
         ({"stale": None}, "DVC could not say"),
     ],
 )

@@ -1,5 +1,6 @@
 """The command that judges a change, run on changes that are committed in a temporary clone of this repository."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from clones import cloned, environment, git
 
@@ -19,7 +21,7 @@ def clean(tmp_path_factory):
     clone = cloned(tmp_path_factory.mktemp("report") / "clean")
     git("checkout", "--quiet", "-B", "main", at=clone)
     ends = {"value": 0.77, "low": 0.75, "high": 0.79}
-    (clone / METRICS).write_text(json.dumps(dict.fromkeys(json.loads(METRICS.read_text()), ends)))
+    write_metrics(clone, dict.fromkeys(json.loads(METRICS.read_text()), ends))
     commit(clone, "Know the metrics")
     return clone
 
@@ -42,8 +44,18 @@ def change_metrics(clone, **by):
     for name, much in by.items():
         moved = {} if much is None else {name: {end: value + much for end, value in found[name].items()}}
         found = {**{other: ends for other, ends in found.items() if other != name}, **moved}
-    (clone / METRICS).write_text(json.dumps(found))
+    write_metrics(clone, found)
     commit(clone)
+
+
+def write_metrics(clone, found):
+    """Writes the metrics of the test period as if `evaluate` had: dvc.lock knows them."""
+    text = json.dumps(found)
+    (clone / METRICS).write_text(text)
+    lock = yaml.safe_load((clone / "dvc.lock").read_text())
+    (out,) = (one for one in lock["stages"]["evaluate"]["outs"] if one["path"] == str(METRICS))
+    out |= {"md5": hashlib.md5(text.encode()).hexdigest(), "size": len(text)}
+    (clone / "dvc.lock").write_text(yaml.safe_dump(lock, sort_keys=False))
 
 
 def run(clone, *command):
@@ -96,7 +108,7 @@ def test_a_metric_that_was_deleted_fails_by_name(clone):
 
 
 def test_metrics_that_were_deleted_as_a_whole_fail_and_so_does_a_file_that_holds_none(clone):
-    git("rm", "--quiet", str(METRICS), at=clone)
+    write_metrics(clone, {})
     commit(clone)
     gone = report(clone, "main")
     (clone / METRICS).write_text('{"roc_auc": "good"}')
@@ -110,18 +122,33 @@ def test_metrics_that_were_deleted_as_a_whole_fail_and_so_does_a_file_that_holds
     )
 
 
-def test_settings_that_changed_are_named_and_what_follows_from_them_is_asked_for(clone):
+def test_a_change_that_is_not_reproduced_is_not_judged(clone):
+    model = clone / "conf/model/hgb.yaml"
+    model.write_text(model.read_text().replace("trees: 400", "trees: 40"))
+    composed = report(clone, "main")
     params = clone / "params.yaml"
     params.write_text(params.read_text().replace("trees: 400", "trees: 40"))
-
     done = report(clone, "main", "--output", "said/change.md")
     page = (clone / "said/change.md").read_text()
 
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert (composed.returncode, done.returncode, done.stdout) == (1, 1, ""), done.stderr
+    assert composed.stdout.startswith("**Not judged**: ")
+    assert "Type `make params repro`: `params.yaml: not what conf/ composes to`." in composed.stdout
+    assert page.startswith("**Not judged**: ")
     assert "| `model.trees` | `400` | `40` |" in page
-    assert "and the uncommitted changes in `params.yaml`" in page
-    assert "Type `make repro`: " in page
+    assert "and the uncommitted changes in `conf/model/hgb.yaml`, `params.yaml`" in page
     assert "`train: " in page
+    assert "error: A change is judged by the results of its own code and settings; what data/ holds is older" in done.stderr
+
+
+def test_results_that_dvc_lock_does_not_know_are_not_judged(clone):
+    (clone / METRICS).write_text(json.dumps({name: 0.99 for name in json.loads((clone / METRICS).read_text())}))
+    commit(clone)
+
+    done = report(clone, "main")
+
+    assert done.returncode == 1
+    assert "`evaluate: data/report/metrics.json`" in done.stdout.splitlines()[0]
 
 
 def test_curves_and_slices_are_compared_with_those_of_the_base(clone):
