@@ -137,6 +137,55 @@ def test_the_report_compares_all_history_with_what_was_reproduced_and_fails_with
     assert "continue-on-error" not in path.read_text()
 
 
+GH = """#!/bin/sh
+echo "$@" >> "$CALLS"
+case "$*" in *--paginate*) cat "$KNOWN" ;; esac
+exit "${GH_STATUS:-0}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("report", "known", "status", "body", "last"),
+    [
+        ("**The change passes**", "", "0", "**The change passes**", "--method POST repos/o/r/issues/7/comments"),
+        ("**The change fails**", "41\n42", "0", "**The change fails**", "--method PATCH repos/o/r/issues/comments/41"),
+        (None, "41", "0", "**Not judged**: the commit could not be reproduced", "--method PATCH"),
+        ("**The change passes**", "", "1", "**The change passes**", "--paginate repos/o/r/issues/7/comments"),
+    ],
+    ids=["first", "again", "not reproduced", "a fork's token"],
+)
+def test_the_report_on_a_pull_request_is_one_comment_that_is_never_of_an_older_commit(
+    tmp_path, report, known, status, body, last
+):
+    (step,) = (step for step in steps(Path(".github/workflows/report.yml")) if "GH_TOKEN" in step.get("env", {}))
+    (tmp_path / "gh").write_text(GH)
+    (tmp_path / "gh").chmod(0o755)
+    (tmp_path / "known").write_text(known)
+    if report:
+        (tmp_path / "change.md").write_text(report)
+    told = {
+        "GH_REPO": "o/r",
+        "PULL_REQUEST": "7",
+        "HEAD": "abc123",
+        "RUN": "https://forge/run/1",
+        "RUNNER_TEMP": str(tmp_path),
+    }
+    faked = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CALLS": str(tmp_path / "calls"), "KNOWN": str(tmp_path / "known")}
+
+    done = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", step["run"]],
+        env={**told, **faked, "GH_STATUS": status}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    comment = (tmp_path / "comment.md").read_text()
+
+    assert done.returncode == 0, done.stderr
+    assert ("::notice::The token of this run may not comment" in done.stdout) == (status == "1")
+    assert comment.startswith(
+        "<!-- ontime: what the change does -->\n\nOf abc123, by [this run](https://forge/run/1).\n" + body
+    )
+    assert last in (tmp_path / "calls").read_text().splitlines()[-1]
+
+
 @pytest.mark.parametrize("path", LOCKS, ids=str)
 def test_a_lock_names_exact_versions_with_hashes_and_no_address(path):
     lines = path.read_text().replace(" \\\n    --hash", " --hash").splitlines()
