@@ -51,7 +51,8 @@ def _notes(change: Change, stale: Sequence[str] | None) -> Iterator[str]:
     if stale is None:
         yield "DVC could not say whether the results are those of this code and these parameters: type `dvc status`."
     if change.question:
-        yield f"The two sides answer different questions, or on other rows: {listed(change.question)}. Their scores do not compare."
+        turned = listed(change.question)
+        yield f"The two sides answer different questions, or on other rows: {turned}. Their scores do not compare."
 
 
 def _drawn(name: str, change: Change, base: Side, head: Side) -> str:

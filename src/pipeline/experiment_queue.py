@@ -13,6 +13,7 @@ from pipeline.grid import Point
 from pipeline.paths import VALIDATION
 from pipeline.trials import Trial
 
+WORKERS = re.compile(r"Worker status: (\d+) active, (\d+) idle")
 QUEUED = re.compile(r"Queued experiment '([^']+)'")
 TEST_SCORE = "{}.value"  # how `dvc exp show` names a metric of data/report/metrics.json
 COLUMNS = "120"  # of the table in a log; a terminal has its own width
@@ -49,6 +50,18 @@ def start(at_once: int) -> None:
     """Starts as many workers as are missing of ``at_once``; each experiment gets its share of the processors."""
     threads = str(max(1, (os.cpu_count() or 1) // at_once))
     _run("dvc", "queue", "start", "--jobs", str(at_once), OMP_NUM_THREADS=os.environ.get("OMP_NUM_THREADS", threads))
+
+
+def workers() -> int:
+    """How many workers live; asking them takes DVC some seconds."""
+    found = WORKERS.search(_run("dvc", "queue", "status"))
+    return sum(map(int, found.groups())) if found else 0
+
+
+def abandon(names: Collection[str]) -> None:
+    """Marks running experiments whose worker is dead as failed: nothing else ever would."""
+    if names:
+        _run("dvc", "queue", "kill", *names)
 
 
 def stop(names: Collection[str]) -> None:

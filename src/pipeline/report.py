@@ -1,4 +1,4 @@
-"""Says in Markdown what a change did; exits with 1 where a metric is worse than conf/gate.yaml tolerates, or nothing can be judged.
+"""Says in Markdown what a change did; exits with 1 where it makes a metric worse than conf/gate.yaml tolerates.
 
 python -m pipeline.report main                 the working tree against the commit where HEAD left main
 python -m pipeline.report main --output FILE   the same into a file

@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any, get_args
 
 from pipeline import compose, experiment_queue, experiments, grid, params, search, stage, tracking, trials
+from pipeline.crew import Crew
 from pipeline.errors import OntimeError
 from pipeline.gate import Metric
 from pipeline.grid import Point
@@ -26,6 +27,7 @@ from pipeline.search import Search
 from pipeline.trials import Trial
 
 POLL_SECONDS = 4  # asking DVC takes about one second of a processor
+POLLS_A_LOOK = 3  # at the workers, which answer slowly
 Plan = dict[Point, dict[str, Any]]  # the parameters of each point by full key
 
 
@@ -92,9 +94,10 @@ def refuse_changes() -> None:
 def sorted_out(plan: Plan, committed: Trial, known: Sequence[Trial]) -> tuple[list[str], list[Point]]:
     """The names of experiments that points already have, and the points that are still to run.
 
-    A failed one runs again. The point that is committed never runs: DVC would have nothing to do.
+    One that failed, or ran with other code than what is committed, runs again. The point that is committed never runs:
+    DVC would have nothing to do.
     """
-    usable = [one for one in known if one.state != "failed"]
+    usable = [one for one in known if one.state != "failed" and one.code in ({}, committed.code)]
     names, waiting = [], []
     for point, values in plan.items():
         same = next((one for one in usable if one.params == values), None)
@@ -143,7 +146,7 @@ def _finished(names: Sequence[str], how: Search) -> list[Trial]:
         known = _of(names)
         if any(one.state in trials.WAITING for one in known):
             experiment_queue.start(how.at_once)
-            known = _awaited(names, advance)
+            known = _awaited(names, how.at_once, advance)
     for one in known:
         if one.state == "failed":
             stage.warn(f"{one.name} failed; `dvc queue logs {one.name}` says why.")
@@ -152,10 +155,11 @@ def _finished(names: Sequence[str], how: Search) -> list[Trial]:
     return known
 
 
-def _awaited(names: Sequence[str], advance: Callable[[], None]) -> list[Trial]:
+def _awaited(names: Sequence[str], at_once: int, advance: Callable[[], None]) -> list[Trial]:
     """Asks DVC until nothing waits, twice in a row: between the queue and its end an experiment is briefly nowhere."""
     told: set[str] = set()
-    quiet = 0
+    quiet = polls = 0
+    crew = Crew(at_once)
     while True:
         known = _of(names)
         for one in known:
@@ -165,6 +169,9 @@ def _awaited(names: Sequence[str], advance: Callable[[], None]) -> list[Trial]:
         quiet = 0 if any(one.state in trials.WAITING for one in known) else quiet + 1
         if quiet == 2 or (quiet and len(told) == len(names)):
             return known
+        polls += 1
+        if not quiet and polls % POLLS_A_LOOK == 0:
+            crew.look(known)
         time.sleep(POLL_SECONDS)
 
 
@@ -177,6 +184,10 @@ def _report(committed: Trial, found: Sequence[Trial], how: Search, *, apply: boo
     ended = [one for one in found if one.state == "success"]
     if not ended:
         raise SweepFailed("At least one experiment should come to an end; none did. `dvc queue logs NAME` says why.")
+    if not any(one.has(how.metric) for one in ended):
+        raise SweepFailed(
+            f"An experiment should have {how.metric} in {trials.VALIDATION}; none has. Choose by another with --metric."
+        )
     chosen = trials.best(trials.beside(committed, ended), how.metric)
     experiments.show(committed, ended, how.metric, chosen=chosen)
     if chosen is None or chosen is committed:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline import gate
@@ -10,12 +10,15 @@ from pipeline.keys import leaves
 
 PARAMS, VALIDATION, TEST = "params.yaml", "data/report/validation.json", "data/report/metrics.json"
 COMMITTED = "committed"
+CODE = ("src/", "requirements/")
 WAITING = frozenset(("queued", "running"))
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One experiment: its parameters by full key, and its metrics, of which an unfinished one has none.
+    """One experiment: its parameters by full key, its metrics, and the md5 of each file of code that made it.
+
+    An unfinished one has neither metrics nor code.
 
     ``rev`` is its commit, or that of its place in the queue; ``state`` is queued, running, success, failed or committed.
     """
@@ -26,11 +29,16 @@ class Trial:
     params: Mapping[str, Any]
     validation: Mapping[str, float]
     test: Mapping[str, Any]
+    code: Mapping[str, str] = field(default_factory=dict)
 
     def score(self, metric: str) -> float:
         """The metric of the validation period; NaN where there is none."""
         value = self.validation.get(metric)
         return math.nan if value is None else float(value)
+
+    def has(self, metric: str) -> bool:
+        """Whether it has the metric in the validation period."""
+        return not math.isnan(self.score(metric))
 
     def test_score(self, metric: str) -> float:
         """The metric of the test period, by which nothing is chosen; NaN where there is none."""
@@ -58,7 +66,7 @@ def ranked(trials: Iterable[Trial], metric: str) -> list[Trial]:
 
 def best(trials: Iterable[Trial], metric: str) -> Trial | None:
     """The best of those that have the metric, the first one of equals; None where none has."""
-    return next((one for one in ranked(trials, metric) if not math.isnan(one.score(metric))), None)
+    return next((one for one in ranked(trials, metric) if one.has(metric)), None)
 
 
 def moved(trials: Sequence[Trial]) -> list[str]:
@@ -89,6 +97,7 @@ def _trial(shown: Mapping[str, Any], name: str | None, state: str) -> Trial:
         dict(leaves(params)) if params else {},
         {} if state in WAITING or state == "failed" else _content(metrics, VALIDATION),
         {} if state in WAITING or state == "failed" else _content(metrics, TEST),
+        {path: str(one["hash"]) for path, one in (data.get("deps") or {}).items() if path.startswith(CODE)},
     )
 
 

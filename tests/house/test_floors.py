@@ -9,7 +9,7 @@ VERBS = STAGES | {"compose", "experiments", "history", "promote", "replay", "rep
 WORLD = {
     "sources", "tables", "params", "model_directory", "tracking", "report_page", "model_card", "outputs", "digests", "stage",
     "recipes", "services", "playback", "score_table", "console_table", "lineage", "registry", "scored", "revision", "sides",
-    "change_page", "grid", "experiment_queue", "runs", "trial_table",
+    "change_page", "crew", "grid", "experiment_queue", "runs", "trial_table",
 }  # fmt: skip
 RECIPES = {"flights", "table"}
 PURE = set(imports.modules()) - VERBS - WORLD - RECIPES

@@ -12,6 +12,7 @@ import pytest
 
 from penguins import command_in, environment, run
 from pipeline import experiment_queue, sweep, trials
+from pipeline.crew import Crew, WorkersDie
 from pipeline.trials import Trial
 
 SWEEP = ("python", "-m", "pipeline.sweep")
@@ -134,6 +135,24 @@ def test_ctrl_c_ends_what_runs_empties_the_queue_and_keeps_what_is_done(clean, f
     assert run(clean, "git", "status", "--porcelain") == ""
 
 
+def test_experiments_whose_worker_died_have_failed_and_the_others_go_on(clean, found):
+    search = ("--no-apply", "--metric", "brier", "model.trees=choice(4000,4500,11)")
+    running = subprocess.Popen([*SWEEP, *search], cwd=clean, env=environment(clean), stderr=subprocess.PIPE, text=True)
+    for _ in range(400):
+        if any("pipeline.train" in " ".join(one.info["cmdline"] or []) for one in inside(clean)):
+            break
+        time.sleep(0.2)
+    for one in inside(clean):
+        if one.pid != running.pid:
+            one.kill()
+    said = running.communicate(timeout=240)[1]
+
+    assert running.returncode == 0, said
+    assert re.search(r"warning: All workers died, and .+ with them; others start\.", said)
+    assert re.search(r"warning: .+ failed; `dvc queue logs .+` says why", said)
+    assert run(clean, "git", "status", "--porcelain") == ""
+
+
 def inside(folder):
     """The processes that work in the folder."""
     everywhere = psutil.process_iter(["cwd", "cmdline"])
@@ -143,8 +162,8 @@ def inside(folder):
 # What needs no queue.
 
 
-def experiment(name, state, **params):
-    return Trial(name, name, state, params, {}, {})
+def experiment(name, state, code=None, **params):
+    return Trial(name, name, state, params, {}, {}, code or {})
 
 
 def test_make_hands_each_word_of_a_search_on_as_it_is():
@@ -164,6 +183,42 @@ def test_points_that_have_an_experiment_or_are_committed_do_not_run():
     ]
 
     assert sweep.sorted_out(plan, committed, known) == (["done", "waits"], [("leaves=15",), ("leaves=63",)])
+
+
+def test_an_experiment_of_other_code_runs_again():
+    plan = {("leaves=3",): {"leaves": 3}, ("leaves=7",): {"leaves": 7}}
+    committed = experiment("committed", "committed", {"src/a.py": "aa"}, leaves=31)
+    known = [
+        experiment("dirty", "success", {"src/a.py": "bb"}, leaves=3),
+        experiment("same", "success", {"src/a.py": "aa"}, leaves=7),
+    ]
+
+    assert sweep.sorted_out(plan, committed, known) == (["same"], [("leaves=3",)])
+
+
+@pytest.fixture
+def crew(monkeypatch):
+    """A crew of two whose workers answer as ``alive`` says, and what was done to the queue."""
+    done, alive = [], []
+    monkeypatch.setattr(experiment_queue, "workers", lambda: alive.pop(0))
+    monkeypatch.setattr(experiment_queue, "start", lambda size: done.append(("start", size)))
+    monkeypatch.setattr(experiment_queue, "abandon", lambda names: done.append(("abandon", *names)))
+    return Crew(2), alive, done
+
+
+def test_a_crew_is_replaced_where_nobody_answers_twice_and_given_up_at_the_third_time(crew):
+    looks, alive, done = crew
+    known = [experiment("a", "running"), experiment("b", "queued")]
+    alive += [0, 1, 0, 0, 0, 0]
+    for _ in range(6):
+        looks.look(known)
+    assert done == [("abandon", "a"), ("start", 2)] * 2
+
+    alive += [0, 0]
+    looks.look(known)
+    with pytest.raises(WorkersDie, match="all of them died, 3 times"):
+        looks.look(known)
+    assert done[-1] == ("abandon", "a")
 
 
 def test_points_that_compose_to_the_same_are_one():
@@ -187,5 +242,7 @@ def test_a_failed_experiment_is_named_with_its_log(monkeypatch, capsys):
 def test_a_sweep_of_failures_fails(capsys):
     how = sweep.Search(("a=1",), "roc_auc", 2)
 
+    with pytest.raises(sweep.SweepFailed, match=r"should have roc_auc in data/report/validation\.json; none has"):
+        sweep._report(experiment("committed", "committed"), [experiment("odd", "success")], how, apply=True)
     with pytest.raises(sweep.SweepFailed, match="none did"):
         sweep._report(experiment("committed", "committed"), [experiment("bad", "failed")], how, apply=True)

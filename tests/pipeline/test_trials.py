@@ -19,7 +19,9 @@ def shown(rev, values, auc=None, **more):
         "data/report/validation.json": {"data": {"roc_auc": auc}},
         "data/report/metrics.json": {"data": {"roc_auc": {"value": 0.6, "low": 0.5, "high": 0.7}}},
     }
-    return {"rev": rev, "name": None, "data": {"params": {"params.yaml": {"data": values}}, "metrics": metrics}, **more}
+    deps = {name: {"hash": f"md5 of {name}"} for name in ("src/a.py", "data/raw", "requirements/pipeline.txt")}
+    data = {"params": {"params.yaml": {"data": values}}, "metrics": metrics, "deps": deps}
+    return {"rev": rev, "name": None, "data": data, **more}
 
 
 def experiment(name, state, values, auc):
