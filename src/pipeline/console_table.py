@@ -1,11 +1,13 @@
-"""Prints a table for a person, as wide as it needs to be where nobody watches."""
+"""Prints a table for a person: as wide as it needs where nobody watches, row by row where a terminal is too narrow."""
 
 import sys
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
+MOST_NARROW = 3  # columns that can be read however they wrap
 LOG_WIDTH = 200  # columns of a pipe or a log, which wrap nothing
 
 
@@ -14,7 +16,21 @@ def show(columns: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[s
     table = Table()
     for number, column in enumerate(columns):
         table.add_column(column, justify="left" if number == 0 or column in left else "right")
-    for row in rows:
+    cells = [tuple(row) for row in rows]
+    for row in cells:
         table.add_row(*row)
     width = None if sys.stdout.isatty() else LOG_WIDTH
-    Console(highlight=False, markup=False, width=width).print(table)
+    console = Console(highlight=False, markup=False, width=width)
+    if len(columns) > MOST_NARROW and Measurement.get(console, console.options, table).maximum >= console.width:
+        console.print(*(_upright(columns, row) for row in cells), sep="\n")
+    else:
+        console.print(table)
+
+
+def _upright(columns: Sequence[str], row: Sequence[str]) -> Table:
+    """A row as lines of name and value, with room below."""
+    lines = Table.grid(padding=(0, 2))
+    for name, value in zip(columns, row, strict=True):
+        lines.add_row(name, value)
+    lines.add_row()
+    return lines

@@ -83,14 +83,17 @@ def fallen(found: Sequence[Difference], registered: Mapping[str, str]) -> str:
     )
 
 
+def _too_bad(one: Difference) -> str:
+    if not np.isfinite(one.low):
+        return f"{one.metric} is undefined for one of them"
+    both = f"{one.champion:.4f} to {one.candidate:.4f}"
+    return f"{one.metric} may be worse by {-one.low:.5f} ({both}; {one.tolerance:g} is tolerated)"
+
+
 def why(found: Sequence[Difference]) -> str:
     """What decided, as one clause: the metrics that are too bad, or those that are better, or that none is."""
     if worse := [one for one in found if one.too_bad]:
-        return "; ".join(
-            f"{one.metric} may be worse by {-one.low:.4f} ({one.champion:.4f} to {one.candidate:.4f}; "
-            f"{one.tolerance:g} is tolerated)"
-            for one in worse
-        )
+        return "; ".join(_too_bad(one) for one in worse)
     if better := [one for one in found if one.better]:
         return "; ".join(
             f"{one.metric} is better by {one.gain:.4f} ({one.low:.4f} to {one.high:.4f}): "

@@ -68,7 +68,7 @@ def _tell(moment: datetime, reign: Reign | None, versions: Versions) -> None:
     stage.say(
         f"At {_clock(moment)} UTC version {move.version} of {NAME} was champion, since {_clock(move.time)} "
         f"({move.kind}: {move.why}): model {tags.get(MODEL_TAG, 'removed')[:SHORT]}, "
-        f"commit {tags.get('git_commit', move.git_commit)}, data {_digests(data)}."
+        f"commit {move.git_commit}, data {_digests(data)}."
     )
 
 

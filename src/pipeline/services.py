@@ -24,7 +24,7 @@ SETTINGS = {  # name: its default, which is that of development, and what it is
     "FIRST_ADMIN": ("admin", "a user of the data service who may read"),
     "FIRST_ADMIN_PASSWORD": ("development", "the password of that user"),
 }
-AGAIN = "Type `make serve` in another terminal, then `make demo` again."
+AGAIN = "Type `make serve` in another terminal, then try again."
 
 
 class ServiceAway(OntimeError):

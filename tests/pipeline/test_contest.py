@@ -116,4 +116,5 @@ def test_one_that_is_better_in_one_and_too_bad_in_the_other_loses_and_hears_why(
     assert contest.wins([ONE])
     assert not contest.wins([ONE, brier])
     assert contest.why([ONE]) == "roc_auc is better by 0.0500 (0.0400 to 0.0600): 0.7000 to 0.7500"
-    assert contest.why([ONE, brier]) == "brier may be worse by 0.0015 (0.1400 to 0.1410; 0.0005 is tolerated)"
+    assert contest.why([replace(brier, low=float("nan"))]) == "brier is undefined for one of them"
+    assert contest.why([ONE, brier]) == "brier may be worse by 0.00150 (0.1400 to 0.1410; 0.0005 is tolerated)"

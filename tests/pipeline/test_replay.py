@@ -470,7 +470,7 @@ def test_where_nobody_listens_one_sentence_says_what_to_type(fake, name):
 
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
-        f"error: nobody answers at {nobody} ({name}). Type `make serve` in another terminal, then `make demo` again."
+        f"error: nobody answers at {nobody} ({name}). Type `make serve` in another terminal, then try again."
     )
 
 
