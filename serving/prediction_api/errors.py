@@ -19,8 +19,16 @@ class FetchFailed(PredictionApiError):
     """The place where the model comes from did not hand it over."""
 
 
+class NothingRegistered(FetchFailed):
+    """The registry answers, and has no such version yet."""
+
+
 class OutboxUnusable(PredictionApiError):
     """The outbox cannot be opened: another process holds it, or its folder cannot be written."""
+
+
+class OutboxTaken(OutboxUnusable):
+    """Another process that runs holds the outbox."""
 
 
 class OutboxRefuses(PredictionApiError):

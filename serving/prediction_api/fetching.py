@@ -1,7 +1,8 @@
 """Fetches a model from an MLflow registry or a DVC repository, in a process of its own: `python -m prediction_api.fetching`.
 
 Prints one JSON object: the folder that now holds the model (null where the source still has what MARK says), the digests
-that came with it, and where it came from. A failure is one sentence on standard error and exit status 1.
+that came with it, and where it came from; or why there is nothing yet. A failure is one sentence on standard error and exit
+status 1.
 """
 
 import hashlib
@@ -30,6 +31,8 @@ def from_registry(uri: str, folder: Path, mark: str | None) -> dict[str, Any]:
         ) from error
     name, alias, number = _registered(uri)
     client = mlflow.MlflowClient()
+    if alias and alias not in _aliases(client, name):
+        return {"nothing": f"MODEL_URI={uri} should name a version; {name} has no alias {alias}. Promote one."}
     version = client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, number)
     here = f"{name}/{version.version}"
     if here == mark:
@@ -80,6 +83,16 @@ def from_dvc(uri: str, folder: Path, mark: str | None) -> dict[str, Any]:
     if files.exists(METRICS_PATH):
         lineage["metrics"] = json.loads(files.read_text(METRICS_PATH))
     return {"folder": str(arrived), "mark": commit, "sha256": {}, "lineage": lineage}
+
+
+def _aliases(client: Any, name: str) -> dict[str, str]:
+    """The version of each alias; none where the registry knows no such model."""
+    try:
+        return dict(client.get_registered_model(name).aliases)
+    except Exception as error:
+        if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
+            return {}
+        raise
 
 
 def _registered(uri: str) -> tuple[str, str, str]:

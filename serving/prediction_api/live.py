@@ -38,9 +38,10 @@ class LiveModel:
 
     async def open(self) -> None:
         """Loads the first model; raises ModelRefused or FetchFailed."""
-        arrival = await self.source.fetch()
-        assert arrival is not None  # noqa: S101 (without a mark there is nothing to be unchanged from)
+        arrival, away = await self.source.fetch_first()
         await self._take(arrival)
+        if away:
+            self._fail(away)
 
     async def reload(self) -> bool:
         """Looks for another model and takes it; False where it still is the same.
@@ -53,12 +54,7 @@ class LiveModel:
                 if arrival is not None:
                     await self._take(arrival)
             except Exception as error:
-                self.failure = str(error) or type(error).__name__
-                self._metrics.reload_failing.set(1)
-                self._metrics.reloads[FAILED].inc()
-                logger.error(
-                    "the old model goes on answering", extra={"reason": str(error), "version": self.served.model.version}
-                )
+                self._fail(error)
                 raise
             self.failure = None
             self._metrics.reload_failing.set(0)
@@ -75,6 +71,12 @@ class LiveModel:
                 continue  # it is in the log, the metrics and /readyz
             except Exception:
                 logger.exception("looking for another model failed")
+
+    def _fail(self, error: Exception) -> None:
+        self.failure = str(error) or type(error).__name__
+        self._metrics.reload_failing.set(1)
+        self._metrics.reloads[FAILED].inc()
+        logger.error("the old model goes on answering", extra={"reason": str(error), "version": self.served.model.version})
 
     async def _take(self, arrival: Arrival) -> None:
         model = await asyncio.to_thread(Model, arrival.contract, self._most_records)

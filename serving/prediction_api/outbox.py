@@ -22,12 +22,13 @@ from typing import Literal
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from prediction_api.errors import OutboxRefuses, OutboxUnusable
+from prediction_api.errors import OutboxRefuses, OutboxTaken, OutboxUnusable
 from prediction_api.logs import LOGGER
 
 SEGMENT_BYTES = 16 * 2**20
 PARCEL_BYTES, FIRST_BYTES, FIRST_LINES = 4 * 2**20, 2**16, 10
 CURSOR, LOCK, REFUSED = "cursor.json", "lock", "refused.ndjson"
+MOST_SHARED = 100  # replicas on one machine
 CHECKSUM_CHARACTERS = 9  # eight hexadecimal digits and a space
 Sync = Literal["process", "full"]
 logger = logging.getLogger(LOGGER)
@@ -308,6 +309,17 @@ class Outbox:
             del self._sizes[first]
 
 
+def open_in(shared: Path, sync: Sync = "process", most_bytes: int = 2**30) -> Outbox:
+    """The first outbox in a folder of numbered ones that no process holds: who starts anew takes up what waits there.
+
+    Raises OutboxUnusable.
+    """
+    for number in range(MOST_SHARED):
+        with suppress(OutboxTaken):
+            return Outbox(shared / str(number), sync, most_bytes)
+    raise OutboxUnusable(f"OUTBOX_DIR={shared} should hold an outbox that is free; all {MOST_SHARED} are taken. Stop some.")
+
+
 def _unusable(folder: Path, error: OSError) -> OutboxUnusable:
     return OutboxUnusable(
         f"OUTBOX_DIR={folder} should be a folder that this process may write; it says {error.strerror or error}. "
@@ -322,8 +334,9 @@ def _locked(folder: Path) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(lock)
-        raise OutboxUnusable(
-            f"OUTBOX_DIR={folder} belongs to another process that is running. Give each its own folder, or stop the other."
+        raise OutboxTaken(
+            f"OUTBOX_DIR={folder} belongs to another process that is running. Give each its own folder "
+            "(OUTBOX_SHARED=true does), or stop the other."
         ) from error
     return lock
 

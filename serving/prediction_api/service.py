@@ -9,6 +9,7 @@ from typing import Any
 from pydantic_core import to_json
 from uuid_utils import uuid7
 
+from prediction_api import outbox as outboxes
 from prediction_api.deployments import Deployments, replica_name
 from prediction_api.keys import Keys
 from prediction_api.live import LiveModel
@@ -19,6 +20,7 @@ from prediction_api.settings import Settings
 from prediction_api.sources import Source
 from prediction_api.together import Answer, Asked, Together
 
+KEPT = "model"  # beside the outbox: the last model that a registry or a repository handed over
 ROWS_IN_THREAD = 32  # from here on a batch would keep single predictions waiting
 NO_WARNINGS: Warnings = []
 
@@ -30,7 +32,13 @@ class Service:
         """Raises SettingsInvalid where the keys cannot be read."""
         self.settings, self.metrics = settings, Metrics()
         self.keys, self.admins = Keys(settings.api_keys, "API_KEYS"), Keys(settings.admin_keys, "ADMIN_KEYS")
-        source = Source(settings.model_uri, settings.model_fetch_seconds, settings.git_commit)
+        source = Source(
+            settings.model_uri,
+            settings.model_fetch_seconds,
+            settings.git_commit,
+            settings.model_fallback,
+            settings.outbox_dir / KEPT,
+        )
         self.live = LiveModel(source, self.metrics, settings.max_records)
         self.outbox: Outbox
         self.together = Together(self.predict)
@@ -45,7 +53,8 @@ class Service:
             return
         settings = self.settings
         await self.live.open()
-        self.outbox = Outbox(settings.outbox_dir, settings.outbox_sync, settings.outbox_max_bytes)
+        open_outbox = outboxes.open_in if settings.outbox_shared else Outbox
+        self.outbox = open_outbox(settings.outbox_dir, settings.outbox_sync, settings.outbox_max_bytes)
         self._watch_outbox()
         if settings.data_api_url:
             from prediction_api.delivery import Delivery  # an HTTP client costs time and memory that not everyone needs
@@ -89,7 +98,7 @@ class Service:
         """After the outbox, whose lock makes the folder ours, and before the first request."""
         settings, send = self.settings, self.delivery.send if self.delivery else None
         replica = replica_name(settings.prediction_api_port)
-        self.deployments = Deployments(settings.outbox_dir, replica, send, settings.outbox_sync)
+        self.deployments = Deployments(self.outbox.folder, replica, send, settings.outbox_sync)
         await self.deployments.open()
         await self.deployments.begin(self.live.served)
         self.live.announce = self.deployments.begin

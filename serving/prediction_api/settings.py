@@ -19,10 +19,12 @@ class Settings(BaseSettings):
     prediction_api_host: str = "127.0.0.1"
     prediction_api_port: Annotated[int, Field(ge=0, le=65_535)] = 8000
     model_uri: str = "data/model"
+    model_fallback: str | None = None
     model_poll_seconds: Annotated[float, Field(ge=0, le=86_400)] = 60.0
     model_fetch_seconds: Seconds = 300.0
     git_commit: str | None = None
     outbox_dir: Path = Path("serving/outbox")
+    outbox_shared: bool = False
     outbox_sync: Literal["process", "full"] = "process"
     outbox_max_bytes: Annotated[int, Field(ge=1_000_000)] = 2**30
     data_api_url: HttpUrl | None = None

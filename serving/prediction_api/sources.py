@@ -6,6 +6,7 @@ are answered.
 
 import asyncio
 import json
+import logging
 import os
 import re
 import signal
@@ -16,13 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prediction_api import contract
+from prediction_api import contract, kept
 from prediction_api.contract import Contract
-from prediction_api.errors import FetchFailed
+from prediction_api.errors import FetchFailed, NothingRegistered
+from prediction_api.logs import LOGGER
 
 REMOTE = re.compile(r"(models:/|dvc://).+")
+REGISTERED = "/"  # in the mark of a version: NAME/VERSION
 SECRET = re.compile(r"//[^/@\s]+@")
 GIT_SECONDS = 5
+logger = logging.getLogger(LOGGER)
 
 
 @dataclass(frozen=True)
@@ -35,10 +39,21 @@ class Arrival:
 
 
 class Source:
-    """A MODEL_URI. ``fetch`` gives what is there now, or None where it still is what ``mark`` says."""
+    """A MODEL_URI. ``fetch`` gives what is there now, or None where it still is what ``mark`` says.
 
-    def __init__(self, uri: str, seconds: float = 300.0, git_commit: str | None = None) -> None:
+    ``fallback`` is a directory for as long as a registry has no such version; ``keep``, a folder for the last that came.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        seconds: float = 300.0,
+        git_commit: str | None = None,
+        fallback: str | None = None,
+        keep: Path | None = None,
+    ) -> None:
         self.uri, self._seconds, self._git_commit = uri, seconds, git_commit
+        self._fallback, self._keep = fallback, keep
         self.shown = SECRET.sub("//", uri)  # a private repository's address may hold a password
 
     async def fetch(self, mark: str | None = None) -> Arrival | None:
@@ -46,14 +61,41 @@ class Source:
         if REMOTE.fullmatch(self.uri):
             try:
                 return await self._fetch_remote(mark)
+            except NothingRegistered:
+                if self._fallback is None or (mark and REGISTERED in mark):  # what was champion once is no fallback's
+                    raise
+                return await asyncio.to_thread(self._fetch_directory, self._fallback, mark)
             except OSError as error:
                 raise FetchFailed(
                     f"MODEL_URI={self.shown} is fetched into a temporary folder; {error}. Make room in /tmp, or set TMPDIR."
                 ) from error
-        return await asyncio.to_thread(self._fetch_directory, mark)
+        return await asyncio.to_thread(self._fetch_directory, self.uri, mark)
 
-    def _fetch_directory(self, mark: str | None) -> Arrival | None:
-        place = self.uri.removeprefix("file://")
+    async def fetch_first(self) -> tuple[Arrival, FetchFailed | None]:
+        """A model to begin with, and why it is not the source's own: while that is away, the last one kept, or the fallback.
+
+        Raises ModelRefused, or FetchFailed where there is no other.
+        """
+        try:
+            arrival = await self.fetch()
+        except FetchFailed as error:
+            if not REMOTE.fullmatch(self.uri):
+                raise
+            found = await asyncio.to_thread(self._instead)
+            if found is None:
+                raise
+            return found, error
+        assert arrival is not None  # noqa: S101 (without a mark there is nothing to be unchanged from)
+        return arrival, None
+
+    def _instead(self) -> Arrival | None:
+        found = kept.read(self._keep) if self._keep else None
+        if found and found[2].get("uri") == self.shown:
+            return Arrival(*found)
+        return self._fetch_directory(self._fallback, None) if self._fallback else None
+
+    def _fetch_directory(self, uri: str, mark: str | None) -> Arrival | None:
+        place = uri.removeprefix("file://")
         if "://" in place:
             raise FetchFailed(
                 f"MODEL_URI={self.shown} should be a directory, models:/NAME@ALIAS, or dvc://PATH-OR-URL?rev=REV."
@@ -62,16 +104,27 @@ class Source:
         read = contract.read(folder)
         if read.sha256[contract.ABOUT] == mark:
             return None
-        lineage = {"uri": self.shown, "git_commit": self._git_commit or _git_commit(folder)}
+        lineage = {"uri": SECRET.sub("//", uri), "git_commit": self._git_commit or _git_commit(folder)}
         return Arrival(read, read.sha256[contract.ABOUT], lineage)
 
     async def _fetch_remote(self, mark: str | None) -> Arrival | None:
         with tempfile.TemporaryDirectory(prefix="model-") as folder:
             told = await self._told_by_fetching(folder, mark)
+            if "nothing" in told:
+                raise NothingRegistered(told["nothing"])
             if told["folder"] is None:
                 return None
             read = await asyncio.to_thread(contract.read, Path(told["folder"]), told["sha256"])
-            return Arrival(read, told["mark"], {"uri": self.shown, **told["lineage"]})
+            lineage = {"uri": self.shown, **told["lineage"]}
+            if self._keep:
+                await asyncio.to_thread(self._keep_model, self._keep, Path(told["folder"]), told["mark"], lineage)
+            return Arrival(read, told["mark"], lineage)
+
+    def _keep_model(self, folder: Path, arrived: Path, mark: str, lineage: dict[str, Any]) -> None:
+        try:
+            kept.keep(folder, arrived, mark, lineage)
+        except OSError as error:
+            logger.warning("the model is not kept for a start without its source", extra={"reason": str(error)})
 
     async def _told_by_fetching(self, folder: str, mark: str | None) -> dict[str, Any]:
         command = [sys.executable, "-m", "prediction_api.fetching", self.uri, folder, *([mark] if mark else [])]

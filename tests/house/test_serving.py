@@ -24,7 +24,7 @@ ONLY_IN = {"mlflow": {"fetching"}, "dvc": {"fetching"}, "pyarrow": {"chunks"}}
 FLOORS = (
     {"errors", "logs"},
     {"contract"},
-    {"records", "settings", "fetching"},
+    {"records", "settings", "fetching", "kept"},
     {"model", "problems", "sources"},
     {"metrics", "keys", "chunks", "bodies"},
     {"outbox", "scoring", "connections"},

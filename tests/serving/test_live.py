@@ -45,6 +45,22 @@ def looks(sample):
     ]
 
 
+class Away(Source):
+    """A registry that cannot be reached, with a directory to begin with."""
+
+    async def fetch(self, mark=None):
+        raise FetchFailed("nobody answers")
+
+
+def test_a_start_without_the_source_answers_and_counts_as_a_reload_that_fails(make_model, metrics, looks):
+    live = LiveModel(Away("models:/tiny@champion", fallback=str(make_model())), metrics, most_records=3)
+    asyncio.run(live.open())
+
+    assert live.served.model.name == "tiny"
+    assert live.failure == "nobody answers"
+    assert looks() == [0, 0, 1, 1]
+
+
 def alter(folder):
     (folder / "model.onnx").write_bytes(b"garbage")
     (folder / "about.json").write_bytes((folder / "about.json").read_bytes() + b"\n")

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from prediction_api.errors import OutboxRefuses, OutboxUnusable
-from prediction_api.outbox import Outbox
+from prediction_api.outbox import Outbox, open_in
 
 LINES = 12
 # The bytes of a segment: one line in each, a few in each, all in one.
@@ -512,6 +512,26 @@ def test_a_second_outbox_in_this_process_is_refused(open_outbox, tmp_path):
 
     with pytest.raises(OutboxUnusable, match="belongs to another process"):
         Outbox(tmp_path / "outbox")
+
+
+def test_replicas_that_share_a_folder_get_an_outbox_each_and_the_next_one_takes_up_what_was_left(tmp_path):
+    first, second = open_in(tmp_path / "shared"), open_in(tmp_path / "shared")
+    append(first, 0)
+    append(second, 1)
+    asyncio.run(second.close())
+    third, fourth = open_in(tmp_path / "shared"), open_in(tmp_path / "shared")
+
+    assert [one.folder.name for one in (first, second, third, fourth)] == ["0", "1", "1", "2"]
+    assert (third.depth, fourth.depth) == (1, 0)
+    for one in (first, third, fourth):
+        asyncio.run(one.close())
+
+
+def test_a_shared_folder_that_cannot_be_written_is_refused_at_once(tmp_path):
+    (tmp_path / "shared").write_text("in the way")
+
+    with pytest.raises(OutboxUnusable, match="should be a folder that this process may write"):
+        open_in(tmp_path / "shared")
 
 
 @pytest.mark.parametrize("inside", ["", "outbox"])

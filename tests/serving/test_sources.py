@@ -16,7 +16,7 @@ import pytest
 
 from prediction_api import contract
 from prediction_api.contract import FILES
-from prediction_api.errors import FetchFailed, ModelRefused
+from prediction_api.errors import FetchFailed, ModelRefused, NothingRegistered
 from prediction_api.sources import Source
 
 GIT = ("git", "-c", "user.name=test", "-c", "user.email=test@example.org")
@@ -247,7 +247,62 @@ def test_a_version_without_a_model_directory_and_an_unknown_alias_are_one_senten
         r"Version 4 of tiny should hold .*; it holds no about\.json\. Register a model directory\.", str(foreign)
     )
     assert isinstance(unknown, FetchFailed)
-    assert re.fullmatch(r"MODEL_URI=models:/tiny@nobody cannot be fetched: .*alias nobody not found\.", str(unknown))
+    assert str(unknown) == "MODEL_URI=models:/tiny@nobody should name a version; tiny has no alias nobody. Promote one."
+
+
+def test_until_a_version_is_promoted_the_fallback_answers_and_then_never_again(registry, make_model, shelf):
+    """One test, as each fetch imports MLflow for seconds."""
+    folder = make_model(bias=3.0)
+
+    async def follow():
+        source = Source("models:/tiny@soon", 60.0, fallback=str(folder))
+        before, away = await source.fetch_first()
+        same = await source.fetch(before.mark)
+        registry.set_registered_model_alias("tiny", "soon", "1")
+        promoted = await source.fetch(before.mark)
+        registry.delete_registered_model_alias("tiny", "soon")
+        with pytest.raises(NothingRegistered, match="tiny has no alias soon"):
+            await source.fetch(promoted.mark)
+        return before, away, same, promoted
+
+    before, away, same, promoted = asyncio.run(follow())
+
+    assert (before.contract, before.lineage["uri"], away, same) == (contract.read(folder), str(folder), None, None)
+    assert (promoted.contract, promoted.mark) == (contract.read(shelf / "first"), "tiny/1")
+
+
+def test_a_model_that_no_registry_knows_is_one_that_is_not_promoted_yet(registry):
+    with pytest.raises(NothingRegistered, match=r"nobody has no alias champion\. Promote one"):
+        fetch("models:/nobody@champion")
+
+
+def test_a_start_while_the_registry_is_away_takes_the_model_that_came_last_from_it(
+    registry, make_model, shelf, tmp_path, monkeypatch
+):
+    uri, folder = "models:/tiny@champion", make_model(bias=3.0)
+    came = fetch(uri, keep=tmp_path / "kept")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+
+    def first(uri, **more):
+        return asyncio.run(Source(uri, 60.0, fallback=str(folder), **more).fetch_first())
+
+    kept, why = first(uri, keep=tmp_path / "kept")
+    other, _ = first("models:/another@champion", keep=tmp_path / "kept")
+    (tmp_path / "kept/about.json").write_text("{}")
+    torn, _ = first(uri, keep=tmp_path / "kept")
+
+    assert kept == came
+    assert "cannot be fetched" in str(why)
+    assert other.contract == torn.contract == contract.read(folder)
+
+
+def test_a_start_without_registry_kept_model_or_fallback_fails(registry, monkeypatch, tmp_path):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+
+    with pytest.raises(FetchFailed, match="cannot be fetched"):
+        asyncio.run(Source("models:/tiny@champion", 60.0, keep=tmp_path / "kept").fetch_first())
 
 
 @pytest.mark.parametrize("uri", ["models:/tiny", "models:/@champion", "models:/tiny/"])
@@ -392,6 +447,8 @@ def test_a_fetch_that_ends_without_an_answer_is_one_sentence_that_names_the_sour
 TALKATIVE = """
 import atexit
 class MlflowClient:
+    def get_registered_model(self, *_):
+        return type("Model", (), {"aliases": {"champion": "1"}})
     def get_model_version_by_alias(self, *_):
         return type("Version", (), {"version": "1"})
 artifacts = None
