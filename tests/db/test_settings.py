@@ -16,7 +16,7 @@ from data_api.errors import DatabaseForeign, SettingsInvalid
 from data_api.migrating import upgrade
 from data_api.models import Role
 from data_api.passwords import Passwords
-from data_api.settings import DEVELOPMENT, read
+from data_api.settings import DEVELOPMENT, Settings, read
 
 LONG = "x" * 32
 PRODUCTION = {"environment": "production", "jwt_secret": LONG, "first_admin_password": LONG, "first_service_key": LONG}
@@ -108,6 +108,59 @@ def test_a_user_who_may_make_no_tables_is_told_so(postgresql_url):
 def test_every_faulty_variable_is_named():
     with pytest.raises(SettingsInvalid, match=r"DATA_API_PORT: .*; TOKEN_MINUTES: .*"):
         read(data_api_port="x", token_minutes=-1)
+
+
+@pytest.fixture
+def secret(monkeypatch, tmp_path):
+    """A function that puts a secret into a file of the folder that SECRETS_DIR names; no variable holds one."""
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path))
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    return lambda name, content: (tmp_path / name).write_text(content)
+
+
+SECRETS = [name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)]
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_each_secret_may_be_a_file_of_its_name(secret, name):
+    content = f"sqlite:///{name}.db" if name.endswith("url") else LONG
+    secret(name, f"{content}\n")
+
+    assert getattr(read(), name).get_secret_value() == content
+
+
+def test_the_environment_wins_over_a_file_unless_it_is_empty(secret, monkeypatch):
+    secret("jwt_secret", "of the file")
+    secret("first_admin_password", "\n")
+    for given, found in (("of the environment",) * 2, ("", "of the file")):
+        monkeypatch.setenv("JWT_SECRET", given)
+        assert read().secret("jwt_secret") == found
+
+    assert read().first_admin_password is None
+
+
+def test_production_starts_on_files_alone(secret):
+    for name, content in PRODUCTION.items():
+        secret(name, content)
+
+    assert read().environment == "production"
+
+
+def test_a_folder_of_secrets_that_is_not_there_is_nobodys_fault(monkeypatch, tmp_path, recwarn):
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path / "nowhere"))
+
+    assert read().data_api_port == 8001
+    assert recwarn.list == []
+
+
+def test_a_secret_that_cannot_be_read_is_named_by_its_file(secret, tmp_path):
+    (tmp_path / "jwt_secret").mkdir()
+
+    with pytest.raises(
+        SettingsInvalid, match=rf"SECRETS_DIR={tmp_path} should hold .* file of text; .*jwt_secret.* directory"
+    ):
+        read()
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ FAULTY = {
 @pytest.fixture(autouse=True)
 def environment(monkeypatch):
     """An environment without any setting, to which a test adds its own."""
-    for name in Settings.model_fields:
+    for name in (*Settings.model_fields, "secrets_dir"):
         for one in (name, name.upper()):
             monkeypatch.delenv(one, raising=False)
     return monkeypatch
@@ -145,3 +145,66 @@ def test_reading_the_settings_changes_no_environment():
     settings.read()
 
     assert dict(os.environ) == before
+
+
+@pytest.fixture
+def secret(environment, tmp_path):
+    """A function that puts a secret into a file of the folder that SECRETS_DIR names, and gives the file."""
+    environment.setenv("SECRETS_DIR", str(tmp_path))
+
+    def put(name, text):
+        (tmp_path / name).write_text(text)
+        return tmp_path / name
+
+    return put
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_each_setting_may_be_a_file_of_its_name(secret, name):
+    text, value = GIVEN[name]
+    secret(name, f"{text}\n")
+
+    assert str(getattr(settings.read(), name)) == value
+
+
+def test_a_secret_in_a_file_is_read_without_the_end_of_its_line(secret):
+    secret("data_api_key", "a-secret\r\n")
+
+    assert settings.read().data_api_key.get_secret_value() == "a-secret"
+
+
+def test_the_environment_wins_over_a_file_unless_it_is_empty(environment, secret):
+    secret("data_api_key", "of-the-file")
+    secret("data_api_url", "\n")
+    for given, read in (("of-the-environment",) * 2, ("", "of-the-file")):
+        environment.setenv("DATA_API_KEY", given)
+        assert settings.read().data_api_key.get_secret_value() == read
+
+    assert settings.read().data_api_url is None
+
+
+def test_a_folder_of_secrets_that_is_not_there_is_nobodys_fault(environment, tmp_path, recwarn):
+    environment.setenv("SECRETS_DIR", str(tmp_path / "nowhere"))
+
+    assert settings.read() == Settings()
+    assert recwarn.list == []
+
+
+@pytest.mark.parametrize(
+    "harm", [lambda path: path.mkdir(), lambda path: path.write_bytes(b"\xff")], ids=["folder", "bytes"]
+)
+def test_a_secret_that_cannot_be_read_is_named_by_its_file(environment, tmp_path, harm):
+    environment.setenv("SECRETS_DIR", str(tmp_path))
+    harm(tmp_path / "data_api_key")
+
+    with pytest.raises(SettingsInvalid, match=rf"SECRETS_DIR={tmp_path} should hold each secret as a file of text; .+\.$"):
+        settings.read()
+
+
+def test_a_faulty_secret_in_a_file_is_shown_nowhere(secret):
+    secret("data_api_url", "postgres://me:hidden-word@data/db")  # pragma: allowlist secret
+
+    with pytest.raises(SettingsInvalid, match="DATA_API_URL: ") as caught:
+        settings.read()
+
+    assert "hidden-word" not in f"{caught.value}{caught.value.__cause__!r}"
