@@ -14,7 +14,7 @@ from pipeline.errors import OntimeError
 
 TIMEOUT = (5, 60)  # seconds to connect, and to wait for an answer
 WAITS = 30  # times that a 503 is waited out, mostly for the second that its Retry-After names
-MOST = 1000  # deployments on a page
+MOST = 1000  # on a page
 LONGEST_WAIT = 10  # seconds, whatever a Retry-After asks
 SETTINGS = {  # name: its default, which is that of development, and what it is
     "PREDICTION_API_URL": ("http://127.0.0.1:8000", "the prediction service"),
@@ -136,6 +136,11 @@ class DataService:
         """Sends what came true, by the id of its prediction; known outcomes may come again."""
         body = [{"prediction_id": name, "outcome": outcome} for name, outcome in outcomes.items()]
         self._service.post("/outcomes", self._headers, json={"outcomes": body})
+
+    def predicted(self, since: datetime) -> list[str]:
+        """The ids of the predictions from then on, the newest thousand."""
+        found = self._service.get("/predictions", self._token, since=since.isoformat(), limit=MOST, order="newest")
+        return [one["prediction_id"] for one in found["predictions"]]
 
     def deployments(self, at: datetime) -> list[dict[str, Any]]:
         """The models that answered at a moment, each with its replica, its commit and its data."""

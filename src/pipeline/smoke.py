@@ -1,0 +1,99 @@
+"""Follows one prediction through the running system: answered, stored, its outcome stored, both counted, all monitors up.
+
+python -m pipeline.smoke           the whole system, as `docker compose up` starts it
+python -m pipeline.smoke --core    without the monitoring
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pipeline import services, stage, watch
+from pipeline.errors import OntimeError
+from pipeline.services import DataService, PredictionService
+
+DELIVERED_SECONDS, SCRAPED_SECONDS, UP_SECONDS = 30, 90, 180
+AGAIN_SECONDS = 1.0
+COUNTED = {  # what has to grow by the one prediction and its outcome
+    "predictions answered": 'sum(prediction_api_predictions_total{job="prediction-api"})',
+    "predictions stored": 'sum(data_api_rows_written_total{job="data-api",table="predictions"})',
+    "outcomes stored": 'sum(data_api_rows_written_total{job="data-api",table="outcomes"})',
+}
+
+
+class SmokeSeen(OntimeError):
+    """Something that should have happened to the prediction did not."""
+
+
+def main() -> None:
+    """Follows it; raises SmokeSeen, which says how far it came."""
+    core = _parser().parse_args().core
+    prediction, store = services.from_environment(os.environ)
+    prometheus, kuma = watch.from_environment(os.environ)
+    with stage.step("look at the services"):
+        store.log_in()
+        record = example(prediction.model())
+        before = {} if core else {name: prometheus.value(query) for name, query in COUNTED.items()}
+    with stage.step("predict"):
+        answer = prediction.predict([record])[0]
+    with stage.step("find the prediction in the database"):
+        _stored(store, answer, prediction)
+    with stage.step("send its outcome"):
+        store.record({answer["prediction_id"]: True})
+    if not core:
+        with stage.step("see both in Prometheus"):
+            until(SCRAPED_SECONDS, lambda: _missing(prometheus, before), "Prometheus should have counted {}")
+        with stage.step("see all monitors up in Uptime Kuma"):
+            until(UP_SECONDS, lambda: _down(kuma), "Uptime Kuma should see everything up, and not yet {}")
+    version, what = answer["model_version"], "core" if core else "whole system"
+    stage.say(f"The {what} works: model {version} gave {answer['probability']:.3f} for {answer['prediction_id']}.")
+
+
+def example(model: dict[str, Any]) -> dict[str, Any]:
+    """The record of the examples that the model's schema gives."""
+    return {column["name"]: column["example"] for column in model["schema"]["columns"]}
+
+
+def until(seconds: float, missing: Callable[[], list[str]], wanted: str) -> None:
+    """Waits until nothing is missing; raises SmokeSeen with what still is."""
+    end = time.monotonic() + seconds
+    while found := missing():
+        if time.monotonic() > end:
+            raise SmokeSeen(
+                f"{wanted.format(', '.join(found))}: {seconds:g} seconds were not enough. `docker compose ps` and "
+                "`make logs` say what is wrong."
+            )
+        time.sleep(AGAIN_SECONDS)
+
+
+def _stored(store: DataService, answer: dict[str, Any], prediction: PredictionService) -> None:
+    since = datetime.now(UTC) - timedelta(minutes=5)
+    wanted = f"{store.url} should have the prediction that {prediction.url} gave: {{}} is not there"
+    identity = answer["prediction_id"]
+    until(DELIVERED_SECONDS, lambda: [] if identity in store.predicted(since) else [identity], wanted)
+
+
+def _missing(prometheus: watch.Prometheus, before: dict[str, float]) -> list[str]:
+    return [name for name, query in COUNTED.items() if prometheus.value(query) <= before[name]]
+
+
+def _down(kuma: watch.UptimeKuma) -> list[str]:
+    return [name for name, up in kuma.up().items() if not up]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.smoke",
+        description="Follow one prediction through the running system.",
+        epilog=services.help_text(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--core", action="store_true", help="without the monitoring")
+    return parser
+
+
+if __name__ == "__main__":
+    stage.run(main)
