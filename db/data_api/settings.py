@@ -23,6 +23,7 @@ DEVELOPMENT = {
     "first_admin_password": "development",
     "first_service_key": "ontime_development_key_of_the_prediction_service",
 }
+DEVELOPMENT_DATABASE = "ontime_development_database"  # the password of the stack's PostgreSQL on a machine of one's own
 
 
 class Settings(BaseSettings):
@@ -34,6 +35,7 @@ class Settings(BaseSettings):
     data_api_host: str = "127.0.0.1"
     data_api_port: Annotated[int, Field(ge=0, le=65_535)] = 8001
     database_url: SecretStr = SecretStr("sqlite:///db/ontime.db")
+    database_password: SecretStr | None = None
     database_pool: Annotated[int, Field(ge=1, le=200)] = 10
     statement_seconds: Seconds = 30.0
     jwt_secret: SecretStr | None = None
@@ -66,8 +68,14 @@ class Settings(BaseSettings):
 
     @property
     def url(self) -> str:
-        """The address of the database, its password included."""
-        return self.database_url.get_secret_value()
+        """The address of the database, its password included: DATABASE_PASSWORD, where it names a user and none."""
+        given = self.database_url.get_secret_value()
+        if self.database_password is None or _fault(given):
+            return given
+        address = make_url(given)
+        if address.username and not address.password:
+            address = address.set(password=self.database_password.get_secret_value())
+        return address.render_as_string(hide_password=False)
 
     def secret(self, name: str) -> str | None:
         """A secret as it is set, or development's own; None where neither is."""
@@ -79,11 +87,19 @@ class Settings(BaseSettings):
     @property
     def defaults_in_use(self) -> list[str]:
         """The secrets of development that this process uses, as variables."""
-        return [name.upper() for name, default in DEVELOPMENT.items() if self.secret(name) == default]
+        used = [name.upper() for name, default in DEVELOPMENT.items() if self.secret(name) == default]
+        return [*used, "DATABASE_PASSWORD"] if make_url(self.url).password == DEVELOPMENT_DATABASE else used
 
 
 def read(**given: Any) -> Settings:
-    """The settings of this process; raises SettingsInvalid, which names every faulty variable and shows no secret.
+    """The settings of a process that serves; raises SettingsInvalid as ``parse`` and ``check`` do."""
+    settings = parse(**given)
+    check(settings)
+    return settings
+
+
+def parse(**given: Any) -> Settings:
+    """The settings, unchecked; raises SettingsInvalid, which names every faulty variable and shows no secret.
 
     What the environment leaves out may be a file in SECRETS_DIR, named after the field; line breaks at its end do not count.
     """
@@ -91,20 +107,18 @@ def read(**given: Any) -> Settings:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # of a secret that is there, and is no file or leads elsewhere
-            settings = Settings(_secrets_dir=folder if folder.is_dir() else None, **given)
+            return Settings(_secrets_dir=folder if folder.is_dir() else None, **given)
     except ValidationError as error:
         faults = [f"{str(one['loc'][0]).upper()}: {one['msg'][:1].lower() + one['msg'][1:]}" for one in error.errors()]
         raise SettingsInvalid(f"The environment holds settings that the service cannot use. {'; '.join(faults)}.") from error
     except (OSError, SettingsError) as error:
         said = str(error.__cause__ or error).rstrip(".")
         raise SettingsInvalid(f"SECRETS_DIR={folder} should hold each secret as a file of text; {said}.") from error
-    check(settings)
-    return settings
 
 
 def check(settings: Settings) -> None:
     """Raises SettingsInvalid for a database of another kind, and for weak secrets outside development."""
-    if fault := _fault(settings.url):
+    if fault := _fault(settings.database_url.get_secret_value()):
         raise SettingsInvalid(
             f"DATABASE_URL should be sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/NAME; {fault}."
         )
@@ -123,6 +137,8 @@ def check(settings: Settings) -> None:
             faults.append(f"{name.upper()} is the default of development")
         elif len(secret) < shortest:
             faults.append(f"{name.upper()} has {len(secret)} characters, and should have {shortest} or more")
+    if make_url(settings.url).password == DEVELOPMENT_DATABASE:
+        faults.append("DATABASE_PASSWORD, or the password in DATABASE_URL, is the default of development")
     if "JWT_SECRET" in missing:
         others = f", nor {' and '.join(missing[1:])}, which an empty database wants" if missing[1:] else ""
         faults.insert(0, f"JWT_SECRET is not set{others}")

@@ -66,7 +66,14 @@ def url(request, tmp_path):
 @pytest.fixture
 def make_settings(url, monkeypatch):
     """A function that gives settings of development on the database of the test, with changes."""
-    for name in ("ENVIRONMENT", "JWT_SECRET", "FIRST_ADMIN", "FIRST_ADMIN_PASSWORD", "FIRST_SERVICE_KEY"):
+    for name in (
+        "ENVIRONMENT",
+        "DATABASE_PASSWORD",
+        "JWT_SECRET",
+        "FIRST_ADMIN",
+        "FIRST_ADMIN_PASSWORD",
+        "FIRST_SERVICE_KEY",
+    ):
         monkeypatch.delenv(name, raising=False)
     return lambda **changes: read(**{"database_url": url, "access_log": False, **changes})
 

@@ -21,9 +21,9 @@ from data_api.models import Base, Role, User
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 
 
-def alembic(url, *words, expected=0):
+def alembic(url, *words, expected=0, **settings):
     done = subprocess.run(
-        ["alembic", *words], env={**os.environ, "DATABASE_URL": url}, capture_output=True, text=True, check=False
+        ["alembic", *words], env={**os.environ, "DATABASE_URL": url, **settings}, capture_output=True, text=True, check=False
     )
     assert done.returncode == expected, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -44,6 +44,13 @@ def test_the_migrations_make_what_the_models_say(url):
     alembic(url, "upgrade", "head")
 
     assert "No new upgrade operations detected" in alembic(url, "check")
+
+
+def test_alembic_takes_the_database_from_where_the_service_does(url, engine, tmp_path):
+    (tmp_path / "database_url").write_text(f"{url}\n")
+    alembic("", "upgrade", "head", SECRETS_DIR=str(tmp_path))
+
+    assert "users" in inspect(engine).get_table_names()
 
 
 def test_check_looks_at_no_month(url, engine):

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from data_api import first
 from data_api.app import create_app
@@ -16,7 +16,7 @@ from data_api.errors import DatabaseForeign, SettingsInvalid
 from data_api.migrating import upgrade
 from data_api.models import Role
 from data_api.passwords import Passwords
-from data_api.settings import DEVELOPMENT, Settings, read
+from data_api.settings import DEVELOPMENT, DEVELOPMENT_DATABASE, Settings, read
 
 LONG = "x" * 32
 PRODUCTION = {"environment": "production", "jwt_secret": LONG, "first_admin_password": LONG, "first_service_key": LONG}
@@ -108,6 +108,46 @@ def test_a_user_who_may_make_no_tables_is_told_so(postgresql_url):
 def test_every_faulty_variable_is_named():
     with pytest.raises(SettingsInvalid, match=r"DATA_API_PORT: .*; TOKEN_MINUTES: .*"):
         read(data_api_port="x", token_minutes=-1)
+
+
+USER, OWN = "postgresql://user@host/name", "postgresql://user:own@host/name"  # pragma: allowlist secret
+
+
+@pytest.mark.parametrize(
+    ("url", "password", "found"),
+    [
+        (USER, "p@ss/w:rd%", "p@ss/w:rd%"),
+        ("postgresql://user:@host/name", "given", "given"),
+        (OWN, "given", "own"),
+        (USER, None, None),
+        ("postgresql://host/name", "given", None),
+        ("sqlite:///a.db", "given", None),
+    ],
+)
+def test_the_password_of_the_database_may_be_a_setting_of_its_own(url, password, found):
+    settings = read(database_url=url, database_password=password)
+
+    assert make_url(settings.url).password == found
+    assert make_url(settings.url).set(password="x") == make_url(url).set(password="x")
+    assert "given" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"database_url": USER, "database_password": DEVELOPMENT_DATABASE},
+        {"database_url": OWN.replace("own", DEVELOPMENT_DATABASE)},
+    ],
+    ids=["by itself", "in the address"],
+)
+def test_the_password_of_the_database_of_development_stops_the_start_outside_it(changes):
+    with pytest.raises(
+        SettingsInvalid, match="DATABASE_PASSWORD, or the password in DATABASE_URL, is the default"
+    ) as caught:
+        read(**PRODUCTION | changes)
+
+    assert DEVELOPMENT_DATABASE not in str(caught.value)
+    assert read(**changes).defaults_in_use[-1] == "DATABASE_PASSWORD"
 
 
 @pytest.fixture

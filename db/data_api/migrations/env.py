@@ -1,18 +1,17 @@
 """Alembic's environment: one migration at a time, each in a transaction, on SQLite and on PostgreSQL."""
 
-import os
 import re
 from typing import Any
 
 from alembic import context
 from sqlalchemy import Connection
 
+from data_api import settings
 from data_api.database import engine_of
 from data_api.migrating import hold
 from data_api.models import Base
 
 PARTITION = re.compile(r"(predictions|outcomes)_\d{4}_\d{2}")
-DEFAULT_URL = "sqlite:///db/ontime.db"
 
 
 def ours(name: str | None, kind: str, _parents: Any) -> bool:
@@ -36,12 +35,12 @@ def run(connection: Connection) -> None:
 
 
 if context.is_offline_mode():
-    context.configure(url=os.environ.get("DATABASE_URL", DEFAULT_URL), target_metadata=Base.metadata, literal_binds=True)
+    context.configure(url=settings.parse().url, target_metadata=Base.metadata, literal_binds=True)
     with context.begin_transaction():
         context.run_migrations()
 elif given := context.config.attributes.get("connection"):
     run(given)
 else:
-    with engine_of(os.environ.get("DATABASE_URL", DEFAULT_URL)).connect() as opened:
+    with engine_of(settings.parse().url).connect() as opened:
         run(opened)
         opened.commit()
