@@ -56,6 +56,39 @@ demo: setup ## Replay the test months against both running services, and hold th
 	@PREDICTION_API_URL=$${PREDICTION_API_URL:-http://127.0.0.1:$${PREDICTION_API_PORT:-8000}} \
 	DATA_API_URL=$${DATA_API_URL:-http://127.0.0.1:$${DATA_API_PORT:-8001}} python -m pipeline.replay $(REPLAY)
 
+## Run the whole system in containers
+.PHONY: up down logs smoke secrets
+COMPOSE := docker compose $(if $(CORE),--profile core,--profile monitoring)
+up: ## Build and start all containers, and wait until they are healthy (CORE=1: without the monitoring)
+	@docker compose version >/dev/null 2>&1 || { echo "error: the containers need Docker with compose v2; it does not answer here. Install or start it." >&2; exit 1; }
+	@GIT_COMMIT=$$(git rev-parse HEAD 2>/dev/null || true) $(COMPOSE) up --detach --build --wait
+	@echo "predictions http://127.0.0.1:$${PREDICTION_API_PORT:-8000}/docs   data http://127.0.0.1:$${DATA_API_PORT:-8001}/docs"
+	@$(if $(CORE),true,echo "Grafana :3000   Prometheus :9090   Uptime Kuma :3001/status/ontime   MLflow :5000   Alertmanager :9093")
+	@test -n "$${SECRETS:-}" || echo "Secrets of development are in use, for this machine alone; make secrets writes others." >&2
+
+down: ## Stop and remove the containers; the volumes with the data stay
+	@docker compose --profile monitoring down --remove-orphans
+
+logs: ## Follow what the containers say (SERVICE=prediction-api: of one)
+	@$(COMPOSE) logs --follow --tail 100 $(SERVICE)
+
+smoke: setup ## Follow one prediction through the running containers: answered, stored, counted, all monitors up (CORE=1)
+	@export DATA_API_URL=$${DATA_API_URL:-http://127.0.0.1:$${DATA_API_PORT:-8001}} SECRETS=$${SECRETS:-.secrets/development}; \
+	export PREDICTION_API_URL=$${PREDICTION_API_URL:-http://127.0.0.1:$${PREDICTION_API_PORT:-8000}}; \
+	export DATA_API_KEY=$${DATA_API_KEY:-$$(cat $$SECRETS/service_key)}; \
+	export FIRST_ADMIN_PASSWORD=$${FIRST_ADMIN_PASSWORD:-$$(cat $$SECRETS/first_admin_password)}; \
+	python -m pipeline.smoke $(if $(CORE),--core)
+
+secrets: setup ## Write strong secrets into .secrets/own for the containers, and name them in .env; those that are there stay
+	@mkdir -p -m 700 .secrets/own; cd .secrets/own; strong() { python -c 'import secrets; print(secrets.token_urlsafe(24))'; }; \
+	keep() { test -s $$1 || { cat > $$1.new && chmod 644 $$1.new && mv $$1.new $$1; }; }; \
+	for name in database_password jwt_secret first_admin_password service_key kuma_admin_password grafana_admin_password; do \
+	  strong | keep $$name; done; \
+	for name in outbox live_scores pipeline; do strong | tr -d '\n' | cut -c 1-32 | keep $${name}_heartbeat_token; \
+	  echo "http://uptime-kuma:3001/api/push/$$(cat $${name}_heartbeat_token)" | keep $${name}_heartbeat_url; done
+	@grep -q '^SECRETS=' .env 2>/dev/null || echo 'SECRETS=.secrets/own' >> .env
+	@echo "Secrets are in .secrets/own, and .env names them. A database that exists keeps its old password: see monitoring/README.md." >&2
+
 ## Promote
 .PHONY: promote rollback history
 promote: setup ## Make data/model the champion if it beats the present one (BECAUSE='...': without a contest)
