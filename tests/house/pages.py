@@ -1,4 +1,4 @@
-"""What a page names and this repository does not have: links, files, make targets, commands, settings, metrics.
+"""What a page names and this repository does not have: links, files, make targets, commands, settings, metrics, alerts.
 
 Each check takes the text of a page and the folder in which it lies, and gives one sentence per fault. Names are looked for
 in code: between backticks, and in blocks marked ``sh``. The paths are those of the repository's root, where the tests run.
@@ -26,6 +26,7 @@ MODULE = re.compile(r"(?:^|[;&|=\w] *)python3? -m ([\w.]+)((?: [^;&|>]+)?)")
 SETTING = re.compile(r"\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b|^([A-Z]{3,})=")
 CAPTURED = re.compile(r"^([A-Z]+)=\$\(")  # what a page keeps of an answer, for its own next lines
 METRIC = re.compile(r"\b((?:prediction_api|data_api)_[a-z][a-z0-9_]*[a-z])\b")
+ALERT = re.compile(r"(?:[A-Z][a-z]+){2,}")
 SUFFIXES = {".py", ".yaml", ".yml", ".toml", ".md", ".json", ".csv", ".html", ".txt", ".onnx", ".parquet", ".ipynb", ".lock"}
 OWN = ("pipeline", "prediction_api", "data_api")
 NOT_OF_PYTHON = {
@@ -128,7 +129,30 @@ def metrics(text: str, _folder: Path) -> Iterator[str]:
     yield from (f"{name} is no metric" for name in sorted(named) if f'"{name}"' not in _code())
 
 
-CHECKS: tuple[Callable[[str, Path], Iterator[str]], ...] = (links, files, targets, commands, modules, settings, metrics)
+def alerts(text: str, _folder: Path) -> Iterator[str]:
+    """What is written as alerts are, as a heading or as code, is an alert of a rule, or else a name in code."""
+    headings = re.findall(r"^#+ (\w+)$", BLOCK.sub("", text), re.MULTILINE)
+    named = {name for name in [*headings, *spans(text)] if ALERT.fullmatch(name)}
+    yield from (f"{name} is no alert" for name in sorted(named - ruled()) if not re.search(rf"\b{name}\b", _code()))
+
+
+CHECKS: tuple[Callable[[str, Path], Iterator[str]], ...] = (
+    links,
+    files,
+    targets,
+    commands,
+    modules,
+    settings,
+    metrics,
+    alerts,
+)
+
+
+@cache
+def ruled() -> frozenset[str]:
+    """The names of the alerts that Prometheus' rules hold."""
+    rules = "\n".join(path.read_text(encoding="utf-8") for path in Path("monitoring/prometheus/rules").glob("*.yml"))
+    return frozenset(re.findall(r"^ *- alert: (\w+)$", rules, re.MULTILINE))
 
 
 def tracked(*patterns: str) -> list[Path]:

@@ -42,6 +42,8 @@ def shell(line):
         (pages.settings, shell("DATA_API_NOTHING=1 make serve"), "DATA_API_NOTHING is no setting of .env.example"),
         (pages.metrics, "`data_api_nothing_total`", "data_api_nothing_total is no metric"),
         (pages.metrics, "`rate(prediction_api_nothing_sum[5m])`", "prediction_api_nothing is no metric"),
+        (pages.alerts, "`NothingDown` pages.", "NothingDown is no alert"),
+        (pages.alerts, "# Alerts\n## NothingDown\nLook.", "NothingDown is no alert"),
     ],
 )
 def test_what_is_not_there_is_found(check, text, fault):
@@ -84,6 +86,7 @@ def test_what_is_not_there_is_found(check, text, fault):
         (pages.modules, shell("dvc exp run --queue") + "without `--queue`"),
         (pages.settings, "`MODEL_URI`, `API_KEYS=`, `POST`, `STAGES=train`, `DATABASE_URL=sqlite:///x`, SHOUTED_WORDS"),
         (pages.metrics, "`data_api_ready`, `prediction_api_request_seconds_bucket`, `prediction_api` and `data_api`"),
+        (pages.alerts, "# Alerts\n## OutboxGrowing\n`OutboxNearlyFull`, `ModelMissing` is in code, NothingDown is not"),
     ],
 )
 def test_what_is_there_is_no_fault(check, text):
