@@ -39,6 +39,7 @@ class Delivery:
             base_url=url.rstrip("/"), timeout=TIMEOUT, headers={"x-api-key": key} if key else {}, trust_env=False
         )
         self.failure: str | None = None
+        self.arrived = 0  # lines, since the start
         self._most_lines = MOST_LINES
 
     async def run(self) -> None:
@@ -87,6 +88,7 @@ class Delivery:
                 refused += [lines[row] for row in sorted(rows)]
                 lines = [line for row, line in enumerate(lines) if row not in rows]
                 reasons.append(str(error))
+        self.arrived += len(lines)
         self._metrics.delivered.inc(len(lines))
         if refused:
             self._put_aside(refused, reasons[0])

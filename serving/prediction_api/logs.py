@@ -73,3 +73,4 @@ def configure(level: str) -> None:
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(level)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it names whole addresses, and that of the heartbeats is a secret

@@ -63,6 +63,11 @@ class Service:
             self.delivery = Delivery(self.outbox, self.metrics, str(settings.data_api_url), key)
             self._tasks.append(asyncio.create_task(self.delivery.run()))
         await self._open_deployments()
+        if settings.heartbeat_url:
+            from prediction_api.heartbeat import Heartbeat
+
+            address = str(settings.heartbeat_url.get_secret_value())
+            self._tasks.append(asyncio.create_task(Heartbeat(address, self.outbox, self.delivery).run()))
         if settings.model_poll_seconds:
             self._tasks.append(asyncio.create_task(self.live.poll(settings.model_poll_seconds)))
         self._open = True

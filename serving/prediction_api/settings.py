@@ -5,7 +5,7 @@ import warnings
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, HttpUrl, SecretStr, ValidationError, model_validator
+from pydantic import Field, HttpUrl, Secret, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from prediction_api.errors import SettingsInvalid
@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     data_api_key: SecretStr | None = None
     api_keys: str = ""
     admin_keys: str = ""
+    heartbeat_url: Secret[HttpUrl] | None = None
     max_records: Annotated[int, Field(ge=1, le=100_000)] = 1000
     max_body_bytes: Annotated[int, Field(ge=1_000)] = 8 * 2**20
     max_concurrency: Annotated[int, Field(ge=1)] = 256

@@ -29,7 +29,7 @@ FLOORS = (
     {"metrics", "keys", "chunks", "bodies"},
     {"outbox", "scoring", "connections"},
     {"live", "delivery", "together"},
-    {"deployments"},
+    {"deployments", "heartbeat"},
     {"service"},
     {"predicting", "routes"},
     {"edge", "openapi"},

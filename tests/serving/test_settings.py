@@ -25,6 +25,7 @@ GIVEN = {
     "data_api_key": ("a-secret", "**********"),
     "api_keys": ("web:" + "0" * 64, "web:" + "0" * 64),
     "admin_keys": ("boss:" + "1" * 64, "boss:" + "1" * 64),
+    "heartbeat_url": ("http://kuma:3001/api/push/token?status=up&msg=OK", "**********"),
     "max_records": ("5", "5"),
     "max_body_bytes": ("1000", "1000"),
     "max_concurrency": ("1", "1"),
@@ -42,6 +43,7 @@ FAULTY = {
     "OUTBOX_SYNC": "sometimes",
     "OUTBOX_MAX_BYTES": "999999",
     "DATA_API_URL": "data:8001",
+    "HEARTBEAT_URL": "/api/push/token",
     "MAX_RECORDS": "0",
     "MAX_BODY_BYTES": "999",
     "MAX_CONCURRENCY": "none",
@@ -76,10 +78,12 @@ def test_each_setting_is_an_environment_variable_of_its_name_in_capitals(environ
 
 def test_a_secret_is_read_whole_and_shown_nowhere(environment):
     environment.setenv("DATA_API_KEY", "a-secret")
+    environment.setenv("HEARTBEAT_URL", "http://kuma:3001/api/push/a-secret?status=up&msg=OK&ping=")
 
     read = settings.read()
 
     assert read.data_api_key.get_secret_value() == "a-secret"
+    assert str(read.heartbeat_url.get_secret_value()) == "http://kuma:3001/api/push/a-secret?status=up&msg=OK&ping="
     assert "a-secret" not in repr(read)
 
 
