@@ -1,11 +1,12 @@
 #!/bin/sh
-# Starts Alertmanager: with the webhook whose address the secret holds, or quietly where the secret is empty or missing.
+# Starts Alertmanager, which reads no environment: with the webhook of ALERT_WEBHOOK_URL, or quietly where there is none.
 # Takes further options of Alertmanager.
 set -eu
 here=$(dirname "$0")
-if grep -q '[^[:space:]]' /run/secrets/alert_webhook 2>/dev/null; then
+config=$here/quiet.yml
+if [ -n "${ALERT_WEBHOOK_URL:-}" ]; then
+  umask 077
+  printf '%s' "$ALERT_WEBHOOK_URL" > /tmp/alert_webhook
   config=$here/alertmanager.yml
-else
-  config=$here/quiet.yml
 fi
 exec alertmanager --config.file="$config" "$@"
