@@ -18,10 +18,10 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 override export AT := $(value AT)
 override export BECAUSE := $(value BECAUSE)
 override export REV := $(value REV)
-SOURCES := src serving db tests notebooks
+SOURCES := src serving db monitoring tests notebooks
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 STRIP := nbstripout --extra-keys "metadata.kernelspec metadata.language_info"
-TYPED := src/pipeline $(wildcard serving/prediction_api db/data_api)
+TYPED := src/pipeline $(wildcard serving/prediction_api db/data_api monitoring/kuma/kuma_provisioner)
 
 ## Start here
 .PHONY: help setup repro test

@@ -1,0 +1,1 @@
+"""Brings Uptime Kuma to the state that two YAML files declare."""
