@@ -28,7 +28,7 @@ CAPTURED = re.compile(r"^([A-Z]+)=\$\(")  # what a page keeps of an answer, for 
 METRIC = re.compile(r"\b((?:prediction_api|data_api)_[a-z][a-z0-9_]*[a-z])\b")
 ALERT = re.compile(r"(?:[A-Z][a-z]+){2,}")
 SUFFIXES = {".py", ".yaml", ".yml", ".toml", ".md", ".json", ".csv", ".html", ".txt", ".onnx", ".parquet", ".ipynb", ".lock"}
-OWN = ("pipeline", "prediction_api", "data_api")
+OWN = ("pipeline", "prediction_api", "data_api", "kuma_provisioner")
 NOT_OF_PYTHON = {
     "make",
     "git",

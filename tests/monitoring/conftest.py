@@ -1,0 +1,88 @@
+"""Files that declare what an Uptime Kuma can reach by itself, and runs of the provisioner on them."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+from monitoring.uptime_kuma import OWN_PORT, missing, running
+
+
+@pytest.fixture
+def server():
+    """A fresh Uptime Kuma, which may still be starting."""
+    if reason := missing():
+        pytest.skip(f"{reason}: Uptime Kuma was not run")
+    with running() as server:
+        yield server
+
+
+class Files:
+    """Both files, to be edited; each of their monitors is the server itself."""
+
+    def __init__(self, folder):
+        self.paths = {"KUMA_CONFIG": folder / "kuma_config.yml", "KUMA_AGENT": folder / "kuma_agent.yml"}
+        here = {"type": "http", "url": f"http://127.0.0.1:{OWN_PORT}/", "interval_seconds": 20}
+        self.monitors = {"web": here, "base": {"type": "port", "hostname": "127.0.0.1", "port": OWN_PORT}}
+        self.heartbeats = {"work": {"token_env": "OUTBOX_HEARTBEAT_TOKEN"}}
+        self.page = {"slug": "things", "title": "Things", "groups": {"Asked": ["web", "base"], "Told": ["work"]}}
+
+    def write(self):
+        config = {"monitors": self.monitors, "status_page": self.page}
+        for path, content in zip(self.paths.values(), (config, {"heartbeats": self.heartbeats}), strict=True):
+            path.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+@pytest.fixture
+def files(tmp_path):
+    return Files(tmp_path)
+
+
+@pytest.fixture
+def start(files):
+    """A function that starts the provisioner at a URL, with more environment; the files are as they are then."""
+
+    def run(url, *arguments, **environment):
+        files.write()
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith("KUMA_") and "HEARTBEAT" not in name
+        }
+        paths = {name: str(path) for name, path in files.paths.items()}
+        return subprocess.Popen(
+            [sys.executable, "-m", "kuma_provisioner", *arguments],
+            env=kept | {"KUMA_URL": url, "KUMA_WAIT_SECONDS": "60", "ENVIRONMENT": "development", **paths} | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return run
+
+
+@pytest.fixture
+def provision(start):
+    """A function that runs the provisioner to its end: exit status, lines of output, text of errors."""
+
+    def run(url, *arguments, **environment):
+        process = start(url, *arguments, **environment)
+        out, errors = process.communicate(timeout=120)
+        return process.returncode, out.splitlines(), errors
+
+    return run
+
+
+@pytest.fixture
+def eventually():
+    """A function that waits until another one agrees, and gives its last answer."""
+
+    def wait(ask, agrees, seconds=30):
+        until = time.monotonic() + seconds
+        while not agrees(found := ask()) and time.monotonic() < until:
+            time.sleep(0.3)
+        assert agrees(found), found
+        return found
+
+    return wait
