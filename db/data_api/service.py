@@ -15,6 +15,7 @@ from data_api import first, migrating
 from data_api.crud import api_keys, months, performance
 from data_api.database import engine_of, transaction
 from data_api.errors import DataApiError, DatabaseAway, DatabaseBusy, DatabaseForeign, SettingsInvalid
+from data_api.heartbeat import Heartbeat
 from data_api.keys import KeyUses
 from data_api.logins import Logins
 from data_api.logs import LOGGER
@@ -51,6 +52,8 @@ class Service:
         self.engine = engine_of(settings.url, settings.database_pool, settings.statement_seconds)
         self.passwords, self.uses, self.logins = Passwords(), KeyUses(), Logins(settings.login_attempts)
         self.tokens = Tokens(settings.secret("jwt_secret") or "", timedelta(minutes=settings.token_minutes))
+        address = settings.data_api_heartbeat_url
+        self.heartbeat = Heartbeat(str(address.get_secret_value())) if address else None
         self.failure: str | None = "the database is not looked at yet"
         self.fatal: DataApiError | None = None
         self.stop: Callable[[], None] = lambda: None
@@ -118,7 +121,9 @@ class Service:
         await self._again_and_again(USES_SECONDS, self.flush_uses, "the uses of keys are not written yet")
 
     async def _refresh_live(self) -> None:
-        await self._again_and_again(self.settings.live_refresh_seconds, self.refresh_live, "live scores are not worked out")
+        await self._again_and_again(
+            self.settings.live_refresh_seconds, self._refresh_and_tell, "live scores are not worked out"
+        )
 
     async def _make_months(self) -> None:
         await self._again_and_again(MONTHS_SECONDS, self.make_months, "the next month is not made yet")
@@ -166,6 +171,11 @@ class Service:
         everything = whole.get(performance.WHOLE, performance.nothing())
         named = {_named(str(version)): found for version, found in versions.items()}
         self.metrics.live({**named, ALL_VERSIONS: everything}, time.time())
+
+    def _refresh_and_tell(self) -> None:
+        self.refresh_live()
+        if self.heartbeat:
+            self.heartbeat.send()
 
     def look(self) -> None:
         """Looks whether the database answers, and at which revision it is. Nobody else looks: watching costs nothing."""

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, HttpUrl, Secret, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     login_attempts: Annotated[int, Field(ge=1, le=10_000)] = 10
     live_window_hours: Annotated[float, Field(gt=0, le=24 * 366)] = 24.0
     live_refresh_seconds: Seconds = 60.0
+    data_api_heartbeat_url: Secret[HttpUrl] | None = None
     max_rows: Annotated[int, Field(ge=1, le=10_000)] = 10_000
     data_api_max_body_bytes: Annotated[int, Field(ge=1_000)] = 32 * 2**20
     data_api_max_concurrency: Annotated[int, Field(ge=1, le=MOST_AT_ONCE)] = 32

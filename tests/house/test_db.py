@@ -30,6 +30,7 @@ FLOORS = (
         "models.deployments",
         "models.retired_keys",
         "database",
+        "heartbeat",
         "settings",
     },
     {"models", "metrics", "passwords", "tokens", "logins", "schemas.fields"},
