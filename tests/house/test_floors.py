@@ -5,11 +5,22 @@ import pytest
 import imports
 
 STAGES = {"ingest", "preprocess", "train", "evaluate"}
-VERBS = STAGES | {"compose", "experiments", "history", "promote", "replay", "report", "rollback", "sweep"}
+VERBS = STAGES | {
+    "compose",
+    "experiments",
+    "history",
+    "promote",
+    "provide",
+    "replay",
+    "report",
+    "rollback",
+    "smoke",
+    "sweep",
+}
 WORLD = {
     "sources", "tables", "params", "model_directory", "tracking", "report_page", "model_card", "outputs", "digests", "stage",
     "recipes", "services", "playback", "score_table", "console_table", "lineage", "registry", "scored", "revision", "sides",
-    "change_page", "crew", "grid", "experiment_queue", "runs", "trial_table",
+    "change_page", "crew", "grid", "experiment_queue", "heartbeat", "runs", "trial_table", "watch",
 }  # fmt: skip
 RECIPES = {"flights", "table"}
 PURE = set(imports.modules()) - VERBS - WORLD - RECIPES

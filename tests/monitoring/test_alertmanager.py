@@ -56,10 +56,11 @@ def alertmanager():
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             address = f"127.0.0.1:{free.getsockname()[1]}"
+        given = [] if webhook is None else ["--env", f"ALERT_WEBHOOK_URL={webhook}"]
         subprocess.run(
             [
                 "docker", "run", "--detach", "--name", names[-1], "--network", "host", "--read-only", "--tmpfs", "/tmp",
-                "--volume", f"{FOLDER}:/etc/alertmanager:ro", *(["--env", f"ALERT_WEBHOOK_URL={webhook}"] if webhook is not None else []),
+                "--volume", f"{FOLDER}:/etc/alertmanager:ro", *given,
                 "--entrypoint", "/etc/alertmanager/start.sh", IMAGES["amtool"],
                 "--storage.path=/tmp", f"--web.listen-address={address}", "--cluster.listen-address=",
             ],

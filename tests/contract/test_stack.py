@@ -1,0 +1,187 @@
+"""`docker compose up` in a fresh clone: everything starts, works, follows the registry and heals, and no answer is lost.
+
+Skipped by name where no Docker engine answers.
+"""
+
+import json
+import os
+import re
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+import clones
+from contract.stack import HEALED_SECONDS, Stack, engine, until
+
+ONE_SHOTS = {"pipeline", "kuma-provisioner"}
+PAUSE_SECONDS = 0.05
+FOR = re.compile(r"for: \d+m")
+
+pytestmark = pytest.mark.skipif(not engine(), reason="no Docker engine with compose answers: the stack was not started")
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    """The whole system of a fresh clone, whose alerts fire after seconds."""
+    clone = clones.cloned(tmp_path_factory.mktemp("stack"))
+    made = Stack(clone, MODEL_POLL_SECONDS="5", LIVE_REFRESH_SECONDS="10")
+    try:
+        made.compose("up", "--detach", "--build", "--wait")
+        yield made
+    finally:
+        made.close()
+
+
+def smoke(stack, *words):
+    urls = {f"{name}_URL": stack.url(name) for name in ("PREDICTION_API", "DATA_API", "PROMETHEUS", "UPTIME_KUMA")}
+    return stack.run(sys.executable, "-m", "pipeline.smoke", *words, PYTHONPATH="src", **urls)
+
+
+def test_a_fresh_clone_ends_in_answered_predictions_and_stays_clean(stack):
+    said = smoke(stack)
+    states = {one["Service"]: (one["State"], one["Health"], one["ExitCode"]) for one in stack.containers()}
+
+    assert "The whole system works" in said
+    assert {name for name, (state, *_) in states.items() if state == "exited"} == ONE_SHOTS
+    assert {states[name][2] for name in ONE_SHOTS} == {0}
+    assert clones.git("status", "--porcelain", at=stack.clone) == ""
+    assert (stack.clone / "data/model").stat().st_uid == stack.clone.stat().st_uid
+
+
+def test_a_second_start_changes_nothing_and_reproduces_nothing(stack):
+    stack.compose("up", "--detach", "--wait")
+    said = stack.compose("logs", "--no-color", "pipeline", "kuma-provisioner")
+
+    assert "data/model is there: nothing to reproduce" in said
+    assert re.search(r"0 added, 0 edited, 0 removed, \d+ unchanged", said)
+
+
+def test_only_who_must_reaches_the_database(stack):
+    ask = "import socket; socket.create_connection(('postgres', 5432), 2)"
+
+    stack.compose("exec", "-T", "data-api", "python", "-c", ask)
+    said = stack.compose("exec", "-T", "prediction-api", "python", "-c", ask, status=1)
+    assert "gaierror" in said
+
+
+def test_our_containers_run_as_plain_users_that_may_write_and_do_nothing_more(stack):
+    for service in ("data-api", "prediction-api", "gateway", "mlflow"):
+        user = stack.compose("exec", "-T", service, "sh", "-c", "id -u; touch /x 2>&1; grep CapEff /proc/1/status")
+        assert user.split()[0] == "10001"
+        assert "Read-only file system" in user
+        assert re.search(r"CapEff:\s+0+$", user, re.MULTILINE)
+
+
+def test_replicas_are_scraped_one_by_one_and_follow_a_promotion_and_a_rollback(stack):
+    stack.compose("up", "--detach", "--wait", "--no-recreate", "--scale", "prediction-api=3")
+    until(60, lambda: len(stack.query('up{job="prediction-api"} == 1')) == 3, "three replicas are scraped")
+    registry = {"MLFLOW_TRACKING_URI": stack.url("MLFLOW"), "PYTHONPATH": "src"}
+
+    said = stack.run(sys.executable, "-m", "pipeline.promote", **registry)
+    assert "Version 1 of ontime is the champion" in said
+    until(60, lambda: followed(stack) == {"ontime/1"}, "all replicas answer from version 1")
+    stack.compose("up", "--detach", "--wait", "--no-recreate", "--scale", "prediction-api=1")
+
+
+def followed(stack):
+    """The registered versions from which replicas answer, asked one by one."""
+    found = set()
+    for one in stack.containers():
+        if one["Service"] == "prediction-api" and one["State"] == "running":
+            ask = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8000/model').read().decode())"
+            answer = stack.run("docker", "exec", one["ID"], "python", "-c", ask)
+            found.add(json.loads(answer.splitlines()[0])["lineage"].get("registered"))
+    return found
+
+
+@contextmanager
+def load(stack):
+    """Predictions all the while; gives the ids of those that were acknowledged. A request may fail."""
+    acknowledged, stopped = [], threading.Event()
+    base = httpx.get(f"{stack.url('PREDICTION_API')}/model", timeout=20).json()
+    record = {column["name"]: column["example"] for column in base["schema"]["columns"]}
+
+    def predict():
+        while not stopped.wait(PAUSE_SECONDS):
+            try:
+                answer = httpx.post(f"{stack.url('PREDICTION_API')}/predict", json=record, timeout=10)
+            except httpx.HTTPError:
+                continue
+            if answer.status_code == 200:
+                acknowledged.append(answer.json()["prediction_id"])
+
+    thread = threading.Thread(target=predict, daemon=True)
+    thread.start()
+    yield acknowledged
+    stopped.set()
+    thread.join(30)
+
+
+def stored(stack):
+    """The ids of all predictions in the database."""
+    sql = "copy (select prediction_id from predictions) to stdout"
+    return stack.compose("exec", "-T", "postgres", "psql", "-qU", "ontime", "ontime", "-c", sql).split()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may kill the process of a container")
+def test_each_container_is_killed_under_load_and_nothing_acknowledged_is_missing(stack):
+    slowest = {}
+    with load(stack) as acknowledged:
+        for one in stack.containers():
+            if one["Service"] in ONE_SHOTS:
+                continue
+            before, since = stack.process(one["ID"]), time.monotonic()
+            stack.kill(one["ID"])
+            until(HEALED_SECONDS, lambda one=one, before=before: stack.healed(one["ID"], before), f"{one['Service']} heals")
+            slowest[one["Service"]] = round(time.monotonic() - since)
+        time.sleep(2)
+    print(f"healed after seconds: {slowest}; acknowledged: {len(acknowledged)}")
+    until(60, lambda: set(acknowledged) <= set(stored(stack)), "everything acknowledged is stored")
+
+    found = stored(stack)
+    assert len(found) == len(set(found))
+    assert len(acknowledged) > 100
+    smoke(stack)
+
+
+@pytest.fixture
+def impatient(stack):
+    """The alerts of services fire after ten seconds instead of minutes; Prometheus reads its rules anew."""
+    path = stack.clone / "monitoring/prometheus/rules/services.yml"
+    text = path.read_text()
+    path.write_text(FOR.sub("for: 10s", text))
+    httpx.post(f"{stack.url('PROMETHEUS')}/-/reload", timeout=20).raise_for_status()
+    yield stack
+    path.write_text(text)
+    httpx.post(f"{stack.url('PROMETHEUS')}/-/reload", timeout=20).raise_for_status()
+
+
+def alerting(stack):
+    """The names of alerts that Alertmanager holds as active."""
+    alerts = httpx.get(f"{stack.url('ALERTMANAGER')}/api/v2/alerts", timeout=20).raise_for_status().json()
+    return {one["labels"]["alertname"] for one in alerts if one["status"]["state"] == "active"}
+
+
+def test_a_database_that_is_away_is_told_and_predictions_are_answered_all_the_while(impatient):
+    stack = impatient
+    with load(stack) as acknowledged:
+        stack.compose("stop", "postgres")
+        until(120, lambda: "DatabaseAway" in alerting(stack), "the alert fires")
+        during = len(acknowledged)
+        stack.compose("start", "postgres")
+        until(120, lambda: "DatabaseAway" not in alerting(stack), "the alert ends")
+
+    assert during > 100
+    until(60, lambda: set(acknowledged) <= set(stored(stack)), "everything acknowledged is stored")
+
+
+def test_production_refuses_the_secrets_of_development(stack):
+    said = stack.run("docker", "compose", "run", "--rm", "--no-deps", "-T", "data-api", status=1, ENVIRONMENT="production")
+
+    assert "production" in said or "development" in said
+    assert Path(stack.clone / ".secrets/development").is_dir()
