@@ -80,14 +80,14 @@ smoke: setup ## Follow one prediction through the running containers: answered, 
 	python -m pipeline.smoke $(if $(CORE),--core)
 
 secrets: setup ## Write strong secrets into .secrets/own for the containers, and name them in .env; those that are there stay
-	@mkdir -p -m 700 .secrets/own; cd .secrets/own; strong() { python -c 'import secrets; print(secrets.token_urlsafe(24))'; }; \
-	keep() { test -s $$1 || { cat > $$1.new && chmod 644 $$1.new && mv $$1.new $$1; }; }; \
+	@mkdir -p -m 700 .secrets/own; cd .secrets/own; \
+	strong() { test -s $$1 || python -c 'import secrets; print(secrets.token_urlsafe(24))' > $$1; chmod 644 $$1; }; \
 	for name in database_password jwt_secret first_admin_password service_key kuma_admin_password grafana_admin_password; do \
-	  strong | keep $$name; done; \
-	for name in outbox live_scores pipeline; do strong | tr -d '\n' | cut -c 1-32 | keep $${name}_heartbeat_token; \
-	  echo "http://uptime-kuma:3001/api/push/$$(cat $${name}_heartbeat_token)" | keep $${name}_heartbeat_url; done
+	  strong $$name; done; \
+	for name in outbox live_scores pipeline; do strong $${name}_heartbeat_token; \
+	  sed 's#^#http://uptime-kuma:3001/api/push/#' $${name}_heartbeat_token > $${name}_heartbeat_url; done
 	@grep -q '^SECRETS=' .env 2>/dev/null || echo 'SECRETS=.secrets/own' >> .env
-	@echo "Secrets are in .secrets/own, and .env names them. A database that exists keeps its old password: see monitoring/README.md." >&2
+	@echo "Secrets are in .secrets/own, and .env names them. What exists keeps its old ones: see monitoring/README.md." >&2
 
 ## Promote
 .PHONY: promote rollback history

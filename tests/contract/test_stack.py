@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(not engine(), reason="no Docker engine with comp
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory):
     """The whole system of a fresh clone, whose alerts fire after seconds."""
-    clone = clones.cloned(tmp_path_factory.mktemp("stack"))
+    clone = clones.cloned(tmp_path_factory.mktemp("stack") / "fresh")
     made = Stack(clone, MODEL_POLL_SECONDS="5", LIVE_REFRESH_SECONDS="10")
     try:
         made.compose("up", "--detach", "--build", "--wait")

@@ -1,0 +1,147 @@
+"""docker-compose.yml and the Dockerfiles, without an engine: what starts, who may do what, and that nothing is named in vain."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+FILE = Path("docker-compose.yml")
+TEXT = FILE.read_text()
+WHOLE = yaml.safe_load(TEXT)
+SERVICES = WHOLE["services"]
+OURS = {name for name, one in SERVICES.items() if "build" in one}
+CORE = {"postgres", "data-api", "prediction-api", "gateway", "pipeline"}
+DOCKERFILES = sorted(Path(name) for name in subprocess.check_output(["git", "ls-files", "*Dockerfile"], text=True).split())
+DEVELOPMENT = Path(".secrets/development")
+
+
+def test_the_file_passes_the_published_schema():
+    done = subprocess.run(
+        ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", str(FILE)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=str)
+def test_lint_finds_nothing_in_a_dockerfile(path):
+    done = subprocess.run(["hadolint", str(path)], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_each_dockerfile_is_built_by_a_service():
+    built = {
+        one["build"].get("dockerfile") or f"{one['build']['context']}/Dockerfile"
+        for one in SERVICES.values()
+        if "build" in one
+    }
+
+    assert built == set(map(str, DOCKERFILES))
+
+
+def test_without_a_profile_only_the_core_starts():
+    assert {name for name, one in SERVICES.items() if "profiles" not in one} == CORE
+    assert {tuple(one["profiles"]) for name, one in SERVICES.items() if name not in CORE} == {("", "monitoring")}
+
+
+def test_the_core_waits_for_nothing_of_the_monitoring():
+    for name in CORE:
+        for other, how in SERVICES[name].get("depends_on", {}).items():
+            assert other in CORE or how["required"] is False, f"{name} waits for {other}"
+
+
+def services(*words):
+    asked = ["docker", "compose", *words, "config", "--services"]
+    try:
+        done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        done = None
+    if done is None or done.returncode:
+        pytest.skip("docker compose is not installed: the profiles were only read")
+    return set(done.stdout.split())
+
+
+def test_a_plain_up_starts_everything_and_another_profile_the_core():
+    assert services() == services("--profile", "monitoring") == set(SERVICES)
+    assert services("--profile", "core") == CORE
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_a_port_is_published_on_this_machine_alone(name):
+    assert [port for port in SERVICES[name].get("ports", []) if not port.startswith("127.0.0.1:")] == []
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_a_container_of_ours_may_write_nothing_but_its_volumes_and_has_limits(name):
+    one = SERVICES[name]
+
+    assert (one["read_only"], one["cap_drop"], one["security_opt"]) == (True, ["ALL"], ["no-new-privileges:true"])
+    assert set(one["deploy"]["resources"]["limits"]) == {"memory", "cpus", "pids"}
+    assert set(one.get("cap_add", [])) <= ({"SETGID", "SETUID"} if name == "pipeline" else set())
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=str)
+def test_an_image_of_ours_runs_as_a_plain_user(path):
+    """The pipeline's start alone is root's: it becomes whoever owns the checkout."""
+    users = re.findall(r"^USER (\S+)", path.read_text(), re.MULTILINE)
+
+    assert users[-1:] == ["10001:10001"] or (path.parts[0] == "src" and "setpriv" in path.read_text())
+
+
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - {"pipeline", "kuma-provisioner", "node-exporter"}))
+def test_what_goes_on_running_says_whether_it_is_well(name):
+    build = SERVICES[name].get("build")
+    dockerfile = build and Path(build.get("dockerfile") or f"{build['context']}/Dockerfile")
+
+    assert SERVICES[name]["restart"] == "unless-stopped"
+    assert "healthcheck" in SERVICES[name] or "HEALTHCHECK" in dockerfile.read_text()
+
+
+def test_only_who_must_is_in_the_network_of_the_database():
+    assert WHOLE["networks"]["database"] == {"internal": True}
+    assert {name for name, one in SERVICES.items() if "database" in one["networks"]} == {
+        "postgres",
+        "data-api",
+        "uptime-kuma",
+    }
+
+
+def test_each_secret_has_a_file_of_development_and_a_strong_one(tmp_path):
+    declared = {name: one["file"].rpartition("/")[2] for name, one in WHOLE["secrets"].items()}
+    used = {
+        one if isinstance(one, str) else one["source"] for service in SERVICES.values() for one in service.get("secrets", [])
+    }
+    (tmp_path / "Makefile").write_text(Path("Makefile").read_text())
+    command = ["make", "--directory", str(tmp_path), "--assume-old", ".venv/.ready", "secrets"]
+
+    subprocess.run(command, check=True, capture_output=True)
+    strong = {path.name: path.read_text() for path in (tmp_path / ".secrets/own").iterdir()}
+    subprocess.run(command, check=True, capture_output=True)
+
+    assert all(name == file for name, file in declared.items())
+    assert used == set(declared) == {path.name for path in DEVELOPMENT.iterdir()} == set(strong)
+    assert strong == {path.name: path.read_text() for path in (tmp_path / ".secrets/own").iterdir()}
+    assert not {path.read_text() for path in DEVELOPMENT.iterdir()} & set(strong.values())
+    assert all(len(text.strip()) >= 30 for text in strong.values())
+    assert len(set(strong.values())) == len(strong)
+    assert (tmp_path / ".secrets/own").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / ".env").read_text() == "SECRETS=.secrets/own\n"
+
+
+@pytest.mark.parametrize("name", ["outbox", "live_scores", "pipeline"])
+def test_a_heartbeat_goes_where_its_token_leads(name):
+    token = (DEVELOPMENT / f"{name}_heartbeat_token").read_text()
+
+    assert (DEVELOPMENT / f"{name}_heartbeat_url").read_text() == f"http://uptime-kuma:3001/api/push/{token}"
+
+
+def test_each_variable_that_turns_the_containers_is_in_the_list_of_settings():
+    listed = set(re.findall(r"^#? ?([A-Z_]+)=", Path(".env.example").read_text(), re.MULTILINE))
+
+    assert set(re.findall(r"\$\{([A-Z_]+)", TEXT)) - listed == set()
