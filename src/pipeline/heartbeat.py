@@ -40,7 +40,7 @@ def _tell(url: str) -> None:
     with requests.Session() as session:
         for scheme in ("http://", "https://"):
             session.mount(scheme, HTTPAdapter(max_retries=PATIENCE))
-        session.get(url, params={"status": "up", "msg": "OK"}, timeout=TIMEOUT).raise_for_status()
+        session.get(url, timeout=TIMEOUT).raise_for_status()
 
 
 if __name__ == "__main__":

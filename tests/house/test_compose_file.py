@@ -1,4 +1,4 @@
-"""docker-compose.yml and the Dockerfiles, without an engine: what starts, who may do what, and that nothing is named in vain."""
+"""docker-compose.yml and the Dockerfiles, without an engine: what starts, and who may do what."""
 
 import re
 import subprocess
