@@ -16,6 +16,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 # What a person wrote, as it stands: no $ of theirs is make's or the shell's.
 override export AT := $(value AT)
+override export BASE := $(value BASE)
 override export BECAUSE := $(value BECAUSE)
 override export REV := $(value REV)
 SOURCES := src serving db monitoring tests notebooks

@@ -1,0 +1,49 @@
+"""What a person gives to `make` reaches the command as it stands."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+ECHO = """#!/bin/sh
+printf '%s|' "$@"
+"""
+
+
+@pytest.fixture
+def make(tmp_path):
+    """A function that makes a target in a folder whose python prints its arguments."""
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/python").write_text(ECHO)
+    (tmp_path / ".venv/bin/python").chmod(0o755)
+    (tmp_path / "requirements").mkdir()
+    for name in ("requirements/uv.txt", "requirements/dev.txt", "pyproject.toml", ".venv/.ready"):
+        (tmp_path / name).touch()
+    shutil.copy("Makefile", tmp_path)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+
+    def run(*words, **environment):
+        done = subprocess.run(
+            ["make", *words], cwd=tmp_path, env={**kept, **environment}, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split("|")[2:-1]
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("target", "variable", "before"),
+    [("diff", "BASE", ["--"]), ("history", "AT", []), ("promote", "BECAUSE", []), ("experiments", "REV", [])],
+)
+@pytest.mark.parametrize("text", ["v1 $x", 'it\'s 5 $(pwd) # "more"', "--all"])
+def test_what_a_person_wrote_is_one_argument_as_it_stands(make, target, variable, before, text):
+    option = "" if before else f"--{variable.lower()}="
+
+    assert make(target, f"{variable}={text}") == [*before, option + text]
+    assert make(target, **{variable: text}) == [*before, option + text]
+
+
+def test_without_a_base_a_change_is_held_against_main(make):
+    assert make("diff") == ["--", "main"]
