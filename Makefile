@@ -99,7 +99,7 @@ rollback: setup ## Put the previous champion back (BECAUSE='...': why)
 	@python -m pipeline.rollback $${BECAUSE:+--because="$$BECAUSE"}
 
 history: setup ## Say what was champion when and why (AT='2026-11-23 14:05': which model answered then)
-	@python -m pipeline.history $${AT:+--at="$$AT"}
+	@DATA_API_URL=$${DATA_API_URL:-http://127.0.0.1:$${DATA_API_PORT:-8001}} python -m pipeline.history $${AT:+--at="$$AT"}
 
 ## Experiment
 .PHONY: params sweep experiments diff notebooks verify bench bench-pipeline bench-serving bench-database

@@ -1,4 +1,4 @@
-"""What a person gives to `make` reaches the command as it stands."""
+"""What a person gives to `make` reaches the command as it stands, and targets that ask one service ask at one address."""
 
 import os
 import shutil
@@ -8,12 +8,13 @@ import pytest
 
 ECHO = """#!/bin/sh
 printf '%s|' "$@"
+printf '%s' "$DATA_API_URL"
 """
 
 
 @pytest.fixture
 def make(tmp_path):
-    """A function that makes a target in a folder whose python prints its arguments."""
+    """A function that makes a target in a folder whose python prints its arguments, and the address of the data service."""
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / ".venv/bin/python").write_text(ECHO)
     (tmp_path / ".venv/bin/python").chmod(0o755)
@@ -21,14 +22,15 @@ def make(tmp_path):
     for name in ("requirements/uv.txt", "requirements/dev.txt", "pyproject.toml", ".venv/.ready"):
         (tmp_path / name).touch()
     shutil.copy("Makefile", tmp_path)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "DATA_API"))}
 
     def run(*words, **environment):
         done = subprocess.run(
             ["make", *words], cwd=tmp_path, env={**kept, **environment}, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
-        return done.stdout.split("|")[2:-1]
+        *arguments, address = done.stdout.split("|")
+        return arguments[2:], address
 
     return run
 
@@ -41,9 +43,23 @@ def make(tmp_path):
 def test_what_a_person_wrote_is_one_argument_as_it_stands(make, target, variable, before, text):
     option = "" if before else f"--{variable.lower()}="
 
-    assert make(target, f"{variable}={text}") == [*before, option + text]
-    assert make(target, **{variable: text}) == [*before, option + text]
+    assert make(target, f"{variable}={text}")[0] == [*before, option + text]
+    assert make(target, **{variable: text})[0] == [*before, option + text]
 
 
 def test_without_a_base_a_change_is_held_against_main(make):
-    assert make("diff") == ["--", "main"]
+    assert make("diff")[0] == ["--", "main"]
+
+
+@pytest.mark.parametrize("target", ["history", "demo"])
+@pytest.mark.parametrize(
+    ("settings", "address"),
+    [
+        ({}, "http://127.0.0.1:8001"),
+        ({"DATA_API_PORT": "9001"}, "http://127.0.0.1:9001"),
+        ({"DATA_API_PORT": "9001", "DATA_API_URL": "http://data"}, "http://data"),
+    ],
+    ids=str,
+)
+def test_the_data_service_is_asked_where_it_was_told_to_listen(make, target, settings, address):
+    assert make(target, **settings)[1] == address
