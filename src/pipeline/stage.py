@@ -22,6 +22,7 @@ from rich.progress import (
 from pipeline.errors import OntimeError
 
 DEBUG = "ONTIME_DEBUG"  # set to 1, or give a stage --debug: failures come with their traceback
+AFTER_A_STAGE = "If a stage was running, `dvc checkout` brings back what was there before."
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -76,12 +77,12 @@ def _sentence(error: BaseException) -> str:
     if not isinstance(error, OSError):
         return (
             f"This is a fault of Ontime, which foresaw no {type(error).__name__}: {' '.join(str(error).split())}. "
-            f"`{DEBUG}=1 dvc repro` shows where."
+            f"The same command with {DEBUG}=1 shows where."
         )
     where = f" {error.filename}" if error.filename else ""
     return (
-        f"Reading or writing{where} failed: {error.strerror or error}. Make room or "
-        "allow it, then type `dvc repro`; what was there before comes back with `dvc checkout`."
+        f"Reading or writing{where} failed: {error.strerror or error}. Make room or allow it, then type the same again. "
+        f"{AFTER_A_STAGE}"
     )
 
 
@@ -93,5 +94,5 @@ def _say(text: str, status: int) -> int:
 def _stop(number: int, _frame: FrameType | None) -> None:
     """Leaves at once: an exception raised here may surface in a library that takes it for a fault of its own."""
     console.show_cursor()
-    _say("Stopped before the end. What was there before is still there: `dvc checkout` brings it back.", 1)
+    _say(f"Stopped before the end. {AFTER_A_STAGE}", 1)
     os._exit(128 + number)

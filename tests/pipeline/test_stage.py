@@ -70,6 +70,7 @@ def test_what_the_machine_lacks_is_one_sentence_too(python, error, words):
 
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: {words}")
+    assert "dvc repro" not in done.stderr  # it may have been any command
     assert done.stderr.count("\n") == 1
 
 
@@ -77,9 +78,9 @@ def test_a_mistake_of_ours_is_called_one_and_says_how_to_see_more(python):
     done = python(FAILING.format(error="KeyError('x')"), ONTIME_DEBUG="")
 
     assert done.returncode == 1
-    assert (
-        "error: This is a fault of Ontime, which foresaw no KeyError: 'x'. `ONTIME_DEBUG=1 dvc repro` shows where."
-        in done.stderr
+    assert done.stderr == (
+        "error: This is a fault of Ontime, which foresaw no KeyError: 'x'. "
+        "The same command with ONTIME_DEBUG=1 shows where.\n"
     )
     assert "Traceback" not in done.stderr
 
@@ -141,5 +142,6 @@ def test_a_stage_that_is_stopped_says_so(number):
     _, said = process.communicate(timeout=30)
 
     assert process.returncode == 128 + number
-    assert said.startswith("error: Stopped before the end.")
-    assert "Traceback" not in said
+    assert said == (
+        "error: Stopped before the end. If a stage was running, `dvc checkout` brings back what was there before.\n"
+    )
