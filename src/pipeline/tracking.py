@@ -1,6 +1,7 @@
 """Logs a run to MLflow: it watches what DVC decided, and its absence costs a warning, never the run."""
 
 import json
+import logging
 import os
 import subprocess
 from collections.abc import Mapping
@@ -25,6 +26,12 @@ from pipeline.paths import METRICS, MODEL, PAGE, VALIDATION
 EXPERIMENT = "ontime"
 # A tracking server that is down is asked twice within seconds; MLflow by itself would try for minutes.
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+# Its bars would run through the moving line of a step, and what it reports of its own work is no news to a person.
+SILENCE = {
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
 ONNX_TYPES = {onnx.TensorProto.FLOAT: np.float32, onnx.TensorProto.DOUBLE: np.float64, onnx.TensorProto.STRING: np.str_}
 MOST_PARAMETER_CHARACTERS = 500
 MODEL_FOLDER = "model_directory"  # of a run's artefacts
@@ -33,8 +40,9 @@ MODEL_TAG = "sha256.about.json"  # by which the run of a model directory is foun
 
 def connect() -> str:
     """Sets MLflow to ``MLFLOW_TRACKING_URI``, or to ``mlflow.db`` in the repository, and gives that address."""
-    for name, value in PATIENCE.items():
+    for name, value in (PATIENCE | SILENCE).items():
         os.environ.setdefault(name, value)
+    logging.getLogger("mlflow").setLevel(os.environ["MLFLOW_LOGGING_LEVEL"].upper())  # MLflow looks on import alone
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{repository() / 'mlflow.db'}"
     mlflow.set_tracking_uri(uri)
     return uri

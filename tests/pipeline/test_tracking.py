@@ -36,7 +36,8 @@ def git(folder, *words):
 
 def environment(patch, **values):
     """Sets what is given and removes the rest of what a run looks at, all of it undone by the patch."""
-    for name in ("MLFLOW_TRACKING_URI", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV", "DVC_STAGE", *tracking.PATIENCE):
+    ours = (*tracking.PATIENCE, *tracking.SILENCE)
+    for name in ("MLFLOW_TRACKING_URI", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV", "DVC_STAGE", *ours):
         patch.setenv(name, "")
         patch.delenv(name)
     for name, value in values.items():
@@ -239,6 +240,43 @@ def test_patience_that_the_environment_sets_is_kept(graph, tmp_path, monkeypatch
         mlflow.set_tracking_uri(before)
 
     assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "0"
+
+
+FIRST_USE = """
+import mlflow
+from pathlib import Path
+from pipeline import tracking
+store = tracking.store()
+run = store.create_run(store.get_experiment_by_name(tracking.EXPERIMENT).experiment_id)
+Path("model").mkdir()
+Path("model/about.json").write_text("{}")
+store.log_artifacts(run.info.run_id, "model", "model")
+store.create_registered_model("quiet")
+store.create_model_version("quiet", f"{run.info.artifact_uri}/model", run.info.run_id)
+mlflow.artifacts.download_artifacts("models:/quiet/1", dst_path="there")
+assert Path("there/about.json").is_file()
+Path(mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/model")).joinpath("about.json").unlink()
+mlflow.artifacts.download_artifacts("models:/quiet/1", dst_path="nothing")
+"""
+
+
+def test_mlflow_draws_no_bars_and_reports_nothing_of_its_own_work(python, tmp_path, monkeypatch):
+    for name in tracking.SILENCE:
+        monkeypatch.delenv(name, raising=False)
+    done = python(f"import os; os.chdir({str(tmp_path)!r})\n{FIRST_USE}", MLFLOW_TRACKING_URI="")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_settings_that_silence_mlflow_are_ones_that_it_knows():
+    for name in tracking.SILENCE:
+        assert getattr(mlflow.environment_variables, name).name == name
+
+
+def test_who_wants_to_hear_mlflow_does(python, tmp_path):
+    code = f"import os; os.chdir({str(tmp_path)!r}); from pipeline import tracking; tracking.store()"
+
+    assert "INFO mlflow" in python(code, MLFLOW_TRACKING_URI="", MLFLOW_LOGGING_LEVEL="info").stderr
 
 
 @pytest.mark.parametrize("error", [ConnectionError("refused\nmore"), TimeoutError()], ids=["with words", "without words"])
