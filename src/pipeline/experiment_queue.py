@@ -82,11 +82,6 @@ def apply(name: str) -> None:
     _run("dvc", "exp", "apply", name)
 
 
-def outdated() -> bool:
-    """Whether a stage would run: the committed dvc.lock is of other code, data or parameters, or an output is missing."""
-    return bool(json.loads(_run("dvc", "status", "--json")))
-
-
 def uncommitted() -> list[str]:
     """The tracked files that differ from HEAD."""
     return [line[3:] for line in _run("git", "status", "--porcelain", "--untracked-files=no").splitlines()]

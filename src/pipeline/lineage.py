@@ -3,14 +3,13 @@
 import getpass
 import json
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from pipeline import model_directory, sides, tracking
+from pipeline import model_directory, reproduction, tracking
 from pipeline.config import Dataset
 from pipeline.digests import sha256
 from pipeline.errors import ModelMissing, OntimeError
@@ -94,19 +93,15 @@ def _refuse_untracked() -> None:
 
 
 def _refuse_stale() -> None:
-    if stale := sides.stale():
+    changed = reproduction.changed()
+    if stale := reproduction.stale(changed):
         raise NotCommitted(
             f"data/ should be what this commit gives; changed since it was made: {'; '.join(stale[:3])}. "
             "Type `make repro`, and commit what changes."
         )
-    stages = ("train", "evaluate")
-    command = [sys.executable, "-m", "dvc", "status", "--json", *stages]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise NotCommitted(f"`dvc status` should say whether data/ is up to date; it says {_last(done.stderr)}.")
-    if changed := [name for name, found in json.loads(done.stdout or "{}").items() if found]:
+    if lacking := [name for name in ("train", "evaluate") if name in changed]:
         raise NotCommitted(
-            f"data/ should hold what dvc.lock names; {', '.join(changed)} would run again or lack their outputs. "
+            f"data/ should hold what dvc.lock names; {', '.join(lacking)} would run again or lack their outputs. "
             "Type `dvc checkout` if the commit is right, or `make repro` and commit."
         )
 
@@ -114,11 +109,6 @@ def _refuse_stale() -> None:
 def _git(*words: str) -> str:
     done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise NotCommitted(
-            f"A version is registered with its commit; git says {_last(done.stderr)}. Commit this repository."
-        )
+        said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+        raise NotCommitted(f"A version is registered with its commit; git says {said}. Commit this repository.")
     return done.stdout.strip()
-
-
-def _last(text: str) -> str:
-    return (text.strip().splitlines() or ["nothing"])[-1]

@@ -8,8 +8,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from pipeline import change_page, changes, compose, gate, outputs, params, revision, sides, stage
+from pipeline import change_page, changes, compose, gate, outputs, params, reproduction, revision, sides, stage
 from pipeline.errors import ParamsStale
+from pipeline.reproduction import ReproductionUnknown
 
 
 def main() -> None:
@@ -34,7 +35,10 @@ def main() -> None:
 
 def _stale() -> list[str] | None:
     """What has to be reproduced before anything can be judged, None where DVC could not say."""
-    found = sides.stale()
+    try:
+        found = reproduction.stale(reproduction.changed())
+    except ReproductionUnknown:
+        found = None
     try:
         compose.check(params.load_mapping(params.PARAMS), compose.compose())
     except ParamsStale:

@@ -10,20 +10,17 @@ from typing import Any
 import dvc.api
 import pandas as pd
 import yaml
-from dvc.exceptions import DvcException
-from dvc.repo import Repo
 
 from pipeline import charts, gate, revision
 from pipeline.changes import SLICE, Interval, Side
 from pipeline.errors import OntimeError
 from pipeline.keys import leaves
 from pipeline.params import PARAMS
-from pipeline.paths import COUNTS, METRICS, MODEL, PAGE, PLOTS, PROCESSED, RAW, VALIDATION
+from pipeline.paths import COUNTS, METRICS, PLOTS, VALIDATION
 from pipeline.revision import Commit
 
 LOCK = Path("dvc.lock")
 SCORE = ["value", "low", "high"]
-NOT_IN_GIT = {str(path) for path in (RAW, PROCESSED, MODEL, PAGE)}
 
 
 class SideUnreadable(OntimeError):
@@ -42,33 +39,6 @@ def read(commit: Commit | None = None) -> Side:
         slices=_table(PLOTS / "slices.csv", [*SLICE, "rows", "metric", *SCORE], commit),
         curves=dict(_curves(commit)),
     )
-
-
-def stale() -> list[str] | None:
-    """The stages whose code, settings or results are no longer those of dvc.lock, each with what changed.
-
-    None where DVC cannot say, as while it runs. Data that nobody checked out here makes no result stale.
-    """
-    try:
-        with Repo() as repo:
-            status = repo.status()
-    except DvcException:
-        return None
-    found = {stage: list(dict.fromkeys(_changed(reasons))) for stage, reasons in status.items()}
-    return [f"{stage}: {', '.join(changed)}" for stage, changed in found.items() if changed]
-
-
-def _changed(reasons: list[Any]) -> Iterator[str]:
-    """The paths and full keys in what `dvc status` says of a stage; "changed command" and the like as they stand."""
-    for reason in reasons:
-        for what, changes in reason.items() if isinstance(reason, Mapping) else [(reason, {})]:
-            if not changes:
-                yield what
-            for path, how in changes.items():
-                if isinstance(how, Mapping):  # of a file of settings: how each key changed
-                    yield from how
-                elif path not in NOT_IN_GIT:
-                    yield path
 
 
 def _rows(commit: Commit | None) -> dict[str, int] | None:

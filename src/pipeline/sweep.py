@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, get_args
 
-from pipeline import compose, experiment_queue, experiments, grid, params, search, stage, tracking, trials
+from pipeline import compose, experiment_queue, experiments, grid, params, reproduction, search, stage, tracking, trials
 from pipeline.crew import Crew
 from pipeline.errors import OntimeError
 from pipeline.gate import Metric
@@ -84,9 +84,9 @@ def refuse_changes() -> None:
             "Commit that, or put it away with `git stash`."
         )
     compose.check(params.load_mapping(params.PARAMS), compose.compose())
-    if experiment_queue.outdated():
+    if stages := reproduction.changed():
         raise SweepImpossible(
-            "A sweep compares with what is committed; `dvc status` says that it is not what this commit gives. "
+            f"A sweep compares with what is committed; of {', '.join(stages)}, data/ does not hold what this commit gives. "
             "Type `make repro` (or `dvc pull`), and commit what changes."
         )
 

@@ -2,12 +2,16 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
+import sys
 import time
 
 import mlflow
+import pytest
 
+import terminal
 from penguins import QUICK, environment, run
 
 
@@ -26,6 +30,21 @@ def test_metrics_and_plots_can_be_shown(project):
     assert "index.html" in page
     for curve in ("ROC curve", "Precision and recall", "Calibration", "Importances"):
         assert curve in (project.parent / "plots/index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("module", "words", "steps"),
+    [
+        ("report", ["HEAD", "--output", "../change.md"], [r"read \w{9} and the working tree", "ask DVC what is reproduced"]),
+        ("promote", [], ["look at data/model and its commit", "look at the registry"]),
+    ],
+)
+def test_a_terminal_shows_our_own_lines_alone(project, module, words, steps):
+    shown = terminal.lines([sys.executable, "-m", f"pipeline.{module}", *words], project, environment(project))
+
+    timed = [re.fullmatch(r"  (\S.*?) +\d+\.\d s", line) for line in shown if "of ontime" not in line]
+    assert all(timed), shown
+    assert re.fullmatch("\n".join(steps), "\n".join(step[1] for step in timed))
 
 
 def test_git_holds_metrics_and_plot_tables_and_dvc_the_rest(project):
