@@ -1,4 +1,4 @@
-"""Files that declare what an Uptime Kuma can reach by itself, and runs of the provisioner on them."""
+"""What services export; files that declare what an Uptime Kuma can reach by itself; runs of the provisioner on them."""
 
 import os
 import subprocess
@@ -8,7 +8,14 @@ import time
 import pytest
 import yaml
 
+from monitoring import exporting
 from monitoring.uptime_kuma import OWN_PORT, missing, running
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory):
+    """Of each job the series that its service exports once it is used: names, and labels with values."""
+    return exporting.exported(tmp_path_factory.mktemp("database"))
 
 
 @pytest.fixture

@@ -2,17 +2,12 @@
 
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import yaml
 
-import data_api.metrics
-import data_api.service
-import data_api.settings
 import prediction_api.metrics
-import prediction_api.routes
-import prediction_api.service
+from monitoring.exporting import MATCHER, SELECTOR, SERVICES, matches
 from monitoring.programs import ran
 
 FOLDER = Path("monitoring/prometheus")
@@ -24,20 +19,7 @@ ALERTS = [rule for rule in RULES if "alert" in rule]
 RECORDED = {rule["record"] for rule in RULES if "record" in rule}
 CASES = [case for path in TESTS for case in yaml.safe_load(path.read_text())["tests"]]
 ASKED = [asked for case in CASES for asked in case.get("alert_rule_test", [])]
-SERVICES = {"prediction-api": "prediction_api_", "data-api": "data_api_"}
-SELECTOR = re.compile(r"([a-zA-Z_:][\w:]*)\{([^}]*)\}")
-MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"')
 FUNCTIONS = {"avg_over_time", "last_over_time", "predict_linear"}
-# Exported from the change on that works drift out.
-SOON = [
-    ("data_api_drift_psi", {"column": "carrier", "window": "72h"}),
-    ("data_api_drift_psi", {"column": "carrier", "window": "6h"}),
-    ("data_api_probability_drift_psi", {"window": "72h"}),
-    ("data_api_probability_drift_psi", {"window": "6h"}),
-    ("data_api_drift_rows", {"window": "72h"}),
-    ("data_api_drift_rows", {"window": "6h"}),
-    ("data_api_drift_refreshed_timestamp_seconds", {}),
-]
 
 
 def named(rule):
@@ -45,44 +27,6 @@ def named(rule):
     return "-".join(
         [rule["alert"], *(str(rule["labels"][label]) for label in ("severity", "over") if label in rule["labels"])]
     )
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    """Of each job the series that its service exports once it is used: names, and labels with values."""
-    prediction = prediction_api.metrics.Metrics()
-    prediction.model.labels("flights", "1").set(1)
-    for route in ("/predict", "/predict/batch", *prediction_api.routes.PATHS):
-        for status in (200, 422, 499, 500, 503):
-            prediction.request(route, status, 0.01)
-    outbox = SimpleNamespace(depth=0, size=0, most_bytes=1)
-    prediction_api.service.Service._watch_outbox(SimpleNamespace(metrics=prediction, outbox=outbox, outbox_age=lambda: 0.0))
-    url = f"sqlite:///{tmp_path_factory.mktemp('database') / 'ontime.db'}"
-    data = data_api.service.Service(data_api.settings.Settings(database_url=url, _env_file=None)).metrics
-    for route in ("/outcomes", "/performance", "/healthz", "/readyz", "/metrics"):
-        for status in (200, 500, 503):
-            data.request(route, status, 0.01)
-    scores = dict.fromkeys(("predictions", "coverage", *data_api.metrics.SCORES), 0.5)
-    data.live({"1": scores, data_api.metrics.ALL_VERSIONS: scores}, 0.0)
-    return {
-        "prediction-api": series(prediction.registry),
-        "data-api": [*series(data.registry), *SOON],
-    }
-
-
-def series(registry):
-    return [(sample.name, sample.labels) for family in registry.collect() for sample in family.samples]
-
-
-def matches(labels, matchers):
-    """Whether labels pass the matchers of a selector, as Prometheus reads them; one label need not be on all series."""
-    for name, kind, value in matchers:
-        if name in ("job", "instance"):
-            continue
-        equal = re.fullmatch(value if "~" in kind else re.escape(value), labels.get(name, "")) is not None
-        if name not in labels or equal == kind.startswith("!"):
-            return False
-    return True
 
 
 def test_the_configuration_is_one_that_prometheus_takes():
