@@ -21,8 +21,9 @@ override export BECAUSE := $(value BECAUSE)
 override export REV := $(value REV)
 SOURCES := src serving db monitoring tests notebooks
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+DASHBOARDS := PYTHONPATH=monitoring/grafana python -m ontime_dashboards
 STRIP := nbstripout --extra-keys "metadata.kernelspec metadata.language_info"
-TYPED := src/pipeline $(wildcard serving/prediction_api db/data_api monitoring/kuma/kuma_provisioner)
+TYPED := src/pipeline $(wildcard serving/prediction_api db/data_api monitoring/kuma/kuma_provisioner monitoring/grafana/ontime_dashboards)
 
 ## Start here
 .PHONY: help setup repro test
@@ -135,18 +136,22 @@ bench-database: setup ## Time the data service beside a bare insert, and with 10
 	@PYTHONPATH=tests:db python tests/bench/database.py
 
 ## Keep the house
-.PHONY: check format lock audit clean
-check: setup ## Check format, lint, types, that notebooks hold no outputs, and that params.yaml is what conf/ composes to
+.PHONY: check format dashboards lock audit clean
+check: setup ## Check format, lint, types, that notebooks hold no outputs, and that params.yaml and dashboards are what their sources give
 	@ruff format --check $(wildcard $(SOURCES))
 	@ruff check $(wildcard $(SOURCES))
 	@mypy $(TYPED)
 	@$(STRIP) --verify $(NOTEBOOKS) || { echo "error: these notebooks hold outputs or a kernel's name; make format strips them." >&2; exit 1; }
 	@python -m pipeline.compose --check
+	@$(DASHBOARDS) --check
 
 format: setup ## Format the code, mend what lint can, and strip the notebooks of their outputs
 	@$(STRIP) $(NOTEBOOKS)
 	@ruff format $(wildcard $(SOURCES))
 	@ruff check --fix $(wildcard $(SOURCES))
+
+dashboards: setup ## Write Grafana's dashboards from their source in monitoring/grafana and the model's committed scores
+	@$(DASHBOARDS)
 
 COMPILE = uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock: setup ## Resolve pyproject.toml anew into the hashed locks of requirements/

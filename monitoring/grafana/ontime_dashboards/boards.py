@@ -1,0 +1,48 @@
+"""A dashboard out of rows of panels, with what all of them share, and its JSON."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models import dashboard as models
+
+from ontime_dashboards.panels import SOURCE, Panel
+
+TAG = "ontime"
+Rows = Mapping[str, Sequence[Panel]]
+
+
+def board(name: str, question: str, rows: Rows, variables: Sequence[dashboard.QueryVariable] = ()) -> models.Dashboard:
+    """The dashboard ``ontime-NAME``: its panels stand in the order given, 24 units to a line, and are numbered from 1 on."""
+    built = dashboard.Dashboard(f"Ontime: {name}").uid(f"{TAG}-{name}").description(question).tags([TAG]).readonly()
+    built.timezone("browser").time("now-6h", "now").refresh("30s").tooltip(models.DashboardCursorSync.CROSSHAIR)
+    built.link(_others()).variables(list(variables))
+    for title, panels in rows.items():
+        built.with_row(dashboard.Row(title))
+        for panel in panels:
+            built.with_panel(panel)
+    done = built.build()
+    for number, placed in enumerate(done.panels or [], start=1):
+        placed.id_val = number
+    return done
+
+
+def variable(name: str, metric: str) -> dashboard.QueryVariable:
+    """A choice among the values that a metric's label ``name`` has; all at first."""
+    choice = dashboard.QueryVariable(name).label(name).datasource(SOURCE).query(f"label_values({metric}, {name})")
+    choice.multi(True).include_all(True).all_value(".*").current(models.VariableOption(text="All", value="$__all"))
+    return choice.refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED).sort(models.VariableSort.ALPHABETICAL_ASC)
+
+
+def text(built: models.Dashboard) -> str:
+    """The JSON of a dashboard; the same bytes for the same dashboard."""
+    return json.dumps(built, cls=JSONEncoder, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _others() -> dashboard.DashboardLink:
+    """Links to all dashboards of Ontime, which keep the time range."""
+    link = dashboard.DashboardLink("Ontime").type(models.DashboardLinkType.DASHBOARDS).tags([TAG])
+    link.as_dropdown(False).include_vars(False).keep_time(True)
+    link.build().placement = None  # type: ignore[assignment] # the builder's own value hides it in a menu
+    return link

@@ -1,0 +1,324 @@
+"""The dashboard of the services: how many requests, how many fail, how long they take, how full everything is."""
+
+from collections.abc import Sequence
+
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from ontime_dashboards import boards
+from ontime_dashboards.panels import (
+    BLUE,
+    GREEN,
+    NONE,
+    ORANGE,
+    RED,
+    YELLOW,
+    Panel,
+    bars,
+    distribution,
+    graph,
+    number,
+    percentiles,
+    states,
+)
+
+# The objectives, of monitoring/prometheus/README.md: what may go wrong within 30 days.
+FAILED_ALLOWED, SLOW_ALLOWED = 0.005, 0.01
+FAST_SECONDS = 0.1
+BUDGET_LEFT = ((None, RED), (0, ORANGE), (0.25, GREEN))
+MONITOR = {0: ("down", RED), 1: ("up", GREEN), 2: ("pending", YELLOW), 3: ("maintenance", BLUE)}
+READY = {0: ("away", RED), 1: ("ready", GREEN)}
+
+
+def board() -> Dashboard:
+    """The dashboard."""
+    rows = {
+        "At a glance": _glance(),
+        "Prediction service": _prediction_service(),
+        "Outbox: predictions on their way to the data service": _outbox(),
+        "Data service": _data_service(),
+        "How full is it?": _saturation(),
+        "Who is up, and does each job still succeed?": _monitors(),
+    }
+    return boards.board("services", "Are callers answered, in time, and does everything they sent arrive?", rows)
+
+
+def _glance() -> Sequence[Panel]:
+    requests = 'prediction_api_request_seconds_count{job="prediction-api", route=~"/predict.*"}'
+    failed = 'prediction_api_request_seconds_count{job="prediction-api", route=~"/predict.*", status=~"5.."}'
+    answers = 'prediction_api_request_seconds_count{job="prediction-api", route="/predict", status=~"200|499"}'
+    fast = 'prediction_api_request_seconds_bucket{job="prediction-api", route="/predict", status=~"200|499", le="0.1"}'
+    return (
+        number(
+            "Alerts that fire now",
+            "Good is 0; a page means that callers are refused or will be before morning, and monitoring/README.md says "
+            "what to do.",
+            "short",
+            {
+                "pages": 'count(ALERTS{alertstate="firing", severity="page"}) or vector(0)',
+                "tickets": 'count(ALERTS{alertstate="firing", severity="ticket"}) or vector(0)',
+            },
+            steps=((None, GREEN), (1, RED)),
+        ),
+        number(
+            "Replicas that answer Prometheus",
+            "Good is as many as were started, at least one each; without one, nobody gets predictions.",
+            "short",
+            {"{{job}}": 'sum by (job) (up{job=~"prediction-api|data-api"})'},
+            steps=((None, RED), (1, GREEN)),
+        ),
+        number(
+            "Failures still allowed this month",
+            "Of 30 days' requests to /predict and /predict/batch, 0.5 % may end in a 5xx; good is more than a quarter of "
+            "that left, and below 0 the objective is missed.",
+            "percentunit",
+            {
+                "left": f"1 - (sum(increase({failed}[30d])) or vector(0)) "
+                f"/ sum(increase({requests}[30d])) / {FAILED_ALLOWED}",
+            },
+            steps=BUDGET_LEFT,
+        ),
+        number(
+            "Slow answers still allowed this month",
+            "Of 30 days' answers of /predict, 1 % may take longer than 0.1 s; good is more than a quarter of that left, "
+            "and below 0 the objective is missed.",
+            "percentunit",
+            {"left": f"1 - (1 - sum(increase({fast}[30d])) / sum(increase({answers}[30d]))) / {SLOW_ALLOWED}"},
+            steps=BUDGET_LEFT,
+        ),
+    )
+
+
+def _prediction_service() -> Sequence[Panel]:
+    answers = 'prediction_api_request_seconds_bucket{job="prediction-api", route="/predict", status=~"200|499"}'
+    batches = 'prediction_api_request_seconds_bucket{job="prediction-api", route="/predict/batch", status=~"200|499"}'
+    count = 'prediction_api_request_seconds_count{job="prediction-api"}'
+    return (
+        graph(
+            "Requests each second, by route",
+            "Good follows your callers' day; a fall to nothing means that they no longer reach the service.",
+            "reqps",
+            {"{{route}}": f"sum by (route) (rate({count}[$__rate_interval]))"},
+        ),
+        graph(
+            "Share of prediction requests that fail (5xx)",
+            "Good stays below the dashed line, the 0.5 % that the objective allows over 30 days; 503 is a full outbox or "
+            "a crowd.",
+            "percentunit",
+            {
+                "last 5 minutes": "job:prediction_api_errors:ratio_rate5m",
+                "last hour": "job:prediction_api_errors:ratio_rate1h",
+            },
+            steps=((None, NONE), (FAILED_ALLOWED, RED)),
+        ),
+        graph(
+            "How long does /predict take?",
+            "Good is p99 below the dashed line: 99 of 100 answers within 0.1 s, so that a caller need not show a spinner.",
+            "s",
+            percentiles(answers),
+            steps=((None, NONE), (FAST_SECONDS, RED)),
+        ),
+        graph(
+            "Share of /predict that takes longer than 0.1 s",
+            "Good stays below the dashed line, the 1 % that the objective allows over 30 days.",
+            "percentunit",
+            {
+                "last 5 minutes": "job:prediction_api_slow:ratio_rate5m",
+                "last hour": "job:prediction_api_slow:ratio_rate1h",
+            },
+            steps=((None, NONE), (SLOW_ALLOWED, RED)),
+        ),
+        distribution(
+            "Where do the times of /predict lie?",
+            "Good is one dark band well below 0.1 s; a second band above it is a slow replica or a slow disk.",
+            "s",
+            {"{{le}}": f"sum by (le) (increase({answers}[$__rate_interval]))"},
+        ),
+        graph(
+            "How long does /predict/batch take?",
+            "Good is steady for batches of one size; there is no objective, since a caller chooses how many records a "
+            "batch has.",
+            "s",
+            percentiles(batches),
+        ),
+        graph(
+            "Answers each second, by status",
+            "Good is 200; 422 is a caller who sends something else than the schema, 499 one who left, 503 what we lack.",
+            "reqps",
+            {"{{status}}": f"sum by (status) (rate({count}[$__rate_interval]))"},
+            stacked=True,
+            width=24,
+        ),
+    )
+
+
+def _outbox() -> Sequence[Panel]:
+    return (
+        graph(
+            "How full is the outbox?",
+            "Good is near 0; past 20 % and growing, or 90 %, it pages, since a full outbox refuses requests.",
+            "percentunit",
+            {
+                "{{instance}}": 'prediction_api_outbox_bytes{job="prediction-api"} '
+                '/ prediction_api_outbox_max_bytes{job="prediction-api"}'
+            },
+            steps=((None, NONE), (0.2, ORANGE), (0.9, RED)),
+        ),
+        graph(
+            "How long does the oldest prediction wait?",
+            "Good is seconds; past the dashed line, 10 minutes, and growing, the data service does not take them.",
+            "s",
+            {"{{instance}}": 'prediction_api_outbox_age_seconds{job="prediction-api"}'},
+            steps=((None, NONE), (600, ORANGE)),
+        ),
+        graph(
+            "Predictions that wait",
+            "Good returns to 0 between deliveries; none is lost while they wait, and a restart keeps them.",
+            "short",
+            {"{{instance}}": 'prediction_api_outbox_predictions{job="prediction-api"}'},
+        ),
+        graph(
+            "Predictions delivered and refused each second",
+            "Good is as many delivered as predicted, and none refused; one refused is in no database until a person "
+            "mends it.",
+            "short",
+            {
+                "delivered": 'sum(rate(prediction_api_outbox_delivered_total{job="prediction-api"}[$__rate_interval]))',
+                "refused for good": 'sum(rate(prediction_api_outbox_refused_total{job="prediction-api"}[$__rate_interval]))',
+            },
+            width=6,
+        ),
+        graph(
+            "Deliveries that will be tried again, each minute",
+            "Good is 0; a few at a restart of the data service cost nothing.",
+            "short",
+            {
+                "{{instance}}": 'sum by (instance) (rate(prediction_api_delivery_failures_total{job="prediction-api"}'
+                "[$__rate_interval])) * 60"
+            },
+            width=6,
+        ),
+    )
+
+
+def _data_service() -> Sequence[Panel]:
+    buckets = 'data_api_request_seconds_bucket{job="data-api", route!~"/healthz|/readyz|/metrics"}'
+    return (
+        graph(
+            "Requests each second, by route (data service)",
+            "Good has /predictions as often as the outbox delivers, and /outcomes as often as your truth arrives.",
+            "reqps",
+            {"{{route}}": 'sum by (route) (rate(data_api_request_seconds_count{job="data-api"}[$__rate_interval]))'},
+        ),
+        graph(
+            "Share of its requests that fail (5xx)",
+            "Good is 0; at the dashed line, 5 % over 15 minutes, a ticket is written, and no objective is promised: the "
+            "outbox waits.",
+            "percentunit",
+            {"last 15 minutes": "job:data_api_errors:ratio_rate15m"},
+            steps=((None, NONE), (0.05, RED)),
+        ),
+        graph(
+            "How long does the data service take?",
+            "Good is p95 below a second; a stream of all predictions may take as long as it wants.",
+            "s",
+            percentiles(buckets),
+        ),
+        graph(
+            "Which route is slow? (p95)",
+            "Good is below a second for each; /performance grows with the predictions of its window.",
+            "s",
+            {"{{route}}": f"histogram_quantile(0.95, sum by (le, route) (rate({buckets}[$__rate_interval])))"},
+        ),
+        distribution(
+            "Where do the times of the data service lie?",
+            "Good is one dark band below 0.1 s, which parcels of predictions and outcomes make.",
+            "s",
+            {"{{le}}": f"sum by (le) (increase({buckets}[$__rate_interval]))"},
+        ),
+        graph(
+            "New rows each minute, by table",
+            "Good has predictions at the rate of /predict, and outcomes at the same rate once they are known.",
+            "short",
+            {"{{table}}": 'sum by (table) (rate(data_api_rows_written_total{job="data-api"}[$__rate_interval])) * 60'},
+        ),
+        states(
+            "Is the database there, at the schema of this version?",
+            "Good is ready throughout; after two minutes away it pages, since whoever sends outcomes has no outbox.",
+            {"{{instance}}": 'data_api_ready{job="data-api"}'},
+            named=READY,
+        ),
+        graph(
+            "Logins each minute, by outcome",
+            "Good is few, all of which succeed; many that fail or are throttled are somebody who guesses passwords.",
+            "short",
+            {"{{outcome}}": 'sum by (outcome) (rate(data_api_logins_total{job="data-api"}[$__rate_interval])) * 60'},
+        ),
+    )
+
+
+def _saturation() -> Sequence[Panel]:
+    jobs = 'job=~"prediction-api|data-api"'
+    return (
+        graph(
+            "Connections to the database in use, of the pool",
+            "Good is below 80 %; at 100 % requests wait for one another, and some are told to come back.",
+            "percentunit",
+            {"{{instance}}": 'data_api_pool_connections{job="data-api"} / data_api_pool_size{job="data-api"}'},
+            steps=((None, NONE), (0.8, ORANGE), (1, RED)),
+        ),
+        graph(
+            "Processors that each service uses",
+            "Good is below 1 for a prediction replica, which answers in one process; near it, start another replica.",
+            "short",
+            {"{{job}} {{instance}}": f"rate(process_cpu_seconds_total{{{jobs}}}[$__rate_interval])"},
+            steps=((None, NONE), (1, ORANGE)),
+        ),
+        graph(
+            "Memory of each service",
+            "Good is level; the compose file ends a service at 1 GiB, the dashed line.",
+            "bytes",
+            {"{{job}} {{instance}}": f"process_resident_memory_bytes{{{jobs}}}"},
+            steps=((None, NONE), (2**30, RED)),
+        ),
+        graph(
+            "Open files of each service, of those allowed",
+            "Good is level and below 80 %; a line that only climbs is connections that nobody closes.",
+            "percentunit",
+            {"{{job}} {{instance}}": f"process_open_fds{{{jobs}}} / process_max_fds{{{jobs}}}"},
+            steps=((None, NONE), (0.8, ORANGE)),
+        ),
+    )
+
+
+def _monitors() -> Sequence[Panel]:
+    return (
+        states(
+            "Up or down, as Uptime Kuma sees it",
+            "Good is up throughout; outbox, live scores and pipeline are heartbeats, which are down where no work "
+            "succeeded in time.",
+            {"{{monitor_name}}": 'max by (monitor_name) (monitor_status{job="uptime-kuma"})'},
+            named=MONITOR,
+            width=24,
+            height=10,
+        ),
+        bars(
+            "Share of the last day that each was up",
+            "Good is above 99.5 %, what the services promise; a day has 1440 minutes, and 7 of them are 0.5 %.",
+            "percentunit",
+            {
+                "{{monitor_name}}": "avg by (monitor_name) "
+                '(avg_over_time((monitor_status{job="uptime-kuma"} == bool 1)[1d:1m]))'
+            },
+            steps=((None, RED), (0.99, ORANGE), (0.995, GREEN)),
+            most=1,
+        ),
+        graph(
+            "How long does each take to answer Uptime Kuma?",
+            "Good is level; this is the way of a caller, with the network between.",
+            "ms",
+            {
+                "{{monitor_name}}": "max by (monitor_name) "
+                '(monitor_response_time{job="uptime-kuma", monitor_type!="push"} >= 0)'
+            },
+        ),
+    )
