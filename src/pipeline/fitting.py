@@ -23,11 +23,15 @@ DAY = 86_400  # seconds
 
 @dataclass(frozen=True)
 class Fitted:
-    """A calibrated model, the threshold from which it says yes, and the scores of the unseen training rows."""
+    """A calibrated model, the threshold from which it says yes, and what came of the training rows that were unseen.
+
+    ``unseen`` [n] is the calibrated probability of each by the model without its fold, ``validation`` their scores.
+    """
 
     model: Calibrated
     threshold: float
     validation: dict[str, float]
+    unseen: npt.NDArray[np.float64]
 
 
 def fit(
@@ -58,7 +62,7 @@ def fit(
         validation = {metric: round(value, scoring.DECIMALS) for metric, value in scoring.scores(ranking).items()}
     with step(f"fit {model.name} on all {len(truth):,} rows"):
         whole = estimator.build(model, columns, len(truth), settings.seed).fit(packed, truth)
-    return Fitted(Calibrated(whole, slope, intercept), threshold, validation)
+    return Fitted(Calibrated(whole, slope, intercept), threshold, validation, probability)
 
 
 def folds(rows: pd.DataFrame, target: str, split: Split, settings: Train) -> Folds:

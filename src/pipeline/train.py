@@ -31,7 +31,7 @@ def main() -> None:
         for table in (rows, tables.read(TEST_TABLE)):
             _compare(fitted, graph, table, data.columns)
     with stage.step(f"write {MODEL}"):
-        model_directory.write(MODEL, graph, schema.describe(data, rows), _about(data, fitted, settings))
+        model_directory.write(MODEL, graph, _schema(data, rows, fitted), _about(data, fitted, settings))
         outputs.write_text(json.dumps(fitted.validation, indent=2) + "\n", VALIDATION)
 
 
@@ -40,6 +40,11 @@ def _compare(fitted: Fitted, graph: onnx.ModelProto, table: pd.DataFrame, column
     scorer = model_directory.session(graph.SerializeToString())
     exported = model_directory.probability(scorer, inputs.arrays(packed, columns))
     parity.compare(fitted.model.probability(packed), exported)
+
+
+def _schema(data: Dataset, rows: pd.DataFrame, fitted: Fitted) -> dict[str, Any]:
+    """What the columns held, and the probabilities of rows unseen by their model: what drift is measured against."""
+    return {**schema.describe(data, rows), "probability": {"reference": schema.reference(pd.Series(fitted.unseen))}}
 
 
 def _about(data: Dataset, fitted: Fitted, settings: Params) -> dict[str, Any]:

@@ -46,6 +46,7 @@ def test_threshold_and_validation_come_from_the_same_rows(fitted, unseen):
     probability = calibration.probability(log_odds, *calibration.platt(log_odds, truth))
     found = fitted("hgb")
 
+    assert found.unseen.tolist() == probability.tolist()
     assert found.threshold == calibration.threshold("f1", probability, truth)
     wanted = scoring.scores(scoring.Ranking.of(truth, probability, found.threshold, fitting.VALIDATION_BINS))
     assert found.validation == {metric: round(value, 6) for metric, value in wanted.items()}

@@ -62,6 +62,9 @@ def test_the_penguins_pass_all_four_stages_without_a_line_of_python(place, model
 
     metrics = json.loads((place / "data/report/metrics.json").read_text())
     schema = json.loads((place / "data/model/schema.json").read_text())
+    reference = schema["probability"]["reference"]
+    assert len(reference["shares"]) == len(reference["edges"]) + 1 > 2
+    assert sum(reference["shares"]) == pytest.approx(1, abs=1e-5)
     counts = json.loads((place / "data/processed/counts.json").read_text())
     assert metrics["roc_auc"]["low"] <= metrics["roc_auc"]["value"] <= metrics["roc_auc"]["high"]
     assert metrics["roc_auc"]["value"] > 0.9
