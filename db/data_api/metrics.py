@@ -1,10 +1,12 @@
-"""What Prometheus is told: requests, rows, logins, the pool, live scores, the coverage and delay of outcomes."""
+"""What Prometheus is told: requests, rows, logins, the pool, live scores, the coverage and delay of outcomes, drift."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
+
+from data_api.drift import Window
 
 REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 HOUR = 3600
@@ -35,11 +37,13 @@ class Metrics(Collector):
         )  # fmt: skip
         self._live: Sequence[Metric] = ()
         self.live({}, 0.0)
+        self._drift: Sequence[Metric] = ()
+        self.drift({}, 0.0)
         registry.register(self)
 
     def collect(self) -> Iterable[Metric]:
-        """The live scores, all of one moment (a collector of the registry)."""
-        return self._live
+        """The live scores, all of one moment, and drift, all of another (a collector of the registry)."""
+        return (*self._live, *self._drift)
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Counts one request and its time."""
@@ -67,6 +71,30 @@ class Metrics(Collector):
                 if (value := found[score]) is not None:
                     scores.add_metric([score, version], value)
         self._live = (scores, predictions, coverages, refreshed)
+
+    def drift(self, windows: Mapping[str, Window], now: float) -> None:
+        """Shows the drift of each window; that of too few rows disappears."""
+        columns = GaugeMetricFamily(
+            "data_api_drift_psi",
+            "Population stability index of a column of what arrived, against the training rows",
+            labels=["column", "window"],
+        )
+        probabilities = GaugeMetricFamily(
+            "data_api_probability_drift_psi",
+            "Population stability index of the probability, against the training rows",
+            labels=["window"],
+        )
+        rows = GaugeMetricFamily("data_api_drift_rows", "Predictions that drift was measured of", labels=["window"])
+        refreshed = GaugeMetricFamily(
+            "data_api_drift_refreshed_timestamp_seconds", "When drift was worked out last", value=now
+        )
+        for label, window in windows.items():
+            rows.add_metric([label], window.rows)
+            for name, index in window.columns().items():
+                columns.add_metric([name, label], index)
+            if (of_probability := window.probability()) is not None:
+                probabilities.add_metric([label], of_probability)
+        self._drift = (columns, probabilities, rows, refreshed)
 
     def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
         """A gauge that is read when it is asked for."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import QueuePool
 
 from data_api import first, migrating
-from data_api.crud import api_keys, months, performance
+from data_api.crud import api_keys, drift, months, performance
 from data_api.database import engine_of, transaction
 from data_api.errors import DataApiError, DatabaseAway, DatabaseBusy, DatabaseForeign, SettingsInvalid
 from data_api.heartbeat import Heartbeat
@@ -74,7 +74,14 @@ class Service:
             return
         with suppress(DatabaseAway):
             await self._prepare_once()
-        works = (self._prepare(), self._write_uses(), self._refresh_live(), self._make_months(), self._look())
+        works = (
+            self._prepare(),
+            self._write_uses(),
+            self._refresh_live(),
+            self._refresh_drift(),
+            self._make_months(),
+            self._look(),
+        )
         self._tasks = [asyncio.create_task(work) for work in works]
 
     async def close(self) -> None:
@@ -125,6 +132,9 @@ class Service:
             self.settings.live_refresh_seconds, self._refresh_and_tell, "live scores are not worked out"
         )
 
+    async def _refresh_drift(self) -> None:
+        await self._again_and_again(self.settings.drift_refresh_seconds, self.refresh_drift, "drift is not worked out")
+
     async def _make_months(self) -> None:
         await self._again_and_again(MONTHS_SECONDS, self.make_months, "the next month is not made yet")
 
@@ -171,6 +181,12 @@ class Service:
         everything = whole.get(performance.WHOLE, performance.nothing())
         named = {_named(str(version)): found for version, found in versions.items()}
         self.metrics.live({**named, ALL_VERSIONS: everything}, time.time())
+
+    def refresh_drift(self) -> None:
+        """Works out how far what arrived lately is from what the model that answers was trained on, for /metrics."""
+        with transaction(self.engine, reads=True) as session:
+            windows = drift.windows(session, datetime.now(UTC), self.settings.drift_windows)
+        self.metrics.drift(windows, time.time())
 
     def _refresh_and_tell(self) -> None:
         self.refresh_live()

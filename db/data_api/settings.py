@@ -6,14 +6,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, HttpUrl, Secret, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic import BeforeValidator, Field, HttpUrl, Secret, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from data_api.errors import SettingsInvalid
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Hours = Annotated[float, Field(gt=0, le=24 * 366)]
 SECRETS_DIR = "/run/secrets"  # where Docker and Kubernetes put them
 SHORTEST_SECRET, SHORTEST_PASSWORD = 32, 12
 MOST_AT_ONCE = 36  # four of the forty threads stay for those who watch
@@ -24,6 +25,10 @@ DEVELOPMENT = {
     "first_service_key": "ontime_development_key_of_the_prediction_service",
 }
 DEVELOPMENT_DATABASE = "ontime_development_database"  # the password of the stack's PostgreSQL on a machine of one's own
+
+
+def _divided(found: object) -> object:
+    return tuple(found.split(",")) if isinstance(found, str) else found
 
 
 class Settings(BaseSettings):
@@ -45,8 +50,13 @@ class Settings(BaseSettings):
     first_service_key: SecretStr | None = None
     forwarded_allow_ips: str = ""
     login_attempts: Annotated[int, Field(ge=1, le=10_000)] = 10
-    live_window_hours: Annotated[float, Field(gt=0, le=24 * 366)] = 24.0
+    live_window_hours: Hours = 24.0
     live_refresh_seconds: Seconds = 60.0
+    drift_hours: Annotated[tuple[Hours, ...], NoDecode, BeforeValidator(_divided), Field(max_length=5)] = (
+        6,
+        72,
+    )
+    drift_refresh_seconds: Seconds = 300.0
     data_api_heartbeat_url: Secret[HttpUrl] | None = None
     max_rows: Annotated[int, Field(ge=1, le=10_000)] = 10_000
     data_api_max_body_bytes: Annotated[int, Field(ge=1_000)] = 32 * 2**20
@@ -66,6 +76,11 @@ class Settings(BaseSettings):
     def live_window(self) -> timedelta:
         """How far back live performance looks."""
         return timedelta(hours=self.live_window_hours)
+
+    @property
+    def drift_windows(self) -> dict[str, timedelta]:
+        """How far back drift looks, by the name of each window."""
+        return {f"{hours:g}h": timedelta(hours=hours) for hours in self.drift_hours}
 
     @property
     def url(self) -> str:

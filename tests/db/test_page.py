@@ -65,7 +65,7 @@ def test_a_migration_is_made_as_the_page_says(tmp_path, url):
 
     run("alembic", tmp_path, DATABASE_URL=url, PYTHONPATH=str(tmp_path / "db"))
 
-    (made,) = (tmp_path / "db/data_api/migrations/versions").glob("0005_*.py")
+    (made,) = (tmp_path / "db/data_api/migrations/versions").glob("0006_*.py")
     assert "city" in made.read_text()
 
 

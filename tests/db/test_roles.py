@@ -18,6 +18,7 @@ MAY = {
     "POST /outcomes": SERVICE,
     "GET /performance": READER | ADMIN,
     "PUT /deployments/{deployment_id}": SERVICE,
+    "PUT /models/{model_version}": SERVICE,
     "GET /deployments": READER | ADMIN,
     "GET /users": ADMIN,
     "POST /users": ADMIN,
@@ -50,6 +51,9 @@ def ask(client, prediction):
         "POST /predictions": lambda: {"json": {"predictions": [prediction()]}},
         "POST /outcomes": lambda: {"json": {"outcomes": [{"prediction_id": str(uuid7()), "outcome": True}]}},
         "PUT /deployments/{deployment_id}": lambda: {"json": deployment},
+        "PUT /models/{model_version}": lambda: {
+            "json": {"model_name": "ontime", "reference": {"columns": {}, "probability": None}}
+        },
         "POST /users": lambda: {"json": {"name": f"user-{next(made)}", "role": "reader"}},
         "PATCH /users/{user_id}": lambda: {"json": {"role": "reader"}},
         "POST /api-keys": lambda: {"json": {"user_id": 1, "name": f"key-{next(made)}"}},
@@ -59,7 +63,7 @@ def ask(client, prediction):
 
     def send(route, headers):
         method, path = route.split(" ")
-        path = path.format(deployment_id=uuid7(), user_id=1_000_000, api_key_id=1_000_000)
+        path = path.format(deployment_id=uuid7(), model_version="one", user_id=1_000_000, api_key_id=1_000_000)
         return client.request(method, path, headers=headers, **bodies.get(route, dict)()).status_code
 
     return send

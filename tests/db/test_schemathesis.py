@@ -26,7 +26,7 @@ NOW = datetime.now(UTC)
 CONFIG = {
     "seed": 1,
     "headers": {"X-API-Key": KEY},
-    # A document cannot say that times are in order, that a window has one beginning, nor that a change changes something.
+    # A document cannot say that times and edges are in order, that a window has one beginning, nor that a change changes.
     "operations": [
         {
             "include-name": route,
@@ -37,6 +37,7 @@ CONFIG = {
             "GET /predictions",
             "GET /deployments",
             "PUT /deployments/{deployment_id}",
+            "PUT /models/{model_version}",
             "PATCH /users/{user_id}",
         )
     ],

@@ -4,11 +4,11 @@ from fastapi import APIRouter, Depends
 from fastapi.routing import APIRoute
 from starlette.routing import compile_path
 
-from data_api.routes import api_keys, deployments, health, outcomes, performance, predictions, tokens, users
+from data_api.routes import api_keys, deployments, health, models, outcomes, performance, predictions, tokens, users
 from data_api.routes.media import wants_json
 from data_api.routes.parameters import known_parameters
 
-PARTS = (predictions, outcomes, performance, deployments, tokens, users, api_keys, health)
+PARTS = (predictions, outcomes, performance, deployments, models, tokens, users, api_keys, health)
 router = APIRouter(dependencies=[Depends(wants_json)])
 for part in PARTS:
     router.include_router(part.router, dependencies=[] if part is health else [Depends(known_parameters)])

@@ -1,0 +1,20 @@
+"""Models: what their columns held in training, which drift is measured against."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from data_api.models.base import Base, Utc
+
+
+class Model(Base):
+    """A version of a model, as a prediction service told of it last. ``reference`` is JSON as categories may hold NUL."""
+
+    __tablename__ = "models"
+
+    model_version: Mapped[str] = mapped_column(String(200), primary_key=True)
+    model_name: Mapped[str] = mapped_column(String(200))
+    reference: Mapped[dict[str, Any]] = mapped_column(JSON)
+    told: Mapped[datetime] = mapped_column(Utc)

@@ -1,0 +1,25 @@
+"""Models: what they were trained on, told by services."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from data_api.callers import Writer, Writes
+from data_api.crud import models
+from data_api.routes.answers import refusals
+from data_api.schemas.fields import Text
+from data_api.schemas.models import Model, ShownModel
+
+router = APIRouter(tags=["models"])
+
+
+@router.put(
+    "/models/{model_version}",
+    summary="Tell what a model was trained on, which drift is measured against",
+    responses=refusals(400, 401, 403, 413, 415, 422),
+)
+def put(model_version: Annotated[Text, Path()], model: Model, session: Writes, caller: Writer) -> ShownModel:
+    """Once for each version; the last word counts."""
+    models.put(session, model_version, model.model_name, model.reference.model_dump(), datetime.now(UTC))
+    return ShownModel(model_version=model_version, **model.model_dump())
