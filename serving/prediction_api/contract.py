@@ -42,6 +42,7 @@ class Column:
     categories: tuple[str, ...] | None = None
     example: float | str | None = None
     seen: Seen = Seen()
+    reference: dict[str, Any] | None = None
 
 
 @checked_dataclass(frozen=True, config=CHECKED)
@@ -61,6 +62,7 @@ class Schema:
     target: Target
     columns: tuple[Column, ...]
     rows: int | None = None
+    probability: dict[str, Any] | None = None
 
 
 @checked_dataclass(frozen=True, config=CHECKED)
@@ -86,6 +88,17 @@ class Contract:
     about: About
     files: Mapping[str, Any]  # schema.json and about.json as they were parsed
     sha256: Mapping[str, str]
+
+    @property
+    def reference(self) -> dict[str, Any] | None:
+        """The distributions that drift is measured against: of columns in training, and of the probability.
+
+        None where nobody wrote them. Datetimes have none: time moves by nature.
+        """
+        columns = {column.name: column.reference for column in self.schema.columns if column.kind != "datetime"}
+        if not all(columns.values()):
+            return None
+        return {"columns": columns, "probability": (self.schema.probability or {}).get("reference")}
 
     @property
     def version(self) -> str:

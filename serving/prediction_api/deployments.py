@@ -2,7 +2,7 @@
 
 A deployment is a file in the outbox's folder, there before its model answers. At each heartbeat ``seen`` moves forward, in
 the file and then in the data service; one that a killed process left behind ends where it was last seen. A file goes once
-the data service took its end.
+the data service took its end. What the model that answers was trained on is told until it has arrived, once.
 """
 
 import asyncio
@@ -20,9 +20,10 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass
+from pydantic_core import to_json
 from uuid_utils import uuid7
 
-from prediction_api.errors import ContentRefused
+from prediction_api.errors import ContentRefused, PredictionApiError
 from prediction_api.live import Served
 from prediction_api.logs import LOGGER
 from prediction_api.outbox import Sync, sync_folder
@@ -72,6 +73,7 @@ class Deployments:
         self._folder, self._replica, self._send = folder, replica, send
         self._full_sync, self._heartbeat_seconds = sync == "full", heartbeat_seconds
         self._live: tuple[Path, Deployment] | None = None
+        self._untold: tuple[str, bytes] | None = None  # where and what the model that answers was trained on
         self._changed = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "deployments")
         self._told: set[object] = set()  # what was logged and has not passed yet
@@ -94,6 +96,9 @@ class Deployments:
         if self._live:
             self._thread.submit(self._write, *_ended(*self._live))
         self._live = path, new
+        if contract.reference:
+            content = {"model_name": model.name, "reference": contract.reference}
+            self._untold = f"/models/{model.version}", to_json(content)
         self._thread.submit(self._drop_oldest)
         self._changed.set()
 
@@ -125,6 +130,7 @@ class Deployments:
         try:
             async with asyncio.timeout(seconds):
                 await self._send_waiting(self._send)
+                await self._send_reference(self._send)
             self._told.discard("away")
         except Exception as error:
             reason = str(error) or type(error).__name__
@@ -146,6 +152,20 @@ class Deployments:
                 self._told.discard(path)
                 if deployment.ended:
                     await self._on_disk(path.unlink, True)
+
+    async def _send_reference(self, send: Send) -> None:
+        """Sends what the model that answers was trained on. An older data service takes none, and sees no drift."""
+        if (untold := self._untold) is None:
+            return
+        try:
+            await send("PUT", *untold)
+        except PredictionApiError as error:
+            message = "the data service is not told what the model was trained on, and sees no drift"
+            self._log_once("reference", logging.WARNING, message, str(error))
+            return
+        self._told.discard("reference")
+        if self._untold is untold:
+            self._untold = None
 
     async def _on_disk(self, function: Callable[..., Any], *given: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *given)

@@ -99,11 +99,18 @@ def graph(bias: float = 0.0) -> bytes:
 def make_model(tmp_path: Path) -> Callable[..., Path]:
     """Writes a tiny model directory: its bias (0 gives 0.69 for RECORD), its columns, and changes of about.json."""
 
-    def make(folder: Path | None = None, bias: float = 0.0, columns: list[dict[str, Any]] = COLUMNS, **about: Any) -> Path:
+    def make(
+        folder: Path | None = None,
+        bias: float = 0.0,
+        columns: list[dict[str, Any]] = COLUMNS,
+        probability: dict[str, Any] | None = None,
+        **about: Any,
+    ) -> Path:
         folder = folder or tmp_path / "model"
         folder.mkdir(parents=True, exist_ok=True)
         schema = {"name": "tiny", "target": {"name": "late", "description": "Arrives late", "rate": 0.25}, "rows": 100}
-        content = {"model.onnx": graph(bias), "schema.json": json.dumps({**schema, "columns": columns}).encode()}
+        more = {"probability": probability} if probability else {}
+        content = {"model.onnx": graph(bias), "schema.json": json.dumps({**schema, "columns": columns, **more}).encode()}
         whole = {
             "name": "tiny", "threshold": 0.5, "question": {"late_minutes": 15}, "parameters": {"model": {"name": "hgb"}},
             "versions": {"onnx": onnx.__version__}, "data": {"train.parquet": "0" * 64}, "metrics": {"roc_auc": 0.77},

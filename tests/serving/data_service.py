@@ -22,6 +22,8 @@ class DataService:
         self.answer_deployment: Callable[[Deployment], int] = lambda deployment: STORED
         self.copies: dict[str, list[Prediction]] = {}
         self.deployments: dict[str, list[Deployment]] = {}  # all that was said of each
+        self.models: list[tuple[str, dict[str, Any]]] = []  # versions and what was said of them, as often as it was
+        self.answer_model = STORED
         self.deployment_answers: list[int] = []
         self.deployment_headers: list[dict[str, str]] = []
         self.requests: list[tuple[int, int]] = []  # the answer, and how many predictions it was about
@@ -79,6 +81,9 @@ class DataService:
         """Records what is said of one deployment, as far as its answer says so, and gives the answer."""
         answer = self.answer_deployment(deployment)
         folder, deployment_id = path.removeprefix("/").split("/")
+        if folder == "models":
+            self.models.append((deployment_id, deployment))
+            return self.answer_model
         assert folder == "deployments"
         with self._lock:
             self.deployment_answers.append(answer)

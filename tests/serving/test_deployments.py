@@ -24,6 +24,7 @@ from prediction_api.errors import ContentRefused, DataServiceAway
 from prediction_api.live import LiveModel
 from prediction_api.metrics import Metrics
 from prediction_api.sources import Source
+from serving.conftest import COLUMNS
 from serving.data_service import SILENT, STORED, DataService
 
 ADMIN = {"x-api-key": "the key of an admin"}
@@ -145,6 +146,86 @@ def test_the_model_that_answers_is_told_at_once_with_where_it_came_from(make_set
     }
     assert {headers["x-api-key"] for headers in data_service.deployment_headers} == {"secret"}
     assert {headers["content-type"] for headers in data_service.deployment_headers} == {"application/json"}
+
+
+NUMBERS = {"missing": 0.0, "edges": [1.0], "shares": [0.5, 0.5]}
+REFERENCES = {
+    "departs": {"missing": 0.0},
+    "carrier": {"missing": 0.25, "shares": {"AA": 0.75, "UA": 0.25}},
+    "season": {"missing": 0.0, "shares": {"summer": 1.0}},
+    "distance": NUMBERS,
+    "delay": NUMBERS,
+}
+
+
+@pytest.fixture
+def referenced(make_model):
+    """A function that writes the tiny model with its reference distributions, and gives its folder and version."""
+
+    def make(bias=0.0, probability=None):
+        columns = [{**column, "reference": REFERENCES[column["name"]]} for column in COLUMNS]
+        folder = make_model(bias=bias, columns=columns, probability=probability)
+        return folder, contract.read(folder).version
+
+    return make
+
+
+def test_what_a_model_was_trained_on_is_told_once_and_without_its_datetimes(make_settings, referenced, data_service):
+    folder, version = referenced(probability={"reference": NUMBERS})
+    settings = make_settings(model_uri=str(folder), data_api_url=data_service.url, admin_keys=ADMIN_KEYS)
+    with TestClient(create_app(settings)) as client:
+        until(lambda: data_service.models)
+        _, second = referenced(bias=1.0)
+        assert client.post("/reload", headers=ADMIN).json()["changed"] is True
+        until(lambda: len(data_service.models) == 2)
+        assert client.post("/reload", headers=ADMIN).json()["changed"] is False
+
+    columns = {name: reference for name, reference in REFERENCES.items() if name != "departs"}
+    told = {"model_name": "tiny", "reference": {"columns": columns, "probability": NUMBERS}}
+    assert data_service.models == [
+        (version, told),
+        (second, {**told, "reference": {**told["reference"], "probability": None}}),
+    ]
+
+
+def test_a_model_without_references_is_told_as_a_deployment_alone(make_settings, data_service):
+    with TestClient(create_app(make_settings(data_api_url=data_service.url))):
+        until(lambda: data_service.deployments)
+
+    assert data_service.models == []
+
+
+@pytest.mark.parametrize("error", [DataServiceAway("404: Not Found"), ContentRefused("422: no")], ids=["older", "refused"])
+def test_a_data_service_that_takes_no_reference_is_told_of_deployments_and_asked_again(folder, referenced, told, error):
+    path, version = referenced()
+
+    class Older(Receiver):
+        async def send(self, method, path, content):
+            if path.startswith("/models"):
+                self.asked += 1
+                if self.error:
+                    raise self.error
+                self.got["model"] = path
+            else:
+                self.got.setdefault("deployments", []).append(json.loads(content))
+
+    receiver = Older(error)
+
+    async def go():
+        live = LiveModel(Source(str(path)), Metrics(), most_records=3)
+        await live.open()
+        async with running(Deployments(folder, "host:1", receiver.send, heartbeat_seconds=BEAT), live.served):
+            await until_async(lambda: receiver.asked >= 3)
+            receiver.error = None
+            await until_async(lambda: "model" in receiver.got)
+            asked, said = receiver.asked, len(receiver.got["deployments"])
+            await until_async(lambda: len(receiver.got["deployments"]) > said + 2)
+            assert receiver.asked == asked
+
+    asyncio.run(go())
+    assert receiver.got["model"] == f"/models/{version}"
+    assert told("sees no drift") == 1
+    assert told("is not told of deployments") == 0
 
 
 def test_a_replica_keeps_its_name_over_restarts_and_any_port_is_told_apart_by_process():
