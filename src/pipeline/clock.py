@@ -17,7 +17,7 @@ Rows = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Day:
-    """The row numbers that belong together in time, in batches of nearly equal size."""
+    """The row numbers that belong together in time, in batches: one row, and then some of nearly equal size."""
 
     name: str
     batches: tuple[Rows, ...]
@@ -33,10 +33,10 @@ def in_order(table: pd.DataFrame, how: Split) -> pd.DataFrame:
 
 
 def days(table: pd.DataFrame, how: Split) -> list[Day]:
-    """The days of a table in order; without a time column, equal parts of one batch each."""
+    """The days of a table in order; without a time column, equal parts."""
     rows = np.arange(len(table))
     if not isinstance(how, TimeSplit):
-        return [Day(f"part {number}", (part,)) for number, part in enumerate(_batches(rows), 1)]
+        return [Day(f"part {number}", _batches(part)) for number, part in enumerate(_evenly(rows), 1)]
     dates = table[how.column].dt.tz_localize(None).dt.date.to_numpy()
     names, starts = np.unique(dates, return_index=True)
     return [Day(str(name), _batches(part)) for name, part in zip(names, np.split(rows, starts[1:]), strict=True)]
@@ -57,4 +57,9 @@ def records(table: pd.DataFrame, columns: Columns) -> list[dict[str, Any]]:
 
 
 def _batches(rows: Rows) -> tuple[Rows, ...]:
-    return tuple(np.array_split(rows, math.ceil(len(rows) / MOST_RECORDS)))
+    """The first row by itself, as most callers ask, and the others together."""
+    return (rows[:1], *(part for part in _evenly(rows[1:]) if len(part)))
+
+
+def _evenly(rows: Rows) -> list[Rows]:
+    return np.array_split(rows, max(1, math.ceil(len(rows) / MOST_RECORDS)))

@@ -112,7 +112,9 @@ class PredictionService:
         return str(self._service.get("/readyz")["checks"]["outbox"]["delivery"])
 
     def predict(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """An answer for each record, in their order."""
+        """An answer for each record, in their order; one record by itself takes the route for one."""
+        if len(records) == 1:
+            return [self._service.post("/predict", self._headers, json=records[0])]
         answers: list[dict[str, Any]] = self._service.post("/predict/batch", self._headers, json={"records": records})[
             "predictions"
         ]

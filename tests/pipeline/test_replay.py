@@ -60,7 +60,7 @@ class Fake:
         self.lock = threading.Lock()
 
     def answer(self, method, path, query, headers, body):
-        if self.busy and path in {"/predict/batch", "/outcomes"}:
+        if self.busy and path in {"/predict", "/predict/batch", "/outcomes"}:
             self.busy -= 1
             self.asked.append(("busy", 0, path))
             return 503, {"detail": "The outbox is full."}
@@ -90,6 +90,10 @@ class Fake:
             answers.append({"prediction_id": name, "probability": probability, "model_version": self.version(number)})
             self.predictions[name] = answers[-1]
         return 200, {"predictions": answers}
+
+    def post_predict(self, query, headers, body):
+        status, found = self.post_predict_batch(query, headers, json.dumps({"records": [json.loads(body)]}))
+        return status, found["predictions"][0] if status == 200 else found
 
     def post_outcomes(self, query, headers, body):
         assert headers["x-api-key"] == services.SETTINGS["DATA_API_KEY"][0]
@@ -209,17 +213,27 @@ def impatient(monkeypatch):
 
 
 def told(fake):
-    return [(route, count) for route, count, _ in fake.asked if route in {"predict", "outcomes"}]
+    """How many rows were predicted, and how many outcomes told, in turns."""
+    sent = [(route, count) for route, count, _ in fake.asked if route in {"predict", "outcomes"}]
+    return [(route, sum(count for _, count in turn)) for route, turn in itertools.groupby(sent, key=lambda one: one[0])]
+
+
+def test_both_routes_of_the_prediction_service_are_asked(fake):
+    replay.main()
+
+    counts = [count for route, count, _ in fake.asked if route == "predict"]
+    assert counts[::2] == [1] * (len(counts) // 2)
+    assert max(counts) > 1
 
 
 def test_a_day_is_predicted_before_the_outcomes_of_the_day_before_it_are_told(fake, test_rows):
     replay.main()
 
     counts = test_rows.groupby(test_rows["moment"].dt.date).size().tolist()
-    order = [("predict", counts[0])]
-    for yesterday, today in itertools.pairwise(counts):
+    order = [("predict", counts[0] + counts[1]), ("outcomes", counts[0])]
+    for yesterday, today in itertools.pairwise(counts[1:]):
         order += [("predict", today), ("outcomes", yesterday)]
-    assert told(fake) == [*order, ("outcomes", counts[-1])]
+    assert told(fake) == [*order[:-1], ("outcomes", counts[-2] + counts[-1])]
 
 
 def test_rows_come_in_the_order_of_the_table_with_their_own_values_and_outcomes(fake, test_rows):
@@ -272,25 +286,23 @@ def test_a_random_split_is_replayed_in_the_order_of_the_table_and_in_equal_parts
     replay.main()
 
     assert told(fake) == [
-        ("predict", 100),
-        ("predict", 100),
+        ("predict", 200),
         ("outcomes", 100),
         ("predict", 100),
-        ("outcomes", 100),
-        ("outcomes", 100),
+        ("outcomes", 200),
     ]
     weights = [record["weight"] for route, _, records in fake.asked if route == "predict" for record in records]
     assert weights == rows["weight"].tolist()
 
 
 def test_a_day_of_more_rows_than_a_batch_may_hold_is_divided_evenly():
-    table = pd.DataFrame({"moment": pd.to_datetime(["2020-01-01"] * 1001 + ["2020-01-02"])})
+    table = pd.DataFrame({"moment": pd.to_datetime(["2020-01-01"] * 1003 + ["2020-01-02"])})
 
     found = clock.days(table, config.TimeSplit("time", "moment", pd.Timestamp("2020-01-01").date()))
 
-    assert [[len(rows) for rows in day.batches] for day in found] == [[501, 500], [1]]
+    assert [[len(rows) for rows in day.batches] for day in found] == [[1, 501, 501], [1]]
     assert [day.name for day in found] == ["2020-01-01", "2020-01-02"]
-    np.testing.assert_array_equal(np.concatenate([rows for day in found for rows in day.batches]), np.arange(1002))
+    np.testing.assert_array_equal(np.concatenate([rows for day in found for rows in day.batches]), np.arange(1004))
 
 
 @pytest.mark.parametrize(("option", "wanted"), [("--rows", 40), ("--days", None)])
@@ -444,9 +456,9 @@ def test_a_batch_whose_answer_is_lost_is_not_sent_again(fake):
         times.append(1)
         return LOST, b""
 
-    fake.post_predict_batch = break_off
+    fake.post_predict = break_off
 
-    with pytest.raises(ServiceAway, match="gave no whole answer to POST /predict/batch"):
+    with pytest.raises(ServiceAway, match="gave no whole answer to POST /predict: "):
         replay.main()
 
     assert len(times) == 1

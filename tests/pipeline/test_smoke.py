@@ -59,11 +59,11 @@ class Everything:
         }[asked.path]
 
     def post(self, path, body):
-        if path == "/predict/batch":
-            self.records += json.loads(body)["records"]
+        if path == "/predict":
+            self.records.append(json.loads(body))
             if self.delivers:
                 self.stored.append("p1")
-            return {"predictions": [{"prediction_id": "p1", "probability": 0.25, "model_version": "v7"}]}
+            return {"prediction_id": "p1", "probability": 0.25, "model_version": "v7"}
         if path == "/outcomes":
             self.outcomes += json.loads(body)["outcomes"]
         return {"access_token": "t"}
