@@ -46,13 +46,16 @@ def graph(
     least: float | None = 0,
     most: float | None = None,
     stacked: bool = False,
+    logarithmic: bool = False,
     width: int = 12,
 ) -> Panel:
     """Lines over time. Each step but the first is a dashed line; with ``area`` the colours fill what lies between."""
     panel = _told(timeseries.Panel(), title, good, unit, queries, width, 8).line_width(1).fill_opacity(8)
     panel.color_scheme(dashboard.FieldColor().mode(models.FieldColorModeId.PALETTE_CLASSIC))
     panel.legend(_legend()).tooltip(common.VizTooltipOptions().mode(options.TooltipDisplayMode.MULTI))
-    if least is not None:
+    if logarithmic:
+        panel.scale_distribution(common.ScaleDistributionConfig().type(options.ScaleDistribution.LOG).log(10))
+    elif least is not None:
         panel.min(least)
     if most is not None:
         panel.max(most)
@@ -120,10 +123,14 @@ def rows(
     return panel.with_transformation(models.DataTransformerConfig(id_val="organize", options=order))
 
 
-def percentiles(buckets: str) -> Queries:
-    """The times that half, 95 % and 99 % of the observations stay below; ``buckets`` selects series of one histogram."""
-    rates = f"sum by (le) (rate({buckets}[$__rate_interval]))"
-    return {legend: f"histogram_quantile({share}, {rates})" for legend, share in PERCENTILES.items()}
+def percentiles(buckets: str, *labels: str) -> Queries:
+    """The times that half, 95 % and 99 % of the observations stay below, for each value of the labels.
+
+    ``buckets`` selects the series of one histogram.
+    """
+    rates = f"sum by ({', '.join(['le', *labels])}) (rate({buckets}[$__rate_interval]))"
+    names = "".join(f"{{{{{label}}}}}: " for label in labels)
+    return {f"{names}{legend}": f"histogram_quantile({share}, {rates})" for legend, share in PERCENTILES.items()}
 
 
 def _told(panel: P, title: str, good: str, unit: str, queries: Queries, width: int, height: int, *, query: int = RANGE) -> P:
