@@ -10,20 +10,13 @@ import data_api.settings
 import prediction_api.metrics
 import prediction_api.routes
 import prediction_api.service
+from data_api.drift import LEAST_ROWS, Window
 
 SERVICES = {"prediction-api": "prediction_api_", "data-api": "data_api_"}
 SELECTOR = re.compile(r"([a-zA-Z_:][\w:]*)\{([^}]*)\}")
 MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"')
-# Exported from the change on that works drift out.
-SOON = [
-    ("data_api_drift_psi", {"column": "carrier", "window": "72h"}),
-    ("data_api_drift_psi", {"column": "carrier", "window": "6h"}),
-    ("data_api_probability_drift_psi", {"window": "72h"}),
-    ("data_api_probability_drift_psi", {"window": "6h"}),
-    ("data_api_drift_rows", {"window": "72h"}),
-    ("data_api_drift_rows", {"window": "6h"}),
-    ("data_api_drift_refreshed_timestamp_seconds", {}),
-]
+NUMBERS = {"missing": 0.0, "edges": [0.5], "shares": [0.5, 0.5]}
+REFERENCE = {"columns": {"carrier": {"missing": 0.0, "shares": {"AA": 1.0}}}, "probability": NUMBERS}
 
 
 def exported(folder: Path) -> dict[str, list[tuple[str, dict[str, str]]]]:
@@ -39,16 +32,23 @@ def exported(folder: Path) -> dict[str, list[tuple[str, dict[str, str]]]]:
     outbox = SimpleNamespace(depth=0, size=0, most_bytes=1)
     prediction_api.service.Service._watch_outbox(SimpleNamespace(metrics=prediction, outbox=outbox, outbox_age=lambda: 0.0))
     url = f"sqlite:///{folder / 'ontime.db'}"
-    data = data_api.service.Service(data_api.settings.Settings(database_url=url, _env_file=None)).metrics
+    settings = data_api.settings.Settings(database_url=url, _env_file=None)
+    data = data_api.service.Service(settings).metrics
     for route in ("/outcomes", "/performance", "/healthz", "/readyz", "/metrics"):
         for status in (200, 500, 503):
             data.request(route, status, 0.01)
     scores = dict.fromkeys(("predictions", "coverage", *data_api.metrics.SCORES), 0.5)
     data.live({"1": scores, data_api.metrics.ALL_VERSIONS: scores}, 0.0)
-    return {
-        "prediction-api": series(prediction.registry),
-        "data-api": [*series(data.registry), *SOON],
-    }
+    data.drift({label: arrived() for label in settings.drift_windows}, 0.0)
+    return {"prediction-api": series(prediction.registry), "data-api": series(data.registry)}
+
+
+def arrived() -> Window:
+    """A window of so many predictions that each column has an index."""
+    window = Window(REFERENCE)
+    for _ in range(LEAST_ROWS):
+        window.add({"carrier": "AA"}, 0.3)
+    return window
 
 
 def series(registry):

@@ -250,8 +250,8 @@ def _drift() -> Sequence[Panel]:
         ),
         bars(
             "Which columns moved within six hours? (PSI)",
-            "Good is below 0.25 with enough rows: hours differ from each other, so that this tells where to look, and "
-            "alerts on nothing.",
+            "Good is below 0.25, but hours differ from each other: this tells where to look, and alerts on nothing; "
+            "fewer than 200 rows have no index.",
             "none",
             {"{{column}}": f'topk(12, max by (column) ({columns}"6h"}}))'},
             steps=steps,
