@@ -8,7 +8,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 MOST_NARROW = 3  # columns that can be read however they wrap
-LOG_WIDTH = 200  # columns of a pipe or a log, which wrap nothing
+LOG_WIDTH = 10_000  # columns of a pipe or a log, which wrap nothing: more than any table needs
 
 
 def show(columns: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[str] = ()) -> None:

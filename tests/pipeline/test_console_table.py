@@ -48,6 +48,8 @@ def test_a_wide_terminal_shows_a_table(columns):
 
 def test_a_log_wraps_nothing():
     log = {**os.environ, "PYTHONPATH": "src"}
-    done = subprocess.run(COMMAND, env=log, capture_output=True, text=True, check=True)
+    long = [*COMMAND[:2], SHOWN.replace("30", "300")]
+    done = subprocess.run(long, env=log, capture_output=True, text=True, check=True)
 
+    assert done.stdout.startswith("┏")
     assert len(done.stdout.splitlines()) == 5
