@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline import console_table, lineage, moves, services, stage
+from pipeline.errors import OntimeError
 from pipeline.moves import Move, Reign
 from pipeline.registry import CHAMPION, NAME, Registry, Version
 from pipeline.services import ServiceAway, ServiceRefuses
@@ -20,9 +21,14 @@ SHORT = 12  # characters of a digest; as many as the services show of a model's
 Versions = Mapping[int, Version]
 
 
+class MomentAhead(OntimeError):
+    """The moment has not come yet."""
+
+
 def main() -> None:
     """Prints the history, or what answered at a moment."""
     moment = _parser().parse_args().at
+    _refuse_future(moment)
     with stage.step("look at the registry"):
         registry = Registry()
         made, versions = registry.moves(), {one.number: one for one in registry.versions()}
@@ -33,6 +39,15 @@ def main() -> None:
         _tell(moment, moves.reign_at(made, moment), versions)
         _show_deployments(moment, versions)
     _warn_of_other_hands(champion, made)
+
+
+def _refuse_future(moment: datetime | None) -> None:
+    now = datetime.now(UTC)
+    if moment is not None and moment > now:
+        raise MomentAhead(
+            f"What answered is known of a moment that has passed; {_clock(moment)} UTC is still to come, for it is "
+            f"{_clock(now)}. Give an earlier one."
+        )
 
 
 def _show(found: Sequence[Reign], versions: Versions) -> None:

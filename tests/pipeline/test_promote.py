@@ -149,6 +149,8 @@ def who_was_champion(place, commit):
     assert f"test.parquet {sha256(place / 'data/processed/test.parquet')[:12]}" in told
     assert "what answered then is not known: nobody answers at http://127.0.0.1:9" in told
     assert "no version of ontime was champion" in verb(place, "history", "--at", "2020-01-01T00:00Z")[1]
+    status, told = verb(place, "history", "--at", "2999-01-01T00:00Z")
+    assert (status, "2999-01-01 00:00:00 UTC is still to come" in told, "champion" in told) == (1, True, False)
     status, told = verb(place, "history", "--at", "teatime")
     assert (status, "such as 2026-11-23 14:05" in told) == (2, True)
 
