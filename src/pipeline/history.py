@@ -13,7 +13,7 @@ from typing import Any
 from pipeline import console_table, lineage, moves, services, stage
 from pipeline.errors import OntimeError
 from pipeline.moves import Move, Reign
-from pipeline.registry import CHAMPION, NAME, Registry, Version
+from pipeline.registry import CHAMPION, NAME, Registry, Version, named
 from pipeline.services import ServiceAway, ServiceRefuses
 from pipeline.tracking import MODEL_TAG
 
@@ -70,7 +70,8 @@ def _row(reign: Reign, versions: Versions) -> list[str]:
 def _warn_of_other_hands(champion: Version | None, made: Sequence[Move]) -> None:
     held, noted = champion.number if champion else None, made[-1].version if made else None
     if held != noted:
-        stage.warn(f"the alias {CHAMPION} names version {held}, not {noted}: it was moved by other hands than make promote.")
+        last = f", not {noted}" if noted else ""
+        stage.warn(f"the alias {CHAMPION} names {named(held)}{last}: it was moved by other hands than make promote.")
 
 
 def _tell(moment: datetime, reign: Reign | None, versions: Versions) -> None:

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-Kind = Literal["first", "won", "told", "rolled back"]
+Kind = Literal["first", "won", "told", "rolled back", "anew"]
 
 
 @dataclass(frozen=True)
 class Move:
-    """The alias went to ``version`` at ``time`` (UTC): as the first, after a contest, because someone said so, or back."""
+    """The alias went to ``version`` at ``time`` (UTC): as the first, after a contest, because someone said so, or back.
+
+    Anew: where it named nothing any more.
+    """
 
     time: datetime
     version: int

@@ -53,8 +53,8 @@ def main() -> None:
     if champion and champion.number == candidate.number:
         stage.say(f"Version {candidate.number} of {NAME} is the champion already, with this very model: nothing moves.")
     elif because or champion is None:
-        kind: Kind = "told" if because else "first"
-        _crown(registry, champion, candidate, kind, because or "there was no champion", tags["git_commit"])
+        kind, why = _unopposed(registry, because)
+        _crown(registry, champion, candidate, kind, why, tags["git_commit"])
     else:
         found = _contest(registry, champion, candidate, data, settings, how)
         _show(found, champion, candidate)
@@ -76,6 +76,15 @@ def _registered(registry: Registry, tags: Mapping[str, str], about: Mapping[str,
     version = registry.register(run, tags)
     stage.say(f"Registered version {version.number} of {NAME}, from commit {tags['git_commit'][:9]}.")
     return version
+
+
+def _unopposed(registry: Registry, because: str | None) -> tuple[Kind, str]:
+    """How a version becomes champion without a contest, and why."""
+    if because:
+        return "told", because
+    if registry.moves():  # other hands took the alias away
+        return "anew", "there was no champion any more"
+    return "first", "there was no champion"
 
 
 def _contest(

@@ -104,10 +104,11 @@ class Registry:
 
         In this order: a move without a note looks like one by other hands, from which there is a way back.
         """
-        held = self.holder(CHAMPION)
-        if (held.number if held else None) != move.before:
+        holder = self.holder(CHAMPION)
+        held = holder.number if holder else None
+        if held != move.before:
             raise ChampionMoved(
-                f"The champion was version {move.before} when this began, and is version {held and held.number} now. "
+                f"The champion was {named(move.before)} when this began, and is {named(held)} now. "
                 "Nothing was moved; start again."
             )
         last = max((one.time for one in self.moves()), default=move.time)
@@ -144,6 +145,11 @@ class Registry:
                 f"The registry of models should answer at {self.uri} (MLFLOW_TRACKING_URI); {_first_line(error)}. "
                 "Start it, or correct the address."
             ) from error
+
+
+def named(number: int | None) -> str:
+    """A version in a sentence."""
+    return f"version {number}" if number else "no version"
 
 
 def _first_line(error: Exception) -> str:

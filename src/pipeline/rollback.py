@@ -24,7 +24,10 @@ def main() -> None:
         there = [one for one in registry.moves() if one.version in versions]  # a version may have been deleted since
         before = versions.get(moves.predecessor(there, champion.number) or 0) if champion else None
     if champion is None or before is None:
-        found = f"version {champion.number} is the first" if champion else "there is none at all"
+        none = (
+            f"other hands took the alias {CHAMPION} away: `make promote` gives it anew" if there else "there is none at all"
+        )
+        found = f"version {champion.number} is the first" if champion else none
         raise NothingBefore(f"A champion before the present one should come back; {found}. `make history` shows all.")
     with stage.step(f"fetch version {before.number}"), tempfile.TemporaryDirectory(prefix="champion-") as folder:
         lineage.refuse_altered(registry.download(before, Path(folder)), before)

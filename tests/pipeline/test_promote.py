@@ -163,6 +163,18 @@ def other_hands(place, registry):
     assert champion(registry) == 2
 
 
+def without_alias(place, registry):
+    """Other hands took the alias away: the next promotion is not the first."""
+    registry.delete_registered_model_alias("ontime", "champion")
+    assert "the alias champion names no version, not 2: it was moved by other hands" in verb(place, "history")[1]
+    status, told = verb(place, "rollback")
+    assert (status, "other hands took the alias champion away: `make promote` gives it anew" in told) == (1, True)
+    status, told = verb(place, "promote")
+    assert (status, champion(registry)) == (0, 2), told
+    assert "is the champion: there was no champion any more." in told
+    assert "│ anew │ there was no champion any more │" in verb(place, "history")[1]
+
+
 def meanwhile(place, registry, monkeypatch):
     """Somebody else moves the alias between the look at the registry and the move."""
     looked = Registry.holder
@@ -190,6 +202,7 @@ def test_promotion_from_the_first_model_to_the_way_back(place, registry, monkeyp
     back_and_forth(place, registry)
     who_was_champion(place, commit)
     other_hands(place, registry)
+    without_alias(place, registry)
     meanwhile(place, registry, monkeypatch)
 
 
