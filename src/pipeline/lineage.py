@@ -15,10 +15,9 @@ from pipeline.digests import sha256
 from pipeline.errors import ModelMissing, OntimeError
 from pipeline.params import PARAMS
 from pipeline.paths import METRICS, MODEL, VALIDATION
-from pipeline.registry import Version
+from pipeline.registry import FILES, Version
 
 LOCK = Path("dvc.lock")
-FILES = (model_directory.GRAPH, model_directory.SCHEMA, model_directory.ABOUT)
 QUESTION = "question"  # the tag that says what a model answers, and on which rows it may be tested
 DIGEST = "sha256."  # begins the tag of each file's digest
 

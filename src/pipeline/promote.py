@@ -31,9 +31,9 @@ from pipeline.contest import Difference
 from pipeline.errors import OntimeError, SchemaMismatch
 from pipeline.moves import Kind, Move
 from pipeline.paths import DATASET, MODEL, TEST_TABLE
-from pipeline.registry import CHAMPION, NAME, Registry, Version
+from pipeline.registry import CHAMPION, NAME, ArtefactsMissing, Registry, Version
 
-WITHOUT = "Type make promote BECAUSE='the reason' to make it champion without a contest."
+WITHOUT = "Or type make promote BECAUSE='the reason' to make it champion without a contest."
 
 
 class ChampionStays(OntimeError):
@@ -98,6 +98,8 @@ def _contest(
             before = scored.probability(registry.download(champion, Path(folder)), test, str(TEST_TABLE))
         except SchemaMismatch as error:
             _refuse(registry, champion, candidate, f"the champion cannot be scored. {error}")
+        except ArtefactsMissing as error:
+            raise ArtefactsMissing(f"{error} {WITHOUT}") from error
         now = scored.probability(MODEL, test, str(TEST_TABLE))
     truth = test[data.target.name].to_numpy(np.float64)
     groups = slices.groups(test, settings.data.resample_by)

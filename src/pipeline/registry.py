@@ -12,7 +12,7 @@ import mlflow
 from mlflow.exceptions import MlflowException
 from pydantic import TypeAdapter
 
-from pipeline import tracking
+from pipeline import model_directory, tracking
 from pipeline.errors import OntimeError
 from pipeline.moves import Move
 
@@ -20,6 +20,7 @@ NAME, CHAMPION, CHALLENGER = "ontime", "champion", "challenger"
 MOVED = "champion."  # begins the tag of a move; the rest is its time, the value its content
 MOMENT = "%Y-%m-%dT%H:%M:%S.%fZ"  # a tag's name takes no plus
 MOVE = TypeAdapter(Move)
+FILES = (model_directory.GRAPH, model_directory.SCHEMA, model_directory.ABOUT)  # of a version
 OUR_FAULT = "INVALID_PARAMETER_VALUE"
 
 
@@ -86,12 +87,12 @@ class Registry:
         """The model directory of a version, fetched into ``folder``. Raises ArtefactsMissing."""
         try:
             uri = f"models:/{NAME}/{version.number}"
-            return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
+            found = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
         except (MlflowException, OSError) as error:
-            raise ArtefactsMissing(
-                f"Version {version.number} of {NAME} should have its files in the store at {self.uri}; "
-                f"{_first_line(error)}. Bring them back, or give a reason to go without: make promote BECAUSE='...'."
-            ) from error
+            raise self._missing(version, _first_line(error)) from error
+        if lacking := [name for name in FILES if not (found / name).is_file()]:  # of an empty store MLflow raises nothing
+            raise self._missing(version, f"it lacks {', '.join(lacking)}")
+        return found
 
     def moves(self) -> list[Move]:
         """Each move of the champion's alias that was made here, in the order of time."""
@@ -124,6 +125,12 @@ class Registry:
         """Gives the challenger's alias to a version."""
         with self._asked():
             self._client.set_registered_model_alias(NAME, CHALLENGER, str(version.number))
+
+    def _missing(self, version: Version, what: str) -> ArtefactsMissing:
+        return ArtefactsMissing(
+            f"Version {version.number} of {NAME} should have its files in the store of {self.uri}; {what}. "
+            "Nothing was moved. Bring them back there."
+        )
 
     def _registered(self) -> Any:
         with self._asked():

@@ -8,6 +8,7 @@ import signal
 import sys
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
+from pathlib import Path
 
 import mlflow
 import pytest
@@ -115,6 +116,22 @@ def better_and_worse(place, registry):
     assert int(registry.get_model_version_by_alias("ontime", "challenger").version) == 1  # known by its files
 
 
+def without_files(place, registry):
+    """The files of all versions are gone for a while: MLflow gives an empty folder then."""
+    store = Path(registry.get_experiment_by_name("ontime").artifact_location.removeprefix("file://"))
+    store.rename(store.with_name("elsewhere"))
+    contest, back = verb(place, "promote"), verb(place, "rollback")
+    store.with_name("elsewhere").rename(store)
+
+    gone = (
+        r"error: Version {} of ontime should have its files in the store of sqlite:\S+; it lacks model\.onnx, schema\.json, "
+    )
+    gone += r"about\.json\. Nothing was moved\. Bring them back there\."
+    assert (contest[0], back[0], champion(registry)) == (1, 1, 2)
+    assert re.search(gone.format(2) + r" Or type make promote BECAUSE='the reason' to make it champion", contest[1]), contest
+    assert re.search(gone.format(1) + "$", back[1]), back
+
+
 def back_and_forth(place, registry):
     with tagged(registry, "1", "sha256.model.onnx", "0" * 64):
         status, told = verb(place, "rollback")
@@ -199,6 +216,7 @@ def test_promotion_from_the_first_model_to_the_way_back(place, registry, monkeyp
     first_champion(place, registry)
     lineage_of_the_first(place, registry, commit)
     better_and_worse(place, registry)
+    without_files(place, registry)
     back_and_forth(place, registry)
     who_was_champion(place, commit)
     other_hands(place, registry)
