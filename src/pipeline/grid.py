@@ -9,6 +9,7 @@ from hydra.errors import HydraException
 
 from pipeline.errors import ParamsInvalid
 
+BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"))
 Point = tuple[str, ...]  # overrides with one value each
 
 
@@ -20,8 +21,10 @@ def points(overrides: Sequence[str]) -> list[Point]:
     try:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
     except HydraException as error:
-        said = " ".join(str(error).split())
-        raise ParamsInvalid(f"A sweep takes overrides such as model.leaves=choice(15,31); {said}. Correct it.") from error
+        cut = next((one for one in overrides if any(one.count(a) != one.count(b) for a, b in BRACKETS)), None)
+        said = f"{cut} lacks half of a bracket" if cut else " ".join(str(error).split())
+        mend = "A space divides words: write it without spaces." if cut else "Correct it."
+        raise ParamsInvalid(f"A sweep takes overrides such as model.leaves=choice(15,31); {said}. {mend}") from error
     return list(itertools.product(*map(_values, parsed)))
 
 

@@ -41,8 +41,15 @@ def test_values_that_are_not_named_are_refused(override):
 
 
 def test_what_is_no_override_is_refused():
-    with pytest.raises(ParamsInvalid, match=r"A sweep takes overrides such as .*choice\(15"):
-        grid.points(["model.leaves=choice(15"])
+    with pytest.raises(ParamsInvalid, match=r"A sweep takes overrides such as .*; .*=15.*\. Correct it\.$"):
+        grid.points(["model.leaves==15", "=15"])
+
+
+def test_a_search_that_a_space_cut_in_two_is_said_to_be():
+    with pytest.raises(
+        ParamsInvalid, match=r"; a=choice\(0\.1, lacks half of a bracket\. A space divides words: write it with"
+    ):
+        grid.points(["model=logistic", "a=choice(0.1,", "1)"])
 
 
 def test_the_committed_search_has_at_least_twelve_points_beside_the_committed_one(values):
