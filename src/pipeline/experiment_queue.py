@@ -7,6 +7,8 @@ import signal
 import subprocess
 from collections.abc import Collection, Sequence
 
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+
 from pipeline import trials
 from pipeline.errors import OntimeError
 from pipeline.grid import Point
@@ -17,6 +19,7 @@ WORKERS = re.compile(r"Worker status: (\d+) active, (\d+) idle")
 QUEUED = re.compile(r"Queued experiment '([^']+)'")
 TEST_SCORE = "{}.value"  # how `dvc exp show` names a metric of data/report/metrics.json
 COLUMNS = "120"  # of the table in a log; a terminal has its own width
+SHOW_ATTEMPTS, SHOW_WAIT_SECONDS = 5, 1.0  # more than what is left of a killed experiment takes
 LAST_LINES = 3  # of a command that failed: DVC ends with the cause
 
 
@@ -25,8 +28,17 @@ class CommandFailed(OntimeError):
 
 
 def show(rev: str = "HEAD") -> tuple[Trial, list[Trial]]:
-    """A commit as a trial, and the experiments that start from it, in any state."""
-    return trials.read(json.loads(_run("dvc", "exp", "show", "--json", "--rev", rev)))
+    """A commit as a trial, and the experiments that start from it, in any state.
+
+    Asks again where DVC fails: it does while it takes away what an experiment that was killed leaves.
+    """
+    patient = Retrying(
+        retry=retry_if_exception_type(CommandFailed),
+        stop=stop_after_attempt(SHOW_ATTEMPTS),
+        wait=wait_fixed(SHOW_WAIT_SECONDS),
+        reraise=True,
+    )
+    return trials.read(json.loads(patient(_run, "dvc", "exp", "show", "--json", "--rev", rev)))
 
 
 def put(point: Point) -> str:

@@ -221,6 +221,23 @@ def test_a_crew_is_replaced_where_nobody_answers_twice_and_given_up_at_the_third
     assert done[-1] == ("abandon", "a")
 
 
+def test_dvc_is_asked_again_while_it_takes_away_what_a_killed_experiment_leaves(monkeypatch):
+    answers = ["", "", json.dumps([{"rev": "abcdefghij", "name": None, "data": None, "experiments": None}])]
+
+    def run(*_command):
+        if answer := answers.pop(0):
+            return answer
+        raise experiment_queue.CommandFailed("directory '.dvc/tmp/exps/tmp1' does not exist")
+
+    monkeypatch.setattr(experiment_queue, "_run", run)
+    monkeypatch.setattr(experiment_queue, "SHOW_WAIT_SECONDS", 0)
+
+    assert experiment_queue.show()[0].rev == "abcdefghij"
+    answers += [""] * experiment_queue.SHOW_ATTEMPTS
+    with pytest.raises(experiment_queue.CommandFailed, match="does not exist"):
+        experiment_queue.show()
+
+
 def test_points_that_compose_to_the_same_are_one():
     assert list(sweep.composed(["model=hgb,hgb", "train.seed=1,2"])) == [
         ("model=hgb", "train.seed=1"),
