@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from pipeline import experiment_queue, params, runs, search, stage, tracking, trial_table, trials
+from pipeline import experiment_queue, params, revision, runs, search, stage, tracking, trial_table, trials
 from pipeline.gate import LOWER_IS_BETTER, Metric
 from pipeline.trials import Trial
 
@@ -20,6 +20,7 @@ def main() -> None:
     """Prints `dvc exp show` with the columns that matter, and which run of MLflow is whose."""
     asked = _parser().parse_args()
     metric = asked.metric or search.read(params.load_mapping(Path(search.FILE))).metric
+    revision.known(asked.rev, "REV")
     committed, found = experiment_queue.show(asked.rev)
     if not found:
         stage.say(f"No experiment starts from {asked.rev}: `dvc exp run -S model=logistic` runs one, `make sweep` a search.")

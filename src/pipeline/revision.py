@@ -9,8 +9,8 @@ from pipeline.errors import OntimeError
 WORKING_TREE = "the working tree"
 
 
-class BaseMissing(OntimeError):
-    """There is no commit to compare with."""
+class CommitMissing(OntimeError):
+    """There is no such commit here."""
 
 
 @dataclass(frozen=True)
@@ -38,23 +38,32 @@ class Span:
 def span(asked: str) -> Span:
     """From the merge base of ``asked`` and HEAD to the working tree, as a pull request sees a change.
 
-    Raises BaseMissing where git, the repository, the commit or a common ancestor is not there.
+    Raises CommitMissing where git, the repository, the commit or a common ancestor is not there.
     """
     if _git("rev-parse", "--git-dir") is None:
-        raise BaseMissing(
+        raise CommitMissing(
             "The report compares with a commit; this folder is no git repository, or git is not installed. "
             "Clone Ontime with git."
         )
     head = _git("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     if head is None:
-        raise BaseMissing("The report compares with a commit; HEAD has none yet. Commit first.")
-    other = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{asked}^{{commit}}")
-    if other is None:
-        raise BaseMissing(f"BASE should be a branch, tag or commit; there is no {asked} here. {_how_to_fetch(asked)}")
+        raise CommitMissing("The report compares with a commit; HEAD has none yet. Commit first.")
+    other = known(asked, "BASE")
     base = _git("merge-base", other, head)
     if base is None:
-        raise BaseMissing(f"{asked} and HEAD should have a common ancestor; none is known here. {_how_to_fetch(asked)}")
+        raise CommitMissing(
+            f"{asked} and HEAD should have a common ancestor; none is known here. {_how_to_fetch(asked, 'BASE')}"
+        )
     return Span(asked, _commit(base), _commit(head), _uncommitted())
+
+
+def known(asked: str, setting: str) -> str:
+    """The hash of the commit that somebody asked for by this setting. Raises CommitMissing, which says how to get it."""
+    found = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{asked}^{{commit}}")
+    if found is None:
+        said = f"{setting} should be a branch, tag or commit; there is no {asked} here."
+        raise CommitMissing(f"{said} {_how_to_fetch(asked, setting)}")
+    return found
 
 
 def text(path: Path, commit: Commit | None = None) -> str | None:
@@ -64,12 +73,12 @@ def text(path: Path, commit: Commit | None = None) -> str | None:
     return _git("show", f"{commit.hash}:./{path.as_posix()}")
 
 
-def _how_to_fetch(asked: str) -> str:
+def _how_to_fetch(asked: str, setting: str) -> str:
     if _git("rev-parse", "--is-shallow-repository") == "true":
         return "This clone is shallow: type `git fetch --unshallow` (in a workflow: fetch-depth 0)."
-    known = (_git("for-each-ref", "--format=%(refname:short)", f"refs/remotes/*/{asked}") or "").splitlines()
-    if known:
-        return f"Type BASE={known[0]}."
+    elsewhere = (_git("for-each-ref", "--format=%(refname:short)", f"refs/remotes/*/{asked}") or "").splitlines()
+    if elsewhere:
+        return f"Type {setting}={elsewhere[0]}."
     return "`git fetch` brings what the remote has, and `git branch --all` lists it."
 
 

@@ -101,6 +101,12 @@ def test_experiments_are_listed_without_running_any(clean, swept):
     assert run(clean, "python", "-m", "pipeline.experiments", "--metric", "brier") == swept.stdout
 
 
+def test_a_commit_that_is_not_here_is_a_sentence_of_ours(clean):
+    sentence = said(command_in(clean, "python", "-m", "pipeline.experiments", "--rev=nosuch"))
+
+    assert sentence.startswith("error: REV should be a branch, tag or commit; there is no nosuch here. `git fetch` brings")
+
+
 def test_a_faulty_point_is_refused_before_any_is_queued(clean, found):
     sentence = said(command_in(clean, *SWEEP, "model.trees=choice(5,0)"))
 
