@@ -17,7 +17,19 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, get_args
 
-from pipeline import compose, experiment_queue, experiments, grid, params, reproduction, search, stage, tracking, trials
+from pipeline import (
+    compose,
+    experiment_queue,
+    experiments,
+    grid,
+    keeping,
+    params,
+    reproduction,
+    search,
+    stage,
+    tracking,
+    trials,
+)
 from pipeline.crew import Crew
 from pipeline.errors import OntimeError
 from pipeline.gate import Metric
@@ -60,7 +72,7 @@ def main() -> None:
     with _stoppable(names):
         _queue(waiting, names)
         found = _finished(names, how)
-    _report(committed, found, how, apply=not asked.no_apply)
+    _report(plan, committed, found, how, apply=not asked.no_apply)
 
 
 def composed(overrides: Sequence[str]) -> Plan:
@@ -108,14 +120,15 @@ def sorted_out(plan: Plan, committed: Trial, known: Sequence[Trial]) -> tuple[li
     return names, waiting
 
 
-def next_steps(committed: Trial, chosen: Trial) -> str:
-    """What to type after an experiment was applied: the keys that go into conf/, or the way back."""
-    keys = (f"    {key}: {new}    (was {old})" for key, old, new in trials.changes(committed.params, chosen.params))
+def next_steps(point: Point, committed: Trial, chosen: Trial) -> str:
+    """What to type after the experiment of a point was applied: what goes into conf/, or the way back."""
+    groups = keeping.choices(params.load_mapping(Path(keeping.DEFAULTS)))
+    kept = (f"    {line}" for line in keeping.lines(point, groups, committed.params, chosen.params))
     keep = f"{chosen.name} is applied to the working tree. To keep it, write into conf/"
     back = (
         "  then type `make params` and `git commit --all`. To go back: `git restore --staged --worktree . && dvc checkout`."
     )
-    return "\n".join([keep, *keys, back])
+    return "\n".join([keep, *kept, back])
 
 
 def _search(asked: argparse.Namespace) -> Search:
@@ -180,7 +193,7 @@ def _of(names: Sequence[str]) -> list[Trial]:
     return [one for one in known if one.name in names]
 
 
-def _report(committed: Trial, found: Sequence[Trial], how: Search, *, apply: bool) -> None:
+def _report(plan: Plan, committed: Trial, found: Sequence[Trial], how: Search, *, apply: bool) -> None:
     ended = [one for one in found if one.state == "success"]
     if not ended:
         raise SweepFailed("At least one experiment should come to an end; none did. `dvc queue logs NAME` says why.")
@@ -194,7 +207,8 @@ def _report(committed: Trial, found: Sequence[Trial], how: Search, *, apply: boo
         stage.say(f"No experiment has a better {how.metric} in validation than what is committed: nothing to apply.")
     elif apply:
         experiment_queue.apply(chosen.rev)
-        stage.say(next_steps(committed, chosen))
+        point = next(point for point, values in plan.items() if values == chosen.params)
+        stage.say(next_steps(point, committed, chosen))
     else:
         stage.say(f"The best in validation is {chosen.name}: `dvc exp apply {chosen.name}` takes it.")
 
