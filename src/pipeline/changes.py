@@ -1,7 +1,7 @@
 """What one side of a change says differs from the other: settings, hashes, rows, scores, slices; and whether it fails."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -153,9 +153,7 @@ class Change:
     @property
     def question(self) -> list[str]:
         """The settings and row counts by which the two sides are not scored on the same rows for the same answer."""
-        of_data = [one.key for one in self.params if one.key.startswith("data.") and not one.key.endswith(".description")]
-        turned = [key for key in of_data if not key.startswith(SAME_QUESTION)]
-        return turned + [f"rows.{one.key}" for one in self.rows if one.key == "test"]
+        return of_question(one.key for one in self.params) + [f"rows.{one.key}" for one in self.rows if one.key == "test"]
 
     @property
     def nothing(self) -> bool:
@@ -179,6 +177,12 @@ def compare(base: Side, head: Side, judged_by: gate.Diff) -> Change:
         slices=_slices(base.slices, head.slices, judged_by.slice_tolerances),
         curves=_curves(base.curves, head.curves),
     )
+
+
+def of_question(differing: Iterable[str]) -> list[str]:
+    """Of the settings that differ, those by which two sides answer different questions."""
+    of_data = [key for key in differing if key.startswith("data.") and not key.endswith(".description")]
+    return [key for key in of_data if not key.startswith(SAME_QUESTION)]
 
 
 def refuse_stale(stale: Sequence[str]) -> None:

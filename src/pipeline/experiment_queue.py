@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Collection, Sequence
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
@@ -18,6 +19,9 @@ from pipeline.trials import Trial
 WORKERS = re.compile(r"Worker status: (\d+) active, (\d+) idle")
 QUEUED = re.compile(r"Queued experiment '([^']+)'")
 TEST_SCORE = "{}.value"  # how `dvc exp show` names a metric of data/report/metrics.json
+SHORT = 7  # characters of a commit in `dvc exp show`
+ROW = re.compile(rf"[├└]── (\w{{{SHORT}}})\b")
+RULE = "───"
 COLUMNS = "120"  # of the table in a log; a terminal has its own width
 SHOW_ATTEMPTS, SHOW_WAIT_SECONDS = 5, 1.0  # more than what is left of a killed experiment takes
 LAST_LINES = 3  # of a command that failed: DVC ends with the cause
@@ -99,16 +103,37 @@ def uncommitted() -> list[str]:
     return [line[3:] for line in _run("git", "status", "--porcelain", "--untracked-files=no").splitlines()]
 
 
-def print_table(rev: str, keys: Sequence[str], metric: str, *, lower_is_better: bool) -> None:
-    """Prints `dvc exp show` as DVC draws it, the best first: what ended well, with the columns that matter here."""
+def print_table(rev: str, keys: Sequence[str], metric: str, *, without: Collection[str], lower_is_better: bool) -> None:
+    """Prints `dvc exp show` as DVC draws it, the best first: what ended well, with the columns that matter here.
+
+    ``without`` are the commits of experiments whose rows are left out.
+    """
     names = ["Experiment", metric, TEST_SCORE.format(metric), *keys]
     others = "^(?!" + "|".join(rf"{re.escape(name)}$" for name in names) + ")"
     order = "asc" if lower_is_better else "desc"
-    columns = {} if os.isatty(1) else {"COLUMNS": COLUMNS}
+    columns = str(os.get_terminal_size(1).columns) if os.isatty(1) else COLUMNS
     command = ["dvc", "exp", "show", "--rev", rev, "--no-pager", "--drop", others]
     command += ["--hide-workspace", "--hide-queued", "--hide-failed"]
     command += ["--sort-by", f"{VALIDATION}:{metric}", "--sort-order", order]
-    subprocess.run(command, env={**os.environ, **columns}, check=False)
+    sys.stdout.write(table_without(_run(*command, COLUMNS=columns), {one[:SHORT] for one in without}))
+    sys.stdout.flush()
+
+
+def table_without(table: str, revs: Collection[str]) -> str:
+    """The table of `dvc exp show` without the rows of these short commits, however many lines each takes."""
+    kept: list[str] = []
+    dropped = False
+    for line in table.splitlines():
+        if found := ROW.search(line):
+            dropped = found[1] in revs
+        elif RULE in line:
+            dropped = False
+        if not dropped:
+            kept.append(line)
+    last = max((number for number, line in enumerate(kept) if ROW.search(line)), default=None)
+    if last is not None:
+        kept[last] = kept[last].replace("├", "└")
+    return "\n".join([*kept, ""])
 
 
 def _run(*command: str, **environment: str) -> str:

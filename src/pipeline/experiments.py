@@ -5,7 +5,7 @@ python -m pipeline.experiments --rev HEAD~1    those of the commit before
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -29,13 +29,42 @@ def main() -> None:
 
 
 def show(committed: Trial, found: Sequence[Trial], metric: str, rev: str = "HEAD", chosen: Trial | None = None) -> None:
-    """Prints both tables of these experiments, and notes the MLflow run of each that has one on its commit."""
-    ranked = trials.ranked(trials.beside(committed, found), metric)
-    keys = list(dict.fromkeys([*trials.moved(found), *trials.moved(ranked)]))  # what was turned, then what else is new
+    """Prints both tables of what can be ranked, says what cannot, and notes the MLflow run of each on its commit."""
+    ended = [one for one in found if one.state == "success"]
+    ranked = trials.ranked(trials.rivals(committed, ended), metric)
+    for line in left_out(committed, found, ranked):
+        stage.say(line)
+    keys = turned(committed, ranked)
     if len(keys) > MOST_KEYS:
         stage.say(f"{len(keys)} parameters differ; shown are the first {MOST_KEYS}, and all of them by `dvc params diff`.")
-    experiment_queue.print_table(rev, keys[:MOST_KEYS], metric, lower_is_better=metric in LOWER_IS_BETTER)
+    others = [one.rev for one in ended if one not in ranked]
+    experiment_queue.print_table(rev, keys[:MOST_KEYS], metric, without=others, lower_is_better=metric in LOWER_IS_BETTER)
     trial_table.show(ranked, keys[:MOST_KEYS], metric, linked(committed, found), chosen)
+
+
+def left_out(committed: Trial, found: Sequence[Trial], ranked: Sequence[Trial]) -> Iterator[str]:
+    """A sentence for each kind of experiment that is not ranked, and one where what is committed is not."""
+    others = sum(one.state == "success" and one not in ranked for one in found)
+    failed, waiting = (sum(one.state in states for one in found) for states in (("failed",), trials.WAITING))
+    if committed not in ranked:
+        yield "What is committed answers another question, or on other rows, and does not compare: it is not ranked."
+    if others:
+        yield f"{others} answer another question, or on other rows, and do not compare: `dvc exp show` has them."
+    if failed:
+        yield f"{failed} failed: `dvc queue logs NAME` says why, and `dvc queue remove --failed` takes them away."
+    if waiting:
+        yield f"{waiting} still to come: queued, or running."
+
+
+def turned(committed: Trial, ranked: Sequence[Trial]) -> list[str]:
+    """The parameters that differ: first what was turned, then what a chosen group brings along; of the data last."""
+
+    def place(key: str) -> tuple[bool, bool]:
+        values = {repr(one.params[key]) for one in ranked if key in one.params}
+        return key.startswith("data."), len(values) == 1
+
+    experiments = [one for one in ranked if one is not committed]
+    return sorted(dict.fromkeys([*trials.moved(experiments), *trials.moved(ranked)]), key=place)
 
 
 def linked(committed: Trial, found: Sequence[Trial]) -> dict[str, str]:

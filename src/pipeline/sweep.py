@@ -201,8 +201,14 @@ def _report(plan: Plan, committed: Trial, found: Sequence[Trial], how: Search, *
         raise SweepFailed(
             f"An experiment should have {how.metric} in {trials.VALIDATION}; none has. Choose by another with --metric."
         )
-    chosen = trials.best(trials.beside(committed, ended), how.metric)
+    rivals = trials.rivals(committed, ended)
+    chosen = trials.best(rivals, how.metric)
     experiments.show(committed, ended, how.metric, chosen=chosen)
+    if committed not in rivals and len(rivals) < len(ended):
+        raise SweepFailed(
+            "A sweep chooses among experiments that answer one question; these answer several, none of them that of what is "
+            "committed. `dvc exp apply NAME` takes one."
+        )
     if chosen is None or chosen is committed:
         stage.say(f"No experiment has a better {how.metric} in validation than what is committed: nothing to apply.")
     elif apply:

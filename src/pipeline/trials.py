@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline import gate
+from pipeline.changes import of_question
 from pipeline.keys import leaves
 
 PARAMS, VALIDATION, TEST = "params.yaml", "data/report/validation.json", "data/report/metrics.json"
@@ -81,10 +82,17 @@ def changes(base: Mapping[str, Any], head: Mapping[str, Any]) -> list[tuple[str,
     return [(key, base.get(key, "nothing"), head.get(key, "nothing")) for key in keys]
 
 
-def beside(committed: Trial, trials: Sequence[Trial]) -> list[Trial]:
-    """The experiments, and before them what is committed where all were scored on the same data."""
-    moved_data = [key for one in trials for key, *_ in changes(committed.params, one.params) if key.startswith("data.")]
-    return [*trials] if moved_data else [committed, *trials]
+def rivals(committed: Trial, trials: Sequence[Trial]) -> list[Trial]:
+    """What is committed, and the experiments that answer its question: only they can be ranked together.
+
+    Where none does, those that answer the question of the first.
+    """
+    same = [one for one in trials if _same_question(committed, one)]
+    return [committed, *same] if same or not trials else [one for one in trials if _same_question(trials[0], one)]
+
+
+def _same_question(one: Trial, other: Trial) -> bool:
+    return not of_question(key for key, *_ in changes(one.params, other.params))
 
 
 def _trial(shown: Mapping[str, Any], name: str | None, state: str) -> Trial:

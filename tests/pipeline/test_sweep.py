@@ -5,13 +5,14 @@ import re
 import signal
 import subprocess
 import time
+from dataclasses import replace
 
 import mlflow
 import psutil
 import pytest
 
 from penguins import command_in, environment, run
-from pipeline import experiment_queue, sweep, trials
+from pipeline import experiment_queue, experiments, sweep, trials
 from pipeline.crew import Crew, WorkersDie
 from pipeline.trials import Trial
 
@@ -263,6 +264,55 @@ def test_a_failed_experiment_is_named_with_its_log(monkeypatch, capsys):
     printed = capsys.readouterr().err
     assert "warning: bad failed; `dvc queue logs bad` says why." in printed
     assert "warning: gone: somebody took them out of the queue." in printed
+
+
+QUESTION, OTHER = {"data.name": "things"}, {"data.name": "others"}
+
+
+def test_what_is_not_ranked_is_counted_by_why():
+    committed, same = experiment("committed", "committed", **QUESTION), experiment("same", "success", **QUESTION)
+    found = [same, *(experiment(state, state, **OTHER) for state in ("success", "failed", "failed", "queued", "running"))]
+
+    assert list(experiments.left_out(committed, found, [committed, same])) == [
+        "1 answer another question, or on other rows, and do not compare: `dvc exp show` has them.",
+        "2 failed: `dvc queue logs NAME` says why, and `dvc queue remove --failed` takes them away.",
+        "2 still to come: queued, or running.",
+    ]
+    (line,) = experiments.left_out(committed, found[1:2], found[1:2])
+    assert line.startswith("What is committed answers another question")
+
+
+def test_what_was_turned_comes_before_what_a_group_brings_along_and_the_data_last():
+    committed = experiment("committed", "committed", **{"data.source.path": "a", "kind": "hgb", "rate": 0.1, "trees": 9})
+    found = [
+        experiment("a", "success", **{"data.source.path": "b", "kind": "hgb", "rate": 0.1, "trees": 5}),
+        experiment("b", "success", **{"data.source.path": "a", "kind": "logistic", "penalty": 1.0}),
+    ]
+
+    turned = experiments.turned(committed, [committed, *found])
+
+    assert turned == ["kind", "trees", "rate", "penalty", "data.source.path"]
+
+
+def test_a_row_is_left_out_of_dvcs_table_with_all_its_lines():
+    lines = [" ──── ", "  Experiment ", " ──── ", "  main "]
+    lines += ["  ├── 1111111 [a] ", "  ├── 2222222   1 ", "  │   [b]       2 ", "  └── 3333333 [c] ", " ──── ", ""]
+    table = "\n".join(lines)
+
+    assert experiment_queue.table_without(table, []) == table
+    assert experiment_queue.table_without(table, ["2222222", "3333333"]).splitlines()[3:] == [
+        "  main ",
+        "  └── 1111111 [a] ",
+        " ──── ",
+    ]
+
+
+def test_a_sweep_of_several_questions_chooses_none(monkeypatch):
+    monkeypatch.setattr(experiments, "show", lambda *_, **__: None)
+    found = [replace(experiment(name, "success", **{"data.name": name}), validation={"brier": 0.1}) for name in "ab"]
+
+    with pytest.raises(sweep.SweepFailed, match="these answer several, none of them that of what is committed"):
+        sweep._report({}, experiment("c", "committed", **QUESTION), found, sweep.Search(("a=1",), "brier", 2), apply=True)
 
 
 def test_a_sweep_of_failures_fails(capsys):

@@ -125,9 +125,18 @@ def test_changes_have_both_values_and_name_what_a_side_does_not_have():
     ]
 
 
-def test_what_is_committed_is_a_rival_on_the_same_data_alone():
-    committed = trial("committed", 0.9, **{"data.name": "things", "model.leaves": 31})
-    same, other = trial("same", **{"data.name": "things"}), trial("other", **{"data.name": "others"})
+THINGS, OTHERS = {"data.name": "things"}, {"data.name": "others"}
 
-    assert names(trials.beside(committed, [same])) == ["committed", "same"]
-    assert names(trials.beside(committed, [same, other])) == ["same", "other"]
+
+def test_only_experiments_that_answer_the_committed_question_are_its_rivals():
+    committed = trial("committed", 0.9, **THINGS, **{"model.leaves": 31, "data.slices[0]": "month"})
+    same, other = trial("same", **THINGS, **{"data.slices[0]": "day"}), trial("other", **OTHERS)
+
+    assert names(trials.rivals(committed, [])) == ["committed"]
+    assert names(trials.rivals(committed, [other, same])) == ["committed", "same"]
+
+
+def test_where_none_answers_it_those_that_answer_the_first_ones_are_rivals():
+    committed, third = trial("committed", **THINGS), trial("third", **{"data.name": "third"})
+
+    assert names(trials.rivals(committed, [trial("a", **OTHERS), third, trial("b", **OTHERS)])) == ["a", "b"]
