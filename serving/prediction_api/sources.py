@@ -25,7 +25,9 @@ from prediction_api.logs import LOGGER
 REMOTE = re.compile(r"(models:/|dvc://).+")
 REGISTERED = "/"  # in the mark of a version: NAME/VERSION
 SECRET = re.compile(r"//[^/@\s]+@")
-GIT_SECONDS = 5
+GIT_SECONDS, ASK_SECONDS = 5, 5
+ALIAS = re.compile(r"models:/(?P<name>[^@/]+)@(?P<alias>.+)")
+ALIAS_PATH = "/api/2.0/mlflow/registered-models/alias"  # of MLflow's REST API
 logger = logging.getLogger(LOGGER)
 
 
@@ -108,6 +110,8 @@ class Source:
         return Arrival(read, read.sha256[contract.ABOUT], lineage)
 
     async def _fetch_remote(self, mark: str | None) -> Arrival | None:
+        if await self._still_named(mark):
+            return None
         with tempfile.TemporaryDirectory(prefix="model-") as folder:
             told = await self._told_by_fetching(folder, mark)
             if "nothing" in told:
@@ -125,6 +129,23 @@ class Source:
             kept.keep(folder, arrived, mark, lineage)
         except OSError as error:
             logger.warning("the model is not kept for a start without its source", extra={"reason": str(error)})
+
+    async def _still_named(self, mark: str | None) -> bool:
+        """Whether a registry over HTTP gives the alias to the version that is here: loading MLflow to hear so takes seconds.
+
+        False where it is not sure, as for a registry that wants a password: then the other process asks.
+        """
+        wanted, server = ALIAS.fullmatch(self.uri), os.environ.get("MLFLOW_TRACKING_URI", "")
+        if not (mark and wanted and server.startswith(("http://", "https://"))):
+            return False
+        import httpx  # takes time and memory that not everyone needs
+
+        try:
+            async with httpx.AsyncClient(timeout=ASK_SECONDS) as client:
+                answer = await client.get(server.rstrip("/") + ALIAS_PATH, params=wanted.groupdict())
+            return f"{wanted['name']}{REGISTERED}{answer.json()['model_version']['version']}" == mark
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError, TypeError):
+            return False
 
     async def _told_by_fetching(self, folder: str, mark: str | None) -> dict[str, Any]:
         command = [sys.executable, "-m", "prediction_api.fetching", self.uri, folder, *([mark] if mark else [])]

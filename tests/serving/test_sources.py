@@ -8,7 +8,9 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import mlflow
@@ -269,6 +271,49 @@ def test_until_a_version_is_promoted_the_fallback_answers_and_then_never_again(r
 
     assert (before.contract, before.lineage["uri"], away, same) == (contract.read(folder), str(folder), None, None)
     assert (promoted.contract, promoted.mark) == (contract.read(shelf / "first"), "tiny/1")
+
+
+@pytest.fixture
+def answering(monkeypatch):
+    """A registry over HTTP that answers any question with what a test puts there, and what it was asked."""
+    asked, answers = [], []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(answers[0])
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.server_port}/")
+    yield asked, answers
+    server.shutdown()
+    server.server_close()
+
+
+def test_an_alias_that_did_not_move_is_heard_of_without_mlflow(answering, stand_in):
+    asked, answers = answering
+    answers.append(b'{"model_version": {"name": "tiny", "version": "7"}}')
+    stand_in("mlflow", "raise SystemExit('error: it was asked in another process')")
+
+    assert fetch("models:/tiny@champion", "tiny/7") is None
+    assert asked == ["/api/2.0/mlflow/registered-models/alias?name=tiny&alias=champion"]
+
+
+@pytest.mark.parametrize(
+    "answer", [b'{"model_version": {"version": "8"}}', b"{}", b"[]", b"not JSON", b'{"model_version": 1}']
+)
+def test_any_other_answer_about_an_alias_is_mlflows_to_judge(answering, stand_in, answer):
+    answering[1].append(answer)
+    stand_in("mlflow", "raise SystemExit('error: it was asked in another process')")
+
+    with pytest.raises(FetchFailed, match="it was asked in another process"):
+        fetch("models:/tiny@champion", "tiny/7")
 
 
 def test_a_model_that_no_registry_knows_is_one_that_is_not_promoted_yet(registry):
