@@ -62,6 +62,8 @@ demo: setup ## Replay the test months against both running services, and hold th
 .PHONY: up down logs smoke secrets
 COMPOSE := docker compose $(if $(CORE),--profile core,--profile monitoring)
 up: ## Build and start all containers, and wait until they are healthy (CORE=1: without the monitoring)
+	@test "$${ENVIRONMENT:-}" != production -o "$${SECRETS:-.secrets/development}" != .secrets/development || { \
+	  echo "error: production wants secrets of its own; those of development are in use. Type make secrets first." >&2; exit 1; }
 	@docker compose version >/dev/null 2>&1 || { echo "error: the containers need Docker with compose v2; it does not answer here. Install or start it." >&2; exit 1; }
 	@GIT_COMMIT=$$(git rev-parse HEAD 2>/dev/null || true) $(COMPOSE) up --detach --build --wait
 	@echo "predictions http://127.0.0.1:$${PREDICTION_API_PORT:-8000}/docs   data http://127.0.0.1:$${DATA_API_PORT:-8001}/docs"

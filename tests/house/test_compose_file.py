@@ -1,6 +1,8 @@
 """docker-compose.yml and the Dockerfiles, without an engine: what starts, and who may do what."""
 
+import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -132,6 +134,19 @@ def test_each_secret_has_a_file_of_development_and_a_strong_one(tmp_path):
     assert len(set(strong.values())) == len(strong)
     assert (tmp_path / ".secrets/own").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / ".env").read_text() == "SECRETS=.secrets/own\n"
+
+
+@pytest.mark.parametrize("secrets", [{}, {"SECRETS": ".secrets/development"}], ids=["none", "named"])
+def test_make_up_refuses_the_secrets_of_development_in_production(tmp_path, secrets):
+    shutil.copy("Makefile", tmp_path)
+    kept = {name: value for name, value in os.environ.items() if name not in {"SECRETS", "ENVIRONMENT"}}
+    done = subprocess.run(
+        ["make", "up"], cwd=tmp_path, env={**kept, "ENVIRONMENT": "production", **secrets}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 2
+    assert "error: production wants secrets of its own; those of development are in use." in done.stderr
 
 
 @pytest.mark.parametrize("name", ["outbox", "live_scores", "pipeline"])
