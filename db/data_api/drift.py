@@ -5,8 +5,8 @@ PSI = Σ (a - e) · ln(a / e) over the bins of a column, of the share ``a`` of w
 near (bins - 1) · (1/n + 1/m) for n and m rows (Yurdakul and Naranjo, Statistical properties of the population stability
 index, 2020): hence few bins, and no index of few rows. Datetimes have none: time moves by nature.
 
-A window of hours or days holds few of the weathers that months hold: columns that follow them, and the probability, have more
-in it without anything amiss. In three days of the flights' own training months the median is 3.6 for the pressure,
+A window of hours or days holds few of the weathers that months hold: columns that follow them, and the probability, have
+more in it without anything amiss. In three days of the flights' own training months the median is 3.6 for the pressure,
 0.2 for the probability and 0.003 for the carrier. What is unusual is learnt from the past of the same column and window.
 """
 
