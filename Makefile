@@ -62,9 +62,11 @@ demo: setup ## Replay the test months against both running services, and hold th
 .PHONY: up down logs smoke secrets
 COMPOSE := docker compose $(if $(CORE),--profile core,--profile monitoring)
 up: ## Build and start all containers, and wait until they are healthy (CORE=1: without the monitoring)
-	@test "$${ENVIRONMENT:-}" != production -o "$${SECRETS:-.secrets/development}" != .secrets/development || { \
-	  echo "error: production wants secrets of its own; those of development are in use. Type make secrets first." >&2; exit 1; }
-	@docker compose version >/dev/null 2>&1 || { echo "error: the containers need Docker with compose v2; it does not answer here. Install or start it." >&2; exit 1; }
+	@test "$${ENVIRONMENT:-}" != production || for name in .secrets/development/*; do \
+	  ! cmp -s $$name $${SECRETS:-.secrets/development}/$${name##*/} || { echo "error: production wants secrets of its own; \
+	$${name##*/} is that of development. Type make secrets first." >&2; exit 1; }; done
+	@docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1 || { \
+	  echo "error: the containers need Docker with compose v2; it does not answer here. Install or start it." >&2; exit 1; }
 	@GIT_COMMIT=$$(git rev-parse HEAD 2>/dev/null || true) $(COMPOSE) up --detach --build --wait
 	@echo "predictions http://127.0.0.1:$${PREDICTION_API_PORT:-8000}/docs   data http://127.0.0.1:$${DATA_API_PORT:-8001}/docs"
 	@$(if $(CORE),true,echo "Grafana :3000   Prometheus :9090   Uptime Kuma :3001/status/ontime   MLflow :5000   Alertmanager :9093")
@@ -85,12 +87,15 @@ smoke: setup ## Follow one prediction through the running containers: answered, 
 
 secrets: setup ## Write strong secrets into .secrets/own for the containers, and name them in .env; those that are there stay
 	@mkdir -p -m 700 .secrets/own; cd .secrets/own; \
-	strong() { test -s $$1 || python -c 'import secrets; print(secrets.token_urlsafe(24))' > $$1; chmod 644 $$1; }; \
+	strong() { test -s $$1 || python -c 'import secrets; print(secrets.token_urlsafe(24))' > $$1; }; \
 	for name in database_password jwt_secret first_admin_password service_key kuma_admin_password grafana_admin_password; do \
 	  strong $$name; done; \
 	for name in outbox live_scores pipeline; do strong $${name}_heartbeat_token; \
-	  sed 's#^#http://uptime-kuma:3001/api/push/#' $${name}_heartbeat_token > $${name}_heartbeat_url; done
+	  sed 's#^#http://uptime-kuma:3001/api/push/#' $${name}_heartbeat_token > $${name}_heartbeat_url; done; \
+	chmod 644 * # containers read them as other users; the folder keeps people out
+	@test ! -s .env -o -z "$$(tail -c 1 .env 2>/dev/null)" || echo >> .env
 	@grep -q '^SECRETS=' .env 2>/dev/null || echo 'SECRETS=.secrets/own' >> .env
+	@grep -qx 'SECRETS=.secrets/own' .env || { echo "error: .env should say SECRETS=.secrets/own, and names another folder." >&2; exit 1; }
 	@echo "Secrets are in .secrets/own, and .env names them. What exists keeps its old ones: see monitoring/README.md." >&2
 
 ## Promote

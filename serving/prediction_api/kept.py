@@ -19,15 +19,15 @@ def keep(folder: Path, arrived: Path, mark: str, lineage: Mapping[str, Any]) -> 
     """Copies a model directory into ``folder``, with what its source says of it. Raises OSError where the disk refuses."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     new = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))  # replicas may share the folder
-    for name in FILES:
-        shutil.copyfile(arrived / name, new / name)
-    (new / ORIGIN).write_text(json.dumps({"mark": mark, "lineage": dict(lineage)}), encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
     try:
+        for name in FILES:
+            shutil.copyfile(arrived / name, new / name)
+        (new / ORIGIN).write_text(json.dumps({"mark": mark, "lineage": dict(lineage)}), encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
         new.rename(folder)
     except OSError:
         shutil.rmtree(new, ignore_errors=True)
-        if not folder.is_dir():  # another replica was quicker
+        if read(folder) is None:  # else another replica was quicker
             raise
 
 

@@ -73,10 +73,12 @@ class LiveModel:
                 logger.exception("looking for another model failed")
 
     def _fail(self, error: Exception) -> None:
-        self.failure = str(error) or type(error).__name__
+        reason, before = str(error) or type(error).__name__, self.failure
+        self.failure = reason
         self._metrics.reload_failing.set(1)
         self._metrics.reloads[FAILED].inc()
-        logger.error("the old model goes on answering", extra={"reason": str(error), "version": self.served.model.version})
+        if reason != before:  # said once, however often it is seen
+            logger.error("the old model goes on answering", extra={"reason": reason, "version": self.served.model.version})
 
     async def _take(self, arrival: Arrival) -> None:
         model = await asyncio.to_thread(Model, arrival.contract, self._most_records)

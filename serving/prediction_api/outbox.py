@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -318,6 +318,14 @@ def open_in(shared: Path, sync: Sync = "process", most_bytes: int = 2**30) -> Ou
         with suppress(OutboxTaken):
             return Outbox(shared / str(number), sync, most_bytes)
     raise OutboxUnusable(f"OUTBOX_DIR={shared} should hold an outbox that is free; all {MOST_SHARED} are taken. Stop some.")
+
+
+def left_in(shared: Path, own: Path) -> Iterator[Outbox]:
+    """The outboxes in a folder of numbered ones in which something waits and that no process holds any more, each opened."""
+    for folder in sorted(shared.iterdir()):
+        if folder.name.isdecimal() and folder != own:
+            with suppress(OutboxUnusable):
+                yield Outbox(folder)
 
 
 def _unusable(folder: Path, error: OSError) -> OutboxUnusable:

@@ -1,7 +1,8 @@
 """Everything that one running service holds, opened and closed together."""
 
 import asyncio
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,7 @@ from prediction_api import outbox as outboxes
 from prediction_api.deployments import Deployments, replica_name
 from prediction_api.keys import Keys
 from prediction_api.live import LiveModel
+from prediction_api.logs import LOGGER
 from prediction_api.metrics import Metrics
 from prediction_api.model import Model, Warnings
 from prediction_api.outbox import Outbox
@@ -21,6 +23,8 @@ from prediction_api.sources import Source
 from prediction_api.together import Answer, Asked, Together
 
 KEPT = "model"  # beside the outbox: the last model that a registry or a repository handed over
+TAKE_OVER_SECONDS = 60.0
+logger = logging.getLogger(LOGGER)
 ROWS_IN_THREAD = 32  # from here on a batch would keep single predictions waiting
 NO_WARNINGS: Warnings = []
 
@@ -43,6 +47,7 @@ class Service:
         self.outbox: Outbox
         self.together = Together(self.predict)
         self.delivery: Any = None
+        self._deliver: Callable[[Outbox], Any]
         self.deployments: Deployments
         self._tasks: list[asyncio.Task[None]] = []
         self._open = False
@@ -60,8 +65,11 @@ class Service:
             from prediction_api.delivery import Delivery  # an HTTP client costs time and memory that not everyone needs
 
             key = settings.data_api_key.get_secret_value() if settings.data_api_key else None
-            self.delivery = Delivery(self.outbox, self.metrics, str(settings.data_api_url), key)
+            self._deliver = lambda outbox: Delivery(outbox, self.metrics, str(settings.data_api_url), key)
+            self.delivery = self._deliver(self.outbox)
             self._tasks.append(asyncio.create_task(self.delivery.run()))
+            if settings.outbox_shared:
+                self._tasks.append(asyncio.create_task(self._take_over()))
         await self._open_deployments()
         if settings.heartbeat_url:
             from prediction_api.heartbeat import Heartbeat
@@ -98,6 +106,18 @@ class Service:
         await self.outbox.append(lines)
         self._count(answers)
         return answers
+
+    async def _take_over(self) -> None:
+        """Delivers, for ever, what replicas left that are no more: nobody else would before one starts in their place."""
+        while True:
+            await asyncio.sleep(TAKE_OVER_SECONDS)
+            for left in outboxes.left_in(self.settings.outbox_dir, self.outbox.folder):
+                try:
+                    if left.depth:
+                        logger.info("delivering what another replica left", extra={"waiting": left.depth})
+                        await self._deliver(left).close()
+                finally:
+                    await left.close()
 
     async def _open_deployments(self) -> None:
         """After the outbox, whose lock makes the folder ours, and before the first request."""

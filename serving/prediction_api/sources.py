@@ -28,6 +28,7 @@ SECRET = re.compile(r"//[^/@\s]+@")
 GIT_SECONDS, ASK_SECONDS = 5, 5
 ALIAS = re.compile(r"models:/(?P<name>[^@/]+)@(?P<alias>.+)")
 ALIAS_PATH = "/api/2.0/mlflow/registered-models/alias"  # of MLflow's REST API
+ABSENT = "RESOURCE_DOES_NOT_EXIST"
 logger = logging.getLogger(LOGGER)
 
 
@@ -110,7 +111,10 @@ class Source:
         return Arrival(read, read.sha256[contract.ABOUT], lineage)
 
     async def _fetch_remote(self, mark: str | None) -> Arrival | None:
-        if await self._still_named(mark):
+        named, name = await self._named_version(), self.uri.removeprefix("models:/").partition("@")[0]
+        if named == "":
+            raise NothingRegistered(f"MODEL_URI={self.shown} should name a version; the registry has none. Promote one.")
+        if named and mark == f"{name}{REGISTERED}{named}":
             return None
         with tempfile.TemporaryDirectory(prefix="model-") as folder:
             told = await self._told_by_fetching(folder, mark)
@@ -130,22 +134,23 @@ class Source:
         except OSError as error:
             logger.warning("the model is not kept for a start without its source", extra={"reason": str(error)})
 
-    async def _still_named(self, mark: str | None) -> bool:
-        """Whether a registry over HTTP gives the alias to the version that is here: loading MLflow to hear so takes seconds.
+    async def _named_version(self) -> str | None:
+        """The version that a registry over HTTP gives to the alias, "" where it has none; loading MLflow takes seconds.
 
-        False where it is not sure, as for a registry that wants a password: then the other process asks.
+        None where it is not sure, as for a registry that wants a password: then the other process asks.
         """
         wanted, server = ALIAS.fullmatch(self.uri), os.environ.get("MLFLOW_TRACKING_URI", "")
-        if not (mark and wanted and server.startswith(("http://", "https://"))):
-            return False
+        if not (wanted and server.startswith(("http://", "https://"))):
+            return None
         import httpx  # takes time and memory that not everyone needs
 
         try:
             async with httpx.AsyncClient(timeout=ASK_SECONDS) as client:
                 answer = await client.get(server.rstrip("/") + ALIAS_PATH, params=wanted.groupdict())
-            return f"{wanted['name']}{REGISTERED}{answer.json()['model_version']['version']}" == mark
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError, TypeError):
-            return False
+            found = answer.json()
+            return "" if found.get("error_code") == ABSENT else str(found["model_version"]["version"])
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError, TypeError, AttributeError):
+            return None
 
     async def _told_by_fetching(self, folder: str, mark: str | None) -> dict[str, Any]:
         command = [sys.executable, "-m", "prediction_api.fetching", self.uri, folder, *([mark] if mark else [])]

@@ -62,7 +62,8 @@ class Registry:
 
     def holder(self, alias: str) -> Version | None:
         """The version that an alias names, or None."""
-        number = self._registered().aliases.get(alias) if self._registered() else None
+        found = self._registered()
+        number = found.aliases.get(alias) if found else None
         with self._asked():
             return self._version(self._client.get_model_version(NAME, str(number))) if number else None
 
@@ -96,7 +97,8 @@ class Registry:
 
     def moves(self) -> list[Move]:
         """Each move of the champion's alias that was made here, in the order of time."""
-        tags = self._registered().tags if self._registered() else {}
+        model = self._registered()
+        tags = model.tags if model else {}
         found = [MOVE.validate_json(value) for name, value in tags.items() if name.startswith(MOVED)]
         return sorted(found, key=lambda move: move.time)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from pipeline import change_page, changes, compose, gate, outputs, params, reproduction, revision, sides, stage
 from pipeline.errors import ParamsStale
-from pipeline.reproduction import ReproductionUnknown
 
 
 def main() -> None:
@@ -29,20 +28,17 @@ def main() -> None:
         outputs.write_text(page, asked.output)
     else:
         sys.stdout.write(page)
-    changes.refuse_stale(stale or ())
+    changes.refuse_stale(stale)
     changes.refuse_failure(change)
 
 
-def _stale() -> list[str] | None:
-    """What has to be reproduced before anything can be judged, None where DVC could not say."""
-    try:
-        found = reproduction.stale(reproduction.changed())
-    except ReproductionUnknown:
-        found = None
+def _stale() -> list[str]:
+    """What has to be reproduced before anything can be judged. Raises ReproductionUnknown where DVC cannot say."""
+    found = reproduction.stale(reproduction.changed())
     try:
         compose.check(params.load_mapping(params.PARAMS), compose.compose())
     except ParamsStale:
-        return [f"{params.PARAMS}: not what conf/ composes to", *(found or ())]
+        return [f"{params.PARAMS}: not what conf/ composes to", *found]
     return found
 
 

@@ -122,7 +122,8 @@ def test_each_secret_has_a_file_of_development_and_a_strong_one(tmp_path):
     (tmp_path / "Makefile").write_text(Path("Makefile").read_text())
     command = ["make", "--directory", str(tmp_path), "--assume-old", ".venv/.ready", "secrets"]
 
-    subprocess.run(command, check=True, capture_output=True)
+    (tmp_path / ".env").write_text("LOG_LEVEL=INFO")
+    subprocess.run(command, check=True, capture_output=True, umask=0o077)
     strong = {path.name: path.read_text() for path in (tmp_path / ".secrets/own").iterdir()}
     subprocess.run(command, check=True, capture_output=True)
 
@@ -133,12 +134,14 @@ def test_each_secret_has_a_file_of_development_and_a_strong_one(tmp_path):
     assert all(len(text.strip()) >= 30 for text in strong.values())
     assert len(set(strong.values())) == len(strong)
     assert (tmp_path / ".secrets/own").stat().st_mode & 0o777 == 0o700
-    assert (tmp_path / ".env").read_text() == "SECRETS=.secrets/own\n"
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / ".secrets/own").iterdir()} == {0o644}
+    assert (tmp_path / ".env").read_text() == "LOG_LEVEL=INFO\nSECRETS=.secrets/own\n"
 
 
 @pytest.mark.parametrize("secrets", [{}, {"SECRETS": ".secrets/development"}], ids=["none", "named"])
 def test_make_up_refuses_the_secrets_of_development_in_production(tmp_path, secrets):
     shutil.copy("Makefile", tmp_path)
+    shutil.copytree(DEVELOPMENT, tmp_path / DEVELOPMENT)
     kept = {name: value for name, value in os.environ.items() if name not in {"SECRETS", "ENVIRONMENT"}}
     done = subprocess.run(
         ["make", "up"], cwd=tmp_path, env={**kept, "ENVIRONMENT": "production", **secrets}, capture_output=True, text=True,
@@ -146,7 +149,7 @@ def test_make_up_refuses_the_secrets_of_development_in_production(tmp_path, secr
     )  # fmt: skip
 
     assert done.returncode == 2
-    assert "error: production wants secrets of its own; those of development are in use." in done.stderr
+    assert "error: production wants secrets of its own; database_password is that of development." in done.stderr
 
 
 @pytest.mark.parametrize("name", ["outbox", "live_scores", "pipeline"])

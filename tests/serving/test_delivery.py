@@ -16,6 +16,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from prediction_api.app import create_app
+from prediction_api.outbox import Outbox
 from serving.data_service import LOST, RECORDED, SILENT, DataService
 
 POISON = 13.0  # the distance of a record that the data service refuses
@@ -462,3 +463,17 @@ def test_predictions_are_answered_while_the_data_service_is_silent(open_service,
 
     assert done.wait(5)
     data_service.stop()  # or the service would wait for it when it closes
+
+
+def test_what_a_replica_left_that_is_no_more_is_delivered_by_another(
+    open_service, data_service, tmp_path, record, monkeypatch
+):
+    monkeypatch.setattr("prediction_api.service.TAKE_OVER_SECONDS", 0.05)
+    left = predict(open_service(outbox_dir=tmp_path / "shared/1", data_api_url=None), record, [11.0, 12.0])
+
+    open_service(outbox_dir=tmp_path / "shared", outbox_shared=True)
+    until(lambda: len(data_service.recorded) == 2)
+
+    assert ids(data_service.recorded) == ids(left)
+    open_service(outbox_dir=tmp_path / "elsewhere")
+    assert Outbox(tmp_path / "shared/1").depth == 0

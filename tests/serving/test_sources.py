@@ -305,6 +305,16 @@ def test_an_alias_that_did_not_move_is_heard_of_without_mlflow(answering, stand_
     assert asked == ["/api/2.0/mlflow/registered-models/alias?name=tiny&alias=champion"]
 
 
+def test_a_registry_without_such_a_model_is_heard_of_without_mlflow_and_the_fallback_stays(answering, stand_in, make_model):
+    answering[1].append(b'{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "Registered Model with name=tiny not found"}')
+    stand_in("mlflow", "raise SystemExit('error: it was asked in another process')")
+    folder = make_model()
+
+    first = fetch("models:/tiny@champion", fallback=str(folder))
+    assert first.contract == contract.read(folder)
+    assert fetch("models:/tiny@champion", first.mark, fallback=str(folder)) is None
+
+
 @pytest.mark.parametrize(
     "answer", [b'{"model_version": {"version": "8"}}', b"{}", b"[]", b"not JSON", b'{"model_version": 1}']
 )
