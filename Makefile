@@ -35,6 +35,7 @@ setup: $(READY) ## Make .venv from the hashed lock (every other target does it b
 repro: setup ## Reproduce data, model, metrics and report: dvc repro, after checking params.yaml
 	@python -m pipeline.compose --check
 	@dvc repro $(STAGES)
+	@test -z "$${PIPELINE_HEARTBEAT_URL:-}" || python -m pipeline.heartbeat
 
 test: setup ## Run the tests
 	@python -m pytest $(TESTS)
