@@ -68,9 +68,14 @@ up: ## Build and start all containers, and wait until they are healthy (CORE=1: 
 	$${name##*/} is that of development. Type make secrets first." >&2; exit 1; }; done
 	@docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1 || { \
 	  echo "error: the containers need Docker with compose v2; it does not answer here. Install or start it." >&2; exit 1; }
-	@GIT_COMMIT=$$(git rev-parse HEAD 2>/dev/null || true) $(COMPOSE) up --detach --build --wait
+	@test -f data/model/about.json || echo "There is no model yet: the pipeline makes one first, for some minutes (make logs SERVICE=pipeline)." >&2
+	@GIT_COMMIT=$$(git rev-parse HEAD 2>/dev/null || true) $(COMPOSE) up --detach --build --wait || { \
+	  $(COMPOSE) logs --no-color --tail 4 >&2; \
+	  echo "error: not all containers came up; above is what each said last. A port that is taken has a setting in .env.example." >&2; \
+	  exit 1; }
 	@echo "predictions http://127.0.0.1:$${PREDICTION_API_PORT:-8000}/docs   data http://127.0.0.1:$${DATA_API_PORT:-8001}/docs"
-	@$(if $(CORE),true,echo "Grafana :3000   Prometheus :9090   Uptime Kuma :3001/status/ontime   MLflow :5000   Alertmanager :9093")
+	@$(if $(CORE),true,echo "Grafana :$${GRAFANA_PORT:-3000}   Prometheus :$${PROMETHEUS_PORT:-9090}   MLflow :$${MLFLOW_PORT:-5000}   \
+	Uptime Kuma :$${UPTIME_KUMA_PORT:-3001}/status/ontime   Alertmanager :$${ALERTMANAGER_PORT:-9093}")
 	@test -n "$${SECRETS:-}" || echo "Secrets of development are in use, for this machine alone; make secrets writes others." >&2
 
 down: ## Stop and remove the containers; the volumes with the data stay
@@ -82,6 +87,8 @@ logs: ## Follow what the containers say (SERVICE=prediction-api: of one)
 smoke: setup ## Follow one prediction through the running containers: answered, stored, counted, all monitors up (CORE=1)
 	@export DATA_API_URL=$${DATA_API_URL:-http://127.0.0.1:$${DATA_API_PORT:-8001}} SECRETS=$${SECRETS:-.secrets/development}; \
 	export PREDICTION_API_URL=$${PREDICTION_API_URL:-http://127.0.0.1:$${PREDICTION_API_PORT:-8000}}; \
+	export PROMETHEUS_URL=$${PROMETHEUS_URL:-http://127.0.0.1:$${PROMETHEUS_PORT:-9090}}; \
+	export UPTIME_KUMA_URL=$${UPTIME_KUMA_URL:-http://127.0.0.1:$${UPTIME_KUMA_PORT:-3001}}; \
 	export DATA_API_KEY=$${DATA_API_KEY:-$$(cat $$SECRETS/service_key)}; \
 	export FIRST_ADMIN_PASSWORD=$${FIRST_ADMIN_PASSWORD:-$$(cat $$SECRETS/first_admin_password)}; \
 	python -m pipeline.smoke $(if $(CORE),--core)

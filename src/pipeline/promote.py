@@ -138,6 +138,7 @@ def _crown(registry: Registry, before: Version | None, version: Version, kind: K
     held = before.number if before else None
     registry.move(Move(datetime.now(UTC), version.number, kind, why, commit, lineage.author(), held))
     stage.say(f"Version {version.number} of {NAME} is the champion: {why}.")
+    stage.say(f"Services that follow the registry {registry.address} take it by themselves.")
 
 
 def _parser() -> argparse.ArgumentParser:

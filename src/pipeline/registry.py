@@ -1,6 +1,7 @@
 """The MLflow registry: versions of the model with their lineage, the aliases, and a note of each move of the champion's."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -17,6 +18,7 @@ from pipeline.errors import OntimeError
 from pipeline.moves import Move
 
 NAME, CHAMPION, CHALLENGER = "ontime", "champion", "challenger"
+PASSWORD = re.compile(r"//[^/@\s]+@")
 MOVED = "champion."  # begins the tag of a move; the rest is its time, the value its content
 MOMENT = "%Y-%m-%dT%H:%M:%S.%fZ"  # a tag's name takes no plus
 MOVE = TypeAdapter(Move)
@@ -53,6 +55,11 @@ class Registry:
         self._client = mlflow.MlflowClient()
         with self._asked():
             self._experiment = self._client.get_experiment_by_name(tracking.EXPERIMENT)
+
+    @property
+    def address(self) -> str:
+        """Where the registry is, without a password."""
+        return PASSWORD.sub("//", str(mlflow.get_registry_uri()))
 
     def versions(self) -> list[Version]:
         """All versions, the newest first."""

@@ -35,6 +35,7 @@ def main() -> None:
     commit = before.tags.get("git_commit", "")
     registry.move(Move(datetime.now(UTC), before.number, "rolled back", why, commit, lineage.author(), champion.number))
     stage.say(f"Version {before.number} of {NAME} is the champion again, {why}.")
+    stage.say(f"Services that follow the registry {registry.address} take it by themselves.")
 
 
 def _parser() -> argparse.ArgumentParser:

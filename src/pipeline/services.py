@@ -24,7 +24,7 @@ SETTINGS = {  # name: its default, which is that of development, and what it is
     "FIRST_ADMIN": ("admin", "a user of the data service who may read"),
     "FIRST_ADMIN_PASSWORD": ("development", "the password of that user"),
 }
-AGAIN = "Type `make serve` in another terminal, then try again."
+AGAIN = "Type `{}` in another terminal, then try again."
 
 
 class ServiceAway(OntimeError):
@@ -42,6 +42,7 @@ class Address:
     url: str
     setting: str
     credentials: str
+    start: str = "make serve"
 
 
 class Service:
@@ -80,8 +81,9 @@ class Service:
     def _absence(self, error: requests.RequestException, asked: str) -> str:
         reason = getattr(error.args[0], "reason", error) if error.args else error
         if isinstance(reason, NewConnectionError | ConnectTimeoutError):
-            return f"nobody answers at {self.url} ({self.address.setting}). {AGAIN}"
-        return f"{self.url} ({self.address.setting}) gave no whole answer to {asked}: {reason}. {AGAIN}"
+            return f"nobody answers at {self.url} ({self.address.setting}). {AGAIN.format(self.address.start)}"
+        said = f"{self.url} ({self.address.setting}) gave no whole answer to {asked}: {reason}"
+        return f"{said}. {AGAIN.format(self.address.start)}"
 
     def _reason(self, answer: requests.Response) -> str:
         """The detail and the first fault of the problem that a service describes (RFC 9457), and what to do about it."""

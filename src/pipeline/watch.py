@@ -45,8 +45,8 @@ def from_environment(environment: Mapping[str, str]) -> tuple[Prometheus, Uptime
     """Both where SETTINGS say that they are."""
     url = {name: environment.get(name) or default for name, (default, _) in SETTINGS.items()}
     return (
-        Prometheus(Address(url["PROMETHEUS_URL"], "PROMETHEUS_URL", "PROMETHEUS_URL")),
-        UptimeKuma(Address(url["UPTIME_KUMA_URL"], "UPTIME_KUMA_URL", "UPTIME_KUMA_URL")),
+        Prometheus(Address(url["PROMETHEUS_URL"], "PROMETHEUS_URL", "PROMETHEUS_URL", start="make up")),
+        UptimeKuma(Address(url["UPTIME_KUMA_URL"], "UPTIME_KUMA_URL", "UPTIME_KUMA_URL", start="make up")),
     )
 
 

@@ -130,3 +130,17 @@ def test_without_an_address_an_alert_stands_there_and_nothing_fails(alertmanager
     assert "receiver: nobody" in httpx.get(f"{address}/api/v2/status").json()["config"]["original"]
     assert "level=ERROR" not in said(name)
     assert "level=WARN" not in said(name)
+
+
+@needs_image
+def test_an_address_that_is_none_ends_the_start_with_a_sentence():
+    done = subprocess.run(
+        [
+            "docker", "run", "--rm", "--volume", f"{FOLDER}:/etc/alertmanager:ro", "--env", "ALERT_WEBHOOK_URL=hello",
+            "--entrypoint", "/etc/alertmanager/start.sh", IMAGES["amtool"],
+        ],
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "error: ALERT_WEBHOOK_URL should begin with http:// or https://; it does not." in done.stderr

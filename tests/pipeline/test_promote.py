@@ -79,6 +79,7 @@ def first_champion(place, registry):
     status, told = verb(place, "promote")
     assert (status, champion(registry)) == (0, 1), told
     assert "Version 1 of ontime is the champion: there was no champion." in told
+    assert "Services that follow the registry sqlite:///" in told
     status, told = verb(place, "promote")
     assert (status, len(registry.search_model_versions("name='ontime'"))) == (0, 1)
     assert "Version 1 of ontime is the champion already" in told

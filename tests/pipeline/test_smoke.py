@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from pipeline import smoke
+from pipeline.services import ServiceAway
 from pipeline.smoke import SmokeSeen
 
 COLUMNS = [{"name": "wind", "example": 3.5}, {"name": "origin", "example": "EWR"}]
@@ -117,4 +118,11 @@ def test_what_is_missing_is_named(everything, broken, said):
         setattr(everything, name, value)
 
     with pytest.raises(SmokeSeen, match=said):
+        smoke.main()
+
+
+def test_a_monitoring_that_is_away_is_told_to_come_up(everything, monkeypatch):
+    monkeypatch.setenv("PROMETHEUS_URL", "http://127.0.0.1:9")
+
+    with pytest.raises(ServiceAway, match=r"nobody answers at http://127\.0\.0\.1:9 \(PROMETHEUS_URL\)\. Type `make up`"):
         smoke.main()
