@@ -6,7 +6,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
@@ -45,16 +46,25 @@ def show(rev: str = "HEAD") -> tuple[Trial, list[Trial]]:
     return trials.read(json.loads(patient(_run, "dvc", "exp", "show", "--json", "--rev", rev)))
 
 
-def put(point: Point) -> str:
-    """Queues one experiment and gives the name that DVC has for it.
-
-    Signals wait until it is queued: DVC changes params.yaml for that, and puts it back.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Lets SIGINT and SIGTERM wait for the end of the block: DVC changes params.yaml to queue a point, and puts it back."""
+    noted: list[int] = []
+    before = {
+        one: signal.signal(one, lambda number, _frame: noted.append(number)) for one in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
-        printed = _run("dvc", "exp", "run", "--queue", *(word for override in point for word in ("-S", override)))
+        yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    if noted:
+        signal.raise_signal(noted[0])
+
+
+def put(point: Point) -> str:
+    """Queues one experiment and gives the name that DVC has for it."""
+    printed = _run("dvc", "exp", "run", "--queue", *(word for override in point for word in ("-S", override)))
     if not (found := QUEUED.search(printed)):
         raise CommandFailed(
             f"`dvc exp run --queue` should name the experiment; it says {printed!r}. Type it by hand to see."
@@ -139,7 +149,8 @@ def table_without(table: str, revs: Collection[str]) -> str:
 def _run(*command: str, **environment: str) -> str:
     """What a command prints. Raises CommandFailed with the end of what it says of its failure."""
     settings = {**os.environ, **environment}
-    done = subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
+    # In a session of its own: Ctrl-C on a terminal goes to every process of this one.
+    done = subprocess.run(command, env=settings, capture_output=True, text=True, check=False, start_new_session=True)
     if done.returncode:
         said = " ".join(" ".join((done.stderr or done.stdout).split("\n")[-LAST_LINES - 1 :]).split())
         raise CommandFailed(

@@ -149,7 +149,8 @@ def _queue(waiting: Sequence[Point], names: list[str]) -> None:
         return
     with stage.step(f"queue {len(waiting)} experiments", len(waiting)) as advance:
         for point in waiting:
-            names.append(experiment_queue.put(point))
+            with experiment_queue.undisturbed():
+                names.append(experiment_queue.put(point))
             advance()
 
 

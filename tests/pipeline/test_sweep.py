@@ -1,9 +1,11 @@
 """A sweep on the penguins with DVC's own queue and MLflow: experiments and runs name each other, and the best is applied."""
 
 import json
+import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import replace
 
@@ -246,6 +248,36 @@ def test_dvc_is_asked_again_while_it_takes_away_what_a_killed_experiment_leaves(
     answers += [""] * experiment_queue.SHOW_ATTEMPTS
     with pytest.raises(experiment_queue.CommandFailed, match="does not exist"):
         experiment_queue.show()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_until_an_experiment_that_is_queued_has_its_name(number):
+    """Also where another thread, as the one that draws progress, takes it, and from the process of a terminal."""
+    code = """
+import signal, subprocess, sys, threading, time
+from pipeline import experiment_queue
+threading.Thread(target=time.sleep, args=(3,), daemon=True).start()
+names = []
+try:
+    with experiment_queue.undisturbed():
+        print("begun", flush=True)
+        names.append(experiment_queue._run("sh", "-c", "sleep 1; echo named"))
+except KeyboardInterrupt:
+    print("stopped with", names)
+"""
+    started = "import signal; signal.signal(signal.SIGTERM, signal.default_int_handler)\n" + code
+    running = subprocess.Popen(
+        [sys.executable, "-c", started],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": "src"},
+    )
+    assert running.stdout.readline() == "begun\n"
+    time.sleep(0.5)  # until the command has a session of its own
+    os.killpg(running.pid, number)
+
+    assert running.communicate(timeout=20)[0] == "stopped with ['named\\n']\n"
 
 
 def test_points_that_compose_to_the_same_are_one():

@@ -1,0 +1,95 @@
+"""The gateway hands requests to replicas that come and go; skipped by name where there is no engine."""
+
+import subprocess
+import time
+import uuid
+
+import httpx
+import pytest
+
+GATEWAY = "ontime-gateway"
+ANSWER = """
+import http.server, os
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200); self.end_headers()
+        self.wfile.write(os.environ["NAME"].encode() + body)
+http.server.ThreadingHTTPServer(("", 8000), Handler).serve_forever()
+"""
+
+
+def docker(*words):
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def engine():
+    try:
+        return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+pytestmark = pytest.mark.skipif(not engine(), reason="no Docker engine answers: the gateway was neither built nor run")
+
+
+@pytest.fixture
+def gateway():
+    """The gateway's address, and a function that starts a replica which answers with its name and what it was sent."""
+    docker("build", "--quiet", "--file", "serving/gateway/Dockerfile", "--tag", GATEWAY, ".")
+    network = f"ontime-test-{uuid.uuid4().hex[:8]}"
+    docker("network", "create", network)
+    started = [f"{network}-gateway"]
+
+    def replica(name):
+        started.append(f"{network}-{name}")
+        docker(
+            "run", "--detach", "--name", started[-1], "--network", network, "--network-alias", "prediction-api", "--env",
+            f"NAME={name}", "python:3.12-slim", "python", "-c", ANSWER,
+        )  # fmt: skip
+        return started[-1]
+
+    try:
+        docker(
+            "run", "--detach", "--name", started[0], "--network", network, "--read-only", "--tmpfs", "/tmp", "--cap-drop",
+            "ALL", "--publish", "127.0.0.1::8000", GATEWAY,
+        )  # fmt: skip
+        yield f"http://{docker('port', started[0], '8000/tcp').splitlines()[0]}", replica
+    finally:
+        docker("rm", "--force", *started)
+        docker("network", "rm", network)
+
+
+def ask(address):
+    return httpx.post(f"{address}/predict", content=b" was asked", timeout=20)
+
+
+def until(true, seconds=30):
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            if true():
+                return
+        except httpx.HTTPError:
+            pass
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
+def test_replicas_that_come_are_asked_those_that_die_are_not_and_without_any_it_is_said(gateway):
+    address, replica = gateway
+    until(lambda: ask(address).status_code == 503)
+    alone = ask(address)
+    first = replica("first")
+    until(lambda: ask(address).text == "first was asked")
+    replica("second")
+    until(lambda: {ask(address).text for _ in range(4)} == {"first was asked", "second was asked"})
+    docker("kill", first)
+    time.sleep(3)
+    left = {ask(address).text for _ in range(8)}
+
+    assert (alone.headers["content-type"], alone.headers["retry-after"]) == ("application/problem+json", "2")
+    assert alone.json()["status"] == 503
+    assert left == {"second was asked"}
