@@ -107,7 +107,8 @@ class Source:
         read = contract.read(folder)
         if read.sha256[contract.ABOUT] == mark:
             return None
-        lineage = {"uri": SECRET.sub("//", uri), "git_commit": self._git_commit or _git_commit(folder)}
+        told = self._git_commit if uri == self.uri else None  # of a fallback nobody told
+        lineage = {"uri": SECRET.sub("//", uri), "git_commit": told or _git_commit(folder)}
         return Arrival(read, read.sha256[contract.ABOUT], lineage)
 
     async def _fetch_remote(self, mark: str | None) -> Arrival | None:
