@@ -77,7 +77,7 @@ def test_our_containers_run_as_plain_users_that_may_write_and_do_nothing_more(st
         assert re.search(r"CapEff:\s+0+$", user, re.MULTILINE)
 
 
-def test_replicas_are_scraped_one_by_one_and_follow_a_promotion_and_a_rollback(stack):
+def test_replicas_are_scraped_one_by_one_and_follow_a_promotion(stack):
     stack.compose("up", "--detach", "--wait", "--no-recreate", "--scale", "prediction-api=3")
     until(60, lambda: len(stack.query('up{job="prediction-api"} == 1')) == 3, "three replicas are scraped")
     registry = {"MLFLOW_TRACKING_URI": stack.url("MLFLOW"), "PYTHONPATH": "src"}
