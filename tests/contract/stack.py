@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 import clones
+import containers
 from contract.processes import plain_port
 
 PORTS = ("PREDICTION_API", "DATA_API", "MLFLOW", "PROMETHEUS", "ALERTMANAGER", "GRAFANA", "UPTIME_KUMA")
@@ -21,13 +22,10 @@ HEALED_SECONDS = 120
 
 def engine() -> bool:
     """Whether a Docker engine answers, with compose."""
-    try:
-        asked = [
-            subprocess.run(["docker", *words], capture_output=True, check=False) for words in (["info"], ["compose", "ls"])
-        ]
-    except FileNotFoundError:
-        return False
-    return all(done.returncode == 0 for done in asked)
+    return (
+        containers.engine()
+        and not subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode
+    )
 
 
 class Stack:

@@ -8,22 +8,11 @@ import uuid
 import httpx
 import pytest
 
+from containers import docker, engine
+
 IMAGE = "ontime-data-api"
 MOST_MB = 350
 SECRET = "a secret of this test, which is long enough"
-
-
-def docker(*words):
-    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-def engine():
-    try:
-        return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        return False
 
 
 pytestmark = pytest.mark.skipif(not engine(), reason="no Docker engine answers: the image was neither built nor run")

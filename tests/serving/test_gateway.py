@@ -1,11 +1,12 @@
 """The gateway hands requests to replicas that come and go; skipped by name where there is no engine."""
 
-import subprocess
 import time
 import uuid
 
 import httpx
 import pytest
+
+from containers import docker, engine
 
 GATEWAY = "ontime-gateway"
 ANSWER = """
@@ -17,19 +18,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(os.environ["NAME"].encode() + body)
 http.server.ThreadingHTTPServer(("", 8000), Handler).serve_forever()
 """
-
-
-def docker(*words):
-    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-def engine():
-    try:
-        return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        return False
 
 
 pytestmark = pytest.mark.skipif(not engine(), reason="no Docker engine answers: the gateway was neither built nor run")

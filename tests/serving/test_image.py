@@ -8,21 +8,10 @@ import uuid
 import httpx
 import pytest
 
+from containers import docker, engine
+
 IMAGE = "ontime-prediction-api"
 MOST_MB = 450  # of which the client of the registry takes 80
-
-
-def docker(*words):
-    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-def engine():
-    try:
-        return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        return False
 
 
 pytestmark = pytest.mark.skipif(not engine(), reason="no Docker engine answers: the image was neither built nor run")

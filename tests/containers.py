@@ -1,0 +1,18 @@
+"""Docker as the tests of images use it, where there is an engine."""
+
+import subprocess
+
+
+def docker(*words: str) -> str:
+    """What a docker command prints; it should succeed."""
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def engine() -> bool:
+    """Whether an engine answers."""
+    try:
+        return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
