@@ -16,16 +16,13 @@ import containers
 from contract.processes import plain_port
 
 PORTS = ("PREDICTION_API", "DATA_API", "MLFLOW", "PROMETHEUS", "ALERTMANAGER", "GRAFANA", "UPTIME_KUMA")
-SERVED = {"PREDICTION_API": "gateway"}  # the rest are services of that name
 HEALED_SECONDS = 120
 
 
 def engine() -> bool:
     """Whether a Docker engine answers, with compose."""
-    return (
-        containers.engine()
-        and not subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode
-    )
+    compose = ["docker", "compose", "version"]
+    return containers.engine() and subprocess.run(compose, capture_output=True, check=False).returncode == 0
 
 
 class Stack:
