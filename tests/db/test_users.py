@@ -162,16 +162,20 @@ def test_a_password_is_kept_as_a_salted_hash(ask, engine):
 
 def test_a_password_is_hashed_before_a_transaction_begins(make_client, make_caller, monkeypatch):
     client = make_client(database_pool=1)
-    service, used = client.app.state.service, []
+    service, hashed = client.app.state.service, []
     headers = make_caller("admin", "hashing")
-    hashed = service.passwords.hash
-    monkeypatch.setattr(
-        service.passwords, "hash", lambda password: used.append(service.engine.pool.checkedout()) or hashed(password)
-    )
+    as_ever = service.passwords.hash
+
+    def hash_beside_the_only_connection(password):
+        service.engine.connect().close()  # raises TimeoutError where the request holds it; what refreshes gives it back
+        hashed.append(password)
+        return as_ever(password)
+
+    monkeypatch.setattr(service.passwords, "hash", hash_beside_the_only_connection)
     made = client.post("/users", json={"name": "anna", "role": "reader", "password": PASSWORD}, headers=headers).json()
     client.patch(f"/users/{made['user_id']}", json={"password": PASSWORD}, headers=headers)
 
-    assert used == [0, 0]
+    assert hashed == [PASSWORD, PASSWORD]
 
 
 def test_only_an_admin_makes_the_service_hash(client, as_service, monkeypatch):
