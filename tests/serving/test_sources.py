@@ -56,6 +56,14 @@ def sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def dvc_remembers_nothing(tmp_path_factory):
+    """DVC keeps what it knows of a repository under the path, which an earlier run's repository may have had."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path_factory.mktemp("site")))
+        yield
+
+
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory):
     """A folder of this module, for what takes seconds to make."""
