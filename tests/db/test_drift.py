@@ -197,16 +197,18 @@ def test_a_version_that_nobody_told_of_has_no_drift(tell, record, shown):
     assert set(shown()) == {"drift_refreshed_timestamp_seconds"}
 
 
-def test_the_newest_rows_of_a_window_are_counted_and_no_more(tell, record, shown, monkeypatch):
+@pytest.mark.parametrize("more", [1, LEAST_ROWS - 3, LEAST_ROWS, 3 * LEAST_ROWS])
+def test_of_more_rows_than_are_read_those_count_that_lie_evenly(tell, record, shown, monkeypatch, more):
     monkeypatch.setattr(counting, "MOST_ROWS", LEAST_ROWS)
     monkeypatch.setattr(counting, "AT_ONCE", 7)
     tell()
-    record(100, timedelta(hours=5), features={"carrier": "new"})
+    record(more, timedelta(hours=5), features={"carrier": "new"})
     record(LEAST_ROWS, features={"carrier": "AA"})
 
+    old = LEAST_ROWS * more // (LEAST_ROWS + more)
     assert shown()['drift_rows{window="6h"}'] == LEAST_ROWS
     assert shown()['drift_psi{column="carrier",window="72h"}'] == pytest.approx(
-        psi([0, 0.5, 0.3, 0.19, 0.01], [0, 0, LEAST_ROWS, 0, 0])
+        psi([0, 0.5, 0.3, 0.19, 0.01], [0, 0, LEAST_ROWS - old, 0, old])
     )
 
 
