@@ -54,14 +54,12 @@ def differences(
         of_base, of_head = scoring.scores(base, weights), scoring.scores(head, weights)
         drawn.append([gate.gain(metric, of_base[metric], of_head[metric]) for metric in how.tolerances])
         advance()
-    tail = (1 - how.confidence) / 2
     of_base, of_head = scoring.scores(base), scoring.scores(head)
     found = []
     for (metric, tolerance), column in zip(how.tolerances.items(), np.array(drawn).T, strict=True):
-        known = column[np.isfinite(column)]
-        low, high = np.quantile(known, [tail, 1 - tail]) if len(known) else (np.nan, np.nan)
+        low, high = scoring.percentile_interval(column, how.confidence)
         gain = gate.gain(metric, of_base[metric], of_head[metric])
-        found.append(Difference(metric, of_base[metric], of_head[metric], gain, float(low), float(high), tolerance))
+        found.append(Difference(metric, of_base[metric], of_head[metric], gain, low, high, tolerance))
     return found
 
 

@@ -2,14 +2,13 @@
 
 import getpass
 import json
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from pipeline import model_directory, reproduction, tracking
+from pipeline import git, model_directory, reproduction, tracking
 from pipeline.config import Dataset
 from pipeline.digests import sha256
 from pipeline.errors import ModelMissing, OntimeError
@@ -67,8 +66,7 @@ def commit() -> str:
 
 def author() -> str:
     """Who does this: git's user.name, or the user of this machine."""
-    done = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or getpass.getuser()
+    return git.answer("config", "user.name") or getpass.getuser()
 
 
 def refuse_altered(folder: Path, of_version: Version) -> None:
@@ -106,7 +104,7 @@ def _refuse_stale() -> None:
 
 
 def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
+    done = git.ask(*words)
     if done.returncode != 0:
         said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
         raise NotCommitted(f"A version is registered with its commit; git says {said}. Commit this repository.")

@@ -1,9 +1,9 @@
 """The commits that a change lies between, and the text of a file in one of them or in the working tree: what git knows."""
 
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline import git
 from pipeline.errors import OntimeError
 
 WORKING_TREE = "the working tree"
@@ -40,16 +40,16 @@ def span(asked: str) -> Span:
 
     Raises CommitMissing where git, the repository, the commit or a common ancestor is not there.
     """
-    if _git("rev-parse", "--git-dir") is None:
+    if git.answer("rev-parse", "--git-dir") is None:
         raise CommitMissing(
             "The report compares with a commit; this folder is no git repository, or git is not installed. "
             "Clone Ontime with git."
         )
-    head = _git("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    head = git.answer("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     if head is None:
         raise CommitMissing("The report compares with a commit; HEAD has none yet. Commit first.")
     other = known(asked, "BASE")
-    base = _git("merge-base", other, head)
+    base = git.answer("merge-base", other, head)
     if base is None:
         raise CommitMissing(
             f"{asked} and HEAD should have a common ancestor; none is known here. {_how_to_fetch(asked, 'BASE')}"
@@ -59,7 +59,7 @@ def span(asked: str) -> Span:
 
 def known(asked: str, setting: str) -> str:
     """The hash of the commit that somebody asked for by this setting. Raises CommitMissing, which says how to get it."""
-    found = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{asked}^{{commit}}")
+    found = git.answer("rev-parse", "--verify", "--quiet", "--end-of-options", f"{asked}^{{commit}}")
     if found is None:
         said = f"{setting} should be a branch, tag or commit; there is no {asked} here."
         raise CommitMissing(f"{said} {_how_to_fetch(asked, setting)}")
@@ -70,31 +70,22 @@ def text(path: Path, commit: Commit | None = None) -> str | None:
     """What a file holds in a commit, or in the working tree without one; None where it is not there."""
     if commit is None:
         return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
-    return _git("show", f"{commit.hash}:./{path.as_posix()}")
+    return git.answer("show", f"{commit.hash}:./{path.as_posix()}")
 
 
 def _how_to_fetch(asked: str, setting: str) -> str:
-    if _git("rev-parse", "--is-shallow-repository") == "true":
+    if git.answer("rev-parse", "--is-shallow-repository") == "true":
         return "This clone is shallow: type `git fetch --unshallow` (in a workflow: fetch-depth 0)."
-    elsewhere = (_git("for-each-ref", "--format=%(refname:short)", f"refs/remotes/*/{asked}") or "").splitlines()
+    elsewhere = (git.answer("for-each-ref", "--format=%(refname:short)", f"refs/remotes/*/{asked}") or "").splitlines()
     if elsewhere:
         return f"Type {setting}={elsewhere[0]}."
     return "`git fetch` brings what the remote has, and `git branch --all` lists it."
 
 
 def _commit(name: str) -> Commit:
-    return Commit(name, _git("log", "-1", "--format=%s", name) or "")
+    return Commit(name, git.answer("log", "-1", "--format=%s", name) or "")
 
 
 def _uncommitted() -> tuple[str, ...]:
     """The tracked files that differ from HEAD, from this folder down."""
-    return tuple((_git("diff", "HEAD", "--name-only", "--relative") or "").splitlines())
-
-
-def _git(*words: str) -> str | None:
-    """What git prints, without the last line's end; None where it fails."""
-    try:
-        done = subprocess.run(["git", *words], capture_output=True, encoding="utf-8", errors="replace", check=False)
-    except FileNotFoundError:
-        return None
-    return done.stdout.rstrip("\n") if done.returncode == 0 else None
+    return tuple((git.answer("diff", "HEAD", "--name-only", "--relative") or "").splitlines())

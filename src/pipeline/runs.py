@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from mlflow import MlflowClient
 
-from pipeline import tracking
+from pipeline import git, tracking
 from pipeline.trials import Trial
 
 NOTES = "mlflow"  # `git log --notes=mlflow -1 COMMIT` shows them
@@ -29,15 +29,15 @@ def of_experiments(store: MlflowClient, baseline: str) -> dict[str, str]:
 
 def noted(trials: Iterable[Trial]) -> dict[str, str]:
     """The id of the run in the note on each experiment's commit, by the experiment's name, where there is a note."""
-    notes = {trial.name: _git("show", trial.rev).stdout.strip() for trial in trials}
+    notes = {trial.name: _notes("show", trial.rev).stdout.strip() for trial in trials}
     return {name: text.removeprefix(NOTE) for name, text in notes.items() if text.startswith(NOTE)}
 
 
 def note(trials: Iterable[Trial], found: Mapping[str, str]) -> list[str]:
     """Notes the run on the commit of each experiment; gives the names of those that git refuses to note."""
     new = [trial for trial in trials if trial.name in found]
-    return [one.name for one in new if _git("add", "--force", "--message", NOTE + found[one.name], one.rev).returncode]
+    return [one.name for one in new if _notes("add", "--force", "--message", NOTE + found[one.name], one.rev).returncode]
 
 
-def _git(verb: str, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["git", "notes", f"--ref={NOTES}", verb, *words], capture_output=True, text=True, check=False)
+def _notes(verb: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return git.ask("notes", f"--ref={NOTES}", verb, *words)

@@ -104,14 +104,20 @@ def with_intervals(
         drawn.append(list(scores(ranking, weights).values()))
         advance()
     table = np.array(drawn)
-    tail = (1 - confidence) / 2
     values = scores(ranking)
     result: dict[str, dict[str, float | None]] = {}
     for metric, column in zip(METRICS, table.T, strict=True):
-        known = column[np.isfinite(column)]
-        low, high = np.quantile(known, [tail, 1 - tail]) if len(known) else (np.nan, np.nan)
+        low, high = percentile_interval(column, confidence)
         result[metric] = {"value": _rounded(values[metric]), "low": _rounded(low), "high": _rounded(high)}
     return result
+
+
+def percentile_interval(drawn: Floats, confidence: float) -> tuple[float, float]:
+    """What the middle ``confidence`` of a bootstrap's values [resamples] spans; NaN ones, undefined there, do not count."""
+    known = drawn[np.isfinite(drawn)]
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(known, [tail, 1 - tail]) if len(known) else (np.nan, np.nan)
+    return float(low), float(high)
 
 
 def roc_curve(ranking: Ranking) -> pd.DataFrame:

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +16,7 @@ from mlflow import MlflowClient
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 
-from pipeline import model_directory
+from pipeline import git, model_directory
 from pipeline.config import Params
 from pipeline.digests import sha256
 from pipeline.keys import leaves
@@ -105,7 +104,10 @@ def parameters(settings: Params) -> dict[str, Any]:
 
 def tags() -> dict[str, str]:
     """What the run came from: git commit, the data hashes in dvc.lock, and DVC's name for the experiment."""
-    found = {"git_commit": _git("rev-parse", "HEAD"), "git_changed": str(bool(_git("status", "--porcelain"))).lower()}
+    found = {
+        "git_commit": git.answer("rev-parse", "HEAD") or "",
+        "git_changed": str(bool(git.answer("status", "--porcelain"))).lower(),
+    }
     for name in ("DVC_EXP_NAME", "DVC_EXP_BASELINE_REV", "DVC_STAGE"):
         if name in os.environ:
             found[name] = os.environ[name]
@@ -144,8 +146,3 @@ def _specs(values: Any) -> Schema:
 
 def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
     return tuple(dim.dim_value or -1 for dim in value.type.tensor_type.shape.dim)
-
-
-def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else ""

@@ -21,6 +21,7 @@ WORLD = {
     "sources", "tables", "params", "model_directory", "tracking", "report_page", "model_card", "outputs", "digests", "stage",
     "recipes", "services", "playback", "score_table", "console_table", "lineage", "registry", "scored", "revision", "sides",
     "change_page", "crew", "reproduction", "grid", "experiment_queue", "heartbeat", "runs", "trial_table", "watch",
+    "git",
 }  # fmt: skip
 RECIPES = {"flights", "table"}
 PURE = set(imports.modules()) - VERBS - WORLD - RECIPES

@@ -1,0 +1,20 @@
+"""What git answers: other modules make sense of it, or an error."""
+
+import subprocess
+
+NOT_INSTALLED = 127  # the status of a command that a shell does not find
+
+
+def ask(*words: str) -> subprocess.CompletedProcess[str]:
+    """What `git WORDS` did; where git is not installed, a failure that says so."""
+    command = ["git", *words]
+    try:
+        return subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
+    except FileNotFoundError:
+        return subprocess.CompletedProcess(command, NOT_INSTALLED, "", "that it is not installed")
+
+
+def answer(*words: str) -> str | None:
+    """What git prints, without the last line's end; None where it fails."""
+    done = ask(*words)
+    return done.stdout.rstrip("\n") if done.returncode == 0 else None
