@@ -150,13 +150,14 @@ def test_each_container_is_killed_under_load_and_nothing_acknowledged_is_missing
 
 @pytest.fixture
 def impatient(stack):
-    """The alerts of services fire after ten seconds instead of minutes; Prometheus reads its rules anew."""
-    path = stack.clone / "monitoring/prometheus/rules/services.yml"
-    text = path.read_text()
-    path.write_text(FOR.sub("for: 10s", text))
+    """The alerts fire after ten seconds instead of minutes; Prometheus reads its rules anew."""
+    files = {path: path.read_text() for path in (stack.clone / "monitoring/prometheus/rules").glob("*.yml")}
+    for path, text in files.items():
+        path.write_text(FOR.sub("for: 10s", text))
     httpx.post(f"{stack.url('PROMETHEUS')}/-/reload", timeout=20).raise_for_status()
     yield stack
-    path.write_text(text)
+    for path, text in files.items():
+        path.write_text(text)
     httpx.post(f"{stack.url('PROMETHEUS')}/-/reload", timeout=20).raise_for_status()
 
 
@@ -166,17 +167,39 @@ def alerting(stack):
     return {one["labels"]["alertname"] for one in alerts if one["status"]["state"] == "active"}
 
 
-def test_a_database_that_is_away_is_told_and_predictions_are_answered_all_the_while(impatient):
+@pytest.mark.parametrize(
+    ("services", "alerts"),
+    [
+        (["postgres"], {"DatabaseAway"}),
+        (
+            ["data-api", "mlflow", "node-exporter"],
+            {"DataApiDown", "ModelReloadFailing", "ServiceDownInUptimeKuma", "TargetMissing"},
+        ),
+    ],
+)
+def test_what_is_away_is_told_and_predictions_are_answered_all_the_while(impatient, services, alerts):
     stack = impatient
     with load(stack) as acknowledged:
-        stack.compose("stop", "postgres")
-        until(120, lambda: "DatabaseAway" in alerting(stack), "the alert fires")
+        stack.compose("stop", *services)
+        until(180, lambda: alerts <= alerting(stack), f"{alerts} fire")
         during = len(acknowledged)
-        stack.compose("start", "postgres")
-        until(120, lambda: "DatabaseAway" not in alerting(stack), "the alert ends")
+        stack.compose("start", *services)
+        until(180, lambda: not alerts & alerting(stack), f"{alerts} end")
 
     assert during > 100
     until(60, lambda: set(acknowledged) <= set(stored(stack)), "everything acknowledged is stored")
+
+
+def test_a_prediction_service_that_is_away_is_told(impatient):
+    stack = impatient
+    stack.compose("stop", "prediction-api")
+    until(120, lambda: "PredictionApiDown" in alerting(stack), "the alert fires")
+    answer = httpx.post(f"{stack.url('PREDICTION_API')}/predict", json={}, timeout=20)
+    stack.compose("start", "prediction-api")
+    until(120, lambda: "PredictionApiDown" not in alerting(stack), "the alert ends")
+
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+    smoke(stack)
 
 
 def test_production_refuses_the_secrets_of_development(stack):
