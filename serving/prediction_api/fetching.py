@@ -59,7 +59,11 @@ def from_registry(uri: str, folder: Path, mark: str | None) -> dict[str, Any]:
 
 
 def from_dvc(uri: str, folder: Path, mark: str | None) -> dict[str, Any]:
-    """Fetches ``dvc://PATH-OR-URL?rev=REV&path=data/model`` and holds every file to the digest that DVC knows."""
+    """Fetches ``dvc://PATH-OR-URL?rev=REV&path=data/model`` and holds every file to the digest that DVC knows.
+
+    What DVC remembers between runs is kept in ``folder``: fetches that share it and begin at once now and then fail.
+    """
+    os.environ["DVC_SITE_CACHE_DIR"] = str(folder / "remembered")
     try:
         from dvc.api import DVCFileSystem
     except ImportError as error:

@@ -56,14 +56,6 @@ def sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-@pytest.fixture(scope="module", autouse=True)
-def dvc_remembers_nothing(tmp_path_factory):
-    """DVC keeps what it knows of a repository under the path, which an earlier run's repository may have had."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path_factory.mktemp("site")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory):
     """A folder of this module, for what takes seconds to make."""
@@ -533,6 +525,15 @@ def test_a_fetch_leaves_nothing_in_the_folder_for_temporary_files(repository, tm
     fetch(f"dvc://{repository}?rev=one")
 
     assert not list(tmp_path.glob("model-*"))
+
+
+def test_fetches_share_nothing_that_dvc_remembers(repository, tmp_path, monkeypatch):
+    shared = tmp_path / "shared"
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(shared))
+
+    fetch(f"dvc://{repository}?rev=one")
+
+    assert not list(shared.glob("**/*"))
 
 
 def test_the_password_in_an_address_is_shown_nowhere(tmp_path):
