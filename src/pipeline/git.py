@@ -11,7 +11,7 @@ def ask(*words: str) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     except FileNotFoundError:
-        return subprocess.CompletedProcess(command, NOT_INSTALLED, "", "that it is not installed")
+        return subprocess.CompletedProcess(command, NOT_INSTALLED, "", "git is not installed")
 
 
 def answer(*words: str) -> str | None:

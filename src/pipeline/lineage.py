@@ -107,5 +107,7 @@ def _git(*words: str) -> str:
     done = git.ask(*words)
     if done.returncode != 0:
         said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
-        raise NotCommitted(f"A version is registered with its commit; git says {said}. Commit this repository.")
+        raise NotCommitted(
+            f"A version is registered with its commit; git gives none ({said}). Commit this repository with git."
+        )
     return done.stdout.strip()
