@@ -73,6 +73,7 @@ async def serve(settings: Settings) -> None:
         proxy_headers=bool(settings.forwarded_allow_ips),  # whoever may say from where a request comes may guess without end
         forwarded_allow_ips=settings.forwarded_allow_ips,
         ws="none",
+        timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=int(settings.shutdown_seconds) or 1,
     )
     server = uvicorn.Server(config)

@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     data_api_max_body_bytes: Annotated[int, Field(ge=1_000)] = 32 * 2**20
     data_api_max_concurrency: Annotated[int, Field(ge=1, le=MOST_AT_ONCE)] = 32
     data_api_request_seconds: Seconds = 30.0
+    keep_alive_seconds: Annotated[int, Field(ge=1, le=86_400)] = 75  # longer than proxies keep theirs (60): they close first
     shutdown_seconds: Seconds = 20.0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     access_log: bool = True

@@ -71,6 +71,7 @@ async def serve(settings: Settings) -> None:
         server_header=False,
         http=PatientProtocol,
         ws="none",
+        timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=int(settings.shutdown_seconds) or 1,
     )
     server = uvicorn.Server(config)

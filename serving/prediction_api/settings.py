@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[int, Field(ge=1_000)] = 8 * 2**20
     max_concurrency: Annotated[int, Field(ge=1)] = 256
     request_seconds: Seconds = 10.0
+    keep_alive_seconds: Annotated[int, Field(ge=1, le=86_400)] = 75  # longer than proxies keep theirs (60): they close first
     shutdown_seconds: Seconds = 20.0
     cors_origins: str = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -1,5 +1,6 @@
 """`python -m data_api` as people run it: it serves until told to stop, and says in a sentence what keeps it from that."""
 
+import http.client
 import os
 import re
 import signal
@@ -86,6 +87,15 @@ def test_it_serves_until_it_is_told_to_stop_and_answers_what_it_accepted(server,
     assert "secrets of development are in use" in log
     assert "Finished server process" in log
     assert "Traceback" not in log
+
+
+def test_a_connection_that_rested_for_longer_than_most_clients_keep_theirs_is_answered(server):
+    connection = http.client.HTTPConnection(server[1].removeprefix("http://"), timeout=10)
+    for pause in (6, 0):
+        connection.request("GET", "/healthz")
+        answer = connection.getresponse()
+        assert (answer.status, answer.read() != b"") == (200, True)
+        time.sleep(pause)
 
 
 def test_nobody_says_from_where_a_request_comes_but_the_proxies_that_may(server):

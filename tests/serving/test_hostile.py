@@ -1,6 +1,7 @@
 """A server outlives callers who mean no good, or know no better: each gets a clear refusal, and the next an answer."""
 
 import gzip
+import http.client
 import json
 import re
 import socket
@@ -13,6 +14,7 @@ import pytest
 
 PROBLEM = "application/problem+json"
 REQUEST_SECONDS = 1.0
+POOL_SECONDS = 5.0  # for which httpx keeps a connection that rests
 PATIENCE_SECONDS = 8.0  # far above REQUEST_SECONDS: the machine may be busy
 MOST_GROWTH_KILOBYTES = 30 * 1024
 CHUNK = b" " * 2**20
@@ -21,7 +23,7 @@ CHUNK = b" " * 2**20
 @pytest.fixture
 def server(make_server, record):
     """A server with small limits, of which each test leaves an answering one behind, and no failure in its log."""
-    server = make_server(REQUEST_SECONDS=REQUEST_SECONDS, MAX_BODY_BYTES=100_000, MAX_CONCURRENCY=8)
+    server = make_server(REQUEST_SECONDS=REQUEST_SECONDS, KEEP_ALIVE_SECONDS=1, MAX_BODY_BYTES=100_000, MAX_CONCURRENCY=8)
     yield server
     answer = httpx.post(f"{server.url}/predict", json=record, timeout=PATIENCE_SECONDS)
     assert (answer.status_code, set(answer.json()) >= {"prediction_id", "probability"}) == (200, True)
@@ -354,6 +356,15 @@ def test_a_connection_that_waits_after_its_answer_is_closed(connect, record):
     assert answered(connection).startswith("HTTP/1.1 200 ")
 
     assert rest(connection) == ""
+
+
+def test_a_connection_that_rested_for_longer_than_most_clients_keep_theirs_is_answered(make_server, record):
+    connection = http.client.HTTPConnection(make_server().url.removeprefix("http://"), timeout=PATIENCE_SECONDS)
+    for pause in (POOL_SECONDS + 1, 0):
+        connection.request("POST", "/predict", json.dumps(record))
+        answer = connection.getresponse()
+        assert (answer.status, "prediction_id" in json.load(answer)) == (200, True)
+        time.sleep(pause)
 
 
 def test_slow_callers_hold_their_places_only_for_a_bounded_time(server, connect, post, record):
