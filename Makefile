@@ -37,8 +37,8 @@ repro: setup ## Reproduce data, model, metrics and report: dvc repro, after chec
 	@dvc repro $(STAGES)
 	@test -z "$${PIPELINE_HEARTBEAT_URL:-}" || python -m pipeline.heartbeat
 
-test: setup ## Run the tests
-	@python -m pytest $(TESTS)
+test: setup ## Run the tests, several files at a time (TESTS='tests/db -x': what pytest is given instead)
+	@python -m pytest $(or $(TESTS),--numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder)
 
 ## Serve
 .PHONY: serve demo
