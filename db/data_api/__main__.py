@@ -1,15 +1,17 @@
-"""The command line: `python -m data_api` serves; `migrate`, `drop-month` and `secret` do one thing."""
+"""The command line: `python -m data_api` serves; `migrate`, `drop-month`, `password` and `secret` do one thing."""
 
 import argparse
 import asyncio
+import getpass
 import secrets
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import make_url
 
-from data_api.errors import DataApiError, DatabaseForeign
+from data_api.errors import DataApiError, DatabaseForeign, PasswordUnfit, UserMissing
 
 SECRET_BYTES = 32
 
@@ -23,13 +25,18 @@ def main(arguments: list[str] | None = None) -> None:
     drop = commands.add_parser("drop-month", help="remove the predictions and outcomes of a month for good")
     drop.add_argument("month", type=_month, help="such as 2024-01; it must be over")
     drop.add_argument("--yes", action="store_true", help="do not ask")
+    password = commands.add_parser(
+        "password", help="give a user another password: asked for, or the first line of what is piped in"
+    )
+    password.add_argument("name", help="of the user, such as admin")
     commands.add_parser("secret", help="make a random secret, for JWT_SECRET or FIRST_SERVICE_KEY")
     given = parser.parse_args(arguments)
     try:
-        {"migrate": _migrate, "drop-month": _drop_month, "secret": _secret}.get(given.command, _serve)(given)
+        by_name = {"migrate": _migrate, "drop-month": _drop_month, "password": _password, "secret": _secret}
+        by_name.get(given.command, _serve)(given)
     except DataApiError as error:
         sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, EOFError):
         sys.exit(130)
 
 
@@ -81,6 +88,48 @@ def _asked(question: str) -> str:
         return input(question)
     except EOFError:
         sys.exit("Nobody is there to answer, and nothing was removed. To remove without a question, add --yes.")
+
+
+def _password(given: argparse.Namespace) -> None:
+    from data_api import database, migrating, settings
+    from data_api.crud import users
+    from data_api.passwords import Passwords
+
+    url = settings.read().url
+    _refuse_missing_file(url)
+    engine = database.engine_of(url)
+    migrating.refuse_other(engine)
+    password_hash = Passwords().hash(_fit(_typed(f"The new password of {given.name}: ")))
+    with database.transaction(engine) as session:
+        user = users.by_name(session, given.name)
+        if user is None:
+            known = ", ".join(one.name for one in users.every(session)) or "nobody"
+            raise UserMissing(f"There should be a user {given.name!r}; there is {known}. Name one of them.")
+        users.change(session, user, None, password_hash, datetime.now(UTC))
+    print(f"{given.name} has another password in {engine.url.render_as_string()}; tokens issued before count no more")
+
+
+def _typed(question: str) -> str:
+    """A line from a terminal, unseen and typed twice, or from a pipe."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    typed = getpass.getpass(question)
+    if getpass.getpass("Again: ") != typed:
+        raise PasswordUnfit("The password should be the same both times; it was not, and nothing changed. Type it again.")
+    return typed
+
+
+def _fit(password: str) -> str:
+    """The password as it is; raises PasswordUnfit for one that the service would refuse too."""
+    from data_api.schemas.users import Password
+
+    try:
+        TypeAdapter(Password).validate_python(password)
+    except ValidationError as error:
+        raise PasswordUnfit(
+            f"The password should have 12 to 256 characters; this one has {len(password)}. Choose another one."
+        ) from error
+    return password
 
 
 def _secret(_given: argparse.Namespace) -> None:

@@ -37,6 +37,14 @@ class NameTaken(DataApiError):
     """Something else has this name."""
 
 
+class UserMissing(DataApiError):
+    """Nobody has this name."""
+
+
+class PasswordUnfit(DataApiError):
+    """A password is too short, too long, or was typed in two ways."""
+
+
 class LastAdmin(DataApiError):
     """Without this user nobody could manage users and keys."""
 

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import pty
 import re
 import signal
 import socket
@@ -16,11 +17,11 @@ import pytest
 from sqlalchemy import func, select
 from uuid_utils import uuid7
 
-from data_api.crud import months
+from data_api.crud import months, users
 from data_api.database import engine_of, transaction
 from data_api.ids import first_at
 from data_api.migrating import upgrade
-from data_api.models import ApiKey, Outcome
+from data_api.models import ApiKey, Outcome, Role
 
 KEY = {"x-api-key": "ontime_development_key_of_the_prediction_service"}
 
@@ -204,3 +205,74 @@ def test_a_month_that_is_none_or_not_over_is_refused(month):
 
     assert status == 2
     assert "argument month: should be" in told
+
+
+# Passwords
+
+
+def test_a_user_gets_another_password_and_earlier_tokens_count_no_more(server, url):
+    _, address = server
+
+    def log_in(password):
+        return httpx.post(f"{address}/token", data={"username": "admin", "password": password})
+
+    before = {"authorization": f"Bearer {log_in('development').json()['access_token']}"}
+    assert httpx.get(f"{address}/me", headers=before).status_code == 200
+
+    status, told, _ = run("password", "admin", text="another password\nand no more\n", DATABASE_URL=url)
+
+    assert status == 0
+    assert told.startswith("admin has another password in ")
+    assert told.endswith("; tokens issued before count no more\n")
+    assert httpx.get(f"{address}/me", headers=before).status_code == 401
+    assert [log_in(password).status_code for password in ("development", "another password")] == [401, 200]
+
+
+def test_a_password_that_the_service_would_refuse_changes_nothing(url, counts):
+    status, _, told = run("password", "admin", text="short\n", DATABASE_URL=url)
+
+    assert (status, told) == (
+        1,
+        "error: The password should have 12 to 256 characters; this one has 5. Choose another one.\n",
+    )
+
+
+def test_a_password_of_nobody_is_refused_with_those_who_are_there(url, counts):
+    with transaction(engine_of(url)) as session:
+        users.make(session, "anna", Role.READER, None, datetime.now(UTC))
+
+    status, _, told = run("password", "admin", text="another password\n", DATABASE_URL=url)
+
+    assert (status, told) == (1, "error: There should be a user 'admin'; there is anna. Name one of them.\n")
+
+
+@pytest.mark.parametrize(
+    ("again", "status", "said"),
+    [
+        ("another password", 0, "admin has another password in "),
+        ("another passport", 1, "error: The password should be the same both times; it was not, and nothing changed."),
+    ],
+)
+def test_at_a_terminal_a_password_is_typed_twice_and_not_shown(server, url, again, status, said):
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "data_api", "password", "admin"], env=environment(DATABASE_URL=url),
+        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    shown = ""
+    for question, answer in (("The new password of admin: ", "another password\n"), ("Again: ", f"{again}\n")):
+        shown = shown_until(ours, question, shown)
+        os.write(ours, answer.encode())
+    shown = shown_until(ours, said, shown)
+
+    assert process.wait(30) == status
+    assert "another pass" not in shown.replace(said, "")
+    os.close(ours)
+
+
+def shown_until(terminal, words, shown):
+    """What a terminal shows once it shows some words."""
+    while words not in shown:
+        shown += os.read(terminal, 4096).decode()
+    return shown
