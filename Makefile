@@ -60,7 +60,7 @@ demo: setup ## Replay the test months against both running services, and hold th
 	DATA_API_URL=$${DATA_API_URL:-http://127.0.0.1:$${DATA_API_PORT:-8001}} python -m pipeline.replay $(REPLAY)
 
 ## Run the whole system in containers
-.PHONY: up down logs smoke secrets
+.PHONY: up down logs smoke secrets rotate
 COMPOSE := docker compose $(if $(CORE),--profile core,--profile monitoring)
 up: ## Build and start all containers, and wait until they are healthy (CORE=1: without the monitoring)
 	@test "$${ENVIRONMENT:-}" != production || for name in .secrets/development/*; do \
@@ -69,7 +69,7 @@ up: ## Build and start all containers, and wait until they are healthy (CORE=1: 
 	@docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1 || { \
 	  echo "error: the containers need Docker with compose v2; it does not answer here. Install or start it." >&2; exit 1; }
 	@test -f data/model/about.json || echo "There is no model yet: the pipeline makes one first, for some minutes (make logs SERVICE=pipeline)." >&2
-	@GIT_COMMIT=$$(git rev-parse HEAD 2>/dev/null || true) $(COMPOSE) up --detach --build --wait || { \
+	@GIT_COMMIT=$$(git rev-parse HEAD 2>/dev/null || true) $(COMPOSE) up --detach --build --wait $(if $(ANEW),--force-recreate) || { \
 	  $(COMPOSE) logs --no-color --tail 4 >&2; \
 	  echo "error: not all containers came up; above is what each said last. A port that is taken has a setting in .env.example." >&2; \
 	  exit 1; }
@@ -104,7 +104,26 @@ secrets: setup ## Write strong secrets into .secrets/own for the containers, and
 	@test ! -s .env -o -z "$$(tail -c 1 .env 2>/dev/null)" || echo >> .env
 	@grep -q '^SECRETS=' .env 2>/dev/null || echo 'SECRETS=.secrets/own' >> .env
 	@grep -qx 'SECRETS=.secrets/own' .env || { echo "error: .env should say SECRETS=.secrets/own, and names another folder." >&2; exit 1; }
-	@echo "Secrets are in .secrets/own, and .env names them. What exists keeps its old ones: see monitoring/README.md." >&2
+	@echo "Secrets are in .secrets/own, and .env names them. What runs keeps its old ones until make rotate." >&2
+
+INSIDE := docker compose exec -T
+RUNS := docker compose ps --services --status running | grep >/dev/null -x
+FIRST_LINE := awk 'NR == 1'
+rotate: setup ## Move running containers to the secrets that SECRETS names (after make secrets): their passwords, then a new start
+	@test -n "$${SECRETS:-}" || { echo "error: SECRETS in .env names no folder of secrets. Type make secrets first." >&2; exit 1; }
+	@$(RUNS) postgres || { echo "error: passwords are changed in databases that run, and PostgreSQL does not. Type make up first." >&2; exit 1; }
+	@{ $(FIRST_LINE) "$$SECRETS/database_password"; cat db/rotate.sql; } | $(INSIDE) postgres sh -c \
+	  'IFS= read -r NEW_PASSWORD && export NEW_PASSWORD && exec psql --quiet --set ON_ERROR_STOP=1 --username ontime ontime'
+	@echo "PostgreSQL has the new password." >&2
+	@! $(RUNS) uptime-kuma || { answers() { trap '' PIPE; while sleep 1 && $(FIRST_LINE) "$$SECRETS/kuma_admin_password"; do :; done 2>/dev/null; }; \
+	  said=$$({ answers || true; } | $(INSIDE) uptime-kuma node extra/reset-password.js 2>&1); \
+	  [[ $$said == *"Password reset successfully"* ]] || { echo "error: Uptime Kuma keeps its password: $$said" >&2; exit 1; }; \
+	  echo "Uptime Kuma has the new password." >&2; }
+	@! $(RUNS) grafana || { $(FIRST_LINE) "$$SECRETS/grafana_admin_password" | $(INSIDE) grafana grafana cli \
+	  --homepath /usr/share/grafana admin reset-admin-password --password-from-stdin >/dev/null; \
+	  echo "Grafana has the new password." >&2; }
+	@$(MAKE) up ANEW=1
+	@$(FIRST_LINE) "$$SECRETS/first_admin_password" | $(INSIDE) data-api python -m data_api password "$${FIRST_ADMIN:-admin}"
 
 ## Promote
 .PHONY: promote rollback history
