@@ -111,12 +111,14 @@ RUNS := docker compose ps --services --status running | grep >/dev/null -x
 FIRST_LINE := awk 'NR == 1'
 rotate: setup ## Move running containers to the secrets that SECRETS names (after make secrets): their passwords, then a new start
 	@test -n "$${SECRETS:-}" || { echo "error: SECRETS in .env names no folder of secrets. Type make secrets first." >&2; exit 1; }
+	@for name in database_password first_admin_password kuma_admin_password grafana_admin_password; do test -s "$$SECRETS/$$name" || { \
+	  echo "error: SECRETS=$$SECRETS should hold $$name; there is none. Type make secrets first." >&2; exit 1; }; done
 	@$(RUNS) postgres || { echo "error: passwords are changed in databases that run, and PostgreSQL does not. Type make up first." >&2; exit 1; }
 	@{ $(FIRST_LINE) "$$SECRETS/database_password"; cat db/rotate.sql; } | $(INSIDE) postgres sh -c \
 	  'IFS= read -r NEW_PASSWORD && export NEW_PASSWORD && exec psql --quiet --set ON_ERROR_STOP=1 --username ontime ontime'
 	@echo "PostgreSQL has the new password." >&2
-	@! $(RUNS) uptime-kuma || { answers() { trap '' PIPE; while sleep 1 && $(FIRST_LINE) "$$SECRETS/kuma_admin_password"; do :; done 2>/dev/null; }; \
-	  said=$$({ answers || true; } | $(INSIDE) uptime-kuma node extra/reset-password.js 2>&1); \
+	@! $(RUNS) uptime-kuma || { answers() { trap '' PIPE; for second in {1..30}; do sleep 1; $(FIRST_LINE) "$$SECRETS/kuma_admin_password" || break; done 2>/dev/null; }; \
+	  said=$$({ answers || true; } | $(INSIDE) uptime-kuma timeout 60 node extra/reset-password.js 2>&1 || true); \
 	  [[ $$said == *"Password reset successfully"* ]] || { echo "error: Uptime Kuma keeps its password: $$said" >&2; exit 1; }; \
 	  echo "Uptime Kuma has the new password." >&2; }
 	@! $(RUNS) grafana || { $(FIRST_LINE) "$$SECRETS/grafana_admin_password" | $(INSIDE) grafana grafana cli \

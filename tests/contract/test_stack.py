@@ -212,12 +212,13 @@ def test_production_refuses_the_secrets_of_development(stack):
 
 
 GRAFANA_CLI = """#!/bin/sh
-[ "$*" = "cli --homepath /usr/share/grafana admin reset-admin-password --password-from-stdin" ] && cat > /var/lib/grafana/noted
+[ "$*" = "cli --homepath /usr/share/grafana admin reset-admin-password --password-from-stdin" ] || exit 1
+cat > /var/lib/grafana/noted
 """
 
 
 def test_running_containers_move_to_secrets_of_their_own(stack):
-    """Grafana's own command is tried where Grafana runs; a stand-in for it has none, and gets one that notes the password."""
+    """Grafana's own command is tried where Grafana runs; a stand-in has none, and gets one that notes the password."""
     stand_in = stack.compose("exec", "-T", "grafana", "sh", "-c", "command -v grafana || echo none").strip() == "none"
     if stand_in:
         (stack.clone / "grafana-cli").write_text(GRAFANA_CLI)
@@ -227,6 +228,7 @@ def test_running_containers_move_to_secrets_of_their_own(stack):
         stack.compose("--profile", "monitoring", "up", "--detach", "--wait", "grafana")
     before = {one["Service"]: one["ID"] for one in stack.containers()}
 
+    assert "names no folder of secrets. Type make secrets first." in stack.run(*MAKE, "rotate", status=2)
     stack.run(*MAKE, "secrets")
     said = stack.run(*MAKE, "rotate")
 
@@ -239,7 +241,9 @@ def test_running_containers_move_to_secrets_of_their_own(stack):
     for password, status in (("ontime_development_database", 1), (own["database_password"], 0)):
         stack.compose("exec", "-T", "data-api", "python", "-c", connect, password, status=status)
     if stand_in:
-        assert stack.compose("exec", "-T", "grafana", "cat", "/var/lib/grafana/noted").strip() == own["grafana_admin_password"]
+        assert (
+            stack.compose("exec", "-T", "grafana", "cat", "/var/lib/grafana/noted").strip() == own["grafana_admin_password"]
+        )
     else:
         entered = httpx.get(f"{stack.url('GRAFANA')}/api/org", auth=("admin", own["grafana_admin_password"]), timeout=20)
         assert entered.status_code == 200
