@@ -41,6 +41,7 @@ def test_the_files_of_this_repository_declare_what_runs():
     watched = declared.config.monitors
 
     assert {name: getattr(one, "url", None) or f"{one.hostname}:{one.port}" for name, one in watched.items()} == {
+        "gateway": "http://gateway:8000/readyz",
         "prediction service": "http://prediction-api:8000/readyz",
         "data service": "http://data-api:8001/readyz",
         "PostgreSQL": "postgres:5432",
