@@ -7,7 +7,7 @@ python -m pipeline.smoke --core    without the monitoring
 import argparse
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,9 +18,9 @@ from pipeline.services import DataService, PredictionService
 DELIVERED_SECONDS, SCRAPED_SECONDS, UP_SECONDS = 30, 90, 180
 AGAIN_SECONDS = 1.0
 COUNTED = {  # what has to grow by the one prediction and its outcome
-    "predictions answered": 'sum(prediction_api_predictions_total{job="prediction-api"})',
-    "predictions stored": 'sum(data_api_rows_written_total{job="data-api",table="predictions"})',
-    "outcomes stored": 'sum(data_api_rows_written_total{job="data-api",table="outcomes"})',
+    "predictions answered": 'sum by (instance) (prediction_api_predictions_total{job="prediction-api"})',
+    "predictions stored": 'sum by (instance) (data_api_rows_written_total{job="data-api",table="predictions"})',
+    "outcomes stored": 'sum by (instance) (data_api_rows_written_total{job="data-api",table="outcomes"})',
 }
 
 
@@ -36,7 +36,7 @@ def main() -> None:
     with stage.step("look at the services"):
         store.log_in()
         record = example(prediction.model())
-        before = {} if core else {name: prometheus.value(query) for name, query in COUNTED.items()}
+        before = {} if core else {name: prometheus.values(query) for name, query in COUNTED.items()}
     with stage.step("predict"):
         answer = prediction.predict([record])[0]
     with stage.step("find the prediction in the database"):
@@ -76,8 +76,13 @@ def _stored(store: DataService, answer: dict[str, Any], prediction: PredictionSe
     until(DELIVERED_SECONDS, lambda: [] if identity in store.predicted(since) else [identity], wanted)
 
 
-def _missing(prometheus: watch.Prometheus, before: dict[str, float]) -> list[str]:
-    return [name for name, query in COUNTED.items() if prometheus.value(query) <= before[name]]
+def _missing(prometheus: watch.Prometheus, before: dict[str, dict[str, float]]) -> list[str]:
+    return [name for name, query in COUNTED.items() if not _counted(prometheus.values(query), before[name])]
+
+
+def _counted(now: Mapping[str, float], before: Mapping[str, float]) -> bool:
+    """Whether an instance counted something; one that was started again counts from nothing, to less than before."""
+    return any(value > 0 and value != before.get(instance) for instance, value in now.items())
 
 
 def _down(kuma: watch.UptimeKuma) -> list[str]:

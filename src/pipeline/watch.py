@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.services import Address, Service, ServiceRefuses
+from pipeline.services import Address, Service
 
 SETTINGS = {  # name: its default, and what it is
     "PROMETHEUS_URL": ("http://127.0.0.1:9090", "Prometheus"),
@@ -19,12 +19,10 @@ class Prometheus:
     def __init__(self, address: Address) -> None:
         self._service = Service(address, lost=3)
 
-    def value(self, query: str) -> float:
-        """The one number that a query gives now, 0 where it finds nothing. Raises ServiceAway or ServiceRefuses."""
+    def values(self, query: str) -> dict[str, float]:
+        """What a query gives now, by instance. Raises ServiceAway or ServiceRefuses."""
         found = self._service.get("/api/v1/query", query=query)["data"]["result"]
-        if len(found) > 1:
-            raise ServiceRefuses(f"{query} should give Prometheus one number; it gives {len(found)}.")
-        return float(found[0]["value"][1]) if found else 0.0
+        return {one["metric"].get("instance", ""): float(one["value"][1]) for one in found}
 
 
 class UptimeKuma:

@@ -47,7 +47,7 @@ class Everything:
             (query,) = parse_qs(asked.query)["query"]
             counts = [len(self.records), len(self.stored), len(self.outcomes)] if self.scrapes else self.scraped
             value = counts[list(smoke.COUNTED.values()).index(query)]
-            return {"data": {"result": [{"value": [0, str(value)]}] if value else []}}
+            return {"data": {"result": [{"metric": {"instance": "a"}, "value": [0, str(value)]}] if value else []}}
         return {
             "/model": {"schema": {"columns": COLUMNS}},
             "/predictions": {"predictions": [{"prediction_id": one} for one in self.stored]},
@@ -126,3 +126,19 @@ def test_a_monitoring_that_is_away_is_told_to_come_up(everything, monkeypatch):
 
     with pytest.raises(ServiceAway, match=r"nobody answers at http://127\.0\.0\.1:9 \(PROMETHEUS_URL\)\. Type `make up`"):
         smoke.main()
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "counted"),
+    [
+        ({}, {}, False),
+        ({"a": 7.0}, {"a": 7.0}, False),
+        ({"a": 7.0}, {"a": 8.0}, True),
+        ({"a": 7.0}, {"a": 0.0}, False),
+        ({"a": 7.0}, {"a": 1.0}, True),
+        ({"a": 7.0, "b": 2.0}, {"a": 7.0, "b": 3.0}, True),
+        ({"a": 7.0}, {"a": 7.0, "b": 1.0}, True),
+    ],
+)
+def test_a_service_that_began_anew_counts_from_nothing(before, now, counted):
+    assert smoke._counted(now, before) == counted
