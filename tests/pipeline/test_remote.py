@@ -91,12 +91,15 @@ def test_an_experiment_travels_with_its_model_and_the_id_of_its_run(shared, coll
     follow(shared, "git", "push", "origin", "refs/notes/mlflow")
 
     follow(colleague, "dvc", "exp", "pull", NAME="other-model")
+    run(colleague, "git", "notes", "--ref=mlflow", "add", "--message", "a note of their own", "HEAD")
     follow(colleague, "git", "fetch")
+    follow(colleague, "git", "notes")
     shown = run(colleague, "python", "-m", "pipeline.experiments")  # with an MLflow database that knows no run
     follow(colleague, "dvc", "exp", "apply", NAME="other-model")
 
     assert re.search(rf"other-model +│ {identity}", shown)
     assert digests(colleague / "data/model") == model
+    follow(colleague, "git", "push", "origin", "refs/notes/mlflow")  # both have notes, and both are kept
     assert json.loads(run(colleague, "dvc", "status", "--json")) == {}
 
 
