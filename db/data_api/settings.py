@@ -154,8 +154,8 @@ def check(settings: Settings) -> None:
             faults.append(f"{name.upper()} is the default of development")
         elif len(secret) < shortest:
             faults.append(f"{name.upper()} has {len(secret)} characters, and should have {shortest} or more")
-    if make_url(settings.url).password == DEVELOPMENT_DATABASE:
-        faults.append("DATABASE_PASSWORD, or the password in DATABASE_URL, is the default of development")
+    if fault := _weakness(make_url(settings.url).password):
+        faults.append(f"DATABASE_PASSWORD, or the password in DATABASE_URL, {fault}")
     if "JWT_SECRET" in missing:
         others = f", nor {' and '.join(missing[1:])}, which an empty database wants" if missing[1:] else ""
         faults.insert(0, f"JWT_SECRET is not set{others}")
@@ -164,6 +164,15 @@ def check(settings: Settings) -> None:
             f"ENVIRONMENT={settings.environment} wants secrets of its own: {'; '.join(faults)}. "
             "`python -m data_api secret` makes one."
         )
+
+
+def _weakness(password: str | None) -> str | None:
+    """What is wrong with the password of a database; one without is let in by other means."""
+    if password == DEVELOPMENT_DATABASE:
+        return "is the default of development"
+    if password is not None and len(password) < SHORTEST_PASSWORD:
+        return f"has {len(password)} characters, and should have {SHORTEST_PASSWORD} or more"
+    return None
 
 
 def _fault(url: str) -> str | None:

@@ -32,6 +32,10 @@ PRODUCTION = {"environment": "production", "jwt_secret": LONG, "first_admin_pass
         ({"first_admin_password": DEVELOPMENT["first_admin_password"]}, "FIRST_ADMIN_PASSWORD is the default"),
         ({"first_service_key": DEVELOPMENT["first_service_key"]}, "FIRST_SERVICE_KEY is the default"),
         ({"first_service_key": "tiny-1"}, "FIRST_SERVICE_KEY has 6 characters"),
+        (
+            {"database_url": "postgresql+psycopg://ontime:tiny-1@host/ontime"},
+            "the password in DATABASE_URL, has 6 characters, and should have 12 or more",
+        ),
     ],
 )
 def test_weak_secrets_stop_the_start_outside_development(changes, said):
