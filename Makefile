@@ -9,9 +9,9 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 py
   $(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
 VENV := .venv
 READY := $(VENV)/.ready
-# Read value by value: to make itself a $ or a # in a password would mean something.
-$(foreach name,$(shell sed -nE 's/^([A-Z_]+)=.*/\1/p' .env 2>/dev/null),\
-  $(eval export $(name) := $$(shell sed -nE 's/^$(name)=//p' .env | tail -n 1)))
+# Read value by value: to make itself a $ or a # in a password would mean something. What is typed in front of make goes first.
+$(foreach name,$(shell sed -nE 's/^([A-Z_]+)=.*/\1/p' .env 2>/dev/null),$(if $(filter undefined,$(origin $(name))),\
+  $(eval export $(name) := $$(shell sed -nE 's/^$(name)=//p' .env | tail -n 1))))
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 # What a person wrote, as it stands: no $ of theirs is make's or the shell's.
@@ -42,6 +42,11 @@ test: setup ## Run the tests, several files at a time (TESTS='tests/db -x': what
 
 ## Serve
 .PHONY: serve demo
+# Where the services answer, and who asks: where SECRETS names the secrets of the containers, with those.
+AS_CALLER = export PREDICTION_API_URL=$${PREDICTION_API_URL:-http://127.0.0.1:$${PREDICTION_API_PORT:-8000}} \
+  DATA_API_URL=$${DATA_API_URL:-http://127.0.0.1:$${DATA_API_PORT:-8001}}; \
+  test -z "$${SECRETS:-}" || export DATA_API_KEY=$${DATA_API_KEY:-$$(cat "$$SECRETS/service_key")} \
+  FIRST_ADMIN_PASSWORD=$${FIRST_ADMIN_PASSWORD:-$$(cat "$$SECRETS/first_admin_password")}
 serve: setup ## Serve predictions on 127.0.0.1:8000 and data on :8001, after reproducing the model where there is none
 	@test -n "$${MODEL_URI:-}" -o -f data/model/about.json || dvc checkout --quiet data/model 2>/dev/null || $(MAKE) repro
 	@export DATA_API_URL=$${DATA_API_URL:-http://127.0.0.1:$${DATA_API_PORT:-8001}}; \
@@ -56,8 +61,7 @@ serve: setup ## Serve predictions on 127.0.0.1:8000 and data on :8001, after rep
 
 demo: setup ## Replay the test months against both running services, and hold the live scores to the offline ones
 	@test -f data/processed/test.parquet || dvc checkout --quiet data/processed 2>/dev/null || true
-	@PREDICTION_API_URL=$${PREDICTION_API_URL:-http://127.0.0.1:$${PREDICTION_API_PORT:-8000}} \
-	DATA_API_URL=$${DATA_API_URL:-http://127.0.0.1:$${DATA_API_PORT:-8001}} python -m pipeline.replay $(REPLAY)
+	@$(AS_CALLER); python -m pipeline.replay $(REPLAY)
 
 ## Run the whole system in containers
 .PHONY: up down logs smoke secrets rotate
@@ -66,12 +70,17 @@ up: ## Build and start all containers, and wait until they are healthy (CORE=1: 
 	@test "$${ENVIRONMENT:-}" != production || for name in .secrets/development/*; do \
 	  ! cmp -s $$name $${SECRETS:-.secrets/development}/$${name##*/} || { echo "error: production wants secrets of its own; \
 	$${name##*/} is that of development. Type make secrets first." >&2; exit 1; }; done
+	@test "$${ENVIRONMENT:-}" != production || for name in database first_admin kuma_admin grafana_admin; do \
+	  test $$(wc -c < "$$SECRETS/$${name}_password") -gt 12 || { echo "error: production wants strong secrets; $${name}_password in $$SECRETS \
+	has less than 12 characters. Remove it, and type make secrets." >&2; exit 1; }; done
 	@docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1 || { \
 	  echo "error: the containers need Docker with compose v2; it does not answer here. Install or start it." >&2; exit 1; }
+	@chmod -R a+rX .secrets/development monitoring data/model 2>/dev/null || true; chmod a+rX data # containers read them as other users
 	@test -f data/model/about.json || echo "There is no model yet: the pipeline makes one first, for some minutes (make logs SERVICE=pipeline)." >&2
-	@GIT_COMMIT=$$(git rev-parse HEAD 2>/dev/null || true) $(COMPOSE) up --detach --build --wait $(if $(ANEW),--force-recreate) || { \
+	@GIT_COMMIT=$$(git rev-parse HEAD 2>/dev/null || true) $(COMPOSE) up --detach --build --wait $(if $(ANEW),--force-recreate --scale prediction-api=$(ANEW)) || { \
 	  $(COMPOSE) logs --no-color --tail 4 >&2; \
-	  echo "error: not all containers came up; above is what each said last. A port that is taken has a setting in .env.example." >&2; \
+	  echo "error: not all containers came up; above is what each said last. A port that is taken has a setting in .env.example; \
+	CORE=1 leaves the monitoring out." >&2; \
 	  exit 1; }
 	@echo "predictions http://127.0.0.1:$${PREDICTION_API_PORT:-8000}/docs   data http://127.0.0.1:$${DATA_API_PORT:-8001}/docs"
 	@$(if $(CORE),true,echo "Grafana :$${GRAFANA_PORT:-3000}   Prometheus :$${PROMETHEUS_PORT:-9090}   MLflow :$${MLFLOW_PORT:-5000}   \
@@ -85,12 +94,8 @@ logs: ## Follow what the containers say (SERVICE=prediction-api: of one)
 	@$(COMPOSE) logs --follow --tail 100 $(SERVICE)
 
 smoke: setup ## Follow one prediction through the running containers: answered, stored, counted, all monitors up (CORE=1)
-	@export DATA_API_URL=$${DATA_API_URL:-http://127.0.0.1:$${DATA_API_PORT:-8001}} SECRETS=$${SECRETS:-.secrets/development}; \
-	export PREDICTION_API_URL=$${PREDICTION_API_URL:-http://127.0.0.1:$${PREDICTION_API_PORT:-8000}}; \
-	export PROMETHEUS_URL=$${PROMETHEUS_URL:-http://127.0.0.1:$${PROMETHEUS_PORT:-9090}}; \
+	@$(AS_CALLER); export PROMETHEUS_URL=$${PROMETHEUS_URL:-http://127.0.0.1:$${PROMETHEUS_PORT:-9090}}; \
 	export UPTIME_KUMA_URL=$${UPTIME_KUMA_URL:-http://127.0.0.1:$${UPTIME_KUMA_PORT:-3001}}; \
-	export DATA_API_KEY=$${DATA_API_KEY:-$$(cat $$SECRETS/service_key)}; \
-	export FIRST_ADMIN_PASSWORD=$${FIRST_ADMIN_PASSWORD:-$$(cat $$SECRETS/first_admin_password)}; \
 	python -m pipeline.smoke $(if $(CORE),--core)
 
 secrets: setup ## Write strong secrets into .secrets/own for the containers, and name them in .env; those that are there stay
@@ -114,17 +119,19 @@ rotate: setup ## Move running containers to the secrets that SECRETS names (afte
 	@for name in database_password first_admin_password kuma_admin_password grafana_admin_password; do test -s "$$SECRETS/$$name" || { \
 	  echo "error: SECRETS=$$SECRETS should hold $$name; there is none. Type make secrets first." >&2; exit 1; }; done
 	@$(RUNS) postgres || { echo "error: passwords are changed in databases that run, and PostgreSQL does not. Type make up first." >&2; exit 1; }
-	@{ $(FIRST_LINE) "$$SECRETS/database_password"; cat db/rotate.sql; } | $(INSIDE) postgres sh -c \
-	  'IFS= read -r NEW_PASSWORD && export NEW_PASSWORD && exec psql --quiet --set ON_ERROR_STOP=1 --username ontime ontime'
-	@echo "PostgreSQL has the new password." >&2
+	@GIT_COMMIT=$$(git rev-parse HEAD 2>/dev/null || true) $(COMPOSE) build --quiet # first: what cannot be built changes nothing
 	@! $(RUNS) uptime-kuma || { answers() { trap '' PIPE; for second in {1..30}; do sleep 1; $(FIRST_LINE) "$$SECRETS/kuma_admin_password" || break; done 2>/dev/null; }; \
 	  said=$$({ answers || true; } | $(INSIDE) uptime-kuma timeout 60 node extra/reset-password.js 2>&1 || true); \
 	  [[ $$said == *"Password reset successfully"* ]] || { echo "error: Uptime Kuma keeps its password: $$said" >&2; exit 1; }; \
 	  echo "Uptime Kuma has the new password." >&2; }
 	@! $(RUNS) grafana || { $(FIRST_LINE) "$$SECRETS/grafana_admin_password" | $(INSIDE) grafana grafana cli \
-	  --homepath /usr/share/grafana admin reset-admin-password --password-from-stdin >/dev/null; \
+	  --homepath /usr/share/grafana admin reset-admin-password --password-from-stdin >/dev/null && \
 	  echo "Grafana has the new password." >&2; }
-	@$(MAKE) up ANEW=1
+	@{ $(FIRST_LINE) "$$SECRETS/database_password"; cat db/rotate.sql; } | $(INSIDE) postgres sh -c \
+	  'IFS= read -r NEW_PASSWORD && export NEW_PASSWORD && exec psql --quiet --set ON_ERROR_STOP=1 --username ontime ontime'
+	@echo "PostgreSQL has the new password." >&2
+	@replicas=$$(docker compose ps --quiet prediction-api | wc -l); \
+	$(MAKE) up ANEW=$$((replicas > 1 ? replicas : 1)) $$($(RUNS) prometheus || echo CORE=1)
 	@$(FIRST_LINE) "$$SECRETS/first_admin_password" | $(INSIDE) data-api python -m data_api password "$${FIRST_ADMIN:-admin}"
 
 ## Promote
@@ -136,7 +143,7 @@ rollback: setup ## Put the previous champion back (BECAUSE='...': why)
 	@python -m pipeline.rollback $${BECAUSE:+--because="$$BECAUSE"}
 
 history: setup ## Say what was champion when and why (AT='2026-11-23 14:05': which model answered then)
-	@DATA_API_URL=$${DATA_API_URL:-http://127.0.0.1:$${DATA_API_PORT:-8001}} python -m pipeline.history $${AT:+--at="$$AT"}
+	@$(AS_CALLER); python -m pipeline.history $${AT:+--at="$$AT"}
 
 ## Experiment
 .PHONY: params sweep experiments diff notebooks verify bench bench-pipeline bench-serving bench-database
@@ -190,8 +197,8 @@ dashboards: setup ## Write Grafana's dashboards from their source in monitoring/
 	@$(DASHBOARDS)
 
 COMPILE = uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-header --no-annotate
-lock: setup ## Resolve pyproject.toml anew into the hashed locks of requirements/
-	@$(COMPILE) --upgrade --extra dev pyproject.toml -o requirements/dev.txt
+lock: setup ## Bring the hashed locks of requirements/ to what pyproject.toml wants (UPGRADE=1: the newest of everything)
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra dev pyproject.toml -o requirements/dev.txt
 	@for extra in pipeline serving registry db kuma; do \
 	  $(COMPILE) --extra $$extra -c requirements/dev.txt pyproject.toml -o requirements/$$extra.txt; done
 	@grep -A99 '^uv==' requirements/dev.txt | awk 'NR > 1 && /^[a-z]/ { exit } { print }' > requirements/uv.txt

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -117,9 +118,11 @@ def load(stack):
 
     thread = threading.Thread(target=predict, daemon=True)
     thread.start()
-    yield acknowledged
-    stopped.set()
-    thread.join(30)
+    try:
+        yield acknowledged
+    finally:
+        stopped.set()
+        thread.join(30)
 
 
 def stored(stack):
@@ -196,6 +199,7 @@ def test_a_prediction_service_that_is_away_is_told(impatient):
     stack.compose("stop", "prediction-api")
     until(120, lambda: "PredictionApiDown" in alerting(stack), "the alert fires")
     answer = httpx.post(f"{stack.url('PREDICTION_API')}/predict", json={}, timeout=20)
+    until(60, lambda: stack.query('monitor_status{monitor_name="gateway"} == 0'), "Uptime Kuma asks by the gateway")
     stack.compose("start", "prediction-api")
     until(120, lambda: "PredictionApiDown" not in alerting(stack), "the alert ends")
 
@@ -226,7 +230,8 @@ def test_running_containers_move_to_secrets_of_their_own(stack):
         mounted = {"services": {"grafana": {"volumes": ["./grafana-cli:/usr/local/bin/grafana:ro"]}}}
         (stack.clone / "docker-compose.override.yml").write_text(json.dumps(mounted))
         stack.compose("--profile", "monitoring", "up", "--detach", "--wait", "grafana")
-    before = {one["Service"]: one["ID"] for one in stack.containers()}
+    stack.compose("up", "--detach", "--wait", "--no-recreate", "--scale", "prediction-api=2")
+    before = {one["ID"] for one in stack.containers()}
 
     assert "names no folder of secrets. Type make secrets first." in stack.run(*MAKE, "rotate", status=2)
     stack.run(*MAKE, "secrets")
@@ -236,7 +241,9 @@ def test_running_containers_move_to_secrets_of_their_own(stack):
     for service in ("PostgreSQL", "Uptime Kuma", "Grafana"):
         assert f"{service} has the new password." in said
     assert "admin has another password in" in said
-    assert not set(before.values()) & {one["ID"] for one in stack.containers()}
+    assert not before & {one["ID"] for one in stack.containers()}
+    replicas = [one for one in stack.containers() if one["Service"] == "prediction-api"]
+    assert len(replicas) == 2
     connect = "import psycopg, sys; psycopg.connect(host='postgres', user='ontime', dbname='ontime', password=sys.argv[1])"
     for password, status in (("ontime_development_database", 1), (own["database_password"], 0)):
         stack.compose("exec", "-T", "data-api", "python", "-c", connect, password, status=status)
@@ -248,4 +255,8 @@ def test_running_containers_move_to_secrets_of_their_own(stack):
         entered = httpx.get(f"{stack.url('GRAFANA')}/api/org", auth=("admin", own["grafana_admin_password"]), timeout=20)
         assert entered.status_code == 200
     assert "The whole system works" in stack.run(*MAKE, "smoke")
+    now = datetime.now(UTC).isoformat()
+    told = stack.run(*MAKE, "history", f"AT={now}", MLFLOW_TRACKING_URI=stack.url("MLFLOW"))
+    assert re.search(r"version 1 of ontime was champion.*\n", told)
+    assert len(re.findall(r"│ +\w{12} +│ +1 +│", told)) == len(replicas), told
     until(60, lambda: stack.query('up{job="uptime-kuma"} == 1'), "Prometheus reads Uptime Kuma with the new password")

@@ -73,7 +73,7 @@ def _is(entry: Accepted, package: Mapping[str, Any], one: Mapping[str, Any]) -> 
 def _vulnerable(found: list[Flaw]) -> Iterator[str]:
     for package, one in found:
         fixed = ", ".join(one["fix_versions"])
-        mend = f"it is fixed in {fixed}: type `make lock`" if fixed else "no release fixes it yet"
+        mend = f"it is fixed in {fixed}: type `make lock UPGRADE=1`" if fixed else "no release fixes it yet"
         aliases = f" ({', '.join(one['aliases'])})" if one.get("aliases") else ""
         yield f"{package['name']} {package['version']} has {one['id']}{aliases}; {mend}, or accept it in {ACCEPTED}."
 

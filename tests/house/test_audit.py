@@ -40,7 +40,7 @@ def test_a_flaw_is_named_with_its_package_and_the_release_that_mends_it():
 
     assert status == VULNERABLE
     assert "\n".join(lines) == (
-        "a 1.0 has PYSEC-2026-1 (GHSA-aaaa-bbbb-cccc); it is fixed in 1.1: type `make lock`, or accept it in "
+        "a 1.0 has PYSEC-2026-1 (GHSA-aaaa-bbbb-cccc); it is fixed in 1.1: type `make lock UPGRADE=1`, or accept it in "
         "requirements/accepted.yaml."
     )
 

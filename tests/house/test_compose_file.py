@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+import data_api.settings
+import prediction_api.settings
+
 FILE = Path("docker-compose.yml")
 TEXT = FILE.read_text()
 WHOLE = yaml.safe_load(TEXT)
@@ -163,3 +166,56 @@ def test_each_variable_that_turns_the_containers_is_in_the_list_of_settings():
     listed = set(re.findall(r"^#? ?([A-Z_]+)=", Path(".env.example").read_text(), re.MULTILINE))
 
     assert set(re.findall(r"\$\{([A-Z_]+)", TEXT)) - listed == set()
+
+
+@pytest.mark.parametrize(
+    ("service", "settings", "fixed"),
+    [
+        ("data-api", data_api.settings.Settings, {"data_api_host", "data_api_port"}),
+        (
+            "prediction-api",
+            prediction_api.settings.Settings,
+            {"prediction_api_host", "prediction_api_port", "outbox_dir", "git_commit"},
+        ),
+    ],
+)
+def test_each_setting_of_a_service_reaches_its_container(service, settings, fixed):
+    """By the environment or as a file; the rest is what the image itself fixes."""
+    one = SERVICES[service]
+    secrets = {name if isinstance(name, str) else name["target"] for name in one["secrets"]}
+    given = {name.lower() for name in one["environment"]} | secrets
+
+    assert set(settings.model_fields) - given == fixed
+
+
+def test_make_up_lets_containers_read_a_clone_of_any_mask(tmp_path):
+    shutil.copy("Makefile", tmp_path)
+    for name in ("monitoring/prometheus/prometheus.yml", "data/model/about.json", ".secrets/development/jwt_secret"):
+        subprocess.run(["install", "-D", "-m", "600", "/dev/null", name], cwd=tmp_path, check=True)
+    for folder in ("monitoring", "monitoring/prometheus", "data", "data/model", ".secrets/development"):
+        (tmp_path / folder).chmod(0o700)
+    subprocess.run(["install", "-D", "-m", "755", "/bin/true", "bin/docker"], cwd=tmp_path, check=True)
+    environment = {**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "ENVIRONMENT": "development"}
+
+    subprocess.run(["make", "up"], cwd=tmp_path, env=environment, check=True, capture_output=True)
+
+    for path in ("monitoring/prometheus/prometheus.yml", "data/model/about.json", ".secrets/development/jwt_secret"):
+        assert (tmp_path / path).stat().st_mode & 0o777 == 0o644
+        assert (tmp_path / path).parent.stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o755
+
+
+def test_make_up_refuses_a_weak_secret_in_production(tmp_path):
+    shutil.copy("Makefile", tmp_path)
+    subprocess.run(
+        ["make", "--directory", str(tmp_path), "--assume-old", ".venv/.ready", "secrets"], check=True, capture_output=True
+    )
+    (tmp_path / ".secrets/own/grafana_admin_password").write_text("admin\n")
+
+    done = subprocess.run(
+        ["make", "up"], cwd=tmp_path, env={**os.environ, "ENVIRONMENT": "production"}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 2
+    assert "grafana_admin_password in .secrets/own has less than 12 characters" in done.stderr
