@@ -46,10 +46,10 @@ def from_registry(uri: str, folder: Path, mark: str | None) -> dict[str, Any]:
         )
     digests = {file: version.tags[f"sha256.{file}"] for file in FILES if f"sha256.{file}" in version.tags}
     run = client.get_run(version.run_id) if version.run_id else None
-    tags = run.data.tags if run else {}
+    tags = {**(run.data.tags if run else {}), **version.tags}  # the run ended before its commit was made
     lineage = {
         "registered": here,
-        "git_commit": version.tags.get("git_commit") or tags.get("git_commit"),
+        "git_commit": tags.get("git_commit"),
         "run": version.run_id,
         "sha256_of": "the registry" if digests else "about.json alone",
         "dvc": {name: value for name, value in tags.items() if name.startswith("dvc.") or name == "dvc_lock"},

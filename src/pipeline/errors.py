@@ -1,5 +1,7 @@
 """What can go wrong, by the state that was found; each message says what was wanted, what was found, what to do."""
 
+MOST_CHARACTERS = 200  # of what others say; a server may answer a whole page
+
 
 class OntimeError(Exception):
     """A failure that its message explains in full: shown as one sentence, without a traceback."""
@@ -35,3 +37,8 @@ class ModelMissing(OntimeError):
 
 class ExportInexact(OntimeError):
     """The exported graph and the fitted estimator disagree on a real row."""
+
+
+def first_line(error: Exception) -> str:
+    """What an error of others says, fit for the middle of a sentence: its first line without a full stop, or its name."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")[:MOST_CHARACTERS]

@@ -23,6 +23,7 @@ from pipeline import (
     tracking,
 )
 from pipeline.config import Columns, Dataset, Evaluate, Params
+from pipeline.errors import first_line
 from pipeline.evaluation import Evaluation, Slicing
 from pipeline.model_card import Run
 from pipeline.paths import CARD, CARDS, COUNTS, DATASET, METRICS, MODEL, PAGE, PLOTS, TEST_TABLE, VALIDATION
@@ -96,8 +97,7 @@ def _track(about: dict[str, Any], settings: Params) -> None:
         try:
             tracking.log_results(settings, about)
         except Exception as error:  # whatever a tracking server or its client raises, the run is complete without it
-            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-            stage.warn(f"MLflow did not take this run ({reason}); the results in data/ are complete.")
+            stage.warn(f"MLflow did not take this run ({first_line(error)}); the results in data/ are complete.")
 
 
 if __name__ == "__main__":

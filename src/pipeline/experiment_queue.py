@@ -108,11 +108,6 @@ def apply(name: str) -> None:
     _run("dvc", "exp", "apply", name)
 
 
-def uncommitted() -> list[str]:
-    """The tracked files that differ from HEAD."""
-    return [line[3:] for line in _run("git", "status", "--porcelain", "--untracked-files=no").splitlines()]
-
-
 def print_table(rev: str, keys: Sequence[str], metric: str, *, without: Collection[str], lower_is_better: bool) -> None:
     """Prints `dvc exp show` as DVC draws it, the best first: what ended well, with the columns that matter here.
 

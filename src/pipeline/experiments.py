@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 from pipeline import experiment_queue, params, revision, runs, search, stage, tracking, trial_table, trials
+from pipeline.errors import first_line
 from pipeline.gate import LOWER_IS_BETTER, Metric
 from pipeline.trials import Trial
 
@@ -74,9 +75,7 @@ def linked(committed: Trial, found: Sequence[Trial]) -> dict[str, str]:
     try:
         known = runs.of_experiments(tracking.store(), committed.rev)
     except Exception as error:  # whatever a tracking server or its client raises, the experiments are there without it
-        stage.warn(
-            f"MLflow did not say which runs there are ({(str(error).splitlines() or [type(error).__name__])[0][:200]})."
-        )
+        stage.warn(f"MLflow did not say which runs there are ({first_line(error)}).")
         return noted
     if refused := runs.note([one for one in finished if known.get(one.name) != noted.get(one.name)], known):
         stage.warn(f"git took no note of the MLflow run of {', '.join(refused)}; `git config user.email` may be missing.")

@@ -14,6 +14,11 @@ def ask(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(command, NOT_INSTALLED, "", "git is not installed")
 
 
+def uncommitted() -> list[str]:
+    """The tracked files that differ from HEAD; none where git says nothing."""
+    return [line[3:] for line in (answer("status", "--porcelain", "--untracked-files=no") or "").splitlines()]
+
+
 def answer(*words: str) -> str | None:
     """What git prints, without the last line's end; None where it fails."""
     done = ask(*words)

@@ -52,7 +52,7 @@ def _refuse_future(moment: datetime | None) -> None:
 
 def _show(found: Sequence[Reign], versions: Versions) -> None:
     if not found:
-        stage.say(f"No version of {NAME} has been champion. `make promote` makes data/model the first.")
+        stage.answer(f"No version of {NAME} has been champion. `make promote` makes data/model the first.")
         return
     columns = ["from (UTC)", "until", "version", "model", "commit", "roc_auc", "brier", "how", "why", "by"]
     console_table.show(columns, (_row(one, versions) for one in found), left=columns)
@@ -76,12 +76,12 @@ def _warn_of_other_hands(champion: Version | None, made: Sequence[Move]) -> None
 
 def _tell(moment: datetime, reign: Reign | None, versions: Versions) -> None:
     if reign is None:
-        stage.say(f"At {_clock(moment)} UTC no version of {NAME} was champion.")
+        stage.answer(f"At {_clock(moment)} UTC no version of {NAME} was champion.")
         return
     move = reign.move
     tags = versions[move.version].tags if move.version in versions else {}
     data = {name.removeprefix("data."): digest for name, digest in tags.items() if name.startswith("data.")}
-    stage.say(
+    stage.answer(
         f"At {_clock(moment)} UTC version {move.version} of {NAME} was champion, since {_clock(move.time)} "
         f"({move.kind}: {move.why}): model {tags.get(MODEL_TAG, 'removed')[:SHORT]}, "
         f"commit {move.git_commit}, data {_digests(data)}."
@@ -97,7 +97,7 @@ def _show_deployments(moment: datetime, versions: Versions) -> None:
         stage.warn(f"what answered then is not known: {error}")
         return
     if not found:
-        stage.say(f"The data service at {store.url} knows of no model that answered then.")
+        stage.answer(f"The data service at {store.url} knows of no model that answered then.")
         return
     columns = ["replica", "model", "version", "commit", "data", "from (UTC)", "until"]
     console_table.show(columns, (_deployed(one, versions) for one in found), left=columns)

@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,9 @@ from pipeline.config import Dataset
 from pipeline.digests import sha256
 from pipeline.errors import ModelMissing, OntimeError
 from pipeline.params import PARAMS
-from pipeline.paths import METRICS, MODEL, VALIDATION
-from pipeline.registry import FILES, Version
+from pipeline.paths import LOCK, METRICS, MODEL, VALIDATION
+from pipeline.registry import FILES, Registry, Version
 
-LOCK = Path("dvc.lock")
 QUESTION = "question"  # the tag that says what a model answers, and on which rows it may be tested
 DIGEST = "sha256."  # begins the tag of each file's digest
 
@@ -56,10 +56,10 @@ def question(about: Mapping[str, Any], data: Dataset) -> str:
 def commit() -> str:
     """The commit that is checked out. Raises NotCommitted where there is none, or files have changed since."""
     found = _git("rev-parse", "HEAD")
-    if changed := _git("status", "--porcelain", "--untracked-files=no").splitlines():
+    if changed := git.uncommitted():
         raise NotCommitted(
             f"A version is registered with the commit that gives it; {len(changed)} files have changed since "
-            f"{found[:9]}, such as {changed[0].split()[-1]}. Commit them, or `git stash` and `dvc checkout`."
+            f"{found[:9]}, such as {changed[0]}. Commit them, or `git stash` and `dvc checkout`."
         )
     return found
 
@@ -69,24 +69,38 @@ def author() -> str:
     return git.answer("config", "user.name") or getpass.getuser()
 
 
-def refuse_altered(folder: Path, of_version: Version) -> None:
-    """Raises ModelMissing where the files are not those that the version was registered with."""
-    model_directory.read_about(folder)
-    known = {name: digest for name, digest in of_version.tags.items() if name.startswith(DIGEST)}
-    if known and known != digests(folder):
-        raise ModelMissing(f"Version {of_version.number} should have the files that it was registered with; it has others.")
+def refuse_altered(registry: Registry, version: Version) -> None:
+    """Fetches the files of a version. Raises ModelMissing where it was registered with others, and ArtefactsMissing."""
+    known = {name: digest for name, digest in version.tags.items() if name.startswith(DIGEST)}
+    with tempfile.TemporaryDirectory(prefix="version-") as place:
+        folder = registry.download(version, Path(place))
+        model_directory.read_about(folder)
+        if known and known != digests(folder):
+            raise ModelMissing(f"Version {version.number} should have the files that it was registered with; it has others.")
 
 
 def _refuse_untracked() -> None:
-    """Raises NotCommitted where a stage reads a file that is in no commit: nobody else could make this model."""
+    """Raises NotCommitted where a stage reads a file that no commit holds or names: nobody else could make this model."""
     stages = yaml.safe_load(LOCK.read_text(encoding="utf-8"))["stages"].values()
     made = {out["path"] for stage in stages for out in stage.get("outs", [])}
     read = sorted({dep["path"] for stage in stages for dep in stage.get("deps", [])} - made)
-    new = _git("ls-files", "--others", "--exclude-standard", "--", "conf", "src", *read).splitlines()
-    if new := [*new, *(path for path in read if not _git("ls-files", "--", path))]:
+    if outside := [path for path in read if Path(path).is_absolute() or ".." in Path(path).parts]:
         raise NotCommitted(
-            f"A version is registered with the commit that gives it; {', '.join(new[:3])} is in none. Add and commit it."
+            f"A version is registered with the commit that gives it; {', '.join(outside[:3])} is outside this repository. "
+            "Put it into data/, and add and commit it, or what `dvc add` makes of it."
         )
+    new = _git("ls-files", "--others", "--exclude-standard", "--", "conf", "src", *read).splitlines()
+    if new := [*new, *(path for path in read if not _named(Path(path)))]:
+        raise NotCommitted(
+            f"A version is registered with the commit that gives it; {', '.join(new[:3])} is in none. "
+            "Add and commit it, or, where it is large, what `dvc add` makes of it."
+        )
+
+
+def _named(path: Path) -> bool:
+    """Whether a commit holds a file, or the .dvc file that holds its digest, or that of a folder above it."""
+    of_dvc = (f"{one}.dvc" for one in (path, *path.parents) if one.name)
+    return bool(_git("ls-files", "--", str(path), *of_dvc))
 
 
 def _refuse_stale() -> None:

@@ -1,7 +1,7 @@
 """Who was champion when: the moves of the alias, one after the other."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -42,6 +42,12 @@ def reigns(moves: Sequence[Move]) -> list[Reign]:
 def reign_at(moves: Sequence[Move], moment: datetime) -> Reign | None:
     """Who reigned at a moment; None before the first."""
     return next((one for one in reversed(reigns(moves)) if one.move.time <= moment), None)
+
+
+def between(moves: Sequence[Move], versions: Container[int]) -> list[Move]:
+    """The moves as if there had been no other versions than these."""
+    there = [move for move in moves if move.version in versions]
+    return [move if move.before in versions else replace(move, before=None) for move in there]
 
 
 def predecessor(moves: Sequence[Move], champion: int) -> int | None:

@@ -10,7 +10,7 @@ from pipeline import config
 from pipeline.errors import ParamsInvalid
 from pipeline.keys import leaves
 
-PARAMS = Path("params.yaml")
+PARAMS = Path(config.PARAMS)
 CONF = Path("conf")
 # Resolvers whose value is the same on every machine; any other would write this machine, the clock or a secret.
 SAFE_RESOLVERS = {"oc.select", "oc.decode", "oc.create", "oc.deprecated", "oc.dict.keys", "oc.dict.values"}

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+LOCK = Path("dvc.lock")
 CARDS = Path("conf/card")
 
 RAW = Path("data/raw")

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -54,7 +54,7 @@ def main() -> None:
         stage.say(f"Version {candidate.number} of {NAME} is the champion already, with this very model: nothing moves.")
     elif because or champion is None:
         kind, why = _unopposed(registry, because)
-        _crown(registry, champion, candidate, kind, why, tags["git_commit"])
+        _crown(registry, champion, candidate, kind, why)
     else:
         found = _contest(registry, champion, candidate, data, settings, how)
         _show(found, champion, candidate)
@@ -63,16 +63,16 @@ def main() -> None:
         if not contest.wins(found):
             _refuse(registry, champion, candidate, contest.why(found))
         why = f"against version {champion.number}: {contest.why(found)}"
-        _crown(registry, champion, candidate, "won", why, tags["git_commit"])
+        _crown(registry, champion, candidate, "won", why)
 
 
 def _registered(registry: Registry, tags: Mapping[str, str], about: Mapping[str, Any], settings: Params) -> Version:
-    """The version with these very files: registered before, or now, with the run that made them or a new one."""
+    """The version that has these very files: registered before, or now, with the run that made them or a new one."""
     digests = lineage.digests()
     for version in registry.versions():
-        if digests.items() <= version.tags.items():
+        if digests.items() <= version.tags.items() and registry.has_files(version.run):
             return version
-    run = registry.run_of(digests[tracking.MODEL_TAG]) or tracking.log_results(settings, about)
+    run = registry.run_of(digests[tracking.MODEL_TAG]) or registry.log(settings, about)
     version = registry.register(run, tags)
     stage.say(f"Registered version {version.number} of {NAME}, from commit {tags['git_commit'][:9]}.")
     return version
@@ -126,7 +126,7 @@ def _show(found: list[Difference], champion: Version, candidate: Version) -> Non
     )  # fmt: skip
 
 
-def _refuse(registry: Registry, champion: Version, candidate: Version, why: str) -> None:
+def _refuse(registry: Registry, champion: Version, candidate: Version, why: str) -> NoReturn:
     registry.challenge(candidate)
     raise ChampionStays(
         f"Version {candidate.number} should beat version {champion.number}, the champion; {why}. "
@@ -134,8 +134,10 @@ def _refuse(registry: Registry, champion: Version, candidate: Version, why: str)
     )
 
 
-def _crown(registry: Registry, before: Version | None, version: Version, kind: Kind, why: str, commit: str) -> None:
-    held = before.number if before else None
+def _crown(registry: Registry, before: Version | None, version: Version, kind: Kind, why: str) -> None:
+    with stage.step(f"fetch version {version.number}"):  # as a service does: what cannot be fetched is no champion
+        lineage.refuse_altered(registry, version)
+    held, commit = before.number if before else None, version.tags["git_commit"]
     registry.move(Move(datetime.now(UTC), version.number, kind, why, commit, lineage.author(), held))
     stage.say(f"Version {version.number} of {NAME} is the champion: {why}.")
     stage.say(f"Services that follow the registry {registry.address} take it by themselves.")

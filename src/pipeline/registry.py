@@ -14,7 +14,8 @@ from mlflow.exceptions import MlflowException
 from pydantic import TypeAdapter
 
 from pipeline import model_directory, tracking
-from pipeline.errors import OntimeError
+from pipeline.config import Params
+from pipeline.errors import OntimeError, first_line
 from pipeline.moves import Move
 
 NAME, CHAMPION, CHALLENGER = "ontime", "champion", "challenger"
@@ -38,6 +39,10 @@ class ArtefactsMissing(OntimeError):
     """The files of a version are not where the registry says."""
 
 
+class StoreAway(OntimeError):
+    """The store of the files takes or shows none, whatever the registry says."""
+
+
 @dataclass(frozen=True)
 class Version:
     """One version: its number, the MLflow run behind it, and what it was registered with."""
@@ -48,7 +53,7 @@ class Version:
 
 
 class Registry:
-    """The registered model ``ontime`` at MLFLOW_TRACKING_URI, or in mlflow.db. All of it raises RegistryAway."""
+    """The registered model ``ontime`` at MLFLOW_TRACKING_URI, or in mlflow.db. All that asks it raises RegistryAway."""
 
     def __init__(self) -> None:
         self.uri = tracking.connect()
@@ -75,13 +80,24 @@ class Registry:
             return self._version(self._client.get_model_version(NAME, str(number))) if number else None
 
     def run_of(self, digest: str) -> str | None:
-        """The newest finished run whose model directory has this sha256 of about.json, or None."""
+        """The newest finished run that has a model directory with this sha256 of about.json, or None. Raises StoreAway."""
         if self._experiment is None:
             return None
         asked = f"tags.`{tracking.MODEL_TAG}` = '{digest}' and attributes.status = 'FINISHED'"
         with self._asked():
-            found = self._client.search_runs([self._experiment.experiment_id], asked, max_results=1)
-        return str(found[0].info.run_id) if found else None
+            found = [str(run.info.run_id) for run in self._client.search_runs([self._experiment.experiment_id], asked)]
+        return next(filter(self.has_files, found), None)
+
+    def has_files(self, run: str) -> bool:
+        """Whether a model directory is among a run's artefacts. Raises StoreAway."""
+        with self._stored():
+            found = self._client.list_artifacts(run, tracking.MODEL_FOLDER)
+        return {Path(one.path).name for one in found} >= set(FILES)
+
+    def log(self, settings: Params, about: Mapping[str, Any]) -> str:
+        """Logs what stands in data/ as a run and gives its id. Raises StoreAway."""
+        with self._stored():
+            return tracking.log_results(settings, about)
 
     def register(self, run: str, tags: Mapping[str, str]) -> Version:
         """A new version of the model directory among a run's artefacts."""
@@ -96,8 +112,8 @@ class Registry:
         try:
             uri = f"models:/{NAME}/{version.number}"
             found = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
-        except (MlflowException, OSError) as error:
-            raise self._missing(version, _first_line(error)) from error
+        except Exception as error:  # each kind of store raises its own
+            raise self._missing(version, first_line(error)) from error
         if lacking := [name for name in FILES if not (found / name).is_file()]:  # of an empty store MLflow raises nothing
             raise self._missing(version, f"it lacks {', '.join(lacking)}")
         return found
@@ -151,6 +167,16 @@ class Registry:
         return Version(int(found.version), str(found.run_id), dict(found.tags))
 
     @contextmanager
+    def _stored(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # each kind of store raises its own
+            raise StoreAway(
+                f"The files of a model should go into the store of {self.uri}, and come from it; {first_line(error)}. "
+                "Nothing was moved. Start the store, or install what it needs."
+            ) from error
+
+    @contextmanager
     def _asked(self) -> Iterator[None]:
         try:
             yield
@@ -158,7 +184,7 @@ class Registry:
             if error.error_code == OUR_FAULT:
                 raise
             raise RegistryAway(
-                f"The registry of models should answer at {self.uri} (MLFLOW_TRACKING_URI); {_first_line(error)}. "
+                f"The registry of models should answer at {self.uri} (MLFLOW_TRACKING_URI); {first_line(error)}. "
                 "Start it, or correct the address."
             ) from error
 
@@ -166,7 +192,3 @@ class Registry:
 def named(number: int | None) -> str:
     """A version in a sentence."""
     return f"version {number}" if number else "no version"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

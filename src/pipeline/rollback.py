@@ -1,9 +1,7 @@
 """Puts the previous champion back: python -m pipeline.rollback. Once more goes back once more."""
 
 import argparse
-import tempfile
 from datetime import UTC, datetime
-from pathlib import Path
 
 from pipeline import lineage, moves, stage
 from pipeline.errors import OntimeError
@@ -21,7 +19,7 @@ def main() -> None:
     with stage.step("look at the registry"):
         registry = Registry()
         champion, versions = registry.holder(CHAMPION), {one.number: one for one in registry.versions()}
-        there = [one for one in registry.moves() if one.version in versions]  # a version may have been deleted since
+        there = moves.between(registry.moves(), versions)  # a version may have been deleted since
         before = versions.get(moves.predecessor(there, champion.number) or 0) if champion else None
     if champion is None or before is None:
         none = (
@@ -29,8 +27,8 @@ def main() -> None:
         )
         found = f"version {champion.number} is the first" if champion else none
         raise NothingBefore(f"A champion before the present one should come back; {found}. `make history` shows all.")
-    with stage.step(f"fetch version {before.number}"), tempfile.TemporaryDirectory(prefix="champion-") as folder:
-        lineage.refuse_altered(registry.download(before, Path(folder)), before)
+    with stage.step(f"fetch version {before.number}"):
+        lineage.refuse_altered(registry, before)
     why = f"instead of version {champion.number}" + (f": {because}" if because else "")
     commit = before.tags.get("git_commit", "")
     registry.move(Move(datetime.now(UTC), before.number, "rolled back", why, commit, lineage.author(), champion.number))

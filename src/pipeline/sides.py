@@ -16,10 +16,9 @@ from pipeline.changes import SLICE, Interval, Side
 from pipeline.errors import OntimeError
 from pipeline.keys import leaves
 from pipeline.params import PARAMS
-from pipeline.paths import COUNTS, METRICS, PLOTS, VALIDATION
+from pipeline.paths import COUNTS, LOCK, METRICS, PLOTS, VALIDATION
 from pipeline.revision import Commit
 
-LOCK = Path("dvc.lock")
 SCORE = ["value", "low", "high"]
 
 

@@ -58,6 +58,11 @@ def say(text: str) -> None:
     console.print(f"  {text}", markup=False)
 
 
+def answer(text: str) -> None:
+    """What a command was asked for, on standard output, where a file or a pipe may take it."""
+    Console(highlight=False, markup=False, soft_wrap=True).print(text)
+
+
 def warn(text: str) -> None:
     """Something that a person should know and that stops nothing."""
     console.print(f"  warning: {text}", markup=False, style="yellow")

@@ -21,6 +21,7 @@ from pipeline import (
     compose,
     experiment_queue,
     experiments,
+    git,
     grid,
     keeping,
     params,
@@ -31,7 +32,7 @@ from pipeline import (
     trials,
 )
 from pipeline.crew import Crew
-from pipeline.errors import OntimeError
+from pipeline.errors import OntimeError, first_line
 from pipeline.gate import Metric
 from pipeline.grid import Point
 from pipeline.keys import leaves
@@ -90,7 +91,7 @@ def composed(overrides: Sequence[str]) -> Plan:
 
 def refuse_changes() -> None:
     """Raises SweepImpossible, or ParamsStale, unless the working tree is what is committed and reproduced."""
-    if changed := experiment_queue.uncommitted():
+    if changed := git.uncommitted():
         raise SweepImpossible(
             f"A sweep starts from a commit; {', '.join(changed[:3])}{' and more' if changed[3:] else ''} changed since. "
             "Commit that, or put it away with `git stash`."
@@ -140,7 +141,7 @@ def _ready_mlflow() -> None:
     try:
         tracking.store()
     except Exception as error:  # whatever MLflow raises, experiments run without it
-        stage.warn(f"MLflow cannot be reached ({(str(error).splitlines() or [type(error).__name__])[0][:200]}).")
+        stage.warn(f"MLflow cannot be reached ({first_line(error)}).")
 
 
 def _queue(waiting: Sequence[Point], names: list[str]) -> None:

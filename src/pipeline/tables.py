@@ -12,7 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from pipeline.config import Columns, RawTable
-from pipeline.errors import SchemaMismatch, TableInvalid
+from pipeline.errors import SchemaMismatch, TableInvalid, first_line
 
 MISSING = RawTable.__dataclass_fields__["missing"].default
 CSV_ENDINGS = (".csv", ".csv.zip", ".csv.gz", ".csv.bz2", ".csv.zst", ".tsv")
@@ -37,7 +37,7 @@ def read_source(path: Path, columns: Columns, missing: Iterable[str] = MISSING) 
         if path.name.endswith(CSV_ENDINGS):
             return _read_csv(path, columns, missing)
     except UNREADABLE as error:
-        raise TableInvalid(f"{path} cannot be read as a table: {_first_line(error)}. Replace it by a whole file.") from error
+        raise TableInvalid(f"{path} cannot be read as a table: {first_line(error)}. Replace it by a whole file.") from error
     raise TableInvalid(
         f"{path} should be a CSV or Parquet file ({', '.join(CSV_ENDINGS + PARQUET_ENDINGS)}); "
         f"its name ends in {path.suffix or 'nothing'}."
@@ -60,7 +60,7 @@ def read(path: Path, columns: Iterable[str] | None = None) -> pd.DataFrame:
         return pa.parquet.read_table(path, columns=wanted).to_pandas()
     except (pa.ArrowException, OSError) as error:
         raise TableInvalid(
-            f"{path} should be a Parquet file that an earlier stage wrote; reading it failed: {_first_line(error)}. "
+            f"{path} should be a Parquet file that an earlier stage wrote; reading it failed: {first_line(error)}. "
             "Type `dvc checkout --force` for the last good one, or `dvc repro` to make it again."
         ) from error
 
@@ -101,7 +101,3 @@ def _dates_as_datetimes(table: pa.Table, columns: Columns) -> pa.Table:
         if field.name in columns and columns[field.name].kind == "datetime" and pa.types.is_date(field.type):
             table = table.set_column(index, field.name, table.column(index).cast(pa.timestamp("s")))
     return table
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

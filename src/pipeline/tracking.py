@@ -20,7 +20,7 @@ from pipeline import git, model_directory
 from pipeline.config import Params
 from pipeline.digests import sha256
 from pipeline.keys import leaves
-from pipeline.paths import METRICS, MODEL, PAGE, VALIDATION
+from pipeline.paths import LOCK, METRICS, MODEL, PAGE, VALIDATION
 
 EXPERIMENT = "ontime"
 # A tracking server that is down is asked twice within seconds; MLflow by itself would try for minutes.
@@ -111,9 +111,10 @@ def tags() -> dict[str, str]:
     for name in ("DVC_EXP_NAME", "DVC_EXP_BASELINE_REV", "DVC_STAGE"):
         if name in os.environ:
             found[name] = os.environ[name]
-    if Path("dvc.lock").is_file():
-        found["dvc_lock"] = sha256(Path("dvc.lock"))
-    return {**found, **lock_hashes(Path("dvc.lock"), running=os.environ.get("DVC_STAGE", ""))}
+    running = os.environ.get("DVC_STAGE", "")
+    if LOCK.is_file() and not running:  # DVC writes the running stage into it afterwards: this one is in no commit
+        found["dvc_lock"] = sha256(LOCK)
+    return {**found, **lock_hashes(LOCK, running)}
 
 
 def lock_hashes(lock: Path, running: str = "") -> dict[str, str]:

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline import gate
+from pipeline import gate, paths
 from pipeline.changes import of_question
+from pipeline.config import PARAMS
 from pipeline.keys import leaves
 
-PARAMS, VALIDATION, TEST = "params.yaml", "data/report/validation.json", "data/report/metrics.json"
+VALIDATION, TEST = str(paths.VALIDATION), str(paths.METRICS)
 COMMITTED = "committed"
 CODE = ("src/", "requirements/")
 WAITING = frozenset(("queued", "running"))

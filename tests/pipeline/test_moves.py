@@ -67,5 +67,14 @@ def test_what_other_hands_had_made_champion_is_the_one_before():
     )
 
 
+def test_the_way_back_leads_past_versions_that_are_no_more():
+    first, second, third = line(1, 2, 3)
+    made = [first, replace(second, before=1), replace(third, before=2)]
+
+    assert moves.predecessor(made, champion=3) == 2
+    assert moves.predecessor(moves.between(made, {1, 3}), champion=3) == 1
+    assert moves.predecessor(moves.between(made, {3}), champion=3) is None
+
+
 def test_after_other_hands_the_way_back_leads_to_what_was_moved_here():
     assert moves.predecessor(line(1, 2), champion=7) == 2

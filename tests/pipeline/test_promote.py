@@ -14,7 +14,7 @@ import mlflow
 import pytest
 
 import penguins
-from pipeline import stage
+from pipeline import stage, tracking
 from pipeline.digests import sha256
 from pipeline.registry import Registry
 
@@ -117,18 +117,25 @@ def better_and_worse(place, registry):
     assert int(registry.get_model_version_by_alias("ontime", "challenger").version) == 1  # known by its files
 
 
-def without_files(place, registry):
+def without_files(place, registry, monkeypatch):
     """The files of all versions are gone for a while: MLflow gives an empty folder then."""
     store = Path(registry.get_experiment_by_name("ontime").artifact_location.removeprefix("file://"))
     store.rename(store.with_name("elsewhere"))
+    with monkeypatch.context() as patch:  # they go after promote has looked
+        patch.setattr(Registry, "has_files", lambda self, run: True)
+        told = verb(place, "promote", "--because", "it is Monday")
     contest, back = verb(place, "promote"), verb(place, "rollback")
+    shutil.rmtree(store)
     store.with_name("elsewhere").rename(store)
+    registry.delete_model_version("ontime", "3")
 
     gone = (
         r"error: Version {} of ontime should have its files in the store of sqlite:\S+; it lacks model\.onnx, schema\.json, "
     )
     gone += r"about\.json\. Nothing was moved\. Bring them back there\."
-    assert (contest[0], back[0], champion(registry)) == (1, 1, 2)
+    assert (told[0], contest[0], back[0], champion(registry)) == (1, 1, 1, 2)
+    assert re.search(gone.format(1) + "$", told[1]), told
+    assert "Registered version 3 of ontime" in contest[1]  # the same model again, for of version 1 nothing is left
     assert re.search(gone.format(2) + r" Or type make promote BECAUSE='the reason' to make it champion", contest[1]), contest
     assert re.search(gone.format(1) + "$", back[1]), back
 
@@ -217,7 +224,7 @@ def test_promotion_from_the_first_model_to_the_way_back(place, registry, monkeyp
     first_champion(place, registry)
     lineage_of_the_first(place, registry, commit)
     better_and_worse(place, registry)
-    without_files(place, registry)
+    without_files(place, registry, monkeypatch)
     back_and_forth(place, registry)
     who_was_champion(place, commit)
     other_hands(place, registry)
@@ -307,6 +314,52 @@ def test_a_version_that_was_deleted_is_no_way_back(place, registry):
     assert (status, champion(registry)) == (1, 2), told
     assert "version 2 is the first" in told
     assert len(champions) > 1
+
+
+def test_a_store_that_lacks_what_it_needs_is_said_in_a_sentence(place, registry, monkeypatch):
+    def lacking(*_):
+        raise ModuleNotFoundError("No module named 'boto3'")
+
+    monkeypatch.setattr(Registry, "run_of", lambda self, digest: None)
+    monkeypatch.setattr(tracking, "log_results", lacking)
+    penguins.reproduced(place, *STRONG, "train.seed=7")
+
+    status, told = verb(place, "promote")
+
+    assert (status, champion(registry)) == (1, 2)
+    assert "The files of a model should go into the store of sqlite:///" in told
+    assert "and come from it; No module named 'boto3'. Nothing was moved. Start the store, or install what it needs." in told
+
+
+def test_a_version_that_comes_again_keeps_its_commit(place, registry):
+    """The history names the commit that gives the model, whatever was committed since."""
+    penguins.reproduced(place, *STRONG)
+    (place / "conf/gate.yaml").write_text((place / "conf/gate.yaml").read_text() + "# a thought\n")
+    penguins.run(place, "git", "commit", "--quiet", "--all", "--message", "A thought")
+    registry.delete_registered_model_alias("ontime", "champion")
+
+    status, told = verb(place, "promote")
+
+    version = registry.get_model_version_by_alias("ontime", "champion")
+    head = penguins.run(place, "git", "rev-parse", "HEAD").strip()
+    assert (status, version.tags["git_commit"] != head) == (0, True), told
+    assert version.tags["git_commit"][:9] in verb(place, "history")[1].rpartition("anew")[0].rpartition(" now ")[2]
+
+
+def test_a_table_that_dvc_keeps_is_in_a_commit_and_one_outside_is_in_none(place, registry):
+    table = "tests/pipeline/penguins.csv"
+    penguins.run(place, "git", "rm", "--quiet", "--cached", table)
+    penguins.run(place, "dvc", "add", "--quiet", table)
+    penguins.run(place, "git", "add", f"{table}.dvc", "tests/pipeline/.gitignore")
+    penguins.run(place, "git", "commit", "--quiet", "--message", "The table is large")
+    kept = verb(place, "promote")
+    shutil.copy(place / table, place.parent / "mine.csv")
+    penguins.reproduced(place, *STRONG, f"data.source.path={place.parent / 'mine.csv'}")
+    outside = verb(place, "promote")
+
+    assert kept[0] == 0, kept
+    assert outside[0] == 1
+    assert f"{place.parent / 'mine.csv'} is outside this repository. Put it into data/" in outside[1]
 
 
 @pytest.mark.parametrize("name", ["rollback", "history"])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import pipeline
+from pipeline import stage
 
 FAILING = """
 import sys
@@ -145,3 +146,12 @@ def test_a_stage_that_is_stopped_says_so(number):
     assert said == (
         "error: Stopped before the end. If a stage was running, `dvc checkout` brings back what was there before.\n"
     )
+
+
+def test_an_answer_goes_where_a_pipe_takes_it_and_a_remark_does_not(capfd):
+    stage.answer("version 1 was champion, since 2026-11-23 [UTC]: " + "x" * 200)
+    stage.say("a remark")
+
+    printed = capfd.readouterr()
+    assert printed.out == "version 1 was champion, since 2026-11-23 [UTC]: " + "x" * 200 + "\n"
+    assert "a remark" in printed.err

@@ -79,7 +79,12 @@ def registry(shelf, make_model, tmp_path, monkeypatch):
         tags = {f"sha256.{name}": sha256(good / name) for name in FILES}
         wrong = {**tags, "sha256.model.onnx": "0" * 64}
         second = make_model(shelf / "second", bias=1.0)
-        for folder, of_version in ((good, {**tags, "git_commit": "c" * 40}), (second, {}), (good, wrong), (other, {})):
+        for folder, of_version in (
+            (good, {**tags, "git_commit": "c" * 40, "dvc_lock": "f" * 64}),
+            (second, {}),
+            (good, wrong),
+            (other, {}),
+        ):
             found = client.create_run(experiment, tags={"git_commit": "d" * 40, "dvc_lock": "e" * 64, "user": "me"})
             client.log_metric(found.info.run_id, "roc_auc", METRICS["roc_auc"])
             client.log_artifacts(found.info.run_id, str(folder), "model")
@@ -228,7 +233,7 @@ def test_an_alias_hands_over_its_version_with_its_lineage_and_another_once_it_mo
         "git_commit": "c" * 40,
         "run": registry.get_model_version("tiny", "1").run_id,
         "sha256_of": "the registry",
-        "dvc": {"dvc_lock": "e" * 64},
+        "dvc": {"dvc_lock": "f" * 64},
         "metrics": METRICS,
     }
     assert same is None
