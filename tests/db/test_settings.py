@@ -33,7 +33,7 @@ PRODUCTION = {"environment": "production", "jwt_secret": LONG, "first_admin_pass
         ({"first_service_key": DEVELOPMENT["first_service_key"]}, "FIRST_SERVICE_KEY is the default"),
         ({"first_service_key": "tiny-1"}, "FIRST_SERVICE_KEY has 6 characters"),
         (
-            {"database_url": "postgresql+psycopg://ontime:tiny-1@host/ontime"},
+            {"database_url": "postgresql+psycopg://ontime@host/ontime", "database_password": "tiny-1"},
             "the password in DATABASE_URL, has 6 characters, and should have 12 or more",
         ),
     ],
