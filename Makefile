@@ -59,20 +59,25 @@ serve: setup ## Serve predictions on 127.0.0.1:8000 and data on :8001, after rep
 	while kill -0 $$data 2>/dev/null && kill -0 $$prediction 2>/dev/null; do sleep 0.5; done; \
 	echo "error: one of the two services ended, so the other one does." >&2; exit 1
 
-demo: setup ## Replay the test months against both running services, and hold the live scores to the offline ones
+demo: setup ## Replay the test months against both running services, and hold the live scores to the offline ones (SECRETS=: of make serve)
 	@test -f data/processed/test.parquet || dvc checkout --quiet data/processed 2>/dev/null || true
 	@$(AS_CALLER); python -m pipeline.replay $(REPLAY)
 
 ## Run the whole system in containers
 .PHONY: up down logs smoke secrets rotate
-COMPOSE := docker compose $(if $(CORE),--profile core,--profile monitoring)
+COMPOSE = docker compose $(if $(CORE),--profile core,--profile monitoring)
+PASSWORDS = database first_admin $(if $(CORE),,kuma_admin grafana_admin)
+FIRST_LINE := awk 'NR == 1'
+define REFUSE_WEAK
+@test "$${ENVIRONMENT:-}" != production || for name in .secrets/development/*; do \
+  ! cmp -s $$name $${SECRETS:-.secrets/development}/$${name##*/} || { echo "error: production wants secrets of its own; \
+$${name##*/} is that of development. Type make secrets first." >&2; exit 1; }; done
+@test "$${ENVIRONMENT:-}" != production || for name in $(PASSWORDS); do \
+  password=$$($(FIRST_LINE) "$$SECRETS/$${name}_password"); test $${#password} -ge 12 || { echo "error: production wants strong \
+secrets; $${name}_password in $$SECRETS has less than 12 characters. Remove it, and type make secrets." >&2; exit 1; }; done
+endef
 up: ## Build and start all containers, and wait until they are healthy (CORE=1: without the monitoring)
-	@test "$${ENVIRONMENT:-}" != production || for name in .secrets/development/*; do \
-	  ! cmp -s $$name $${SECRETS:-.secrets/development}/$${name##*/} || { echo "error: production wants secrets of its own; \
-	$${name##*/} is that of development. Type make secrets first." >&2; exit 1; }; done
-	@test "$${ENVIRONMENT:-}" != production || for name in database first_admin kuma_admin grafana_admin; do \
-	  test $$(wc -c < "$$SECRETS/$${name}_password") -gt 12 || { echo "error: production wants strong secrets; $${name}_password in $$SECRETS \
-	has less than 12 characters. Remove it, and type make secrets." >&2; exit 1; }; done
+	$(REFUSE_WEAK)
 	@docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1 || { \
 	  echo "error: the containers need Docker with compose v2; it does not answer here. Install or start it." >&2; exit 1; }
 	@chmod -R a+rX .secrets/development monitoring data/model 2>/dev/null || true; chmod a+rX data # containers read them as other users
@@ -113,13 +118,15 @@ secrets: setup ## Write strong secrets into .secrets/own for the containers, and
 
 INSIDE := docker compose exec -T
 RUNS := docker compose ps --services --status running | grep >/dev/null -x
-FIRST_LINE := awk 'NR == 1'
 rotate: setup ## Move running containers to the secrets that SECRETS names (after make secrets): their passwords, then a new start
 	@test -n "$${SECRETS:-}" || { echo "error: SECRETS in .env names no folder of secrets. Type make secrets first." >&2; exit 1; }
-	@for name in database_password first_admin_password kuma_admin_password grafana_admin_password; do test -s "$$SECRETS/$$name" || { \
+	@for name in .secrets/development/*; do name=$${name##*/}; test -s "$$SECRETS/$$name" || { \
 	  echo "error: SECRETS=$$SECRETS should hold $$name; there is none. Type make secrets first." >&2; exit 1; }; done
+	$(REFUSE_WEAK)
+	@password=$$($(FIRST_LINE) "$$SECRETS/first_admin_password"); test $${#password} -ge 12 || { \
+	  echo "error: first_admin_password in $$SECRETS has less than 12 characters. Remove it, and type make secrets." >&2; exit 1; }
 	@$(RUNS) postgres || { echo "error: passwords are changed in databases that run, and PostgreSQL does not. Type make up first." >&2; exit 1; }
-	@GIT_COMMIT=$$(git rev-parse HEAD 2>/dev/null || true) $(COMPOSE) build --quiet # first: what cannot be built changes nothing
+	@GIT_COMMIT=$$(git rev-parse HEAD 2>/dev/null || true) docker compose --profile $$($(RUNS) prometheus && echo monitoring || echo core) build --quiet # what fails now changes nothing
 	@! $(RUNS) uptime-kuma || { answers() { trap '' PIPE; for second in {1..30}; do sleep 1; $(FIRST_LINE) "$$SECRETS/kuma_admin_password" || break; done 2>/dev/null; }; \
 	  said=$$({ answers || true; } | $(INSIDE) uptime-kuma timeout 60 node extra/reset-password.js 2>&1 || true); \
 	  [[ $$said == *"Password reset successfully"* ]] || { echo "error: Uptime Kuma keeps its password: $$said" >&2; exit 1; }; \

@@ -205,17 +205,23 @@ def test_make_up_lets_containers_read_a_clone_of_any_mask(tmp_path):
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o755
 
 
-def test_make_up_refuses_a_weak_secret_in_production(tmp_path):
+@pytest.mark.parametrize(
+    ("password", "words", "refused"),
+    [("eleven char", [], True), ("twelve chars", [], False), ("eleven char\n", [], True), ("admin", ["CORE=1"], False)],
+)
+def test_make_up_refuses_a_weak_secret_in_production(tmp_path, password, words, refused):
+    """Where it does not, the folder has neither compose file nor engine, and it ends after that."""
     shutil.copy("Makefile", tmp_path)
+    kept = {name: value for name, value in os.environ.items() if name not in {"SECRETS", "CORE"}}
     subprocess.run(
         ["make", "--directory", str(tmp_path), "--assume-old", ".venv/.ready", "secrets"], check=True, capture_output=True
     )
-    (tmp_path / ".secrets/own/grafana_admin_password").write_text("admin\n")
+    (tmp_path / ".secrets/own/grafana_admin_password").write_text(password)
 
     done = subprocess.run(
-        ["make", "up"], cwd=tmp_path, env={**os.environ, "ENVIRONMENT": "production"}, capture_output=True, text=True,
+        ["make", "up", *words], cwd=tmp_path, env={**kept, "ENVIRONMENT": "production"}, capture_output=True, text=True,
         check=False,
     )  # fmt: skip
 
-    assert done.returncode == 2
-    assert "grafana_admin_password in .secrets/own has less than 12 characters" in done.stderr
+    assert (done.returncode, "has less than 12 characters" in done.stderr) == (2, refused), done.stderr
+    assert ("grafana_admin_password in .secrets/own has" in done.stderr) == refused

@@ -24,7 +24,9 @@ def make(tmp_path):
         (tmp_path / name).touch()
     shutil.copy("Makefile", tmp_path)
     kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "DATA_API", "MLFLOW"))
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("MAKE", "MFLAGS", "DATA_API", "MLFLOW", "SECRETS", "FIRST_", "CORE"))
     }
 
     def run(*words, **environment):
