@@ -2,7 +2,13 @@
 
 import subprocess
 
+from pipeline.errors import OntimeError
+
 NOT_INSTALLED = 127  # the status of a command that a shell does not find
+
+
+class GitSilent(OntimeError):
+    """git does not answer a question."""
 
 
 def ask(*words: str) -> subprocess.CompletedProcess[str]:
@@ -15,8 +21,13 @@ def ask(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def uncommitted() -> list[str]:
-    """The tracked files that differ from HEAD; none where git says nothing."""
-    return [line[3:] for line in (answer("status", "--porcelain", "--untracked-files=no") or "").splitlines()]
+    """The tracked files that differ from HEAD. Raises GitSilent."""
+    done = ask("status", "--porcelain", "--untracked-files=no")
+    if done.returncode != 0:
+        raise GitSilent(
+            f"git should say what is not committed; it says {done.stderr.strip() or 'nothing'}. See to it, and start again."
+        )
+    return [line[3:] for line in done.stdout.splitlines()]
 
 
 def answer(*words: str) -> str | None:

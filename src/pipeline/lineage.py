@@ -15,7 +15,7 @@ from pipeline.digests import sha256
 from pipeline.errors import ModelMissing, OntimeError
 from pipeline.params import PARAMS
 from pipeline.paths import LOCK, METRICS, MODEL, VALIDATION
-from pipeline.registry import FILES, Registry, Version
+from pipeline.registry import FILES, ArtefactsMissing, Registry, Version
 
 QUESTION = "question"  # the tag that says what a model answers, and on which rows it may be tested
 DIGEST = "sha256."  # begins the tag of each file's digest
@@ -69,14 +69,27 @@ def author() -> str:
     return git.answer("config", "user.name") or getpass.getuser()
 
 
+def is_whole(registry: Registry, version: Version) -> bool:
+    """Whether the files of a version are there, as it was registered with them."""
+    try:
+        refuse_altered(registry, version)
+    except (ArtefactsMissing, ModelMissing):
+        return False
+    return True
+
+
 def refuse_altered(registry: Registry, version: Version) -> None:
     """Fetches the files of a version. Raises ModelMissing where it was registered with others, and ArtefactsMissing."""
     known = {name: digest for name, digest in version.tags.items() if name.startswith(DIGEST)}
     with tempfile.TemporaryDirectory(prefix="version-") as place:
         folder = registry.download(version, Path(place))
-        model_directory.read_about(folder)
         if known and known != digests(folder):
-            raise ModelMissing(f"Version {version.number} should have the files that it was registered with; it has others.")
+            raise ModelMissing(
+                f"Version {version.number} should have the files that it was registered with; the store of {registry.uri} "
+                "has others. Nothing was moved. Bring those back there."
+            )
+        if not known:
+            model_directory.read_about(folder)
 
 
 def _refuse_untracked() -> None:

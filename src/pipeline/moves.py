@@ -1,7 +1,7 @@
 """Who was champion when: the moves of the alias, one after the other."""
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -44,16 +44,11 @@ def reign_at(moves: Sequence[Move], moment: datetime) -> Reign | None:
     return next((one for one in reversed(reigns(moves)) if one.move.time <= moment), None)
 
 
-def between(moves: Sequence[Move], versions: Container[int]) -> list[Move]:
-    """The moves as if there had been no other versions than these."""
-    there = [move for move in moves if move.version in versions]
-    return [move if move.before in versions else replace(move, before=None) for move in there]
-
-
-def predecessor(moves: Sequence[Move], champion: int) -> int | None:
+def predecessor(moves: Sequence[Move], champion: int, there: Container[int]) -> int | None:
     """The version that going back from ``champion`` leads to: each way back undoes one move, None where none is left.
 
-    Where the alias was moved by other hands since, the last version that was moved here is the one before.
+    Versions that are not ``there`` any more are passed over. Where the alias was moved by other hands since, the last
+    version that was moved here is the one before.
     """
     line: list[int] = []
     for move in sorted(moves, key=lambda move: move.time):
@@ -63,6 +58,5 @@ def predecessor(moves: Sequence[Move], champion: int) -> int | None:
             line.append(move.before)  # other hands had brought it there
         if not line or line[-1] != move.version:
             line.append(move.version)
-    if line and line[-1] != champion:
-        return line[-1]
-    return line[-2] if len(line) > 1 else None
+    left = [version for version in line if version in there]
+    return next((version for version in reversed(left) if version != champion), None)

@@ -70,7 +70,7 @@ def _registered(registry: Registry, tags: Mapping[str, str], about: Mapping[str,
     """The version that has these very files: registered before, or now, with the run that made them or a new one."""
     digests = lineage.digests()
     for version in registry.versions():
-        if digests.items() <= version.tags.items() and registry.has_files(version.run):
+        if digests.items() <= version.tags.items() and lineage.is_whole(registry, version):
             return version
     run = registry.run_of(digests[tracking.MODEL_TAG]) or registry.log(settings, about)
     version = registry.register(run, tags)

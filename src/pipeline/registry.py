@@ -86,13 +86,7 @@ class Registry:
         asked = f"tags.`{tracking.MODEL_TAG}` = '{digest}' and attributes.status = 'FINISHED'"
         with self._asked():
             found = [str(run.info.run_id) for run in self._client.search_runs([self._experiment.experiment_id], asked)]
-        return next(filter(self.has_files, found), None)
-
-    def has_files(self, run: str) -> bool:
-        """Whether a model directory is among a run's artefacts. Raises StoreAway."""
-        with self._stored():
-            found = self._client.list_artifacts(run, tracking.MODEL_FOLDER)
-        return {Path(one.path).name for one in found} >= set(FILES)
+        return next(filter(self._has_files, found), None)
 
     def log(self, settings: Params, about: Mapping[str, Any]) -> str:
         """Logs what stands in data/ as a run and gives its id. Raises StoreAway."""
@@ -150,6 +144,11 @@ class Registry:
         """Gives the challenger's alias to a version."""
         with self._asked():
             self._client.set_registered_model_alias(NAME, CHALLENGER, str(version.number))
+
+    def _has_files(self, run: str) -> bool:
+        with self._stored():
+            found = self._client.list_artifacts(run, tracking.MODEL_FOLDER)
+        return {Path(one.path).name for one in found} >= set(FILES)
 
     def _missing(self, version: Version, what: str) -> ArtefactsMissing:
         return ArtefactsMissing(

@@ -19,11 +19,11 @@ def main() -> None:
     with stage.step("look at the registry"):
         registry = Registry()
         champion, versions = registry.holder(CHAMPION), {one.number: one for one in registry.versions()}
-        there = moves.between(registry.moves(), versions)  # a version may have been deleted since
-        before = versions.get(moves.predecessor(there, champion.number) or 0) if champion else None
+        made = registry.moves()
+        before = versions.get(moves.predecessor(made, champion.number, versions) or 0) if champion else None
     if champion is None or before is None:
         none = (
-            f"other hands took the alias {CHAMPION} away: `make promote` gives it anew" if there else "there is none at all"
+            f"other hands took the alias {CHAMPION} away: `make promote` gives it anew" if made else "there is none at all"
         )
         found = f"version {champion.number} is the first" if champion else none
         raise NothingBefore(f"A champion before the present one should come back; {found}. `make history` shows all.")

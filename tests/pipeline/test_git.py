@@ -15,6 +15,11 @@ def test_there_is_no_answer():
     assert git.answer("--version") is None
 
 
+def test_what_is_not_committed_is_not_taken_for_nothing():
+    with pytest.raises(git.GitSilent, match="git should say what is not committed; it says git is not installed"):
+        git.uncommitted()
+
+
 def test_a_version_wants_its_commit():
     with pytest.raises(lineage.NotCommitted, match=r"git gives none \(git is not installed\)"):
         lineage.commit()

@@ -9,6 +9,7 @@ from pipeline import moves
 from pipeline.moves import Move
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+ALL = range(9)
 
 
 def line(*versions):
@@ -50,31 +51,40 @@ def test_who_reigned_at_a_moment(minutes, version):
     ],
 )
 def test_each_way_back_undoes_one_move(versions, before):
-    assert moves.predecessor(line(*versions), abs(versions[-1]) if versions else 1) == before
+    assert moves.predecessor(line(*versions), abs(versions[-1]) if versions else 1, ALL) == before
 
 
 def test_a_move_that_was_not_noted_is_undone_by_going_back():
-    assert moves.predecessor(line(1), champion=2) == 1  # killed between the alias and its note
+    assert moves.predecessor(line(1), 2, ALL) == 1  # killed between the alias and its note
 
 
 def test_what_other_hands_had_made_champion_is_the_one_before():
     found = [*line(1, 2), Move(START + timedelta(days=1), 8, "won", "", "c", "me", before=7)]
 
-    assert moves.predecessor(found, champion=8) == 7
+    assert moves.predecessor(found, 8, ALL) == 7
     assert (
-        moves.predecessor([*found, replace(found[-1], time=START + timedelta(days=2), version=7, kind="rolled back")], 7)
+        moves.predecessor(
+            [*found, replace(found[-1], time=START + timedelta(days=2), version=7, kind="rolled back")], 7, ALL
+        )
         == 2
     )
 
 
-def test_the_way_back_leads_past_versions_that_are_no_more():
-    first, second, third = line(1, 2, 3)
-    made = [first, replace(second, before=1), replace(third, before=2)]
+@pytest.mark.parametrize(
+    ("versions", "deleted", "before"),
+    [
+        ((1, 2, 3), {2}, 1),
+        ((1, 2, 3), {1, 2}, None),
+        ((1, 2, 3, -2, 4), {2}, 1),  # and not 3, which was undone
+        ((1, 2, 1), {2}, None),
+    ],
+)
+def test_the_way_back_leads_past_versions_that_are_no_more(versions, deleted, before):
+    champions = [None, *(abs(version) for version in versions)]
+    made = [replace(move, before=last) for move, last in zip(line(*versions), champions, strict=False)]
 
-    assert moves.predecessor(made, champion=3) == 2
-    assert moves.predecessor(moves.between(made, {1, 3}), champion=3) == 1
-    assert moves.predecessor(moves.between(made, {3}), champion=3) is None
+    assert moves.predecessor(made, abs(versions[-1]), set(range(9)) - deleted) == before
 
 
 def test_after_other_hands_the_way_back_leads_to_what_was_moved_here():
-    assert moves.predecessor(line(1, 2), champion=7) == 2
+    assert moves.predecessor(line(1, 2), 7, ALL) == 2

@@ -14,7 +14,7 @@ import mlflow
 import pytest
 
 import penguins
-from pipeline import stage, tracking
+from pipeline import lineage, stage, tracking
 from pipeline.digests import sha256
 from pipeline.registry import Registry
 
@@ -122,7 +122,7 @@ def without_files(place, registry, monkeypatch):
     store = Path(registry.get_experiment_by_name("ontime").artifact_location.removeprefix("file://"))
     store.rename(store.with_name("elsewhere"))
     with monkeypatch.context() as patch:  # they go after promote has looked
-        patch.setattr(Registry, "has_files", lambda self, run: True)
+        patch.setattr(lineage, "is_whole", lambda registry, version: True)
         told = verb(place, "promote", "--because", "it is Monday")
     contest, back = verb(place, "promote"), verb(place, "rollback")
     shutil.rmtree(store)
@@ -140,11 +140,24 @@ def without_files(place, registry, monkeypatch):
     assert re.search(gone.format(1) + "$", back[1]), back
 
 
+def altered_files(place, registry):
+    """The same model is registered again where the store has other files for it than it was registered with."""
+    graph = Path(mlflow.artifacts.download_artifacts("models:/ontime/1", tracking_uri=registry.tracking_uri)) / "model.onnx"
+    was = graph.read_bytes()
+    graph.write_bytes(was[:-1])
+    status, told = verb(place, "promote")
+    graph.write_bytes(was)
+
+    assert (status, champion(registry)) == (1, 2)
+    assert "Registered version 4 of ontime" in told
+    registry.delete_model_version("ontime", "4")
+
+
 def back_and_forth(place, registry):
     with tagged(registry, "1", "sha256.model.onnx", "0" * 64):
         status, told = verb(place, "rollback")
     assert (status, champion(registry)) == (1, 2), told
-    assert "Version 1 should have the files that it was registered with; it has others" in told
+    assert "Version 1 should have the files that it was registered with; the store of sqlite:///" in told
 
     status, told = verb(place, "rollback", "--because", "it is Tuesday")
     assert (status, champion(registry)) == (0, 1), told
@@ -225,6 +238,7 @@ def test_promotion_from_the_first_model_to_the_way_back(place, registry, monkeyp
     lineage_of_the_first(place, registry, commit)
     better_and_worse(place, registry)
     without_files(place, registry, monkeypatch)
+    altered_files(place, registry)
     back_and_forth(place, registry)
     who_was_champion(place, commit)
     other_hands(place, registry)
