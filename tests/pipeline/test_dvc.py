@@ -36,7 +36,7 @@ def test_metrics_and_plots_can_be_shown(project):
     ("module", "words", "steps"),
     [
         ("report", ["HEAD", "--output", "../change.md"], [r"read \w{9} and the working tree", "ask DVC what is reproduced"]),
-        ("promote", [], ["look at data/model and its commit", "look at the registry"]),
+        ("promote", [], ["look at data/model and its commit", "look at the registry", r"fetch version \d"]),
     ],
 )
 def test_a_terminal_shows_our_own_lines_alone(project, module, words, steps):
