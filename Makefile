@@ -119,7 +119,8 @@ secrets: setup ## Write strong secrets into .secrets/own for the containers, and
 INSIDE := docker compose exec -T
 RUNS := docker compose ps --services --status running | grep >/dev/null -x
 rotate: setup ## Move running containers to the secrets that SECRETS names (after make secrets): their passwords, then a new start
-	@test -n "$${SECRETS:-}" || { echo "error: SECRETS in .env names no folder of secrets. Type make secrets first." >&2; exit 1; }
+	@test -n "$${SECRETS:-}" || { echo "error: SECRETS in .env names no folder of secrets. Type make secrets first. Then make rotate by itself: \
+.env is read as make begins." >&2; exit 1; }
 	@for name in .secrets/development/*; do name=$${name##*/}; test -s "$$SECRETS/$$name" || { \
 	  echo "error: SECRETS=$$SECRETS should hold $$name; there is none. Type make secrets first." >&2; exit 1; }; done
 	$(REFUSE_WEAK)
@@ -131,11 +132,13 @@ rotate: setup ## Move running containers to the secrets that SECRETS names (afte
 	  said=$$({ answers || true; } | $(INSIDE) uptime-kuma timeout 60 node extra/reset-password.js 2>&1 || true); \
 	  [[ $$said == *"Password reset successfully"* ]] || { echo "error: Uptime Kuma keeps its password: $$said" >&2; exit 1; }; \
 	  echo "Uptime Kuma has the new password." >&2; }
-	@! $(RUNS) grafana || { $(FIRST_LINE) "$$SECRETS/grafana_admin_password" | $(INSIDE) grafana grafana cli \
-	  --homepath /usr/share/grafana admin reset-admin-password --password-from-stdin >/dev/null && \
+	@! $(RUNS) grafana || { said=$$($(FIRST_LINE) "$$SECRETS/grafana_admin_password" | $(INSIDE) grafana grafana cli \
+	  --homepath /usr/share/grafana admin reset-admin-password --password-from-stdin 2>&1) || { \
+	  echo "error: Grafana keeps its password: $$said. Mend that, and type make rotate again." >&2; exit 1; }; \
 	  echo "Grafana has the new password." >&2; }
 	@{ $(FIRST_LINE) "$$SECRETS/database_password"; cat db/rotate.sql; } | $(INSIDE) postgres sh -c \
-	  'IFS= read -r NEW_PASSWORD && export NEW_PASSWORD && exec psql --quiet --set ON_ERROR_STOP=1 --username ontime ontime'
+	  'IFS= read -r NEW_PASSWORD && export NEW_PASSWORD && exec psql --quiet --set ON_ERROR_STOP=1 --username ontime ontime' || { \
+	  echo "error: PostgreSQL keeps its password; above is why. Mend that, and type make rotate again." >&2; exit 1; }
 	@echo "PostgreSQL has the new password." >&2
 	@replicas=$$(docker compose ps --quiet prediction-api | wc -l); \
 	$(MAKE) up ANEW=$$((replicas > 1 ? replicas : 1)) $$($(RUNS) prometheus || echo CORE=1)
