@@ -33,9 +33,9 @@ help: ## List the targets
 setup: $(READY) ## Make .venv from the hashed lock (every other target does it by itself)
 
 repro: setup ## Reproduce data, model, metrics and report: dvc repro, after checking params.yaml
-	@python -m pipeline.compose --check
+	@python -m pipeline.params.compose --check
 	@dvc repro $(STAGES)
-	@test -z "$${PIPELINE_HEARTBEAT_URL:-}" || python -m pipeline.heartbeat
+	@test -z "$${PIPELINE_HEARTBEAT_URL:-}" || python -m pipeline.operations.heartbeat
 
 test: setup ## Run the tests, several files at a time (TESTS='tests/db -x': what pytest is given instead)
 	@python -m pytest $(or $(TESTS),--numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder)
@@ -101,7 +101,7 @@ logs: ## Follow what the containers say (SERVICE=prediction-api: of one)
 smoke: setup ## Follow one prediction through the running containers: answered, stored, counted, all monitors up (CORE=1)
 	@$(AS_CALLER); export PROMETHEUS_URL=$${PROMETHEUS_URL:-http://127.0.0.1:$${PROMETHEUS_PORT:-9090}}; \
 	export UPTIME_KUMA_URL=$${UPTIME_KUMA_URL:-http://127.0.0.1:$${UPTIME_KUMA_PORT:-3001}}; \
-	python -m pipeline.smoke $(if $(CORE),--core)
+	python -m pipeline.operations.smoke $(if $(CORE),--core)
 
 secrets: setup ## Write strong secrets into .secrets/own for the containers, and name them in .env; those that are there stay
 	@mkdir -p -m 700 .secrets/own; cd .secrets/own; \
@@ -147,27 +147,27 @@ rotate: setup ## Move running containers to the secrets that SECRETS names (afte
 ## Promote
 .PHONY: promote rollback history
 promote: setup ## Make data/model the champion if it beats the present one (BECAUSE='...': without a contest)
-	@python -m pipeline.promote $${BECAUSE:+--because="$$BECAUSE"}
+	@python -m pipeline.registry.promote $${BECAUSE:+--because="$$BECAUSE"}
 
 rollback: setup ## Put the previous champion back (BECAUSE='...': why)
-	@python -m pipeline.rollback $${BECAUSE:+--because="$$BECAUSE"}
+	@python -m pipeline.registry.rollback $${BECAUSE:+--because="$$BECAUSE"}
 
 history: setup ## Say what was champion when and why (AT='2026-11-23 14:05': which model answered then)
-	@$(AS_CALLER); python -m pipeline.history $${AT:+--at="$$AT"}
+	@$(AS_CALLER); python -m pipeline.registry.history $${AT:+--at="$$AT"}
 
 ## Experiment
 .PHONY: params sweep experiments diff notebooks verify bench bench-pipeline bench-serving bench-database
 params: setup ## Compose conf/ into params.yaml
-	@python -m pipeline.compose
+	@python -m pipeline.params.compose
 
 sweep: setup ## Search over conf/ with queued experiments (conf/sweep.yaml, or SWEEP="model.leaves=choice(15,31)"), apply the best
-	@python -m pipeline.sweep $(foreach word,$(SWEEP),'$(word)')
+	@python -m pipeline.experiments.sweep $(foreach word,$(SWEEP),'$(word)')
 
 experiments: setup ## List the experiments of this commit, the best in validation first, with the MLflow run of each
-	@python -m pipeline.experiments $${REV:+--rev="$$REV"}
+	@python -m pipeline.experiments.listing $${REV:+--rev="$$REV"}
 
 diff: setup ## Say in Markdown what changed since BASE (main), and fail where a metric is worse than conf/gate.yaml tolerates
-	@python -m pipeline.report -- "$${BASE:-main}"
+	@python -m pipeline.diff -- "$${BASE:-main}"
 
 notebooks: setup ## Run the notebooks; copies with their pictures go to notebooks/executed
 	@mkdir -p notebooks/executed
@@ -195,7 +195,7 @@ check: setup ## Check format, lint, types, that notebooks hold no outputs, and t
 	@ruff check $(wildcard $(SOURCES))
 	@mypy $(TYPED)
 	@$(STRIP) --verify $(NOTEBOOKS) || { echo "error: these notebooks hold outputs or a kernel's name; make format strips them." >&2; exit 1; }
-	@python -m pipeline.compose --check
+	@python -m pipeline.params.compose --check
 	@$(DASHBOARDS) --check
 
 format: setup ## Format the code, mend what lint can, and strip the notebooks of their outputs

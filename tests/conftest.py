@@ -11,19 +11,22 @@ import pytest
 import threadpoolctl
 
 import pipeline
-from pipeline import config, fitting, inputs, stage
+from pipeline.config.settings import Column, HistGradientBoosting, Logistic, Train
+from pipeline.data import model_inputs
+from pipeline.modeling import fitting
+from pipeline.support import console
 
 COLUMNS = {
-    "size": config.Column("number"),
-    "weight": config.Column("number"),
-    "colour": config.Column("category"),
-    "moment": config.Column("datetime"),
+    "size": Column("number"),
+    "weight": Column("number"),
+    "colour": Column("category"),
+    "moment": Column("datetime"),
 }
 MODELS = {
-    "hgb": config.HistGradientBoosting("hgb", 0.1, trees=15, leaves=8, rows_per_leaf=5, l2=1.0, columns_per_split=0.8),
-    "logistic": config.Logistic("logistic", inverse_penalty=1.0, iterations=500),
+    "hgb": HistGradientBoosting("hgb", 0.1, trees=15, leaves=8, rows_per_leaf=5, l2=1.0, columns_per_split=0.8),
+    "logistic": Logistic("logistic", inverse_penalty=1.0, iterations=500),
 }
-TRAIN = config.Train(seed=3, folds=3, threshold="f1")
+TRAIN = Train(seed=3, folds=3, threshold="f1")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -92,9 +95,9 @@ def fitted(rows):
     def fit(name="hgb", columns=COLUMNS):
         key = name, tuple(columns)
         if key not in known:
-            packed, truth = inputs.frame(rows, columns), rows["good"].to_numpy()
+            packed, truth = model_inputs.frame(rows, columns), rows["good"].to_numpy()
             folds = np.arange(len(rows)) % TRAIN.folds
-            known[key] = fitting.fit(packed, truth, folds, columns, MODELS[name], TRAIN, stage.step)
+            known[key] = fitting.fit(packed, truth, folds, columns, MODELS[name], TRAIN, console.step)
         return known[key]
 
     return fit

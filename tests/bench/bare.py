@@ -16,8 +16,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline import config, evaluation, fitting, inputs, params, recipes, schema, sources, split, tables
-from pipeline.config import Params
+from pipeline.config.params_file import load_params
+from pipeline.config.settings import Params, parse_settings
+from pipeline.data import model_inputs, schema, sources, split, table_io
+from pipeline.evaluation import slice_scores
+from pipeline.modeling import fitting
+from pipeline.recipes import loader
 
 YEAR = timedelta(days=364)  # whole weeks, so that weekdays and rush hours stay what they are
 SECONDS: dict[str, float] = {}
@@ -45,10 +49,10 @@ def read(settings: Params, copies: int) -> dict[str, pd.DataFrame]:
     files = sources.locate(settings.data)
     found = {}
     for name, declared in settings.data.tables.items():
-        first = tables.read_source(files[name], declared.columns).to_pandas()
+        first = table_io.read_source(files[name], declared.columns).to_pandas()
         timed = len(first.select_dtypes(["datetime", "datetimetz"]).columns) > 0
         later = [
-            shifted(tables.read_source(files[name], declared.columns).to_pandas(), copy * YEAR)
+            shifted(table_io.read_source(files[name], declared.columns).to_pandas(), copy * YEAR)
             for copy in range(1, copies if timed else 1)
         ]
         found[name] = pd.concat([first, *later], ignore_index=True) if later else first
@@ -66,14 +70,14 @@ def split_alike(settings: Params, copies: int) -> Params:
 def examples(raw: Mapping[str, pd.DataFrame], settings: Params) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The training and the test examples."""
     data = settings.data
-    recipe = recipes.named(data.recipe)
-    made = recipe.examples(raw, data, config.parse(recipe.Options, data.options, prefix="data"))
+    recipe = loader.load_recipe(data.recipe)
+    made = recipe.examples(raw, data, parse_settings(recipe.Options, data.options, prefix="data"))
     return split.split(schema.single_precision(made.frame, data.columns), data.split, data.target.name)
 
 
 def fit(train: pd.DataFrame, settings: Params) -> fitting.Fitted:
     data = settings.data
-    packed, truth = inputs.frame(train, data.columns), train[data.target.name].to_numpy()
+    packed, truth = model_inputs.frame(train, data.columns), train[data.target.name].to_numpy()
     folds = fitting.folds(train, data.target.name, data.split, settings.train)
     return fitting.fit(packed, truth, folds, data.columns, settings.model, settings.train, step)
 
@@ -81,14 +85,14 @@ def fit(train: pd.DataFrame, settings: Params) -> fitting.Fitted:
 def score(fitted: fitting.Fitted, test: pd.DataFrame, settings: Params) -> float:
     """The ROC AUC; the other metrics, slices, curves and intervals are made and left."""
     data = settings.data
-    probability = fitted.model.probability(inputs.frame(test, data.columns))
-    truth, by = test[data.target.name].to_numpy(np.float64), evaluation.Slicing(data.slices, data.resample_by)
-    found = evaluation.evaluate(test, truth, probability, fitted.threshold, by, settings.evaluate)
+    probability = fitted.model.probability(model_inputs.frame(test, data.columns))
+    truth, by = test[data.target.name].to_numpy(np.float64), slice_scores.Slicing(data.slices, data.resample_by)
+    found = slice_scores.evaluate(test, truth, probability, fitted.threshold, by, settings.evaluate)
     return found.overall["roc_auc"]["value"] or 0.0
 
 
 def main(copies: int) -> None:
-    settings = params.load()
+    settings = load_params()
     if copies > 1:
         settings = split_alike(settings, copies)
     with step("read"):

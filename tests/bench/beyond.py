@@ -6,11 +6,14 @@ import bare
 import numpy as np
 from bare import step
 
-from pipeline import importances, inputs, model_directory, onnx_graph, params, parity, schema
+from pipeline.config.params_file import load_params
+from pipeline.data import model_inputs, schema
+from pipeline.evaluation import permutation_importance
+from pipeline.modeling import artifact, onnx_export, parity
 
 
 def main() -> None:
-    settings = params.load()
+    settings = load_params()
     data, columns = settings.data, settings.data.columns
     raw = bare.read(settings, copies=1)
     with step("check the raw tables"):
@@ -24,16 +27,16 @@ def main() -> None:
         schema.describe(data.dataset(), train)
     fitted = bare.fit(train, settings)
     with step("export the graph"):
-        scorer = model_directory.session(onnx_graph.to_graph(fitted.model, columns).SerializeToString())
+        scorer = artifact.session(onnx_export.to_graph(fitted.model, columns).SerializeToString())
     with step("compare the graph on every row"):
-        for packed in (inputs.frame(part, columns) for part in (train, test)):
-            found = model_directory.probability(scorer, inputs.arrays(packed, columns))
+        for packed in (model_inputs.frame(part, columns) for part in (train, test)):
+            found = artifact.probability(scorer, model_inputs.arrays(packed, columns))
             parity.compare(fitted.model.probability(packed), found)
     with step("importances of the columns"):
         sample = test.iloc[np.random.default_rng(0).permutation(len(test))[: settings.evaluate.importance_rows]]
-        importances.permuted(
-            lambda arrays: model_directory.probability(scorer, arrays),
-            inputs.arrays(inputs.frame(sample, columns), columns),
+        permutation_importance.permuted(
+            lambda arrays: artifact.probability(scorer, arrays),
+            model_inputs.arrays(model_inputs.frame(sample, columns), columns),
             sample[data.target.name].to_numpy(),
             columns,
             settings.evaluate.seed,

@@ -12,19 +12,21 @@ from pathlib import Path
 import mlflow
 import pandas as pd
 
-from pipeline import estimator, inputs, params, tables
-from pipeline.paths import DATASET, TEST_TABLE, TRAIN_TABLE
+from pipeline.config.params_file import load_dataset, load_params
+from pipeline.config.paths import DATASET, TEST_TABLE, TRAIN_TABLE
+from pipeline.data import model_inputs, table_io
+from pipeline.modeling import estimator
 
 ROUNDS = 3
 
 
 def main(folder: Path) -> None:
     logging.getLogger("mlflow").setLevel(logging.ERROR)
-    settings, data = params.load(), params.load_dataset(DATASET)
-    train = tables.read(TRAIN_TABLE)
-    packed, truth = inputs.frame(train, data.columns), train[data.target.name].to_numpy()
+    settings, data = load_params(), load_dataset(DATASET)
+    train = table_io.read(TRAIN_TABLE)
+    packed, truth = model_inputs.frame(train, data.columns), train[data.target.name].to_numpy()
     fitted = estimator.build(settings.model, data.columns, len(packed), settings.train.seed).fit(packed, truth)
-    whole = pd.concat([packed, inputs.frame(tables.read(TEST_TABLE), data.columns)], ignore_index=True)
+    whole = pd.concat([packed, model_inputs.frame(table_io.read(TEST_TABLE), data.columns)], ignore_index=True)
     times = []
     for _ in range(ROUNDS):
         start = time.perf_counter()

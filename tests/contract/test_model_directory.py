@@ -8,8 +8,11 @@ import pandas as pd
 import pytest
 from starlette.testclient import TestClient
 
-from pipeline import config, inputs, model_directory, onnx_graph, params, schema, tables
-from pipeline.paths import DATASET, MODEL, TEST_TABLE
+from pipeline.config.params_file import load_dataset
+from pipeline.config.paths import DATASET, MODEL, TEST_TABLE
+from pipeline.config.settings import Dataset, RandomSplit, Target
+from pipeline.data import model_inputs, schema, table_io
+from pipeline.modeling import artifact, onnx_export
 from prediction_api.app import create_app
 from prediction_api.settings import Settings
 
@@ -45,16 +48,16 @@ def plain(value):
 
 def scored(table, columns, folder):
     """The pipeline's probability for each row."""
-    arrays = inputs.arrays(inputs.frame(table, columns), columns)
-    return model_directory.probability(model_directory.session(folder / model_directory.GRAPH), arrays)
+    arrays = model_inputs.arrays(model_inputs.frame(table, columns), columns)
+    return artifact.probability(artifact.session(folder / artifact.GRAPH), arrays)
 
 
 @pytest.mark.parametrize("model", ["hgb", "logistic"])
 def test_a_directory_that_the_pipeline_wrote_answers_as_the_pipeline_scores(model, fitted, rows, columns, tmp_path):
-    data = config.Dataset("things", config.Target("good"), columns, config.RandomSplit("random", 0.25, 1))
+    data = Dataset("things", Target("good"), columns, RandomSplit("random", 0.25, 1))
     about = {"name": "things", "threshold": 0.4, "data": {}, "parameters": {}, "versions": {}, "question": {}}
-    model_directory.write(
-        tmp_path / "model", onnx_graph.to_graph(fitted(model).model, columns), schema.describe(data, rows), about
+    artifact.write(
+        tmp_path / "model", onnx_export.to_graph(fitted(model).model, columns), schema.describe(data, rows), about
     )
 
     answers = answered(rows, columns, tmp_path / "model", tmp_path)
@@ -69,8 +72,8 @@ def test_a_directory_that_the_pipeline_wrote_answers_as_the_pipeline_scores(mode
     reason="there is no model yet: type `make repro` first",
 )
 def test_every_flight_of_the_test_months_gets_the_probability_that_evaluate_scored(tmp_path):
-    columns, table = params.load_dataset(DATASET).columns, tables.read(TEST_TABLE)
-    about = model_directory.read_about(MODEL)
+    columns, table = load_dataset(DATASET).columns, table_io.read(TEST_TABLE)
+    about = artifact.read_about(MODEL)
 
     answers = answered(table, columns, MODEL, tmp_path)
 

@@ -19,7 +19,7 @@ import pytest
 from contract.processes import HOUSE, KEY, Process
 from contract.proxy import CUTTING, REFUSING, SILENT, SWALLOWING, Proxy
 from db.postgresql_server import PostgresqlServer, plain
-from pipeline.paths import MODEL
+from pipeline.config.paths import MODEL
 
 AWAY_SECONDS, KILLS, LONGEST_LIFE_SECONDS, FAILURES = 30, 50, 0.5, 3
 SLOWEST_SECONDS = 3.0  # that a prediction may take, on a machine that does all of this at once

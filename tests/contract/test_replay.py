@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from contract.processes import HOUSE, KEY, Process
-from pipeline.paths import MODEL, TEST_TABLE
+from pipeline.config.paths import MODEL, TEST_TABLE
 
 DAYS = 5
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pipeline.paths import MODEL
+from pipeline.config.paths import MODEL
 
 pytestmark = pytest.mark.skipif(
     not MODEL.is_dir() and "CI" not in os.environ,  # CI makes it before

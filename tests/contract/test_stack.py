@@ -40,7 +40,7 @@ def stack(tmp_path_factory):
 
 def smoke(stack, *words):
     urls = {f"{name}_URL": stack.url(name) for name in ("PREDICTION_API", "DATA_API", "PROMETHEUS", "UPTIME_KUMA")}
-    return stack.run(sys.executable, "-m", "pipeline.smoke", *words, PYTHONPATH="src", **urls)
+    return stack.run(sys.executable, "-m", "pipeline.operations.smoke", *words, PYTHONPATH="src", **urls)
 
 
 def test_a_fresh_clone_ends_in_answered_predictions_and_stays_clean(stack):
@@ -83,7 +83,7 @@ def test_replicas_are_scraped_one_by_one_and_follow_a_promotion(stack):
     until(60, lambda: len(stack.query('up{job="prediction-api"} == 1')) == 3, "three replicas are scraped")
     registry = {"MLFLOW_TRACKING_URI": stack.url("MLFLOW"), "PYTHONPATH": "src"}
 
-    said = stack.run(sys.executable, "-m", "pipeline.promote", **registry)
+    said = stack.run(sys.executable, "-m", "pipeline.registry.promote", **registry)
     assert "Version 1 of ontime is the champion" in said
     until(60, lambda: followed(stack) == {"ontime/1"}, "all replicas answer from version 1")
     stack.compose("up", "--detach", "--wait", "--no-recreate", "--scale", "prediction-api=1")

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 import clones
-from pipeline import compose
+from pipeline.params import compose
 
 WALK_SECONDS = 900
 SMALL = (  # what makes of minutes seconds; the steps are the same

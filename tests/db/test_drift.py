@@ -11,7 +11,7 @@ import pytest
 from data_api.crud import drift as counting
 from data_api.drift import FLOOR, LEAST_ROWS, RARE, psi, tally
 from data_api.ids import first_at
-from pipeline import schema
+from pipeline.data import schema
 
 CARRIERS = {"missing": 0.0, "shares": {"UA": 0.5, "AA": 0.3, "DL": 0.19, "HA": 0.01}}
 DISTANCES = {"missing": 0.1, "edges": [100.0, 200.0, 300.0], "shares": [0.25, 0.25, 0.25, 0.25]}

@@ -17,8 +17,8 @@ import yaml
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from pipeline import config
-from pipeline.errors import ParamsInvalid
+from pipeline.config.settings import CLOSED, parse_settings
+from pipeline.support.errors import ParamsInvalid
 
 LOCKS = Path("requirements")
 ACCEPTED = LOCKS / "accepted.yaml"
@@ -28,7 +28,7 @@ Flaw = tuple[Mapping[str, Any], Mapping[str, Any]]  # a package and one of its v
 SHOWN = 3  # packages that could not be audited, named before the rest is counted
 
 
-@dataclass(frozen=True, config=config.CLOSED)
+@dataclass(frozen=True, config=CLOSED)
 class Accepted:
     """A vulnerability that somebody looked at and can live with, until a day."""
 
@@ -45,7 +45,7 @@ def pins(locks: Iterable[str]) -> list[str]:
 
 def accepted(text: str) -> list[Accepted]:
     """The entries of requirements/accepted.yaml. Raises ParamsInvalid, which names every faulty key."""
-    return config.parse(list[Accepted], yaml.safe_load(text) or [], file=str(ACCEPTED))
+    return parse_settings(list[Accepted], yaml.safe_load(text) or [], file=str(ACCEPTED))
 
 
 def verdict(report: Mapping[str, Any], known: list[Accepted], today: date) -> tuple[int, list[str]]:

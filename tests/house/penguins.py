@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import clones
-from pipeline import compose
+from pipeline.params import compose
 
 QUICK = ["data=table", "evaluate.resamples=20", "evaluate.importance_rows=100", "evaluate.smallest_slice=20"]
 TAKEN = (

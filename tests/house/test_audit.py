@@ -8,7 +8,7 @@ import pytest
 
 import audit
 from audit import CLEAN, UNKNOWN, VULNERABLE, Accepted
-from pipeline.errors import ParamsInvalid
+from pipeline.support.errors import ParamsInvalid
 
 TODAY = date(2026, 11, 24)
 SKIPPED = {"name": "b", "skip_reason": "Dependency not found on PyPI and could not be audited: b (2.0)"}

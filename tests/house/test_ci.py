@@ -209,6 +209,6 @@ def test_hooks_hold_params_to_conf_and_code_to_the_style_of_make_check():
         for hook in one["hooks"]
     ]
 
-    for tool in ("ruff format --check", "ruff check", "python -m pipeline.compose --check"):
+    for tool in ("ruff format --check", "ruff check", "python -m pipeline.params.compose --check"):
         assert any(tool in entry for entry in entries)
         assert tool in MAKEFILE

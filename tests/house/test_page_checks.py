@@ -31,9 +31,17 @@ def shell(line):
         (pages.commands, shell("make params && dvc repro --nothing"), "dvc repro --nothing: "),
         (pages.commands, "`dvc exp show --nothing`", "dvc exp show --nothing: "),
         (pages.modules, "`python -m pipeline.nothing`", "python -m pipeline.nothing is no module"),
-        (pages.modules, "`python -m pipeline.compose --nothing`", "python -m pipeline.compose has no --nothing"),
-        (pages.modules, "`python -m pipeline.train --nothing`", "python -m pipeline.train has no --nothing"),
-        (pages.modules, "`python -m pipeline.train quickly`", "python -m pipeline.train quickly is not understood"),
+        (
+            pages.modules,
+            "`python -m pipeline.params.compose --nothing`",
+            "python -m pipeline.params.compose has no --nothing",
+        ),
+        (pages.modules, "`python -m pipeline.stages.train --nothing`", "python -m pipeline.stages.train has no --nothing"),
+        (
+            pages.modules,
+            "`python -m pipeline.stages.train quickly`",
+            "python -m pipeline.stages.train quickly is not understood",
+        ),
         (pages.modules, shell("python -m data_api nothing"), "python -m data_api nothing is not understood"),
         (pages.modules, "`python -m data_api drop-month 2024-01 --no`", "python -m data_api has no --no"),
         (pages.modules, "`python -m data_api drop-month` asks, but for `--no`", "nothing on the page has an option --no"),
@@ -60,7 +68,7 @@ def test_what_is_not_there_is_found(check, text, fault):
             "[one](serving/README.md), [part](serving/README.md#run-it), [web](https://example.org/x), ![no](picture)",
         ),
         (pages.links, "# One: `two`, three!\n[above](#one-two-three)"),
-        (pages.files, "`src/pipeline/compose.py`, `src/pipeline/`, `dvc.yaml`, `house/`, `compose.py`, `model.onnx`"),
+        (pages.files, "`src/pipeline/params/compose.py`, `src/pipeline/`, `dvc.yaml`, `house/`, `compose.py`, `model.onnx`"),
         (
             pages.files,
             "`data/report/report.html`, `data/processed/test.parquet`, `mlflow.db`: a stage or a tool writes them",
@@ -80,7 +88,7 @@ def test_what_is_not_there_is_found(check, text, fault):
         (pages.commands, shell("MLFLOW_TRACKING_URI=x \\\n  mlflow ui") + "`dvc.yaml`"),
         (
             pages.modules,
-            "`python -m pipeline.compose --check`, `python -m pipeline.train --debug`, `python -m pip install x --quiet`",
+            "`python -m pipeline.params.compose --check`, `python -m pip install x --quiet`",
         ),
         (pages.modules, shell("PYTHONPATH=src python -m data_api drop-month 2024-01 --yes") + "`--yes` asks nothing"),
         (pages.modules, shell("dvc exp run --queue") + "without `--queue`"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import pages
-from pipeline import compose
+from pipeline.params import compose
 
 PAGE = Path("README.md").read_text()
 BLOCKS = "\n".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL))
@@ -92,7 +92,7 @@ def test_nothing_but_its_own_recipe_names_a_column_of_the_flights():
         "visibility",
         "temperature",
     }  # English, or parts of any datetime
-    mine = {Path("src/pipeline/flights.py"), Path("conf/data/flights.yaml"), Path("conf/card/flights.yaml")}
+    mine = {Path("src/pipeline/recipes/flights.py"), Path("conf/data/flights.yaml"), Path("conf/card/flights.yaml")}
     for path in [*Path("src").rglob("*.py"), *Path("src").rglob("*.j2"), *Path("conf").rglob("*.yaml"), Path("dvc.yaml")]:
         if path not in mine:
             named = {name for name in columns - common if re.search(rf"\b{name}\b", path.read_text())}

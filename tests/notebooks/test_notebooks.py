@@ -15,8 +15,8 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 
-from pipeline import compose
-from pipeline.paths import MODEL, PROCESSED, RAW
+from pipeline.config.paths import MODEL, PROCESSED, RAW
+from pipeline.params import compose
 
 NOTEBOOKS = sorted(Path("notebooks").glob("*.ipynb"))
 PAGE = Path("notebooks/README.md")

@@ -85,7 +85,7 @@ def test_an_experiment_travels_with_its_model_and_the_id_of_its_run(shared, coll
     assert model != digests(colleague / "data/model")
     run(shared, "git", "restore", "--staged", "--worktree", ".")
     run(shared, "dvc", "checkout", "--quiet")
-    listed = run(shared, "python", "-m", "pipeline.experiments")
+    listed = run(shared, "python", "-m", "pipeline.experiments.listing")
     identity = re.search(r"other-model +│ ([0-9a-f]{32})", listed)[1]
     follow(shared, "dvc", "exp", "push", NAME="other-model")
     follow(shared, "git", "push", "origin", "refs/notes/mlflow")
@@ -94,7 +94,7 @@ def test_an_experiment_travels_with_its_model_and_the_id_of_its_run(shared, coll
     run(colleague, "git", "notes", "--ref=mlflow", "add", "--message", "a note of their own", "HEAD")
     follow(colleague, "git", "fetch")
     follow(colleague, "git", "notes")
-    shown = run(colleague, "python", "-m", "pipeline.experiments")  # with an MLflow database that knows no run
+    shown = run(colleague, "python", "-m", "pipeline.experiments.listing")  # with an MLflow database that knows no run
     follow(colleague, "dvc", "exp", "apply", NAME="other-model")
 
     assert re.search(rf"other-model +│ {identity}", shown)

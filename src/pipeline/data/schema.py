@@ -1,0 +1,185 @@
+"""The one schema: what is declared of each column, as a check of tables and as the ``schema.json`` that is served."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pandera
+from pandas.api import types
+
+from pipeline.config.settings import Column, Columns, Dataset
+from pipeline.support.errors import TableInvalid
+
+REFERENCE_BINS = 10  # quantile bins of a number's reference distribution: what population stability indices use
+REFERENCE_CATEGORIES = 50  # the most frequent ones keep a share of their own, the rest are pooled
+MOST_NUMERIC_CATEGORIES = 20  # a category of more distinct values, all of them numbers, is taken for a mistake
+
+
+def feature_names(columns: Columns, kind: str) -> list[str]:
+    """The names of the columns of one kind, in declared order."""
+    return [name for name, column in columns.items() if column.kind == kind]
+
+
+def check(frame: pd.DataFrame, columns: Columns, table: str, allowed: int = 0) -> int:
+    """How many rows break what is declared of their columns: present, of their kind, in range, not empty.
+
+    Raises TableInvalid, which names each column with what was wanted and found, when a column is missing or of another
+    kind, or when more than ``allowed`` rows are at fault. The frame is not changed.
+    """
+    try:
+        _pandera(columns).validate(frame, lazy=True)
+    except pandera.errors.SchemaErrors as errors:
+        faults = errors.failure_cases
+        rows = int(faults["index"].nunique())
+        whole = faults["index"].isna()
+        if whole.any() or rows > allowed:
+            raise TableInvalid(
+                f"Table {table} is not what its declaration says: {'; '.join(_sentences(faults))}. "
+                "Correct the table, or what conf/data/ declares of these columns."
+            ) from errors
+        return rows
+    return 0
+
+
+def single_precision(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+    """The frame with its numbers as float32: what the exported graph and a request hold."""
+    numbers = [name for name in feature_names(columns, "number") if name in frame and types.is_numeric_dtype(frame[name])]
+    return frame.astype(dict.fromkeys(numbers, "float32"))
+
+
+def describe(dataset: Dataset, train: pd.DataFrame) -> dict[str, Any]:
+    """The content of ``schema.json``: what is declared of each column, and what the training table held."""
+    target = dataset.target
+    return {
+        "name": dataset.name,
+        "target": {
+            "name": target.name,
+            "description": target.description,
+            "positive": target.positive,
+            "rate": _rounded(train[target.name].mean()),
+        },
+        "rows": len(train),
+        "columns": [_described(name, column, train[name]) for name, column in dataset.columns.items()],
+    }
+
+
+def reference(values: pd.Series) -> dict[str, Any]:
+    """The distribution that drift is measured against: shares by quantile bin, or by category, and the share missing."""
+    missing = _rounded(values.isna().mean())
+    present = values.dropna()
+    if types.is_datetime64_any_dtype(values):
+        return {"missing": missing}
+    if types.is_numeric_dtype(values):
+        inner = (
+            np.unique(np.quantile(present, np.linspace(0, 1, REFERENCE_BINS + 1)[1:-1])) if len(present) else np.array([])
+        )
+        counts = np.bincount(np.searchsorted(inner, present, side="left"), minlength=len(inner) + 1)
+        shares = counts / max(len(present), 1)
+        return {"missing": missing, "edges": [_rounded(x) for x in inner], "shares": [_rounded(x) for x in shares]}
+    shares = present.value_counts(normalize=True).rename_axis("value").reset_index(name="share")
+    shares = shares.sort_values(["share", "value"], ascending=[False, True]).head(REFERENCE_CATEGORIES)
+    return {"missing": missing, "shares": {row.value: _rounded(row.share) for row in shares.itertuples()}}
+
+
+def _described(name: str, column: Column, values: pd.Series) -> dict[str, Any]:
+    low, high = column.range or (None, None)
+    described: dict[str, Any] = {
+        "name": name,
+        "kind": column.kind,
+        "description": column.description,
+        "unit": column.unit,
+        "known": column.known,
+        "required": column.required,
+        "nullable": column.nullable,
+        "minimum": low,
+        "maximum": high,
+        "example": column.example if column.example is not None else _example(values),
+    }
+    if column.kind == "category":
+        described["categories"] = list(column.categories) if column.categories else None
+        described["seen"] = {"categories": sorted(values.dropna().unique().tolist())}
+    else:
+        described["seen"] = {"minimum": _plain(values.min()), "maximum": _plain(values.max())}
+    return {**described, "reference": reference(values)}
+
+
+def _example(values: pd.Series) -> float | str | None:
+    """A value that the training table really holds: the one in the middle of the sorted column, or the most frequent one."""
+    present = values.dropna()
+    if present.empty:
+        return None
+    if types.is_numeric_dtype(values) or types.is_datetime64_any_dtype(values):
+        return _plain(present.sort_values().iloc[len(present) // 2])
+    counts = present.value_counts()
+    return str(min(counts.index[counts == counts.max()]))
+
+
+def _plain(value: Any) -> float | str | None:
+    if pd.isna(value):
+        return None
+    return value.isoformat() if isinstance(value, pd.Timestamp) else _rounded(value)
+
+
+def _rounded(value: float) -> float:
+    """Six significant digits: what arithmetic in another order or on another processor leaves alone."""
+    return float(f"{float(value):.6g}")
+
+
+def _pandera(columns: Columns) -> pandera.DataFrameSchema:
+    return pandera.DataFrameSchema(
+        {name: pandera.Column(checks=_checks(column), nullable=column.nullable) for name, column in columns.items()}
+    )
+
+
+def _checks(column: Column) -> list[pandera.Check]:
+    checks = [pandera.Check(KIND_CHECKS[column.kind], error=KIND_NAMES[column.kind])]
+    if column.kind == "number":
+        checks.append(pandera.Check(_finite, error="finite"))
+    low, high = column.range or (None, None)
+    if low is not None:
+        checks.append(pandera.Check.ge(low, error=f"at least {low:g}"))
+    if high is not None:
+        checks.append(pandera.Check.le(high, error=f"at most {high:g}"))
+    if column.categories:
+        checks.append(pandera.Check.isin(column.categories, error=f"one of {', '.join(column.categories)}"))
+    elif column.kind == "category":
+        checks.append(
+            pandera.Check(
+                _not_only_numbers, error="a category, not numbers (declare `kind: number`, or list its categories)"
+            )
+        )
+    return checks
+
+
+def _finite(values: pd.Series) -> Any:
+    return ~np.isinf(values) if types.is_numeric_dtype(values) else True
+
+
+def _is_category(values: pd.Series) -> bool:
+    return bool(
+        types.is_string_dtype(values) or types.is_object_dtype(values) or isinstance(values.dtype, pd.CategoricalDtype)
+    )
+
+
+def _not_only_numbers(values: pd.Series) -> bool:
+    distinct = pd.Series(values.dropna().unique())
+    return len(distinct) <= MOST_NUMERIC_CATEGORIES or bool(pd.to_numeric(distinct, errors="coerce").isna().any())
+
+
+KIND_NAMES = {"number": "a number", "category": "a category (text)", "datetime": "a datetime, such as 2013-06-03 08:00"}
+KIND_CHECKS = {"number": types.is_numeric_dtype, "category": _is_category, "datetime": types.is_datetime64_any_dtype}
+
+
+def _sentences(faults: pd.DataFrame) -> list[str]:
+    """One clause per column and rule, with the number of rows and the first value found."""
+    clauses = []
+    for (column, check_name), group in faults.groupby(["column", "check"], sort=False, dropna=False):
+        wanted = {"not_nullable": "a value in each row", "column_in_dataframe": "to be there"}.get(check_name, check_name)
+        if check_name == "column_in_dataframe":
+            clauses.append(f"column {group['failure_case'].iloc[0]} is missing")
+        elif group["index"].isna().all():
+            clauses.append(f"{column} should be {wanted}")
+        else:
+            row, value = group[["index", "failure_case"]].iloc[0]
+            clauses.append(f"{column} should be {wanted}; {len(group)} rows are not, such as row {int(row)}: {value}")
+    return clauses

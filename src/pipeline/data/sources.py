@@ -1,0 +1,45 @@
+"""Finds the files that the raw tables come from: in an installed package, or at a path."""
+
+from importlib import metadata
+from pathlib import Path
+
+from pipeline.config.settings import Data
+from pipeline.files.digests import sha256
+from pipeline.support.errors import SourceMissing, TableInvalid
+
+
+def locate(data: Data) -> dict[str, Path]:
+    """The file of each raw table, by table name, its digest checked where one is declared.
+
+    A package's files are found through its installed metadata; the package is never imported.
+    Raises SourceMissing where there is none, TableInvalid where the content is not the declared one.
+    """
+    found = {}
+    for name, table in data.tables.items():
+        path = _packaged(data.source.package, table.file) if data.source.package else Path(table.file)
+        if not path.is_file():
+            raise SourceMissing(
+                f"Table {name} is read from {path}, which is not there. Put the file there or "
+                f"correct data.source.path in conf/data/{data.name}.yaml."
+            )
+        if table.sha256 and (digest := sha256(path)) != table.sha256:
+            raise TableInvalid(
+                f"{path.name} should have the sha256 {table.sha256[:12]}… that conf/data/{data.name}.yaml declares for "
+                f"table {name}; it has {digest[:12]}…: the file is damaged or another one. Bring the "
+                "declared file back, or declare the new digest if the change is wanted."
+            )
+        found[name] = path
+    return found
+
+
+def _packaged(package: str, file: str) -> Path:
+    try:
+        files = metadata.files(package) or []
+    except metadata.PackageNotFoundError as error:
+        raise SourceMissing(
+            f"The raw tables come from the Python package {package}, which is not installed here. Type `make setup`."
+        ) from error
+    for path in files:
+        if path.match(file):
+            return Path(str(path.locate()))
+    raise SourceMissing(f"The installed package {package} has no file {file}. Type `rm -r .venv && make setup`.")

@@ -1,0 +1,1 @@
+"""What a change did to parameters, data and metrics, and whether conf/gate.yaml tolerates it."""

@@ -1,0 +1,58 @@
+"""Says in Markdown what a change did; exits with 1 where it makes a metric worse than conf/gate.yaml tolerates.
+
+python -m pipeline.diff main                 the working tree against the commit where HEAD left main
+python -m pipeline.diff main --output FILE   the same into a file
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from pipeline.config.params_file import PARAMS, load_mapping
+from pipeline.diff import compare, gate, markdown, snapshot
+from pipeline.files import atomic_write
+from pipeline.params import compose
+from pipeline.support import console
+from pipeline.support.errors import ParamsStale
+from pipeline.versioning import dvc_status, revision
+
+
+def main() -> None:
+    """Writes the report, and raises ChangeFails where the change fails, ChangeNotJudged where it is not reproduced."""
+    asked = _parser().parse_args()
+    between = revision.span(asked.base)
+    with console.step(f"read {between.base} and the working tree"):
+        base, head = snapshot.read(between.base), snapshot.read()
+    with console.step("ask DVC what is reproduced"):
+        stale = _stale()
+    tolerated = gate.read(head.gate).diff
+    judged_by = gate.stricter(gate.read(base.gate).diff, tolerated) if base.gate else tolerated
+    change = compare.compare(base, head, judged_by)
+    page = markdown.render(change, between, base, head, stale)
+    if asked.output:
+        atomic_write.write_text(page, asked.output)
+    else:
+        sys.stdout.write(page)
+    compare.refuse_stale(stale)
+    compare.refuse_failure(change)
+
+
+def _stale() -> list[str]:
+    """What has to be reproduced before anything can be judged. Raises ReproductionUnknown where DVC cannot say."""
+    found = dvc_status.stale(dvc_status.changed())
+    try:
+        compose.check(load_mapping(PARAMS), compose.compose())
+    except ParamsStale:
+        return [f"{PARAMS}: not what conf/ composes to", *found]
+    return found
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pipeline.diff", description="Say in Markdown what a change did.")
+    parser.add_argument("base", nargs="?", default="main", help="branch, tag or commit to compare with (default: main)")
+    parser.add_argument("--output", type=Path, help="file to write the report to, instead of printing it")
+    return parser
+
+
+if __name__ == "__main__":
+    console.run(main)

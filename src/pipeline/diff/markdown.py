@@ -1,0 +1,102 @@
+"""Renders what a change did as Markdown for a pull request: short, and nobody's text can be more than text in it."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+import jinja2
+
+from pipeline.config.paths import COUNTS
+from pipeline.diff import gate, mermaid
+from pipeline.diff.compare import Change, Interval, Side, Value
+from pipeline.versioning.revision import Span
+
+MOST_SETTINGS = 10  # shown of one group; a table of columns has hundreds
+MOST_SLICES = 15
+MOST_FILES = 10
+MOST_CHARACTERS = 60  # of a value
+
+
+def render(change: Change, between: Span, base: Side, head: Side, stale: Sequence[str] | None) -> str:
+    """The report as Markdown; ``stale`` is what has to be reproduced in head, None where DVC could not say."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("pipeline.diff"),
+        autoescape=jinja2.select_autoescape(),  # Markdown is no HTML: what may be anybody's text passes `code`
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"code": code, "signed": signed, "interval": interval, "listed": listed}
+    drawn = {name: _drawn(name, change, base, head) for name in mermaid.CURVES}
+    text = environment.get_template("change.md.j2").render(
+        change=change,
+        between=between,
+        notes=list(_notes(change, stale)),
+        stale=stale or (),
+        settings=settings(change.params),
+        most_settings=MOST_SETTINGS,
+        most_slices=MOST_SLICES,
+        same_hashes=[path for path, md5 in head.hashes.items() if base.hashes.get(path) == md5],
+        rows=head.rows if base.rows is not None else None,
+        drawn=drawn,
+        gate_file=gate.FILE,
+        counts_file=COUNTS,
+    )
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _notes(change: Change, stale: Sequence[str] | None) -> Iterator[str]:
+    """What a reader should know before believing the rest."""
+    if change.gate:
+        yield f"{code(gate.FILE)} itself changed: each metric was judged by the smaller of both tolerances."
+    if stale is None:
+        yield "DVC could not say whether the results are those of this code and these parameters: type `dvc status`."
+    if change.question:
+        turned = listed(change.question)
+        yield f"The two sides answer different questions, or on other rows: {turned}. Their scores do not compare."
+
+
+def _drawn(name: str, change: Change, base: Side, head: Side) -> str:
+    """A curve as a Mermaid block, or a sentence that says why there is none."""
+    axes = mermaid.CURVES[name]
+    absent = [side for side, curves in (("base", base.curves), ("head", head.curves)) if name not in curves]
+    if absent:
+        return f"{axes.title}: none in {' and '.join(absent)}."
+    if name not in change.curves:
+        return f"{axes.title}: the same."
+    drawn = mermaid.chart(axes, base.curves[name], head.curves[name])
+    return f"```mermaid\n{drawn}\n```" if drawn else f"{axes.title}: the two have no stretch in common."
+
+
+def settings(changed: Sequence[Value]) -> dict[str, Sequence[Value]]:
+    """The settings by the group that they stand in: ``model``, or ``data.columns``, of which there are many."""
+    found: dict[str, list[Value]] = {}
+    for one in changed:
+        parts = one.key.split("[")[0].split(".")
+        found.setdefault(".".join(parts[: 2 if parts[0] == "data" else 1]), []).append(one)
+    return dict(found)
+
+
+def code(text: object) -> str:
+    """Any text as a code span of one line, cut where it is long; a table cell can hold it."""
+    line = " ".join(str(text).split()).replace("`", "'")
+    line = line if len(line) <= MOST_CHARACTERS else f"{line[: MOST_CHARACTERS - 3]}..."
+    return f"`{line.replace('|', chr(92) + '|')}`" if line else "` `"
+
+
+def signed(value: float | None) -> str:
+    """A change with its sign, in one more decimal than the scores: what a tolerance is held against."""
+    return "-" if value is None else f"{value:+.5f}"
+
+
+def interval(score: Interval | None) -> str:
+    """A score with its interval: 0.7739 [0.7551, 0.7900]."""
+    if score is None:
+        return "-"
+    value = "undefined" if score.value is None else f"{score.value:.4f}"
+    return value if score.low is None or score.high is None else f"{value} [{score.low:.4f}, {score.high:.4f}]"
+
+
+def listed(names: Sequence[str], most: int = MOST_FILES) -> str:
+    """Names as code spans in a sentence, the first ones of many."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(code, names[:most])) + more

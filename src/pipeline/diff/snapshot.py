@@ -1,0 +1,108 @@
+"""Reads one side of a change: what its files say, and what DVC knows of the data that git does not hold."""
+
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import dvc.api
+import pandas as pd
+import yaml
+
+from pipeline.config.flatten import leaves
+from pipeline.config.params_file import PARAMS
+from pipeline.config.paths import COUNTS, LOCK, METRICS, PLOTS, VALIDATION
+from pipeline.diff import gate, mermaid
+from pipeline.diff.compare import SLICE, Interval, Side
+from pipeline.support.errors import OntimeError
+from pipeline.versioning import revision
+from pipeline.versioning.revision import Commit
+
+SCORE = ["value", "low", "high"]
+
+
+class SideUnreadable(OntimeError):
+    """A file of one side is not what it should be."""
+
+
+def read(commit: Commit | None = None) -> Side:
+    """What a commit says of itself, or the working tree without one. Raises SideUnreadable, which names the file."""
+    return Side(
+        params=_mapping(PARAMS, commit),
+        gate=_mapping(Path(gate.FILE), commit),
+        hashes=_hashes(_mapping(LOCK, commit)),
+        rows=_rows(commit),
+        metrics=_scores(METRICS, commit),
+        validation=_scores(VALIDATION, commit),
+        slices=_table(PLOTS / "slices.csv", [*SLICE, "rows", "metric", *SCORE], commit),
+        curves=dict(_curves(commit)),
+    )
+
+
+def _rows(commit: Commit | None) -> dict[str, int] | None:
+    """The row counts that `preprocess` wrote: only DVC has them, and perhaps not here."""
+    try:
+        text = dvc.api.read(COUNTS.as_posix(), rev=commit.hash if commit else None)
+    except Exception:  # each store has errors of its own, and a report without counts is a report
+        return None
+    return {key: int(count) for key, count in leaves(_parsed(json.loads, text, COUNTS, commit))}
+
+
+def _hashes(lock: Mapping[str, Any]) -> dict[str, str]:
+    """The md5 of every output in a dvc.lock, by path."""
+    return {out["path"]: str(out["md5"]) for stage in lock.get("stages", {}).values() for out in stage.get("outs", ())}
+
+
+def _mapping(path: Path, commit: Commit | None) -> dict[str, Any]:
+    text = revision.text(path, commit)
+    found = _parsed(yaml.safe_load, text or "{}", path, commit)
+    if not isinstance(found, dict):
+        raise _unreadable(path, commit, f"holds {type(found).__name__}", "a mapping")
+    return found
+
+
+def _scores(path: Path, commit: Commit | None) -> dict[str, Interval]:
+    """The metrics of a file: plain numbers, or ``{value, low, high}``; what is not finite is undefined."""
+    found = _parsed(_finite, revision.text(path, commit) or "{}", path, commit)
+    try:
+        return {name: _interval(one if isinstance(one, dict) else {"value": one}) for name, one in found.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise _unreadable(path, commit, str(error), "numbers, or value, low and high, by metric") from error
+
+
+def _interval(ends: Mapping[str, Any]) -> Interval:
+    return Interval(**{end: None if number is None else float(number) for end, number in ends.items()})
+
+
+def _finite(text: str) -> Any:
+    return json.loads(text, parse_constant=lambda _name: None)
+
+
+def _curves(commit: Commit | None) -> Iterator[tuple[str, pd.DataFrame]]:
+    for name, axes in mermaid.CURVES.items():
+        table = _table(PLOTS / f"{name}.csv", [axes.x, axes.y], commit)
+        if table is not None:
+            yield name, table
+
+
+def _table(path: Path, columns: list[str], commit: Commit | None) -> pd.DataFrame | None:
+    text = revision.text(path, commit)
+    if text is None:
+        return None
+    words = dict.fromkeys([*SLICE, "metric"], str)
+    read = partial(pd.read_csv, usecols=columns, dtype=words, keep_default_na=False, na_values=[""])
+    return _parsed(lambda text: read(io.StringIO(text))[columns], text, path, commit)
+
+
+def _parsed(parse: Callable[[str], Any], text: str, path: Path, commit: Commit | None) -> Any:
+    try:
+        return parse(text)
+    except (ValueError, yaml.YAMLError) as error:
+        raise _unreadable(path, commit, " ".join(str(error).split()), path.suffix[1:].upper()) from error
+
+
+def _unreadable(path: Path, commit: Commit | None, found: str, wanted: str) -> SideUnreadable:
+    mend = "Compare with another BASE." if commit else f"Correct it, or type `git restore {path}`."
+    return SideUnreadable(f"{path} of {commit or revision.WORKING_TREE} should hold {wanted}; {found}. {mend}")

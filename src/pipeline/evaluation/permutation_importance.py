@@ -1,0 +1,37 @@
+"""How much each column matters: what the ROC AUC loses when its values are shuffled (Breiman 2001)."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+
+from pipeline.config.settings import Columns
+from pipeline.data.model_inputs import INPUTS
+from pipeline.data.schema import feature_names
+
+Predict = Callable[[Mapping[str, npt.NDArray[Any]]], npt.NDArray[np.float64]]
+
+
+def permuted(
+    predict: Predict,
+    arrays: Mapping[str, npt.NDArray[Any]],
+    truth: npt.NDArray[Any],
+    columns: Columns,
+    seed: int,
+    advance: Callable[[], None] = lambda: None,
+) -> pd.DataFrame:
+    """Per column, the loss of ROC AUC when it alone is shuffled; the most important first."""
+    shuffle = np.random.default_rng(seed).permutation(len(truth))
+    whole = roc_auc_score(truth, predict(arrays))
+    losses = {}
+    for kind, name in INPUTS.items():
+        for index, column in enumerate(feature_names(columns, kind)):
+            shuffled = arrays[name].copy()
+            shuffled[:, index] = shuffled[shuffle, index]
+            losses[column] = whole - roc_auc_score(truth, predict({**arrays, name: shuffled}))
+            advance()
+    table = pd.DataFrame({"column": list(losses), "auc_loss": np.round(list(losses.values()), 4)})
+    return table.sort_values(["auc_loss", "column"], ascending=[False, True], ignore_index=True)

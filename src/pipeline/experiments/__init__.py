@@ -1,0 +1,1 @@
+"""DVC experiments: sweeps and their listing."""

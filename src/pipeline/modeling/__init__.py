@@ -1,0 +1,1 @@
+"""Fitting, calibrating and exporting a model, and the model directory."""

@@ -1,0 +1,1 @@
+"""Commands that a running system needs: smoke test, heartbeat, a model to start with."""

@@ -1,0 +1,1 @@
+"""params.yaml, composed from conf/."""

@@ -1,0 +1,91 @@
+"""Composes conf/ into params.yaml, or checks that params.yaml is what conf/ composes to.
+
+python -m pipeline.params.compose            writes params.yaml
+python -m pipeline.params.compose --check    names the groups that differ, and changes nothing
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from pipeline.config.flatten import leaves
+from pipeline.config.params_file import CONF, PARAMS, load_mapping, refuse_machine_values
+from pipeline.config.settings import Params, parse_settings, read_params
+from pipeline.recipes import loader
+from pipeline.support import console
+from pipeline.support.errors import ParamsInvalid, ParamsStale
+
+SHOWN = 6  # differing keys that the message names before it counts the rest
+
+
+def compose(conf: Path = CONF, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """What DVC composes from ``conf/config.yaml`` on `dvc exp run`: plain values, every reference replaced.
+
+    Raises ParamsInvalid where a group, key or value is at fault, by its full name.
+    """
+    refuse_machine_values(conf)
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(conf.resolve()), version_base=None):
+            composed = hydra_compose("config", overrides=list(overrides))
+            values = cast("dict[str, Any]", OmegaConf.to_container(composed, resolve=True))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ParamsInvalid(f"conf/ does not compose: {' '.join(str(error).split())}. Correct it there.") from error
+    _check(read_params(values))
+    return values
+
+
+def _check(settings: Params) -> None:
+    """Raises ParamsInvalid where the data set names no recipe, or settings that its recipe does not take."""
+    parse_settings(loader.load_recipe(settings.data.recipe).Options, settings.data.options, prefix="data")
+
+
+def write(values: Mapping[str, Any], path: Path) -> None:
+    """Writes params.yaml the way DVC does, key order and all."""
+    text = yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True, width=120)
+    path.write_text(text, encoding="utf-8")
+
+
+def check(values: Mapping[str, Any], composed: Mapping[str, Any], path: Path = PARAMS) -> None:
+    """Raises ParamsStale, which says per group what differs and what to type, unless the two are equal."""
+    found, wanted = dict(leaves(values)), dict(leaves(composed))
+    moved = [key for key in {**wanted, **found} if found.get(key, "absent") != wanted.get(key, "absent")]
+    if not moved:
+        return
+    groups = ", ".join(dict.fromkeys(key.partition(".")[0] for key in moved))
+    lines = [f"  {key}: {path} has {found.get(key, 'nothing')}, conf/ has {wanted.get(key, 'nothing')}" for key in moved]
+    if len(lines) > SHOWN:
+        lines = [*lines[:SHOWN], f"  and {len(lines) - SHOWN} more"]
+    raise ParamsStale(
+        "\n".join(
+            [
+                f"{path} is not what conf/ composes to; changed: {groups}.",
+                *lines,
+                "Type `make params` if conf/ is right. If params.yaml is (an experiment left it so), write that into conf/.",
+            ]
+        )
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m pipeline.params.compose", description="Compose conf/ into params.yaml.")
+    parser.add_argument("--check", action="store_true", help="only say whether params.yaml is up to date")
+    arguments = parser.parse_args()
+    composed = compose()
+    if arguments.check:
+        check(load_mapping(PARAMS), composed)
+    else:
+        write(composed, PARAMS)
+
+
+if __name__ == "__main__":
+    console.run(main)

@@ -1,0 +1,1 @@
+"""From raw tables to examples, one module per kind of data set."""

@@ -1,0 +1,1 @@
+"""Versions of the model in the MLflow registry: promote, roll back, history."""

@@ -1,0 +1,1 @@
+"""Replays the test months against the running services."""

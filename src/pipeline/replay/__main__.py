@@ -1,0 +1,117 @@
+"""Replays the test rows against the running services, in the order of time, and holds their scores to the pipeline's.
+
+python -m pipeline.replay             all test rows, a day at a time: predictions first, the outcomes a day later
+python -m pipeline.replay --days 5    only the first days
+"""
+
+import argparse
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.clients import services
+from pipeline.clients.services import DataService, PredictionService
+from pipeline.config.params_file import load_dataset, load_params
+from pipeline.config.paths import DATASET, MODEL, TEST_TABLE
+from pipeline.config.settings import Columns, Dataset, Split
+from pipeline.data import model_inputs, table_io
+from pipeline.files.digests import sha256
+from pipeline.modeling import artifact
+from pipeline.replay import batches, comparison, playback, score_table
+from pipeline.replay.batches import Day
+from pipeline.replay.comparison import Floats
+from pipeline.support import console
+from pipeline.support.errors import OntimeError
+
+
+class ReplayImpossible(OntimeError):
+    """There is no test table, or the services are not set up for it."""
+
+
+def main() -> None:
+    """Replays, prints the scores of both sides, and raises where they differ."""
+    asked = _parser().parse_args()
+    data, bins = _data(), load_params().evaluate.calibration_bins
+    prediction, store = services.from_environment(os.environ)
+    with console.step("look at the services"):
+        about = check(prediction, store)
+    with console.step("score the test rows offline"):
+        table, days = _cut(table_io.read(TEST_TABLE), data.split, asked.days, asked.rows)
+        truth, probability = table[data.target.name].to_numpy(np.float64), predicted(table, days, data.columns)
+        offline = comparison.offline(truth, probability, about["threshold"], bins)
+    with console.step(f"replay {len(table):,} rows, {days[0].name} to {days[-1].name}", len(days)) as advance:
+        answered = playback.replay(table, data, days, prediction, store, advance)
+    with console.step("wait until the outbox has delivered"):
+        performance = playback.settled(answered, prediction, store, bins)
+    lines = comparison.compare(comparison.live(performance["overall"]), offline)
+    score_table.show(lines, performance["groups"])
+    comparison.refuse_difference(lines, np.abs(answered.probability - probability).max())
+
+
+def check(prediction: PredictionService, store: DataService) -> dict[str, Any]:
+    """What data/model says of itself. Raises ReplayImpossible where the services cannot give the scores of this model."""
+    about, model = artifact.read_about(MODEL), prediction.model()
+    other = [name for name, digest in model["sha256"].items() if sha256(MODEL / name) != digest]
+    if other:
+        raise ReplayImpossible(
+            f"{prediction.url} should serve the model in {MODEL}; it serves version {model['version']}, "
+            f"of which {', '.join(other)} differ. Start it with MODEL_URI={MODEL}, or POST /reload."
+        )
+    if prediction.delivery() == "off":
+        raise ReplayImpossible(
+            f"{prediction.url} should deliver its predictions to {store.url}; it delivers nowhere. "
+            f"Start it with DATA_API_URL={store.url} and DATA_API_KEY."
+        )
+    store.log_in()
+    return about
+
+
+def predicted(table: pd.DataFrame, days: Sequence[Day], columns: Columns) -> Floats:
+    """The pipeline's own probability [n], by the batches of the replay.
+
+    The last row of a batch may differ by one bit with the size of the batch, and a bit can divide what was a tie.
+    """
+    arrays = model_inputs.arrays(model_inputs.frame(table, columns), columns)
+    model = artifact.session(MODEL / artifact.GRAPH)
+    row_batches = [batch for day in days for batch in day.batches]
+    parts = [artifact.probability(model, {name: array[rows] for name, array in arrays.items()}) for rows in row_batches]
+    return np.concatenate(parts)
+
+
+def _data() -> Dataset:
+    if not TEST_TABLE.is_file() or not DATASET.is_file():
+        raise ReplayImpossible(f"{TEST_TABLE} should hold the rows to replay; it is not there. Type `make repro`.")
+    return load_dataset(DATASET)
+
+
+def _cut(test: pd.DataFrame, how: Split, most_days: int | None, most_rows: int | None) -> tuple[pd.DataFrame, list[Day]]:
+    """The rows to replay in the order of their time, and their days."""
+    table = batches.in_order(test, how)[:most_rows]
+    days = batches.days(table, how)[:most_days]
+    return table[: sum(map(len, days))], days
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.replay",
+        description="Replay the test rows against both running services and compare their scores with the pipeline's.",
+        epilog=services.help_text(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument("--days", type=_positive, help="only the first days (of a random split: parts of 1000 rows)")
+    part.add_argument("--rows", type=_positive, help="only the first rows")
+    return parser
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError("it should be 1 or more")
+    return number
+
+
+if __name__ == "__main__":
+    console.run(main)

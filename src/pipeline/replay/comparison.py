@@ -1,0 +1,79 @@
+"""Holds the scores that the data service works out live to those of the pipeline, on the same rows."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.evaluation import metrics
+from pipeline.support.errors import OntimeError
+
+Floats = npt.NDArray[np.float64]
+TOLERANCE = 1e-9  # far above what the order of a sum changes, far below what one row changes in most tables
+# The name in GET /performance, and the one of the pipeline.
+SCORES = {
+    "roc_auc": "roc_auc",
+    "average_precision": "average_precision",
+    "brier_score": "brier",
+    "calibration_error": "calibration_error",
+}
+RANKINGS = ("roc_auc", "average_precision")
+COUNTS = ("predictions", "outcomes")
+RATES = ("label_rate", "outcome_rate")
+NAMES = (*SCORES.values(), *RATES, *COUNTS)
+
+
+class ScoresDiffer(OntimeError):
+    """The data service and the pipeline score the same rows differently."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One score as both sides have it, None where it is undefined (of one class only, for one)."""
+
+    name: str
+    live: float | None
+    offline: float | None
+
+    @property
+    def difference(self) -> float:
+        """How far apart the sides are: infinitely, where the score is defined on one of them alone."""
+        if self.live is None or self.offline is None:
+            return 0.0 if self.live is self.offline else math.inf
+        return abs(self.live - self.offline)
+
+
+def offline(truth: Floats, probability: Floats, threshold: float, bins: int) -> dict[str, float | None]:
+    """NAMES of ``probability`` [n] against ``truth`` [n], as the evaluation of the pipeline scores them.
+
+    Rows of one class alone have no ranking: neither of its two scores is defined.
+    """
+    scores = metrics.scores(metrics.Ranking.of(truth, probability, threshold, bins))
+    found: dict[str, float | None] = {name: scores[name] for name in SCORES.values()}
+    found |= {"label_rate": float((probability >= threshold).mean()), "outcome_rate": float(truth.mean())}
+    found |= dict.fromkeys(COUNTS, len(truth))
+    return found if 0 < truth.mean() < 1 else {**found, **dict.fromkeys(RANKINGS)}
+
+
+def live(group: Mapping[str, Any]) -> dict[str, float | None]:
+    """NAMES of a group of GET /performance."""
+    return {SCORES.get(name, name): group[name] for name in (*SCORES, *RATES, *COUNTS)}
+
+
+def compare(live_scores: Mapping[str, float | None], offline_scores: Mapping[str, float | None]) -> list[Line]:
+    """NAMES side by side."""
+    return [Line(name, live_scores[name], offline_scores[name]) for name in NAMES]
+
+
+def refuse_difference(lines: Sequence[Line], most: float) -> None:
+    """Raises ScoresDiffer beyond TOLERANCE; ``most`` is the largest difference of a probability."""
+    names = [line.name for line in lines if not line.difference <= TOLERANCE]  # NaN is a difference
+    if names:
+        who = "it is the data service that scores otherwise" if most <= TOLERANCE else "look at the prediction service first"
+        raise ScoresDiffer(
+            f"Live and offline scores of the same rows should be equal within {TOLERANCE:g}; {', '.join(names)} differ. "
+            f"The probabilities differ by at most {most:.2g}: {who}."
+        )

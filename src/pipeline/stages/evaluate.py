@@ -1,0 +1,99 @@
+"""Stage: scores the exported graph on the test rows, writes metrics, plot tables, report and card, and logs the run."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipeline.config.params_file import load_card, load_dataset, load_params
+from pipeline.config.paths import CARD, CARDS, COUNTS, DATASET, METRICS, MODEL, PAGE, PLOTS, TEST_TABLE, VALIDATION
+from pipeline.config.settings import Columns, Dataset, Evaluate, Params
+from pipeline.data import model_inputs, table_io
+from pipeline.evaluation import permutation_importance, slice_scores
+from pipeline.evaluation.slice_scores import Evaluation, Slicing
+from pipeline.files import atomic_write
+from pipeline.modeling import artifact
+from pipeline.reporting import html_report, model_card
+from pipeline.reporting.model_card import Run
+from pipeline.support import console
+from pipeline.support.errors import first_line
+from pipeline.tracking import mlflow_runs
+
+Floats = npt.NDArray[np.float64]
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+def main() -> None:
+    settings = load_params()
+    with console.step("read the model and score the test rows"):
+        data = load_dataset(DATASET)
+        about = artifact.read_about(MODEL)
+        scorer = artifact.session(MODEL / artifact.GRAPH)
+        test = table_io.read(TEST_TABLE)
+        arrays = model_inputs.arrays(model_inputs.frame(test, data.columns), data.columns)
+        probability = artifact.probability(scorer, arrays)
+    truth = test[data.target.name].to_numpy(np.float64)
+    found = _evaluated(test, truth, probability, about["threshold"], settings)
+    losses = _importances(scorer, arrays, truth, data.columns, settings.evaluate)
+    with console.step("write the metrics and the report"):
+        run = Run(about, _json(MODEL / artifact.SCHEMA), _json(COUNTS), _json(VALIDATION), test, found, losses)
+        _write(run, data, settings)
+    _track(about, settings)
+
+
+def _evaluated(test: pd.DataFrame, truth: Floats, probability: Floats, threshold: float, settings: Params) -> Evaluation:
+    how, by = settings.evaluate, Slicing(settings.data.slices, settings.data.resample_by)
+    parts = 1 + len(slice_scores.parts(test, by, how))
+    with console.step(f"score {parts} parts {how.resamples} times", parts * how.resamples) as advance:
+        return slice_scores.evaluate(test, truth, probability, threshold, by, how, advance)
+
+
+def _importances(scorer: Any, arrays: Arrays, truth: Floats, columns: Columns, how: Evaluate) -> pd.DataFrame:
+    rows = np.random.default_rng(how.seed).permutation(len(truth))[: how.importance_rows]
+    sample = {name: array[rows] for name, array in arrays.items()}
+
+    def predict(shuffled: Arrays) -> Floats:
+        return artifact.probability(scorer, shuffled)
+
+    with console.step(f"shuffle {len(columns)} columns in turn", len(columns)) as advance:
+        return permutation_importance.permuted(predict, sample, truth[rows], columns, how.seed, advance)
+
+
+def _write(run: Run, data: Dataset, settings: Params) -> None:
+    found, losses = run.found, run.losses
+    plots = {
+        "roc": found.roc,
+        "precision_recall": found.precision_recall,
+        "calibration": found.calibration,
+        "importances": losses,
+        "slices": found.slices,
+    }
+    page = html_report.render(found, losses, run.about, run.counts, data, settings)
+    card = model_card.render(run, load_card(CARDS / f"{data.name}.yaml"), data, settings)
+    with atomic_write.replaced_folder(PLOTS) as folder:
+        for name, table in plots.items():
+            table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    atomic_write.write_text(json.dumps(found.overall, indent=2) + "\n", METRICS)
+    atomic_write.write_text(page, PAGE)
+    atomic_write.write_text(card, CARD)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return values
+
+
+def _track(about: dict[str, Any], settings: Params) -> None:
+    with console.step("log the run to MLflow"):
+        try:
+            mlflow_runs.log_results(settings, about)
+        except Exception as error:  # whatever a tracking server or its client raises, the run is complete without it
+            console.warn(f"MLflow did not take this run ({first_line(error)}); the results in data/ are complete.")
+
+
+if __name__ == "__main__":
+    console.run(main)

@@ -1,0 +1,25 @@
+"""Stage: copies the source tables into data/raw as Parquet, after checking them against their declaration."""
+
+from pipeline.config.params_file import load_params
+from pipeline.config.paths import RAW
+from pipeline.data import schema, sources, table_io
+from pipeline.files import atomic_write
+from pipeline.support import console
+
+
+def main() -> None:
+    settings = load_params()
+    files = sources.locate(settings.data)
+    found = {}
+    for name, declared in settings.data.tables.items():
+        with console.step(f"read and check {name}"):
+            found[name] = table_io.read_source(files[name], declared.columns, declared.missing)
+            faulty = schema.check(found[name].to_pandas(), declared.columns, name, settings.ingest.invalid_rows_allowed)
+        if faulty:
+            console.warn(f"{faulty} rows of {name} break their declaration (ingest.invalid_rows_allowed lets them pass)")
+    with console.step(f"write {RAW}"), atomic_write.replaced_folder(RAW) as folder:
+        table_io.write_all(found, folder)
+
+
+if __name__ == "__main__":
+    console.run(main)

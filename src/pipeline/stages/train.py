@@ -1,0 +1,69 @@
+"""Stage: fits, calibrates and exports the model, on the training rows alone."""
+
+import json
+from dataclasses import asdict
+from importlib import metadata
+from typing import Any
+
+import onnx
+import pandas as pd
+
+from pipeline.config.params_file import load_dataset, load_params
+from pipeline.config.paths import COUNTS, DATASET, MODEL, TEST_TABLE, TRAIN_TABLE, VALIDATION
+from pipeline.config.settings import Columns, Dataset, Params
+from pipeline.data import model_inputs, schema, table_io
+from pipeline.files import atomic_write, digests
+from pipeline.modeling import artifact, fitting, onnx_export, parity
+from pipeline.modeling.fitting import Fitted
+from pipeline.support import console
+
+PACKAGES = ("numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "scipy", "skl2onnx")
+
+
+def main() -> None:
+    settings = load_params()
+    with console.step("read the examples"):
+        data = load_dataset(DATASET)
+        rows = table_io.read(TRAIN_TABLE)
+        packed = model_inputs.frame(rows, data.columns)
+        folds = fitting.folds(rows, data.target.name, data.split, settings.train)
+    truth = rows[data.target.name].to_numpy()
+    fitted = fitting.fit(packed, truth, folds, data.columns, settings.model, settings.train, console.step)
+    with console.step("export the graph"):
+        graph = onnx_export.to_graph(fitted.model, data.columns)
+    with console.step("compare it with the estimator on every row"):
+        for table in (rows, table_io.read(TEST_TABLE)):
+            _compare(fitted, graph, table, data.columns)
+    with console.step(f"write {MODEL}"):
+        artifact.write(MODEL, graph, _schema(data, rows, fitted), _about(data, fitted, settings))
+        atomic_write.write_text(json.dumps(fitted.validation, indent=2) + "\n", VALIDATION)
+
+
+def _compare(fitted: Fitted, graph: onnx.ModelProto, table: pd.DataFrame, columns: Columns) -> None:
+    packed = model_inputs.frame(table, columns)
+    scorer = artifact.session(graph.SerializeToString())
+    exported = artifact.probability(scorer, model_inputs.arrays(packed, columns))
+    parity.compare(fitted.model.probability(packed), exported)
+
+
+def _schema(data: Dataset, rows: pd.DataFrame, fitted: Fitted) -> dict[str, Any]:
+    """What the columns held, and the probabilities of rows unseen by their model: what drift is measured against."""
+    return {**schema.describe(data, rows), "probability": {"reference": schema.reference(pd.Series(fitted.unseen))}}
+
+
+def _about(data: Dataset, fitted: Fitted, settings: Params) -> dict[str, Any]:
+    """What the model was made with and from; no clock, no commit, no machine: the same inputs give the same bytes."""
+    return {
+        "name": data.name,
+        "question": data.options,
+        "threshold": fitted.threshold,
+        "metrics": dict(fitted.validation),  # on training rows that the model of their fold had not seen
+        "calibration": {"slope": fitted.model.slope, "intercept": fitted.model.intercept},
+        "parameters": {"model": asdict(settings.model), "train": asdict(settings.train)},
+        "versions": {package: metadata.version(package) for package in PACKAGES},
+        "data": {path.name: digests.sha256(path) for path in (TRAIN_TABLE, TEST_TABLE, DATASET, COUNTS)},
+    }
+
+
+if __name__ == "__main__":
+    console.run(main)

@@ -1,0 +1,1 @@
+"""What git and DVC say of the working tree."""

@@ -1,0 +1,237 @@
+"""Settings are closed: what is unknown, missing, of another type or out of range is refused by its full key."""
+
+import dataclasses
+import datetime
+import json
+
+import pytest
+
+from pipeline.config.settings import (
+    Column,
+    Dataset,
+    Logistic,
+    RandomSplit,
+    TimeSplit,
+    dump_settings,
+    parse_settings,
+    read_params,
+)
+from pipeline.recipes import table
+from pipeline.support.errors import ParamsInvalid
+
+
+def changed(values, key, value):
+    *path, last = key.split(".")
+    place = values
+    for part in path:
+        place = place[part]
+    place[last] = value
+    return values
+
+
+def removed(values, key):
+    *path, last = key.split(".")
+    place = values
+    for part in path:
+        place = place[part]
+    del place[last]
+    return values
+
+
+def test_a_whole_mapping_becomes_typed_settings(values):
+    settings = read_params(values)
+
+    assert settings.model == Logistic("logistic", inverse_penalty=1.0, iterations=100)
+    assert settings.data.split == RandomSplit("random", test_share=0.25, seed=1, stratify=True)
+    assert settings.data.columns == {"size": Column("number", range=(0.0, None))}
+
+
+def test_the_mapping_is_left_as_it_was(values):
+    values["data"]["horizon_hours"] = 2
+    read_params(values)
+
+    assert "options" not in values["data"]
+    assert values["data"]["horizon_hours"] == 2
+
+
+def test_settings_are_frozen(values):
+    settings = read_params(values)
+
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.train.seed = 2
+
+
+@pytest.mark.parametrize(
+    ("key", "near"),
+    [
+        ("train.sed", "seed"),
+        ("model.iteration", "iterations"),
+        ("data.source.pth", "path"),
+        ("data.split.test_shar", "test_share"),
+        ("data.columns.size.knd", "kind"),
+        ("data.tables.table.fil", "file"),
+    ],
+)
+def test_an_unknown_key_is_refused_by_its_full_name_beside_the_nearest_known_one(values, key, near):
+    with pytest.raises(ParamsInvalid, match=rf" {key} is not a setting \(did you mean {near}\?\)"):
+        read_params(changed(values, key, 1))
+
+
+def test_an_unknown_block_is_refused(values):
+    with pytest.raises(ParamsInvalid, match=r": serving is not a setting\."):
+        read_params({**values, "serving": {}})
+
+
+@pytest.mark.parametrize("key", ["train.seed", "evaluate", "model.iterations", "data.target.name", "data.columns.size.kind"])
+def test_a_missing_key_is_named_in_full(values, key):
+    with pytest.raises(ParamsInvalid, match=rf" {key} is missing"):
+        read_params(removed(values, key))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("train.seed", "x", "train.seed is 'x'; input should be a valid integer"),
+        ("train.seed", True, "train.seed is True; input should be a valid integer"),
+        ("train.seed", 1.5, "train.seed is 1.5"),
+        ("train.seed", -1, "train.seed is -1; input should be greater than or equal to 0"),
+        ("train.folds", 1, "train.folds is 1; input should be greater than or equal to 2"),
+        ("evaluate.confidence", "0.9", "evaluate.confidence is '0.9'; input should be a valid number"),
+        ("evaluate.confidence", 95, "evaluate.confidence is 95; input should be less than 1"),
+        ("evaluate.resamples", 5, "evaluate.resamples is 5; input should be greater than or equal to 20"),
+        ("preprocess.invalid_rows_allowed", -1, "preprocess.invalid_rows_allowed is -1"),
+        ("data.slices", "size", "data.slices is 'size'; input should be a valid array"),
+        ("data.columns.size.kind", "text", "data.columns.size.kind is 'text'; input should be 'number', 'category' or"),
+        ("data.columns.size.range", [1], r"data.columns.size.range\[1\] is missing"),
+        ("model.iterations", 0, "model.iterations is 0; input should be greater than or equal to 1"),
+        ("data", 3, "data is 3; input should be an object"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_key_and_what_was_wanted(values, key, value, words):
+    with pytest.raises(ParamsInvalid, match=words):
+        read_params(changed(values, key, value))
+
+
+@pytest.mark.parametrize("value", ["f2", 2.0])
+def test_a_wrong_threshold_is_refused_by_its_key_and_no_other_words(values, value):
+    with pytest.raises(ParamsInvalid, match=rf" train\.threshold is {value!r}; ") as refused:
+        read_params(changed(values, "train.threshold", value))
+
+    assert "train.threshold." not in str(refused.value)
+
+
+@pytest.mark.parametrize("value", ["f1", "rate", 0.25])
+def test_a_threshold_is_a_rule_or_a_share(values, value):
+    assert read_params(changed(values, "train.threshold", value)).train.threshold == value
+
+
+def test_a_whole_number_stands_for_a_decimal_one(values):
+    penalty = read_params(changed(values, "model.inverse_penalty", 2)).model.inverse_penalty
+
+    assert isinstance(penalty, float)
+
+
+def test_every_fault_is_named_at_once(values):
+    faulty = changed(changed(values, "train.seed", "x"), "evaluate.sed", 1)
+
+    with pytest.raises(ParamsInvalid, match=r"train\.seed is 'x'.*; evaluate\.sed is not a setting"):
+        read_params(faulty)
+
+
+def test_an_unknown_model_is_refused_beside_the_known_ones(values):
+    with pytest.raises(ParamsInvalid, match=r"model\.name is 'svm'; it should be one of hgb, logistic"):
+        read_params(changed(values, "model.name", "svm"))
+
+
+def test_a_model_without_a_name_is_refused_beside_the_known_ones(values):
+    with pytest.raises(ParamsInvalid, match=r"model\.name is missing; it should be one of hgb, logistic"):
+        read_params(removed(values, "model.name"))
+
+
+def test_a_setting_of_another_model_is_refused(values):
+    with pytest.raises(ParamsInvalid, match=r"model\.trees is not a setting"):
+        read_params(changed(values, "model.trees", 100))
+
+
+@pytest.mark.parametrize("date", ["2013-10-01", datetime.date(2013, 10, 1)])
+def test_a_split_by_time_takes_the_date_that_yaml_reads_with_and_without_quotes(values, date):
+    how = {"by": "time", "column": "moment", "test_from": date}
+    dated = changed(values, "data.columns.moment", {"kind": "datetime"})
+
+    assert read_params(changed(dated, "data.split", how)).data.split == TimeSplit(
+        "time", "moment", datetime.date(2013, 10, 1)
+    )
+
+
+def test_a_date_that_is_none_is_refused_by_its_key(values):
+    how = {"by": "time", "column": "moment", "test_from": "soon"}
+
+    with pytest.raises(ParamsInvalid, match=r"data\.split\.test_from is 'soon'; input should be a valid date"):
+        read_params(changed(values, "data.split", how))
+
+
+def test_keys_of_data_that_only_a_recipe_knows_become_its_options(values):
+    assert read_params(changed(values, "data.horizon_hours", 2)).data.options == {"horizon_hours": 2}
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    hours: int
+
+
+def test_an_option_that_the_recipe_does_not_know_is_refused_under_data():
+    with pytest.raises(ParamsInvalid, match=r": data\.horizon_hours is not a setting"):
+        parse_settings(table.Options, {"horizon_hours": 2}, prefix="data")
+
+
+def test_a_wrong_option_is_refused_under_data():
+    with pytest.raises(ParamsInvalid, match=r": data\.hours is 'x'; input should be a valid integer"):
+        parse_settings(Options, {"hours": "x"}, prefix="data")
+
+
+@pytest.mark.parametrize("text", ["???", "${model.name}", "runs/${now:%H}"])
+def test_text_that_composition_should_have_replaced_is_refused(values, text):
+    with pytest.raises(ParamsInvalid, match=r"data\.source\.path is still '.*', which nothing has replaced"):
+        read_params(changed(values, "data.source.path", text))
+
+
+def test_text_that_nothing_has_replaced_is_found_in_a_list(values):
+    with pytest.raises(ParamsInvalid, match=r"data\.slices\[1\] is still '\?\?\?'"):
+        read_params(changed(values, "data.slices", ["size", "???"]))
+
+
+def test_the_message_says_where_to_correct_it(values):
+    with pytest.raises(ParamsInvalid, match="Correct it in conf/ and type `make params`"):
+        read_params(changed(values, "train.sed", 1))
+
+
+def test_what_travels_with_the_examples_is_read_back_as_it_was(values):
+    dataset = read_params(values).data.dataset()
+
+    assert parse_settings(Dataset, json.loads(dump_settings(dataset))) == dataset
+
+
+def test_the_target_may_not_be_a_feature_too(values):
+    values["data"]["columns"]["good"] = {"kind": "category"}
+
+    with pytest.raises(ParamsInvalid, match="good"):
+        read_params(values)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("data.columns", {}, "data.columns is empty"),
+        ("data.columns.size.range", [10, 1], r"data.columns.size.range is \[10, 1\]; the lower end comes first"),
+        ("data.columns.colour", {"kind": "category", "range": [0, 1]}, "data.columns.colour.range goes with `kind: number`"),
+        ("data.slices", ["nope"], r"data.slices\[0\] is nope; it should be in data.columns"),
+        ("data.slices", ["size.month"], r"data.slices\[0\] is size.month"),
+        ("data.resample_by", "nope.date", "data.resample_by is nope.date"),
+        ("data.split", {"by": "time", "column": "size", "test_from": "2020-01-01"}, "data.split.column is size"),
+        ("data.split.seed", -1, "data.split.seed is -1"),
+        ("train.seed", 2**40, "train.seed is 1099511627776"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused_before_any_data_is_read(values, key, value, words):
+    with pytest.raises(ParamsInvalid, match=words):
+        read_params(changed(values, key, value))

@@ -1,0 +1,220 @@
+"""What is declared of a column is checked by name, and described from what the training table held."""
+
+import json
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.config.settings import Column, Dataset, Target, TimeSplit
+from pipeline.data import schema
+from pipeline.support.errors import TableInvalid
+
+SPLIT = TimeSplit("time", "moment", date(2013, 1, 1))
+
+
+def described(values, column):
+    data = Dataset("things", Target("good", "It is good", "yes"), {"x": column}, SPLIT)
+    table = pd.DataFrame({"x": values}).assign(good=[1] + [0] * (len(values) - 1))
+    return schema.describe(data, table)
+
+
+def test_a_table_as_declared_has_no_fault(columns, rows):
+    assert schema.check(rows, columns, "t") == 0
+
+
+def test_checking_changes_nothing(columns, rows):
+    before = rows.copy()
+    schema.check(rows, columns, "t")
+
+    pd.testing.assert_frame_equal(rows, before)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "words"),
+    [
+        (Column("number"), ["a", "b"], "x should be a number"),
+        (Column("number"), pd.to_datetime(["2013-01-01"]), "x should be a number"),
+        (Column("category"), [1, 2], "x should be a category"),
+        (Column("datetime"), ["2013-01-01"], "x should be a datetime"),
+        (Column("number", range=(0, 10)), [1.0, -1.0], r"x should be at least 0; 1 rows are not, such as row 1: -1\.0"),
+        (Column("number", range=(0, 10)), [11.0, 10.0, 12.0], r"x should be at most 10; 2 rows are not, such as row 0: 11"),
+        (Column("number", nullable=False), [1.0, None], "x should be a value in each row; 1 rows are not, such as row 1"),
+        (Column("category", categories=("a", "b")), ["a", "c"], "x should be one of a, b; 1 rows are not, such as row 1: c"),
+        (Column("category", nullable=False), ["a", None], "x should be a value in each row"),
+        (Column("datetime", nullable=False), pd.to_datetime(["2013-01-01", None]), "x should be a value in each row"),
+    ],
+)
+def test_a_broken_declaration_is_named_with_what_was_found(column, values, words):
+    with pytest.raises(TableInvalid, match=rf"Table t is not what its declaration says: {words}"):
+        schema.check(pd.DataFrame({"x": values}), {"x": column}, "t")
+
+
+def test_a_missing_column_is_named():
+    with pytest.raises(TableInvalid, match=r"column x is missing\. Correct the table"):
+        schema.check(pd.DataFrame({"y": [1]}), {"x": Column("number")}, "t")
+
+
+def test_a_table_must_hold_a_column_that_a_request_may_leave_out():
+    with pytest.raises(TableInvalid, match="column x is missing"):
+        schema.check(pd.DataFrame({"y": [1]}), {"x": Column("number", required=False)}, "t")
+
+
+def test_every_fault_is_named_at_once():
+    wanted = {"x": Column("number", range=(0, 1)), "y": Column("category", categories=("a",)), "z": Column("number")}
+
+    with pytest.raises(TableInvalid, match=r"column z is missing; x should be at most 1.*; y should be one of a"):
+        schema.check(pd.DataFrame({"x": [2.0], "y": ["b"]}), wanted, "t")
+
+
+def test_missing_values_in_a_range_are_no_fault():
+    assert schema.check(pd.DataFrame({"x": [1.0, None]}), {"x": Column("number", range=(0, 1))}, "t") == 0
+
+
+def test_one_open_end_of_a_range_is_not_checked():
+    assert schema.check(pd.DataFrame({"x": [-1e9, 1.0]}), {"x": Column("number", range=(None, 1))}, "t") == 0
+
+
+def test_as_many_faulty_rows_as_allowed_pass_and_are_counted():
+    table = pd.DataFrame({"x": [2.0, 2.0, 0.5], "y": [2.0, 0.5, 0.5]})
+    columns = {"x": Column("number", range=(0, 1)), "y": Column("number", range=(0, 1))}
+
+    assert schema.check(table, columns, "t", allowed=2) == 2
+    with pytest.raises(TableInvalid):
+        schema.check(table, columns, "t", allowed=1)
+
+
+def test_a_column_of_another_kind_is_refused_however_many_faults_are_allowed():
+    with pytest.raises(TableInvalid, match="x should be a number"):
+        schema.check(pd.DataFrame({"x": ["a"]}), {"x": Column("number")}, "t", allowed=100)
+
+
+def test_an_infinite_number_is_refused():
+    with pytest.raises(TableInvalid, match="x should be"):
+        schema.check(pd.DataFrame({"x": [1.0, np.inf]}), {"x": Column("number")}, "t")
+
+
+def test_many_numbers_declared_as_a_category_are_taken_for_a_mistake():
+    table = pd.DataFrame({"x": [str(number) for number in range(21)]})
+
+    with pytest.raises(TableInvalid, match="x should be a category, not numbers"):
+        schema.check(table, {"x": Column("category")}, "t")
+    assert schema.check(table.head(20), {"x": Column("category")}, "t") == 0
+    assert schema.check(table, {"x": Column("category", categories=tuple(table["x"]))}, "t") == 0
+
+
+def test_numbers_become_single_precision_unrounded_and_the_rest_stays(columns):
+    frame = pd.DataFrame({"size": [1.23456, None], "weight": [1, 2], "colour": ["red", None], "good": [1.23456, 2]})
+    tidied = schema.single_precision(frame, columns)
+
+    assert tidied["size"].tolist()[0] == np.float32(1.23456)
+    assert tidied.dtypes.astype(str).to_dict()["weight"] == "float32"
+    assert tidied["good"].tolist() == [1.23456, 2]
+    assert frame["size"][0] == 1.23456
+
+
+def test_columns_of_one_kind_come_in_declared_order(columns):
+    assert schema.feature_names(columns, "number") == ["size", "weight"]
+
+
+def test_a_described_number_has_its_declaration_and_what_was_seen():
+    column = Column("number", "How long", "m", (0.0, None), nullable=False, known="at once")
+
+    assert described([1.0, 5.0, 3.0], column)["columns"][0] == {
+        "name": "x",
+        "kind": "number",
+        "description": "How long",
+        "unit": "m",
+        "known": "at once",
+        "required": True,
+        "nullable": False,
+        "minimum": 0.0,
+        "maximum": None,
+        "example": 3.0,
+        "seen": {"minimum": 1.0, "maximum": 5.0},
+        "reference": schema.reference(pd.Series([1.0, 5.0, 3.0])),
+    }
+
+
+def test_the_description_holds_the_target_and_its_rate():
+    found = described([1.0, 2.0, 3.0, 4.0], Column("number"))
+
+    assert found["target"] == {"name": "good", "description": "It is good", "positive": "yes", "rate": 0.25}
+    assert found["rows"] == 4
+
+
+def test_a_described_category_has_the_values_seen_in_order_and_the_most_frequent_as_example():
+    found = described(["b", "a", None, "b"], Column("category"))["columns"][0]
+
+    assert (found["categories"], found["seen"], found["example"]) == (None, {"categories": ["a", "b"]}, "b")
+
+
+def test_a_described_category_keeps_the_declared_ones_that_training_lacked():
+    found = described(["b", "a"], Column("category", categories=("a", "b", "c")))["columns"][0]
+
+    assert (found["categories"], found["seen"]) == (["a", "b", "c"], {"categories": ["a", "b"]})
+
+
+def test_the_example_among_equally_frequent_values_is_the_first_of_the_alphabet():
+    assert described(["b", "a"], Column("category"))["columns"][0]["example"] == "a"
+
+
+def test_a_declared_example_wins():
+    assert described([1.0], Column("number", example=7.0))["columns"][0]["example"] == 7.0
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [("number", np.array([np.nan, np.nan])), ("category", [None, None]), ("datetime", pd.to_datetime([None, None]))],
+)
+def test_an_empty_column_is_described_as_json(kind, values):
+    found = described(values, Column(kind))
+
+    assert found["columns"][0]["example"] is None
+    assert found["columns"][0]["reference"]["missing"] == 1.0
+    json.dumps(found, allow_nan=False)
+
+
+def test_moments_are_described_as_text():
+    found = described(pd.to_datetime(["2013-01-02 03:00", "2013-01-01 00:00"]), Column("datetime"))["columns"][0]
+
+    assert found["seen"] == {"minimum": "2013-01-01T00:00:00", "maximum": "2013-01-02T03:00:00"}
+    assert found["reference"] == {"missing": 0.0}
+
+
+def test_the_reference_of_a_number_is_ten_equal_shares_between_nine_edges():
+    found = schema.reference(pd.Series(np.arange(1.0, 101.0)))
+
+    assert len(found["edges"]) == 9
+    assert found["shares"] == [0.1] * 10
+    assert found["missing"] == 0.0
+
+
+def test_the_shares_of_a_reference_are_those_of_its_edges():
+    values = pd.Series([0.0] * 7 + [1.0, 2.0, 3.0, None, None])
+    found = schema.reference(values)
+    inside = np.searchsorted(found["edges"], values.dropna(), side="left")
+
+    assert found["shares"] == [float((inside == place).mean()) for place in range(len(found["edges"]) + 1)]
+    assert sum(found["shares"]) == pytest.approx(1)
+    assert found["missing"] == pytest.approx(2 / 12, abs=1e-6)
+
+
+def test_the_reference_of_a_category_has_shares_from_the_most_frequent_on():
+    found = schema.reference(pd.Series(["b", "a", "b", "c", None]))
+
+    assert found == {"missing": 0.2, "shares": {"b": 0.5, "a": 0.25, "c": 0.25}}
+    assert [*found["shares"]] == ["b", "a", "c"]
+
+
+def test_the_reference_of_many_categories_keeps_the_fifty_most_frequent():
+    values = pd.Series([f"c{number:02}" for number in range(60)] + ["c59"])
+    found = schema.reference(values)["shares"]
+
+    assert len(found) == 50
+    assert [*found][:2] == ["c59", "c00"]
+
+
+def test_numbers_keep_six_digits():
+    assert described([1.23456789], Column("number"))["columns"][0]["example"] == 1.23457

@@ -1,0 +1,70 @@
+"""A slice is a column's value or a part of its datetime; small ones are pooled, and groups number them."""
+
+import pandas as pd
+import pytest
+
+from pipeline.data import slices
+from pipeline.support.errors import ParamsInvalid
+
+TABLE = pd.DataFrame(
+    {
+        "origin": ["JFK", "EWR", None, "JFK"],
+        "moment": pd.to_datetime(["2013-02-03 04:05", "2012-02-29 23:59", None, "2013-02-03 12:00"]),
+    }
+)
+
+
+def test_a_column_is_its_own_slice():
+    assert slices.values(TABLE, "origin").tolist()[:2] == ["JFK", "EWR"]
+
+
+@pytest.mark.parametrize(
+    ("part", "names"),
+    [
+        ("year", ["2013", "2012", "missing", "2013"]),
+        ("month", ["02", "02", "missing", "02"]),
+        ("date", ["2013-02-03", "2012-02-29", "missing", "2013-02-03"]),
+        ("weekday", ["06", "02", "missing", "06"]),
+        ("hour", ["04", "23", "missing", "12"]),
+    ],
+)
+def test_a_part_of_a_datetime_is_named_so_that_text_sorts_like_time(part, names):
+    assert slices.pooled(slices.values(TABLE, f"moment.{part}"), 1).tolist() == names
+
+
+@pytest.mark.parametrize("name", ["airport", "moment.minute", "airport.hour"])
+def test_an_unknown_column_or_part_is_refused_by_name(name):
+    with pytest.raises(ParamsInvalid, match=rf"one of \.year, \.month, \.date, \.weekday, \.hour; {name} is neither"):
+        slices.values(TABLE, name)
+
+
+def test_a_part_of_what_is_no_datetime_is_refused_by_name():
+    with pytest.raises(ParamsInvalid, match=r"origin\.month is neither"):
+        slices.values(TABLE, "origin.month")
+
+
+def test_small_slices_are_pooled_and_those_of_the_smallest_size_are_not():
+    found = slices.pooled(pd.Series(["a", "a", "b", "c", None, None]), 2)
+
+    assert found.tolist() == ["a", "a", "other", "other", "missing", "missing"]
+
+
+def test_missing_values_of_a_categorical_column_are_named_too():
+    assert slices.pooled(pd.Series(["a", None], dtype="category"), 1).tolist() == ["a", "missing"]
+
+
+def test_large_numbers_keep_their_digits():
+    assert slices.pooled(pd.Series([1_234_567, 1_234_568]), 1).tolist() == ["1234567", "1234568"]
+
+
+def test_rows_are_their_own_groups_unless_told_otherwise():
+    assert slices.groups(TABLE, None).tolist() == [0, 1, 2, 3]
+
+
+def test_rows_of_one_day_are_one_group_and_missing_days_another():
+    assert slices.groups(TABLE, "moment.date").tolist() == [1, 0, 2, 1]
+
+
+def test_group_numbers_follow_the_values_and_not_the_order_of_the_rows():
+    assert slices.groups(TABLE, "origin").tolist() == [1, 0, 2, 1]
+    assert slices.groups(TABLE[::-1], "origin").tolist() == [1, 2, 0, 1]

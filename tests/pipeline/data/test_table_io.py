@@ -1,0 +1,205 @@
+"""Any CSV or Parquet file becomes a table or is refused by name, and Parquet is written as the same bytes every time."""
+
+import bz2
+import gzip
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from pipeline.config.settings import Column
+from pipeline.data import schema, table_io
+from pipeline.support.errors import SchemaMismatch, TableInvalid
+
+TEXT = "code,x,when\n007,1.5,2013-01-02 03:04:05\n010,,\n"
+COLUMNS = {"code": Column("category"), "x": Column("number"), "when": Column("datetime")}
+
+
+def write(path, text):
+    """The text in a file, packed the way its name says."""
+    if path.name.endswith(".zip"):
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("inside.csv", text)
+    elif path.name.endswith(".gz"):
+        path.write_bytes(gzip.compress(text.encode()))
+    elif path.name.endswith(".bz2"):
+        path.write_bytes(bz2.compress(text.encode()))
+    elif path.name.endswith(".zst"):
+        with pa.CompressedOutputStream(str(path), "zstd") as file:
+            file.write(text.encode())
+    elif path.name.endswith(".tsv"):
+        path.write_text(text.replace(",", "\t"))
+    else:
+        path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("ending", ["csv", "csv.zip", "csv.gz", "csv.bz2", "csv.zst", "tsv"])
+def test_the_same_text_in_any_packing_is_the_same_table(tmp_path, ending):
+    found = table_io.read_source(write(tmp_path / f"a.{ending}", TEXT), COLUMNS).to_pandas()
+
+    assert schema.check(found, COLUMNS, "t") == 0
+    assert found["code"].tolist() == ["007", "010"]
+    assert found["x"].tolist() == pytest.approx([1.5, np.nan], nan_ok=True)
+    assert found["when"].tolist() == [pd.Timestamp("2013-01-02 03:04:05"), pd.NaT]
+
+
+@pytest.mark.parametrize("ending", ["parquet", "pq"])
+def test_a_parquet_file_is_read_with_its_types(tmp_path, ending):
+    table = pd.DataFrame({"code": ["007"], "x": [1.5], "when": pd.to_datetime(["2013-01-02"])})
+    table.to_parquet(tmp_path / f"a.{ending}")
+    found = table_io.read_source(tmp_path / f"a.{ending}", COLUMNS).to_pandas()
+
+    assert schema.check(found, COLUMNS, "t") == 0
+    assert found["code"].tolist() == ["007"]
+
+
+def test_columns_that_are_not_declared_are_kept(tmp_path):
+    assert table_io.read_source(write(tmp_path / "a.csv", "a,b\n1,2\n"), {}).column_names == ["a", "b"]
+
+
+def test_dates_without_a_time_are_datetimes_too(tmp_path):
+    found = table_io.read_source(write(tmp_path / "a.csv", "when\n2013-01-02\n"), {"when": Column("datetime")})
+
+    assert schema.check(found.to_pandas(), {"when": Column("datetime")}, "t") == 0
+
+
+def test_text_in_a_number_column_is_refused_by_the_check(tmp_path):
+    found = table_io.read_source(write(tmp_path / "a.csv", "x\n1\nmany\n"), {"x": Column("number")})
+
+    with pytest.raises(TableInvalid, match="x should be a number"):
+        schema.check(found.to_pandas(), {"x": Column("number")}, "t")
+
+
+def test_a_line_break_inside_quotes_stays_in_its_value(tmp_path):
+    found = table_io.read_source(write(tmp_path / "a.csv", 'x,y\n"a\nb",1\n'), {})
+
+    assert found["x"].to_pylist() == ["a\nb"]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"\xef\xbb\xbfx\n1\n")
+
+    assert table_io.read_source(tmp_path / "a.csv", {}).column_names == ["x"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "csv.zip", "tsv"])
+def test_duplicate_columns_are_refused_by_name(tmp_path, ending):
+    with pytest.raises(TableInvalid, match=r"more than one column named x\. Rename all but one"):
+        table_io.read_source(write(tmp_path / f"a.{ending}", "x,y,x\n1,2,3\n"), COLUMNS)
+
+
+def test_duplicate_columns_of_a_parquet_file_are_refused_by_name(tmp_path):
+    table = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["x", "x"])
+    pa.parquet.write_table(table, tmp_path / "a.parquet")
+
+    with pytest.raises(TableInvalid, match=r"more than one column named x\. Rename all but one"):
+        table_io.read_source(tmp_path / "a.parquet", COLUMNS)
+
+
+MANY = "x,y\n" + "".join(f"{number * 7919 % 104729},{number}\n" for number in range(5000))
+
+
+@pytest.mark.parametrize(
+    ("ending", "damage"),
+    [
+        *((ending, damage) for ending in ("csv.zip", "csv.gz", "csv.bz2") for damage in ("half", "middle", "empty")),
+        *((ending, damage) for ending in ("csv.zst", "parquet") for damage in ("half", "empty")),
+    ],
+)
+def test_a_damaged_file_is_refused_by_name(tmp_path, ending, damage):
+    path = tmp_path / f"a.{ending}"
+    if ending == "parquet":
+        table_io.write(pd.DataFrame({"x": np.random.default_rng(1).normal(size=5000)}), path)
+    else:
+        write(path, MANY)
+    whole = path.read_bytes()
+    half = len(whole) // 2
+    path.write_bytes(
+        {"half": whole[:half], "middle": whole[:half] + b"\xff" * 400 + whole[half + 400 :], "empty": b""}[damage]
+    )
+
+    with pytest.raises(TableInvalid, match=rf"a\.{ending} cannot be read as a table: .*Replace it by a whole file\."):
+        table_io.read_source(path, {})
+
+
+@pytest.mark.parametrize("text", ["", "x,y\n1\n", "x,y\n1,2\n1,2,3\n"])
+def test_a_csv_that_is_no_table_is_refused_by_name(tmp_path, text):
+    with pytest.raises(TableInvalid, match=r"a\.csv cannot be read as a table"):
+        table_io.read_source(write(tmp_path / "a.csv", text), {})
+
+
+def test_letters_that_are_no_utf_8_are_refused_by_name(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"code\ncaf\xe9\n")
+
+    with pytest.raises(TableInvalid, match=r"a\.csv cannot be read as a table: .*UTF8"):
+        table_io.read_source(tmp_path / "a.csv", COLUMNS)
+
+
+def test_an_empty_archive_is_refused_by_name(tmp_path):
+    zipfile.ZipFile(tmp_path / "a.csv.zip", "w").close()
+
+    with pytest.raises(TableInvalid, match=r"a\.csv\.zip"):
+        table_io.read_source(tmp_path / "a.csv.zip", {})
+
+
+def test_a_missing_file_is_refused_by_name(tmp_path):
+    with pytest.raises(TableInvalid, match=r"a\.csv cannot be read as a table"):
+        table_io.read_source(tmp_path / "a.csv", {})
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a"])
+def test_another_kind_of_file_is_refused_with_the_kinds_that_are_read(tmp_path, name):
+    with pytest.raises(TableInvalid, match=rf"{name} should be a CSV or Parquet file \(\.csv, .*\.pq\); its name ends in"):
+        table_io.read_source(write(tmp_path / name, TEXT), {})
+
+
+def test_what_was_written_is_read_back(tmp_path, rows):
+    table_io.write(rows, tmp_path / "a.parquet")
+
+    pd.testing.assert_frame_equal(table_io.read(tmp_path / "a.parquet"), rows, check_dtype=False)
+
+
+def test_the_same_rows_give_the_same_bytes(tmp_path, rows):
+    for name in ("a", "b"):
+        table_io.write(rows, tmp_path / name)
+
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_the_index_is_not_written(tmp_path, rows):
+    table_io.write(rows, tmp_path / "a")
+    table_io.write(rows.set_axis(range(300, 600)), tmp_path / "b")
+
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_some_columns_are_read_in_the_order_asked_for(tmp_path, rows):
+    table_io.write(rows, tmp_path / "a.parquet")
+
+    assert [*table_io.read(tmp_path / "a.parquet", ["good", "size"])] == ["good", "size"]
+
+
+def test_a_column_that_is_not_there_is_named_beside_those_that_are(tmp_path):
+    table_io.write(pd.DataFrame({"x": [1], "y": [2]}), tmp_path / "a.parquet")
+
+    with pytest.raises(SchemaMismatch, match="should have the columns z; it has x, y"):
+        table_io.read(tmp_path / "a.parquet", ["x", "z"])
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PAR1 and so on"])
+def test_a_missing_or_damaged_file_of_a_stage_is_named_with_the_command_that_brings_it_back(tmp_path, content):
+    if content is not None:
+        (tmp_path / "a.parquet").write_bytes(content)
+
+    with pytest.raises(TableInvalid, match=r"a\.parquet should be a Parquet file that an earlier stage wrote.*`dvc repro`"):
+        table_io.read(tmp_path / "a.parquet")
+
+
+def test_each_table_has_a_file_of_its_name(tmp_path):
+    table_io.write_all({"a": pd.DataFrame({"x": [1]}), "b": pa.table({"y": [1]})}, tmp_path)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.parquet", "b.parquet"]

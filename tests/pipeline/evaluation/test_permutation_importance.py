@@ -1,0 +1,77 @@
+"""A column matters by what the AUC loses when it alone is shuffled."""
+
+import numpy as np
+import pytest
+
+from conftest import COLUMNS
+from pipeline.data import model_inputs
+from pipeline.evaluation import permutation_importance
+
+
+def arrays(rows):
+    return model_inputs.arrays(model_inputs.frame(rows, COLUMNS), COLUMNS)
+
+
+def by_size(packed):
+    """A model that looks at the first number alone."""
+    return np.nan_to_num(packed["numbers"][:, 0].astype(float))
+
+
+def truth(rows):
+    return (by_size(arrays(rows)) > 0.5).astype(float)
+
+
+def test_the_only_column_that_the_model_reads_loses_all_and_the_others_nothing(rows):
+    found = permutation_importance.permuted(by_size, arrays(rows), truth(rows), COLUMNS, seed=1).set_index("column")[
+        "auc_loss"
+    ]
+
+    assert found["size"] == pytest.approx(0.5, abs=0.1)
+    assert found.drop("size").tolist() == [0.0, 0.0, 0.0]
+
+
+def test_columns_come_by_their_loss_and_then_by_name(rows):
+    found = permutation_importance.permuted(by_size, arrays(rows), truth(rows), COLUMNS, seed=1)
+
+    assert found["column"].tolist() == ["size", "colour", "moment", "weight"]
+
+
+def test_each_column_of_each_kind_is_shuffled_alone(rows):
+    whole, seen = arrays(rows), []
+
+    def watch(packed):
+        seen.append([n for n in whole for k in range(whole[n].shape[1]) if list(packed[n][:, k]) != list(whole[n][:, k])])
+        return by_size(packed)
+
+    whole = {
+        "numbers": np.nan_to_num(whole["numbers"]),
+        "categories": whole["categories"],
+        "datetimes": np.nan_to_num(whole["datetimes"]),
+    }
+    permutation_importance.permuted(watch, whole, truth(rows), COLUMNS, seed=1)
+    assert seen == [[], ["numbers"], ["numbers"], ["categories"], ["datetimes"]]
+
+
+def test_the_arrays_are_left_as_they_were(rows):
+    whole, before = arrays(rows), arrays(rows)
+    permutation_importance.permuted(by_size, whole, truth(rows), COLUMNS, seed=1)
+
+    for name, array in whole.items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+def test_the_seed_decides_the_losses(rows):
+    first, again, other = (
+        permutation_importance.permuted(by_size, arrays(rows), truth(rows), COLUMNS, seed)["auc_loss"].tolist()
+        for seed in (1, 1, 2)
+    )
+
+    assert first == again
+    assert first != other
+
+
+def test_progress_is_told_after_each_column(rows):
+    told = []
+    permutation_importance.permuted(by_size, arrays(rows), truth(rows), COLUMNS, 1, lambda: told.append(1))
+
+    assert len(told) == len(COLUMNS)

@@ -1,0 +1,89 @@
+"""data/model is three files that belong together: written as a whole, and refused when one is missing or altered."""
+
+import json
+
+import numpy as np
+import pytest
+
+from conftest import COLUMNS
+from pipeline.data import model_inputs
+from pipeline.files.digests import sha256
+from pipeline.modeling import artifact, onnx_export
+from pipeline.support.errors import ModelMissing
+
+
+@pytest.fixture
+def folder(tmp_path, fitted):
+    path = tmp_path / "model"
+    artifact.write(path, onnx_export.to_graph(fitted("logistic").model, COLUMNS), {"unit": "°F"}, {"threshold": 0.4})
+    return path
+
+
+def test_the_folder_holds_three_files_and_no_pickle(folder):
+    assert sorted(path.name for path in folder.iterdir()) == ["about.json", "model.onnx", "schema.json"]
+
+
+def test_about_holds_the_digests_of_the_other_two(folder):
+    about = artifact.read_about(folder)
+
+    assert about == {"threshold": 0.4, "sha256": {name: sha256(folder / name) for name in ("model.onnx", "schema.json")}}
+
+
+def test_the_same_model_gives_the_same_bytes(folder, tmp_path, fitted):
+    again = tmp_path / "again"
+    artifact.write(again, onnx_export.to_graph(fitted("logistic").model, COLUMNS), {"unit": "°F"}, {"threshold": 0.4})
+
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {p.name: p.read_bytes() for p in again.iterdir()}
+
+
+def test_json_is_readable_text_in_utf_8(folder):
+    assert (folder / "schema.json").read_bytes() == '{\n  "unit": "°F"\n}\n'.encode()
+
+
+def test_the_graph_is_opened_from_its_file_and_scores(folder, rows, fitted):
+    packed = model_inputs.frame(rows, COLUMNS)
+    session = artifact.session(folder / "model.onnx")
+    found = artifact.probability(session, model_inputs.arrays(packed, COLUMNS))
+
+    assert found.dtype == np.float64
+    assert found.tolist() == pytest.approx(fitted("logistic").model.probability(packed).tolist(), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["about.json", "model.onnx", "schema.json"])
+def test_a_missing_file_is_named_with_the_command_that_brings_it_back(folder, name):
+    (folder / name).unlink()
+
+    with pytest.raises(
+        ModelMissing, match=rf"should hold model\.onnx, schema\.json and about\.json; .*{name}.* `dvc checkout"
+    ):
+        artifact.read_about(folder)
+
+
+def test_a_missing_folder_is_refused(tmp_path):
+    with pytest.raises(ModelMissing, match="should hold model"):
+        artifact.read_about(tmp_path / "model")
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "schema.json"])
+def test_an_altered_file_is_named(folder, name):
+    (folder / name).write_bytes((folder / name).read_bytes() + b" ")
+
+    with pytest.raises(ModelMissing, match=rf"was altered since it was written: {name}\. Type `dvc checkout --force"):
+        artifact.read_about(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"{}", b"[]", b'{"sha256": {}}', b"\xff\xfe"])
+def test_an_about_that_says_nothing_of_the_other_files_is_refused(folder, content):
+    (folder / "about.json").write_bytes(content)
+
+    with pytest.raises(ModelMissing, match="should hold model"):
+        artifact.read_about(folder)
+
+
+def test_a_number_that_json_cannot_hold_leaves_the_old_folder(folder, fitted):
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    with pytest.raises(ValueError, match="JSON compliant"):
+        artifact.write(folder, onnx_export.to_graph(fitted("hgb").model, COLUMNS), {"x": float("nan")}, {})
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert json.loads(before["about.json"])["threshold"] == 0.4

@@ -1,0 +1,159 @@
+"""A model is calibrated on scores of rows that its fit had not seen, then fitted on all of them."""
+
+import contextlib
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conftest import COLUMNS, MODELS, TRAIN
+from pipeline.config.settings import RandomSplit, TimeSplit
+from pipeline.data import model_inputs
+from pipeline.evaluation import metrics
+from pipeline.modeling import calibration, estimator, fitting
+from pipeline.support.errors import PeriodEmpty
+
+RANDOM = RandomSplit("random", test_share=0.25, seed=1)
+BY_TIME = TimeSplit("time", "moment", date(2014, 1, 1))
+
+
+def fit(rows, model="hgb", settings=TRAIN, step=lambda _: contextlib.nullcontext()):
+    folds = np.arange(len(rows)) % settings.folds
+    model = MODELS[model] if isinstance(model, str) else model
+    return fitting.fit(model_inputs.frame(rows, COLUMNS), rows["good"].to_numpy(), folds, COLUMNS, model, settings, step)
+
+
+@pytest.fixture(scope="module")
+def unseen(rows):
+    """The log-odds of each row by the model of the other folds, and the truth."""
+    packed, truth, folds = model_inputs.frame(rows, COLUMNS), rows["good"].to_numpy(), np.arange(len(rows)) % TRAIN.folds
+    log_odds = np.zeros(len(rows))
+    for fold in range(TRAIN.folds):
+        others = estimator.build(MODELS["hgb"], COLUMNS, int((folds != fold).sum()), TRAIN.seed).fit(
+            packed[folds != fold], truth[folds != fold]
+        )
+        log_odds[folds == fold] = others.decision_function(packed[folds == fold])
+    return log_odds, truth
+
+
+def test_calibration_comes_from_rows_that_the_fit_had_not_seen(fitted, unseen):
+    found = fitted("hgb").model
+
+    assert (found.slope, found.intercept) == calibration.platt(*unseen)
+
+
+def test_threshold_and_validation_come_from_the_same_rows(fitted, unseen):
+    log_odds, truth = unseen
+    probability = calibration.probability(log_odds, *calibration.platt(log_odds, truth))
+    found = fitted("hgb")
+
+    assert found.unseen.tolist() == probability.tolist()
+    assert found.threshold == calibration.threshold("f1", probability, truth)
+    wanted = metrics.scores(metrics.Ranking.of(truth, probability, found.threshold, fitting.VALIDATION_BINS))
+    assert found.validation == {metric: round(value, 6) for metric, value in wanted.items()}
+
+
+def test_the_model_itself_is_fitted_on_all_rows(fitted, rows):
+    packed = model_inputs.frame(rows, COLUMNS)
+    whole = estimator.build(MODELS["hgb"], COLUMNS, len(rows), TRAIN.seed).fit(packed, rows["good"].to_numpy())
+    found = fitted("hgb").model
+
+    wanted = calibration.probability(whole.decision_function(packed), found.slope, found.intercept)
+    assert found.probability(packed).tolist() == wanted.tolist()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_same_seed_gives_the_same_model(fitted, rows, model):
+    packed = model_inputs.frame(rows, COLUMNS)
+
+    assert fit(rows, model).model.probability(packed).tolist() == fitted(model).model.probability(packed).tolist()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("learning_rate", 0.2),
+        ("trees", 16),
+        ("leaves", 4),
+        ("rows_per_leaf", 20),
+        ("l2", 50.0),
+        ("columns_per_split", 0.3),
+    ],
+)
+def test_every_setting_of_the_trees_changes_the_model(fitted, rows, setting, value):
+    packed = model_inputs.frame(rows, COLUMNS)
+    other = fit(rows, replace(MODELS["hgb"], **{setting: value}))
+
+    assert other.model.probability(packed).tolist() != fitted("hgb").model.probability(packed).tolist()
+
+
+def test_the_penalty_changes_the_logistic_model(fitted, rows):
+    packed = model_inputs.frame(rows, COLUMNS)
+    other = fit(rows, replace(MODELS["logistic"], inverse_penalty=0.001))
+
+    assert other.model.probability(packed).tolist() != fitted("logistic").model.probability(packed).tolist()
+
+
+def test_a_given_threshold_is_kept(rows):
+    assert fit(rows, "logistic", settings=replace(TRAIN, threshold=0.4)).threshold == 0.4
+
+
+def test_each_step_is_told(rows):
+    told = []
+
+    def step(what):
+        told.append(what)
+        return contextlib.nullcontext()
+
+    fit(rows, "logistic", replace(TRAIN, folds=2), step)
+    assert told == [
+        "fit logistic without fold 1 of 2",
+        "fit logistic without fold 2 of 2",
+        "calibrate on the rows of the unseen folds",
+        "fit logistic on all 300 rows",
+    ]
+
+
+def table(days, good):
+    return pd.DataFrame({"moment": pd.to_datetime("2013-01-01") + pd.to_timedelta(days, "D"), "good": good})
+
+
+def test_folds_of_a_split_by_time_are_stretches_of_time_in_any_order_of_the_rows():
+    found = fitting.folds(table([8, 7, 6, 5, 4, 3, 2, 1, 0], [0, 1, 0, 1, 0, 1, 0, 1, 0]), "good", BY_TIME, TRAIN)
+
+    assert found.tolist() == [2, 2, 2, 1, 1, 1, 0, 0, 0]
+
+
+def test_the_rows_of_one_day_are_in_one_fold():
+    days = [0, 0, 0, 1, 1, 1, 1, 1]
+    found = fitting.folds(table(days, [0, 1] * 4), "good", BY_TIME, replace(TRAIN, folds=2))
+
+    assert pd.Series(found).groupby(days).nunique().tolist() == [1, 1]
+
+
+def test_folds_of_a_random_split_have_the_same_rate_and_follow_the_seed():
+    rows = table(range(60), [0, 0, 0, 1] * 15)
+    found = fitting.folds(rows, "good", RANDOM, TRAIN)
+
+    assert rows["good"].groupby(found).sum().tolist() == [5, 5, 5]
+    assert rows["good"].groupby(found).size().tolist() == [20, 20, 20]
+    assert found.tolist() == fitting.folds(rows, "good", RANDOM, TRAIN).tolist()
+    assert found.tolist() != fitting.folds(rows, "good", RANDOM, replace(TRAIN, seed=4)).tolist()
+
+
+def test_a_fold_of_one_class_is_refused_by_number():
+    rows = table(range(9), [0, 1, 0, 1, 1, 1, 0, 1, 0])
+
+    with pytest.raises(
+        PeriodEmpty, match=r"each of 3 folds of the training rows; fold 2 has 3 of 3 with it. Lower train.folds"
+    ):
+        fitting.folds(rows, "good", BY_TIME, TRAIN)
+
+
+@pytest.mark.parametrize("split", [RANDOM, BY_TIME], ids=["random", "time"])
+@pytest.mark.parametrize("good", [[0] * 9 + [1], [1] * 8 + [0] * 2, [0] * 10, [0, 1]], ids=str)
+def test_fewer_rows_of_a_class_than_folds_are_refused(split, good):
+    with pytest.raises(PeriodEmpty, match=r"train\.folds"):
+        fitting.folds(table(range(len(good)), good), "good", split, TRAIN)

@@ -1,0 +1,87 @@
+"""The recipe for any table: its rows are the examples, and its target is 1 where it has the positive label."""
+
+import pandas as pd
+import pytest
+
+from pipeline.config.settings import read_params
+from pipeline.recipes import table
+from pipeline.support.errors import OntimeError, TableInvalid
+
+
+@pytest.fixture
+def data(values):
+    def made(positive="yes", **columns):
+        values["data"]["target"]["positive"] = positive
+        values["data"]["columns"] = columns or {"size": {"kind": "number"}}
+        return read_params(values).data
+
+    return made
+
+
+def made(frame, data):
+    return table.examples({"table": frame}, data, table.Options())
+
+
+def test_rows_without_a_target_are_left_out_and_counted(data):
+    found = made(pd.DataFrame({"size": [1, 2, 3], "good": ["yes", None, "no"], "more": 0}), data())
+
+    assert found.frame.to_dict("list") == {"size": [1, 3], "good": [1, 0]}
+    assert found.left_out == {"good unknown": 1}
+    assert found.frame.index.tolist() == [0, 1]
+
+
+def test_columns_come_in_declared_order(data):
+    frame = pd.DataFrame({"a": [1, 2], "b": [3, 4], "good": ["yes", "no"]})
+
+    assert [*made(frame, data(b={"kind": "number"}, a={"kind": "number"})).frame] == ["b", "a", "good"]
+
+
+@pytest.mark.parametrize(
+    ("positive", "labels"),
+    [("yes", ["no", "yes"]), (1, [0, 1]), (True, [False, True]), (1, ["0", "1"]), ("1", [0, 1]), (1, [0.0, 1.0])],
+)
+def test_the_positive_label_may_be_of_any_type(data, positive, labels):
+    found = made(pd.DataFrame({"size": [1, 2], "good": labels}), data(positive))
+
+    assert found.frame["good"].tolist() == [0, 1]
+
+
+def test_a_whole_number_is_found_beside_missing_ones_that_make_the_column_decimal(data):
+    found = made(pd.DataFrame({"size": [1, 2, 3], "good": [0, None, 1]}), data(1))
+
+    assert found.frame["good"].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("labels", [["no", "no"], ["yes", "yes"], ["Yes", "no"]])
+def test_a_label_that_no_row_or_every_row_has_is_refused_beside_those_there_are(data, labels):
+    seen = ", ".join(sorted(set(labels)))
+
+    with pytest.raises(
+        TableInvalid, match=rf"data\.target\.positive is 'yes', .*column good .* holds {seen}\. Correct conf/"
+    ):
+        made(pd.DataFrame({"size": [1, 2], "good": labels}), data())
+
+
+def test_a_table_without_any_target_is_refused(data):
+    with pytest.raises(TableInvalid, match="it holds nothing"):
+        made(pd.DataFrame({"size": [1.0], "good": pd.Series([None], dtype="object")}), data())
+
+
+def test_a_target_that_is_no_column_is_refused_beside_the_columns(data):
+    with pytest.raises(TableInvalid, match=r"data\.target\.name is good; the table has the columns size, bad"):
+        made(pd.DataFrame({"size": [1], "bad": ["yes"]}), data())
+
+
+def test_more_than_one_table_is_refused(data):
+    frame = pd.DataFrame({"size": [1, 2], "good": ["yes", "no"]})
+
+    with pytest.raises(OntimeError, match="table"):
+        table.examples({"a": frame, "b": frame}, data(), table.Options())
+
+
+def test_the_table_is_left_as_it_was(data):
+    frame = pd.DataFrame({"size": [1, 2], "good": ["yes", "no"]})
+    before = frame.copy()
+    made(frame, data())
+
+    pd.testing.assert_frame_equal(frame, before)

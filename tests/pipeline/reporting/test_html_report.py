@@ -1,0 +1,188 @@
+"""The report is one page that needs no network, says what was found, and is the same bytes every time."""
+
+import re
+from collections import Counter
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.config.settings import Evaluate, read_params
+from pipeline.evaluation import slice_scores
+from pipeline.evaluation.slice_scores import Slicing
+from pipeline.reporting import figures, html_report
+
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """The elements of a page with their attributes, and the text in its tables."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.cells, self.open = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] in ("td", "th"):
+            self.cells.append(data)
+
+
+@pytest.fixture
+def settings(values):
+    values["data"] |= {
+        "slices": ["colour", "moment.weekday"],
+        "target": {"name": "good", "description": "Is it <good> & cheap?", "positive": "yes"},
+        "columns": {
+            "size": {"kind": "number", "unit": "m", "description": "Height < width"},
+            "colour": {"kind": "category"},
+            "moment": {"kind": "datetime"},
+        },
+    }
+    return read_params(values)
+
+
+@pytest.fixture
+def test_rows():
+    random = np.random.default_rng(9)
+    rows = pd.DataFrame({"colour": random.choice(["red", "<b>blue</b>"], 200)})
+    rows["moment"] = pd.Timestamp("2013-01-01") + pd.to_timedelta(np.arange(200) // 100, "D")
+    probability = random.random(200)
+    return rows, (random.random(200) < probability).astype(float), probability
+
+
+def found_in(test_rows, slices=("colour", "moment.date"), resample_by=None):
+    settings = Evaluate(1, 20, 0.9, calibration_bins=5, smallest_slice=1, importance_rows=100)
+    return slice_scores.evaluate(*test_rows, 0.5, Slicing(slices, resample_by), settings)
+
+
+def page(found, settings):
+    losses = pd.DataFrame({"column": ["size", "colour"], "auc_loss": [0.1, 0.0]})
+    about = {"threshold": 0.4321, "parameters": {"model": {"name": "logistic"}}}
+    counts = {"train": 12345, "test": 200, "left_out": {"good unknown": 17}}
+    return html_report.render(found, losses, about, counts, settings.data.dataset(), settings)
+
+
+@pytest.fixture
+def text(test_rows, settings):
+    return page(found_in(test_rows), settings)
+
+
+def test_the_page_asks_no_network_for_anything(text):
+    asking = ("src", "srcset", "href", "xlink:href", "action", "data", "poster", "background", "formaction")
+    found = [(tag, name, value) for tag, has in Page(text).elements for name, value in has.items() if name in asking]
+
+    assert all(value.startswith("#") for _, _, value in found), found
+    assert {tag for tag, _ in Page(text).elements} & {"script", "iframe", "link", "img", "object", "embed", "base"} == set()
+    assert set(re.findall(r"url\(\s*['\"]?(.)", text)) <= {"#"}
+    assert "@import" not in text
+    assert set(re.findall(r"""(\S+)=["']https?://""", text)) <= {
+        "xmlns",
+        "xmlns:xlink",
+        "xmlns:cc",
+        "xmlns:dc",
+        "xmlns:rdf",
+        "rdf:resource",
+    }
+
+
+def test_every_element_is_closed(text):
+    assert Page(text).open == []
+
+
+def test_every_id_is_there_once_and_every_reference_has_its_id(text):
+    ids = Counter(has["id"] for _, has in Page(text).elements if "id" in has)
+    wanted = set(re.findall(r'href="#([^"]+)', text)) | set(re.findall(r"url\(#([^)]+)", text))
+
+    assert [name for name, times in ids.items() if times > 1] == []
+    assert wanted <= set(ids)
+    assert wanted
+
+
+def test_the_same_numbers_give_the_same_bytes(test_rows, settings, text):
+    assert page(found_in(test_rows), settings) == text
+
+
+def test_the_page_says_what_was_scored(text):
+    words = " ".join(text.split())
+
+    assert "The model (logistic) was fitted on 12,345 rows and scored once, as the exported graph, on 200 rows" in words
+    assert "It says yes from a probability of 0.4321." in words
+    assert "17 rows are neither trained on nor scored: good unknown." in words
+    assert "20 bootstrap resamples of rows." in words
+
+
+def test_every_score_has_its_value_and_interval(text, test_rows):
+    cells, overall = Page(text).cells, found_in(test_rows).overall
+
+    for metric, name in html_report.NAMES.items():
+        place = cells.index(name)
+        value, low, high = (f"{overall[metric][end]:.4f}" for end in ("value", "low", "high"))
+        assert cells[place + 1 : place + 3] == [value, f"{low} to {high}"]
+
+
+def test_the_rate_is_the_share_of_positive_rows(text, test_rows):
+    assert f"{100 * test_rows[1].mean():.1f} % are positive" in " ".join(text.split())
+
+
+def test_each_slice_has_its_row(text, test_rows):
+    rows, truth, _ = test_rows
+    red = (rows["colour"] == "red").to_numpy()
+    cells = Page(text).cells
+    place = cells.index("red")
+
+    assert cells[place + 1 : place + 3] == [str(red.sum()), f"{100 * truth[red].mean():.1f} %"]
+
+
+def test_text_of_the_configuration_and_the_table_is_no_markup(text):
+    assert "Is it &lt;good&gt; &amp; cheap?" in text
+    assert "Height &lt; width" in text
+    assert "<b>blue" not in text
+
+
+def test_groups_of_the_bootstrap_are_named(test_rows, settings):
+    grouped = replace(settings, data=replace(settings.data, resample_by="moment.date"))
+
+    assert "20 bootstrap resamples of whole groups by moment.date." in page(found_in(test_rows, (), "moment.date"), grouped)
+
+
+def without_ids(text):
+    return re.sub(r'(id="|href="#|url\(#)[^")]*', r"\1", text)
+
+
+def test_the_picture_of_slices_shows_the_auc_of_the_whole_table(test_rows, settings):
+    found = found_in(test_rows, ("colour",))
+    auc = found.slices[found.slices["metric"] == "roc_auc"]
+    wanted = figures.slices(auc, found.overall["roc_auc"]["value"])
+
+    assert without_ids(wanted) in without_ids(page(found, settings))
+
+
+def test_a_slice_of_one_class_has_a_dash_for_its_auc(test_rows, settings):
+    rows, truth, probability = test_rows
+    truth = np.where(rows["colour"] == "red", 0.0, truth)
+    cells = Page(page(found_in((rows, truth, probability)), settings)).cells
+
+    assert cells[cells.index("red") + 3] == "-"
+
+
+def test_slices_that_are_all_of_one_class_leave_a_page(test_rows, settings):
+    rows, _, probability = test_rows
+    truth = (rows["colour"] == "red").to_numpy(float)
+    cells = Page(page(found_in((rows, truth, probability), ("colour",)), settings)).cells
+
+    assert cells[cells.index("red") + 3] == "-"
+
+
+def test_no_slices_leave_a_page(test_rows, settings):
+    assert "By colour" not in page(found_in(test_rows, ()), settings)

@@ -1,0 +1,272 @@
+"""The model card says what was found and what was declared, shows values as they are, and is the same bytes every time."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from markdown_it import MarkdownIt
+
+from pipeline.config.settings import Card, Dataset, parse_settings, read_params
+from pipeline.evaluation import slice_scores
+from pipeline.evaluation.slice_scores import Slicing
+from pipeline.reporting import model_card
+from pipeline.reporting.model_card import Run, text
+
+CARD = Card(
+    purpose="Says which things\nare **good**.",
+    uses=("Choosing a thing.",),
+    not_for=("People.", "Money."),
+    limits=("300 things.",),
+    source="[A shop](https://example.org).",
+    licence="CC0",
+    contact="The shop.",
+)
+LARGE = "red", "blue"
+ABOUT = {
+    "question": {"late_minutes": 15},
+    "threshold": 0.4321,
+    "calibration": {"slope": 1.0, "intercept": 0.0},
+    "parameters": {"model": {"name": "logistic", "iterations": 100}, "train": {"seed": 1, "threshold": "f1"}},
+    "versions": {"numpy": "2.4.6", "onnx": "1.20.1"},
+    "data": {"train.parquet": "aa11", "test.parquet": "bb22"},
+    "sha256": {"model.onnx": "cc33"},
+}
+
+
+@pytest.fixture
+def settings(values):
+    values["data"] |= {
+        "slices": ["colour"],
+        "target": {"name": "good", "description": "The thing is good", "positive": "yes"},
+        "columns": {
+            "size": {"kind": "number", "known": "at once", "description": "Height | width"},
+            "colour": {"kind": "category", "known": "at once"},
+            "moment": {"kind": "datetime", "known": "too late"},
+        },
+    }
+    return read_params(values)
+
+
+@pytest.fixture
+def test_rows():
+    """200 rows, 100 of each colour; a good one is always more probable if it is red."""
+    colour = np.repeat(LARGE, 100)
+    truth = np.tile([0.0, 1.0], 100)
+    probability = np.where(colour == "red", 0.2 + 0.6 * truth, np.linspace(0.1, 0.9, 200))
+    moments = pd.Timestamp("2013-10-01 05:00") + pd.to_timedelta(np.arange(200), "h")
+    return pd.DataFrame({"colour": colour, "moment": moments}), truth, probability
+
+
+def run(test_rows, settings, slices=("colour",), **more):
+    test, truth, probability = test_rows
+    found = slice_scores.evaluate(test, truth, probability, 0.5, Slicing(slices, None), settings.evaluate)
+    schema = {
+        "target": {"rate": 0.25},
+        "columns": [{"name": "moment", "seen": {"minimum": "2013-01-01T05:15:00", "maximum": "2013-09-30T23:59:00"}}],
+    }
+    counts = {"train": 12345, "test": 200, "left_out": {"good unknown": 17}}
+    losses = pd.DataFrame({"column": ["size", "colour", "moment"], "auc_loss": [0.1, 0.0, -0.0001]})
+    whole = {"about": ABOUT, "schema": schema, "counts": counts, "validation": {"roc_auc": 0.75}, "losses": losses}
+    return Run(**{**whole, "test": test, "found": found, **more})
+
+
+@pytest.fixture
+def made(test_rows, settings):
+    """A function from what differs to the card."""
+
+    def card(declared=CARD, data=None, slices=("colour",), rows=test_rows, **more):
+        return model_card.render(run(rows, settings, slices, **more), declared, data or settings.data.dataset(), settings)
+
+    return card
+
+
+def section(card, heading):
+    return card.split(f"## {heading}\n\n")[1].split("\n## ")[0].strip()
+
+
+def tables(card):
+    """The rows of all tables as a reader of Markdown sees them: lists of cells."""
+    rows = []
+    for token in MarkdownIt("commonmark").enable("table").parse(card):
+        if token.type == "tr_open":
+            rows.append([])
+        elif token.type == "inline" and rows and token.level >= 4:
+            rows[-1].append("".join(child.content for child in token.children))
+    return rows
+
+
+def test_a_card_is_this_text(made):
+    head = made().split("## How good it is")[0]
+
+    assert (
+        head
+        == """# Model card: things
+
+Says which things are **good**.
+
+The stage `evaluate` writes this page; what only a person knows stands in conf/card/things.yaml.
+
+| | |
+|---|---|
+| Predicts how likely it is | The thing is good (good = yes) |
+| late_minutes | 15 |
+| Says yes | from a probability of 0.4321 |
+| ROC AUC on the test rows | 0.8175 (0.7409 to 0.8390) |
+| Licence | CC0 |
+| Contact | The shop. |
+
+## What it is for
+
+- Choosing a thing.
+
+## What it is not for
+
+- People.
+- Money.
+
+## Limits
+
+- 300 things.
+
+## Data
+
+[A shop](https://example.org).
+
+| Source table | File | SHA-256 |
+|---|---|---|
+| table | things.csv | not declared |
+
+| | Rows | Positive | Which | SHA-256 |
+|---|---|---|---|---|
+| Training | 12,345 | 25.0 % | a random 75 % | aa11 |
+| Test | 200 | 50.0 % | a random 25 % | bb22 |
+
+17 rows are neither trained on nor scored: good unknown.
+
+## How it was made
+
+| | |
+|---|---|
+| Model | name logistic, iterations 100 |
+| Fitted with | seed 1, threshold f1 |
+| Calibration | none: on training rows that the model had not seen, scaling its log-odds made nothing better |
+| Threshold | 0.4321, the one with the best F1 on training rows, each scored by a model that had not seen it |
+| Versions | numpy 2.4.6, onnx 1.20.1 |
+| model.onnx | SHA-256 cc33 |
+
+"""
+    )
+
+
+def test_the_same_numbers_give_the_same_bytes(made):
+    assert made() == made()
+
+
+def test_what_nobody_declared_says_where_to_write_it(made):
+    card = made(Card())
+
+    for heading, key in (("What it is for", "uses"), ("What it is not for", "not_for"), ("Limits", "limits")):
+        assert section(card, heading) == f"Not declared: write `{key}` in conf/card/things.yaml."
+    assert "\n\nNot declared: write `purpose` in conf/card/things.yaml.\n" in card
+    assert "| Licence | Not declared: write `licence` in conf/card/things.yaml. |" in card
+
+
+def test_a_declared_text_keeps_its_markup_and_its_cell(made):
+    card = made(Card(licence="CC0 | *MIT* \\| [BSD](https://example.org)"))
+
+    assert ["Licence", "CC0 | MIT | BSD"] in tables(card)
+
+
+def test_every_score_has_its_interval_and_its_validation(made, test_rows, settings):
+    overall = run(test_rows, settings).found.overall
+    brier = overall["brier"]
+
+    assert ["Brier score", f"{brier['value']:.4f}", f"{brier['low']:.4f} to {brier['high']:.4f}", "-"] in tables(made())
+    assert [row[3] for row in tables(made()) if row[0] == "ROC AUC"] == ["0.7500"]
+    assert [row[0] for row in tables(section(made(), "How good it is"))][1:] == list(model_card.NAMES.values())
+
+
+def test_the_slices_with_the_highest_and_the_lowest_auc_are_named_with_their_rows(made):
+    rows = tables(section(made(), "Where it is best and worst"))[1:]
+
+    assert [row[:6] for row in rows] == [
+        ["colour", "highest", "red", "100", "50.0 %", "1.0000 (1.0000 to 1.0000)"],
+        ["colour", "lowest", "blue", "100", "50.0 %", "0.5100 (0.3765 to 0.5883)"],
+    ]
+
+
+def test_a_slice_of_one_class_is_neither_best_nor_worst(made, test_rows):
+    rows, truth, probability = test_rows
+    card = made(rows=(rows, np.where(rows["colour"] == "red", 0.0, truth), probability))
+
+    assert [row[:3] for row in tables(section(card, "Where it is best and worst"))[1:]] == [["colour", "only", "blue"]]
+
+
+@pytest.mark.parametrize("slices", [(), ("colour",)])
+def test_slices_without_any_auc_leave_a_sentence(made, test_rows, slices):
+    rows, _, probability = test_rows
+    card = made(slices=slices, rows=(rows, (rows["colour"] == "red").to_numpy(float), probability))
+
+    assert "No slice has a ROC AUC" in section(card, "Where it is best and worst")
+
+
+def test_ten_columns_at_most_are_named_with_what_they_are(made):
+    assert tables(section(made(), "What matters most"))[1] == ["size", "0.1000", "at once", "Height | width"]
+
+
+def test_columns_are_counted_by_when_they_are_known(made):
+    assert tables(section(made(), "What was known when"))[1:] == [["at once", "2"], ["too late", "1"]]
+
+
+def test_a_split_by_time_is_told_by_the_days_that_are_in_it(made, settings):
+    data = parse_settings(
+        Dataset,
+        {
+            "name": "things",
+            "target": {"name": "good"},
+            "columns": {"size": {"kind": "number"}, "colour": {"kind": "category"}, "moment": {"kind": "datetime"}},
+            "split": {"by": "time", "column": "moment", "test_from": "2013-10-01"},
+        },
+    )
+    rows = {row[0]: row[3] for row in tables(section(made(data=data), "Data")) if len(row) == 5}
+
+    assert rows["Training"] == "2013-01-01 to 2013-09-30"
+    assert rows["Test"] == "2013-10-01 to 2013-10-09"
+
+
+def test_a_threshold_that_somebody_set_is_told_as_such(made):
+    parameters = {**ABOUT["parameters"], "train": {"threshold": 0.3}}
+
+    assert "as set in train.threshold |" in made(about={**ABOUT, "parameters": parameters})
+
+
+def test_a_calibration_is_told_with_its_numbers(made):
+    card = made(about={**ABOUT, "calibration": {"slope": 0.9, "intercept": -0.1}})
+
+    assert "log-odds times 0.9 plus -0.1" in card
+
+
+@pytest.mark.parametrize(
+    "value", ["a|b", "`x`", "*x*", "__x__", "<b>x</b>", "[x](y)", "a\\b", "~~x~~", "&amp;", "snake_case_name"]
+)
+def test_a_value_is_shown_as_it_is(value):
+    (row,) = tables(f"| {text(value)} |\n|---|\n")
+
+    assert row == [value]
+
+
+def test_a_name_is_written_without_escapes():
+    assert text("departure_delay_1h") == "departure_delay_1h"
+
+
+def test_a_value_of_several_lines_stays_in_its_row():
+    assert text("two\nlines") == "two lines"
+
+
+def test_slices_named_like_markup_keep_their_table(made, test_rows):
+    rows, truth, probability = test_rows
+    odd = rows.assign(colour=rows["colour"].replace({"red": "red|green", "blue": "<i>blue"}))
+
+    assert {row[2] for row in tables(section(made(rows=(odd, truth, probability)), "Where it is best and worst"))[1:]} == {
+        "red|green",
+        "<i>blue",
+    }

@@ -1,0 +1,315 @@
+"""All four stages on small tables of other kinds, as DVC runs them; and what each says when something is wrong."""
+
+import json
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from pipeline.params import compose
+
+HOUSE = Path.cwd()
+STAGES = ("ingest", "preprocess", "train", "evaluate")
+QUICK = ["evaluate.resamples=20", "evaluate.importance_rows=100", "evaluate.smallest_slice=20"]
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """An empty folder with the penguins, in which stages can run and log."""
+    (tmp_path / "tests/pipeline").mkdir(parents=True)
+    shutil.copy("tests/pipeline/penguins.csv", tmp_path / "tests/pipeline")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    monkeypatch.setenv("PYTHONPATH", str(HOUSE / "src"))
+    return tmp_path
+
+
+def settings(place, *overrides, model="hgb"):
+    """Writes params.yaml for the penguins, or for what the overrides say."""
+    composed = compose.compose(HOUSE / "conf", ["data=table", f"model={model}", *QUICK, *overrides])
+    compose.write(composed, place / "params.yaml")
+
+
+def run(place, stage, **options):
+    command = [sys.executable, "-m", f"pipeline.stages.{stage}"]
+    return subprocess.run(command, cwd=place, capture_output=True, text=True, check=False, **options)
+
+
+def run_all(place, stages=STAGES):
+    for stage in stages:
+        done = run(place, stage)
+        assert done.returncode == 0, done.stderr
+
+
+def said(done):
+    """The one sentence of a stage that failed as a person should see it."""
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    return " ".join(done.stderr[done.stderr.index("error: ") :].split())
+
+
+@pytest.mark.parametrize("model", ["hgb", "logistic"])
+def test_the_penguins_pass_all_four_stages_without_a_line_of_python(place, model):
+    settings(place, model=model)
+    run_all(place)
+
+    metrics = json.loads((place / "data/report/metrics.json").read_text())
+    schema = json.loads((place / "data/model/schema.json").read_text())
+    reference = schema["probability"]["reference"]
+    assert len(reference["shares"]) == len(reference["edges"]) + 1 > 2
+    assert sum(reference["shares"]) == pytest.approx(1, abs=1e-5)
+    counts = json.loads((place / "data/processed/counts.json").read_text())
+    assert metrics["roc_auc"]["low"] <= metrics["roc_auc"]["value"] <= metrics["roc_auc"]["high"]
+    assert metrics["roc_auc"]["value"] > 0.9
+    assert [column["name"] for column in schema["columns"]][:2] == ["species", "island"]
+    assert schema["columns"][0]["categories"] == ["Adelie", "Chinstrap", "Gentoo"]
+    assert counts == {"train": 249, "test": 84, "left_out": {"sex unknown": 11}}
+    assert "female" in (place / "data/report/report.html").read_text()
+    card = (place / "data/report/model_card.md").read_text()
+    assert "The penguin is female (sex = female)" in card
+    assert "Not declared: write `purpose` in conf/card/table.yaml." in card
+    assert not list((place / "data").rglob(".*.new"))
+
+
+def test_a_parquet_table_with_datetimes_split_by_time_passes_all_four_stages(place):
+    random = np.random.default_rng(5)
+    size = 800
+    when = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.sort(random.integers(0, 700 * 86_400, size)), unit="s")
+    amount = random.gamma(2.0, 50.0, size).round(2)
+    shop = random.choice(["north", "south", None], size)
+    odds = 0.01 * amount + (shop == "north") + np.where(when.hour < 8, 1.5, 0.0) - 2.0
+    frame = pd.DataFrame(
+        {"when": when, "amount": amount, "shop": shop, "returned": random.random(size) < 1 / (1 + np.exp(-odds))}
+    )
+    frame.loc[::9, "amount"] = np.nan
+    frame.to_parquet(place / "orders.parquet")
+    conf = place / "conf"
+    shutil.copytree(HOUSE / "conf", conf)
+    (conf / "data/orders.yaml").write_text(
+        """
+        name: orders
+        recipe: table
+        source: {path: orders.parquet}
+        tables: {table: {file: "${data.source.path}", columns: "${data.columns}"}}
+        target: {name: returned, positive: true}
+        columns:
+          when: {kind: datetime, nullable: false}
+          amount: {kind: number, unit: EUR, range: [0, null]}
+          shop: {kind: category}
+        split: {by: time, column: when, test_from: 2021-07-01}
+        slices: [shop, when.weekday]
+        resample_by: when.date
+        """
+    )
+    compose.write(compose.compose(conf, ["data=orders", *QUICK]), place / "params.yaml")
+    run_all(place)
+
+    slices = pd.read_csv(place / "data/report/plots/slices.csv", dtype={"slice": str})
+    test = pd.read_parquet(place / "data/processed/test.parquet")
+    assert test["when"].min() >= pd.Timestamp("2021-07-01")
+    assert set(slices["slice"][slices["by"] == "shop"]) == {"north", "south", "missing"}
+    assert json.loads((place / "data/report/metrics.json").read_text())["roc_auc"]["value"] > 0.6
+
+
+def test_the_same_params_give_the_same_bytes_whatever_the_hash_seed_and_the_threads(place, monkeypatch):
+    found = []
+    settings(place)
+    for seed, threads in (("0", "1"), ("1234", "2")):
+        monkeypatch.setenv("PYTHONHASHSEED", seed)
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        run_all(place)
+        found.append({path.relative_to(place): path.read_bytes() for path in (place / "data").rglob("*") if path.is_file()})
+
+    assert found[0].keys() == found[1].keys()
+    assert [path for path in found[0] if found[0][path] != found[1][path]] == []
+
+
+def test_small_and_large_numbers_of_a_table_are_not_rounded(place):
+    table = pd.read_csv(place / "tests/pipeline/penguins.csv")
+    table.assign(body_mass_g=table["body_mass_g"] / 1e8).to_csv(place / "tests/pipeline/penguins.csv", index=False)
+    settings(place, "data.columns.body_mass_g.range=null")
+    run_all(place, ["ingest", "preprocess"])
+
+    assert pd.read_parquet(place / "data/processed/train.parquet")["body_mass_g"].nunique() > 50
+
+
+def test_a_category_may_be_called_na_where_the_table_says_what_is_missing(place):
+    source = place / "tests/pipeline/penguins.csv"
+    source.write_text(source.read_text().replace("Dream", "NA").replace("NA,NA,NA,NA,NA", ",,,,"))
+    settings(place, '+data.tables.table.missing=[""]', "data.slices=[island]")
+    run_all(place, ["ingest"])
+
+    assert "NA" in set(pd.read_parquet(place / "data/raw/table.parquet")["island"])
+
+
+def test_rows_that_are_allowed_to_break_their_declaration_pass_with_a_warning(place):
+    source = place / "tests/pipeline/penguins.csv"
+    source.write_text(source.read_text().replace("39.1,18.7", "139.1,18.7"))
+    settings(place, "ingest.invalid_rows_allowed=1", "preprocess.invalid_rows_allowed=1")
+
+    for stage in ("ingest", "preprocess"):
+        done = run(place, stage)
+        assert done.returncode == 0, done.stderr
+        assert "warning: 1 " in done.stderr
+
+
+# What people do wrong, and what they are told.
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("+model.alhpa=1", "model.alhpa is not a setting"),
+        ("model.learning_rate=fast", "model.learning_rate is 'fast'"),
+        ("model.trees=0", "model.trees is 0; input should be greater than or equal to 1"),
+        ("+data.late_minutes=15", "data.late_minutes is not a setting"),
+        ("data.recipe=nothing", "data.recipe is 'nothing'"),
+    ],
+)
+def test_a_faulty_setting_stops_the_stage_by_its_full_name_before_it_reads_data(place, override, words):
+    settings(place)
+    key, _, value = override.lstrip("+").partition("=")
+    params = yaml.safe_load((place / "params.yaml").read_text())
+    block = params
+    for part in key.split(".")[:-1]:
+        block = block[part]
+    block[key.split(".")[-1]] = yaml.safe_load(value)
+    (place / "params.yaml").write_text(yaml.safe_dump(params))
+
+    sentence = said(run(place, "preprocess"))
+
+    assert words in sentence
+    assert "data/raw" not in sentence
+
+
+def test_a_source_that_is_not_there_is_named(place):
+    settings(place, "data.source.path=nowhere.csv")
+
+    assert "Table table is read from nowhere.csv, which is not there" in said(run(place, "ingest"))
+
+
+def test_a_source_with_another_digest_is_refused(place):
+    settings(place, f"+data.tables.table.sha256={'0' * 64}")
+
+    assert "penguins.csv should have the sha256 000000000000" in said(run(place, "ingest"))
+
+
+def test_a_column_that_is_missing_is_named_and_the_last_good_output_stays(place):
+    settings(place)
+    run_all(place, ["ingest"])
+    before = (place / "data/raw/table.parquet").read_bytes()
+    source = place / "tests/pipeline/penguins.csv"
+    source.write_text(source.read_text().replace("island", "isle"))
+
+    assert "column island is missing" in said(run(place, "ingest"))
+    assert (place / "data/raw/table.parquet").read_bytes() == before
+
+
+def test_a_category_full_of_numbers_is_refused(place):
+    settings(place, "data.columns.island.description=x")
+    table = pd.read_csv(place / "tests/pipeline/penguins.csv")
+    table.assign(island=np.arange(len(table)) / 7).to_csv(place / "tests/pipeline/penguins.csv", index=False)
+
+    assert "island should be a category, not numbers" in said(run(place, "ingest"))
+
+
+def test_a_damaged_raw_table_is_refused_with_the_way_back(place):
+    settings(place)
+    run_all(place, ["ingest"])
+    raw = place / "data/raw/table.parquet"
+    raw.write_bytes(raw.read_bytes()[:-100])
+
+    sentence = said(run(place, "preprocess"))
+
+    assert "data/raw/table.parquet should be a Parquet file" in sentence
+    assert "dvc checkout --force" in sentence
+
+
+def test_a_test_period_without_rows_is_refused_with_the_range_that_is_there(place):
+    table = pd.read_csv(place / "tests/pipeline/penguins.csv")
+    moments = pd.date_range("2008-01-01", periods=len(table), freq="D")
+    table.assign(when=moments).to_csv(place / "tests/pipeline/penguins.csv", index=False)
+    settings(
+        place,
+        "+data.columns.when={kind: datetime}",
+        "~data.split",
+        "+data.split={by: time, column: when, test_from: 2031-01-01}",
+    )
+    run_all(place, ["ingest"])
+
+    sentence = said(run(place, "preprocess"))
+
+    assert "The test part needs rows with and without sex; it has 0 rows" in sentence
+    assert "runs from 2008-01-01" in sentence
+
+
+def test_an_altered_model_is_not_scored(place):
+    settings(place)
+    run_all(place, ["ingest", "preprocess", "train"])
+    graph = place / "data/model/model.onnx"
+    graph.write_bytes(graph.read_bytes() + b"x")
+
+    assert "was altered since it was written: model.onnx" in said(run(place, "evaluate"))
+
+
+def test_a_folder_that_cannot_be_written_is_named(place):
+    settings(place)
+    (place / "data").write_text("in the way")
+
+    assert "Reading or writing" in said(run(place, "ingest"))
+
+
+def test_a_full_disk_leaves_the_last_good_output_and_says_what_to_do(place):
+    settings(place)
+    run_all(place, ["ingest"])
+    before = (place / "data/raw/table.parquet").read_bytes()
+
+    def no_room():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+    sentence = said(run(place, "ingest", preexec_fn=no_room))
+
+    assert "Make room or allow it, then type the same again" in sentence
+    assert (place / "data/raw/table.parquet").read_bytes() == before
+    assert not list((place / "data").glob(".*"))
+
+
+def test_a_tracking_server_that_is_down_costs_a_warning_and_not_the_run(place, monkeypatch):
+    settings(place)
+    run_all(place, ["ingest", "preprocess", "train"])
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+
+    done = run(place, "evaluate")
+
+    assert done.returncode == 0, done.stderr
+    assert "warning: MLflow did not take this run" in done.stderr
+    assert (place / "data/report/metrics.json").is_file()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_killed_stage_leaves_the_last_good_output(place, number):
+    settings(place, "model.trees=5000")
+    run_all(place, ["ingest", "preprocess"])
+    model = place / "data/model"
+    model.mkdir()
+    (model / "model.onnx").write_text("the last good one")
+
+    running = subprocess.Popen([sys.executable, "-m", "pipeline.stages.train"], cwd=place, stderr=subprocess.PIPE, text=True)
+    for line in running.stderr:
+        if "read the examples" in line:
+            break
+    time.sleep(0.3)
+    running.send_signal(number)
+    rest = running.communicate()[1]
+
+    assert running.returncode != 0
+    assert "Traceback" not in rest
+    assert (model / "model.onnx").read_text() == "the last good one"
+    assert [path.name for path in model.iterdir()] == ["model.onnx"]

@@ -1,0 +1,37 @@
+"""Where git is not installed, who asks it gets a sentence or an empty answer, and no traceback."""
+
+import pytest
+
+from pipeline.registry import lineage
+from pipeline.tracking import mlflow_runs
+from pipeline.versioning import git
+
+
+@pytest.fixture(autouse=True)
+def without_git(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+
+def test_there_is_no_answer():
+    assert git.answer("--version") is None
+
+
+def test_what_is_not_committed_is_not_taken_for_nothing():
+    with pytest.raises(git.GitSilent, match="git should say what is not committed; it says git is not installed"):
+        git.uncommitted()
+
+
+def test_a_version_wants_its_commit():
+    with pytest.raises(lineage.NotCommitted, match=r"git gives none \(git is not installed\)"):
+        lineage.commit()
+
+
+def test_a_run_is_logged_without_its_commit():
+    assert mlflow_runs.tags() == {"git_commit": "", "git_changed": "false"}
+
+
+def test_an_author_is_the_user_of_this_machine(monkeypatch):
+    monkeypatch.setenv("LOGNAME", "anna")
+
+    assert lineage.author() == "anna"
