@@ -53,26 +53,29 @@ def _serve(_given: argparse.Namespace) -> None:
 
 
 def _migrate(_given: argparse.Namespace) -> None:
-    from data_api import database, migrating, settings
+    from data_api import settings
+    from data_api.database import migrations_runner
+    from data_api.database.engine import create_engine_for
 
-    engine = database.engine_of(settings.read().url)
-    migrating.upgrade(engine)
-    print(f"{engine.url.render_as_string()} is at revision {migrating.head()}")
+    engine = create_engine_for(settings.read().url)
+    migrations_runner.upgrade(engine)
+    print(f"{engine.url.render_as_string()} is at revision {migrations_runner.head()}")
 
 
 def _drop_month(given: argparse.Namespace) -> None:
-    from data_api import database, migrating, settings
-    from data_api.crud import months
+    from data_api import settings
+    from data_api.database import migrations_runner, partitions
+    from data_api.database.engine import create_engine_for, transaction
 
     url = settings.read().url
     _refuse_missing_file(url)
-    engine = database.engine_of(url, statement_seconds=0)
-    migrating.refuse_other(engine)
+    engine = create_engine_for(url, statement_seconds=0)
+    migrations_runner.refuse_other(engine)
     where = f"{given.month:%Y-%m} of {engine.url.render_as_string()}"
     if not given.yes and _asked(f"Remove all predictions and outcomes of {where}, for good? Type yes: ") != "yes":
         sys.exit("Nothing was removed.")
-    with database.transaction(engine) as session:
-        dropped = months.drop(session, given.month)
+    with transaction(engine) as session:
+        dropped = partitions.drop(session, given.month)
     print(f"{where}: removed " + " and ".join(f"{rows:,} {table}" for table, rows in dropped.items()))
 
 
@@ -91,16 +94,18 @@ def _asked(question: str) -> str:
 
 
 def _password(given: argparse.Namespace) -> None:
-    from data_api import database, migrating, settings
+    from data_api import settings
+    from data_api.auth.passwords import Passwords
     from data_api.crud import users
-    from data_api.passwords import Passwords
+    from data_api.database import migrations_runner
+    from data_api.database.engine import create_engine_for, transaction
 
     url = settings.read().url
     _refuse_missing_file(url)
-    engine = database.engine_of(url)
-    migrating.refuse_other(engine)
+    engine = create_engine_for(url)
+    migrations_runner.refuse_other(engine)
     password_hash = Passwords().hash(_fit(_typed(f"The new password of {given.name}: ")))
-    with database.transaction(engine) as session:
+    with transaction(engine) as session:
         user = users.by_name(session, given.name)
         if user is None:
             known = ", ".join(one.name for one in users.every(session)) or "nobody"

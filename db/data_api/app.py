@@ -15,12 +15,12 @@ from fastapi_swagger import patch_fastapi
 from starlette.exceptions import HTTPException
 
 from data_api import openapi
-from data_api.edge import Edge
+from data_api.app_state import Service
 from data_api.errors import ContentDiffers, DatabaseAway, LastAdmin, NameTaken, SettingsInvalid, StatementTooLong
+from data_api.http.problems import MOST_FAULTS, FieldFault, invalid, problem, refused
+from data_api.http.request_middleware import Edge
 from data_api.logs import LOGGER, configure
-from data_api.problems import MOST_FAULTS, FieldFault, invalid, problem, refused
 from data_api.routes import allowed, router
-from data_api.service import Service
 from data_api.settings import Settings
 
 DESCRIPTION = "Keeps predictions and what came true of them, and says how well the models do."

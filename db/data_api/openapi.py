@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from data_api.problems import MEDIA_TYPE, Problem
+from data_api.http.problems import MEDIA_TYPE, Problem
 from data_api.routes.bulk import REFERENCE
 
 UNUSED = ("HTTPValidationError", "ValidationError")

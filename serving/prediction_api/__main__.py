@@ -41,9 +41,9 @@ def _serve(_given: argparse.Namespace) -> None:
 
 
 def _score(given: argparse.Namespace) -> None:
-    from prediction_api import scoring
+    from prediction_api.batch import batch_predict
 
-    scoring.score(given.input, given.output, given.model)
+    batch_predict.score(given.input, given.output, given.model)
 
 
 def _key(given: argparse.Namespace) -> None:

@@ -15,14 +15,14 @@ from fastapi_swagger import patch_fastapi
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
-from prediction_api import openapi, routes
-from prediction_api.connections import PatientProtocol, refuse_slow
-from prediction_api.edge import Edge
+from prediction_api.api import openapi, routes
+from prediction_api.api.predict_routes import Predicting
+from prediction_api.api.request_middleware import Edge
+from prediction_api.api.timeouts import PatientProtocol, refuse_slow
+from prediction_api.app_state import Service
 from prediction_api.errors import SettingsInvalid
 from prediction_api.logs import LOGGER, AccessLog, configure
-from prediction_api.predicting import Predicting
 from prediction_api.problems import Refusal, problem, refused
-from prediction_api.service import Service
 from prediction_api.settings import Settings
 
 DESCRIPTION = "Answers predictions from a model directory. Every answer is kept before it leaves."

@@ -5,9 +5,9 @@ import logging
 
 import httpx
 
-from prediction_api.delivery import Delivery
 from prediction_api.logs import LOGGER
-from prediction_api.outbox import Outbox
+from prediction_api.outbox.outbox import Outbox
+from prediction_api.outbox.outbox_relay import Delivery
 
 HEARTBEAT_SECONDS = 30.0
 TIMEOUT_SECONDS = 5.0

@@ -1,7 +1,7 @@
 """Refusals over HTTP, in one shape for the whole API: problem details (RFC 9457)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -9,10 +9,17 @@ from pydantic import BaseModel, Field
 from pydantic_core import to_json
 from starlette.responses import Response
 
-from prediction_api.records import Fault
-
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong with a request: where, what was wanted, what was got."""
+
+    field: str
+    wanted: str
+    got: str
 
 
 class Refusal(Exception):

@@ -28,9 +28,9 @@ from servers import Server, console, free_port, judge, serving
 from sqlalchemy import insert, make_url
 from uuid_utils import uuid7
 
-from data_api.crud import months
-from data_api.database import engine_of, transaction
-from data_api.ids import first_at
+from data_api.database import partitions
+from data_api.database.engine import create_engine_for, transaction
+from data_api.database.uuid7 import first_at
 from data_api.models import Outcome, Prediction
 from db.postgresql_server import PostgresqlServer, plain
 
@@ -87,7 +87,7 @@ def inserts(folder: Path, server: str, rounds: int) -> None:
     urls = [database(server, name) for name in ("through_the_route", "bare")]
     turns = []
     with service(folder, urls[0]) as ours, service(folder, urls[1]):  # both have made their tables
-        engine = engine_of(urls[1])
+        engine = create_engine_for(urls[1])
         for _ in range(1 + rounds):
             rows = [prediction() for _ in range(A_DAY)]
             body = json.dumps({"predictions": rows}).encode()
@@ -96,7 +96,7 @@ def inserts(folder: Path, server: str, rounds: int) -> None:
             through = time.perf_counter() - start
             plain_rows = [bare(row) for row in rows]
             with transaction(engine) as session:
-                months.ensure(session, Prediction, [row["prediction_id"] for row in plain_rows])
+                partitions.ensure(session, Prediction, [row["prediction_id"] for row in plain_rows])
             start = time.perf_counter()
             with engine.begin() as connection:
                 connection.execute(insert(Prediction.__table__), plain_rows)
@@ -143,10 +143,10 @@ def questions(folder: Path, server: str, many: int, count: int) -> None:
 def fill(url: str, rows: int, last: datetime) -> None:
     """Stores so many predictions and their outcomes, a day after the other, up to the day ``last``."""
     days = [last - timedelta(days=back) for back in reversed(range(rows // A_DAY))]
-    engine = engine_of(url)
+    engine = create_engine_for(url)
     with transaction(engine) as session:
         for table in (Prediction, Outcome):
-            months.ensure(session, table, [first_at(day) for day in days])
+            partitions.ensure(session, table, [first_at(day) for day in days])
     engine.dispose()
     with psycopg.connect(plain(url), autocommit=True) as connection:
         connection.execute("SET synchronous_commit = off")

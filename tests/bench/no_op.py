@@ -6,9 +6,9 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from prediction_api import contract
-from prediction_api.openapi import Answer
-from prediction_api.records import record_type
+from prediction_api.api.openapi import Answer
+from prediction_api.model import artifact
+from prediction_api.model.request_schema import record_type
 
 ANSWER = {
     "prediction_id": "01a20696-a399-72e4-b8bc-00697261d27a",
@@ -18,7 +18,7 @@ ANSWER = {
     "model_version": "0" * 12,
     "warnings": [],
 }
-Record = record_type(contract.read(Path(sys.argv[1])).schema)
+Record = record_type(artifact.read(Path(sys.argv[1])).schema)
 Record.__pydantic_config__ = {"extra": "forbid"}  # not strict: FastAPI validates what json.loads gave, where times are text
 app = FastAPI()
 

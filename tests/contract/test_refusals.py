@@ -10,9 +10,9 @@ from pydantic_core import to_json
 from uuid_utils import uuid7
 
 from contract.processes import KEY, Process
-from prediction_api.delivery import Delivery
 from prediction_api.metrics import Metrics
-from prediction_api.outbox import Outbox
+from prediction_api.outbox.outbox import Outbox
+from prediction_api.outbox.outbox_relay import Delivery
 
 FAR_OFF = "2019-01-01T00:00:00Z"
 

@@ -14,10 +14,10 @@ from fastapi.testclient import TestClient
 from sqlalchemy import make_url
 from uuid_utils import uuid7
 
-from data_api import keys
 from data_api.app import create_app
+from data_api.auth import keys
 from data_api.crud import api_keys, users
-from data_api.database import transaction
+from data_api.database.engine import transaction
 from data_api.models import Role
 from data_api.settings import read
 from db.postgresql_server import PostgresqlServer, plain

@@ -8,7 +8,7 @@ import time
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
-from data_api.database import engine_of, transaction
+from data_api.database.engine import create_engine_for, transaction
 from data_api.logs import configure
 from db.postgresql_server import PostgresqlServer
 
@@ -132,7 +132,7 @@ def test_a_schema_that_is_behind_is_not_ready(client, engine):
 
 
 def test_a_locked_sqlite_file_is_a_database_that_is_away(make_client, tmp_path, as_service, prediction, monkeypatch):
-    monkeypatch.setattr("data_api.database.BUSY_SECONDS", 0.2)
+    monkeypatch.setattr("data_api.database.engine.BUSY_SECONDS", 0.2)
     client = make_client(database_url=f"sqlite:///{tmp_path}/locked.db")
     engine = client.app.state.service.engine
     with transaction(engine) as session:
@@ -170,7 +170,7 @@ def test_a_database_that_is_away_at_the_start_is_waited_for(make_client, as_serv
 def test_connections_that_the_server_closed_fail_no_request(make_client, postgresql_url, as_service):
     client = make_client(database_url=postgresql_url)
     assert client.get("/me", headers=as_service).status_code == 200
-    with engine_of(postgresql_url).begin() as other:
+    with create_engine_for(postgresql_url).begin() as other:
         other.execute(
             text(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
@@ -213,7 +213,7 @@ def test_whoever_watches_asks_the_database_nothing_and_a_busy_pool_is_ready(make
 
 
 def test_a_look_that_is_long_ago_counts_for_nothing(client, monkeypatch):
-    monkeypatch.setattr("data_api.service.STALE_SECONDS", -1)
+    monkeypatch.setattr("data_api.app_state.STALE_SECONDS", -1)
 
     assert client.get("/metrics").text.count("data_api_ready 0.0") == 1
 
@@ -236,7 +236,7 @@ def test_a_question_that_takes_too_long_is_given_up(make_client, postgresql_url,
 def test_a_write_that_waits_too_long_for_others_is_told_to_come_back(make_client, postgresql_url, as_service, prediction):
     client = make_client(database_url=postgresql_url, statement_seconds=0.3)
     content = {"json": {"predictions": [prediction()]}, "headers": as_service}
-    with transaction(engine_of(postgresql_url)) as session:
+    with transaction(create_engine_for(postgresql_url)) as session:
         session.execute(text("LOCK TABLE predictions IN EXCLUSIVE MODE"))
         answer = client.post("/predictions", **content)
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from data_api.crud import drift as counting
+from data_api.database.uuid7 import first_at
 from data_api.drift import FLOOR, LEAST_ROWS, RARE, psi, tally
-from data_api.ids import first_at
 from pipeline.data import schema
 
 CARRIERS = {"missing": 0.0, "shares": {"UA": 0.5, "AA": 0.3, "DL": 0.19, "HA": 0.01}}
@@ -171,7 +171,7 @@ def test_what_leaves_the_window_leaves_the_metrics(tell, record, shown, monkeypa
     assert 'drift_psi{column="carrier",window="72h"}' in shown()
 
     later = datetime.now(UTC) + timedelta(hours=7)
-    monkeypatch.setattr("data_api.service.datetime", type("Later", (), {"now": lambda _zone: later}))
+    monkeypatch.setattr("data_api.app_state.datetime", type("Later", (), {"now": lambda _zone: later}))
     assert 'drift_psi{column="carrier",window="6h"}' not in shown()
     assert shown()['drift_rows{window="72h"}'] == LEAST_ROWS
     later += timedelta(hours=72)

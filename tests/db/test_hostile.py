@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from uuid_utils import uuid7
 
-from data_api.ids import first_at
+from data_api.database.uuid7 import first_at
 
 METACHARACTERS = [
     "'; DROP TABLE predictions; --",

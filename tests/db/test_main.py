@@ -17,10 +17,11 @@ import pytest
 from sqlalchemy import func, select
 from uuid_utils import uuid7
 
-from data_api.crud import months, users
-from data_api.database import engine_of, transaction
-from data_api.ids import first_at
-from data_api.migrating import upgrade
+from data_api.crud import users
+from data_api.database import partitions
+from data_api.database.engine import create_engine_for, transaction
+from data_api.database.migrations_runner import upgrade
+from data_api.database.uuid7 import first_at
 from data_api.models import ApiKey, Outcome, Role
 
 KEY = {"x-api-key": "ontime_development_key_of_the_prediction_service"}
@@ -82,7 +83,7 @@ def test_it_serves_until_it_is_told_to_stop_and_answers_what_it_accepted(server,
     assert process.wait(20) == -signal.SIGTERM  # as uvicorn ends: by the signal, after all is done
     assert (answers[0].status_code, answers[0].json()) == (201, {"recorded": 10_000, "known": 0})
     log = process.stderr.read()
-    with transaction(engine_of(url), reads=True) as session:
+    with transaction(create_engine_for(url), reads=True) as session:
         assert session.scalars(select(ApiKey.last_used)).one() is not None
     assert address + "/docs" in log
     assert "secrets of development are in use" in log
@@ -154,11 +155,11 @@ def test_a_database_that_does_not_answer_is_said_in_a_sentence():
 @pytest.fixture
 def counts(url):
     """Two months with an outcome each; a function that counts those that are left."""
-    engine = engine_of(url)
+    engine = create_engine_for(url)
     upgrade(engine)
     moments = [datetime(2024, month, 5, tzinfo=UTC) for month in (1, 2)]
     with transaction(engine) as session:
-        months.ensure(session, Outcome, [first_at(moment) for moment in moments])
+        partitions.ensure(session, Outcome, [first_at(moment) for moment in moments])
         session.add_all(Outcome(prediction_id=first_at(when), outcome=True, time=when, received=when) for when in moments)
 
     def count():
@@ -238,7 +239,7 @@ def test_a_password_that_the_service_would_refuse_changes_nothing(url, counts):
 
 
 def test_a_password_of_nobody_is_refused_with_those_who_are_there(url, counts):
-    with transaction(engine_of(url)) as session:
+    with transaction(create_engine_for(url)) as session:
         users.make(session, "anna", Role.READER, None, datetime.now(UTC))
 
     status, _, told = run("password", "admin", text="another password\n", DATABASE_URL=url)

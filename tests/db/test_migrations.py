@@ -12,10 +12,9 @@ import pytest
 from sqlalchemy import event, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
-from data_api import migrating
-from data_api.crud import months
-from data_api.database import engine_of, transaction
-from data_api.ids import first_at, time_of
+from data_api.database import migrations_runner, partitions
+from data_api.database.engine import create_engine_for, transaction
+from data_api.database.uuid7 import first_at, time_of
 from data_api.models import Base, Role, User
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
@@ -31,7 +30,7 @@ def alembic(url, *words, expected=0, **settings):
 
 @pytest.fixture
 def engine(url):
-    found = engine_of(url)
+    found = create_engine_for(url)
     yield found
     found.dispose()
 
@@ -56,7 +55,7 @@ def test_alembic_takes_the_database_from_where_the_service_does(url, engine, tmp
 def test_check_looks_at_no_month(url, engine):
     alembic(url, "upgrade", "head")
     with transaction(engine) as session:
-        months.make_ahead(session, NOW)
+        partitions.make_ahead(session, NOW)
 
     assert "No new upgrade operations detected" in alembic(url, "check")
 
@@ -100,10 +99,10 @@ def test_replicas_that_start_together_migrate_once(url, engine):
 
 
 def test_a_replica_waits_for_another_that_migrates_longer_than_a_statement_may_take(postgresql_url):
-    engine = engine_of(postgresql_url, statement_seconds=0.3)
+    engine = create_engine_for(postgresql_url, statement_seconds=0.3)
     with engine.connect() as other, ThreadPoolExecutor(1) as replica:
-        migrating.hold(other)
-        waiting = replica.submit(migrating.upgrade, engine)
+        migrations_runner.hold(other)
+        waiting = replica.submit(migrations_runner.upgrade, engine)
         time.sleep(1)
         other.rollback()
         waiting.result()
@@ -113,7 +112,10 @@ def test_a_replica_waits_for_another_that_migrates_longer_than_a_statement_may_t
 
 
 def test_services_that_start_together_on_an_empty_database_take_none_for_foreign(url, engine):
-    code = "import sys; from data_api import database, migrating; migrating.upgrade(database.engine_of(sys.argv[1]))"
+    code = (
+        "import sys; from data_api.database import engine, migrations_runner;"
+        "migrations_runner.upgrade(engine.create_engine_for(sys.argv[1]))"
+    )
     started = [
         subprocess.Popen(
             [sys.executable, "-c", code, url], env={**os.environ, "PYTHONPATH": "db"}, stderr=subprocess.PIPE, text=True
@@ -128,10 +130,10 @@ def test_services_that_start_together_on_an_empty_database_take_none_for_foreign
 
 def test_whether_a_database_is_foreign_is_looked_at_once_the_others_have_migrated(postgresql_url):
     """Otherwise the tables of a replica that has just committed look like those of another program."""
-    engine = engine_of(postgresql_url)
+    engine = create_engine_for(postgresql_url)
     told = []
     event.listen(engine, "before_cursor_execute", lambda *given: told.append(given[2]))
-    migrating.upgrade(engine)
+    migrations_runner.upgrade(engine)
     engine.dispose()
 
     assert "pg_advisory_xact_lock" in told[1]

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 from uuid_utils import uuid7
 
-from data_api.database import transaction
+from data_api.database.engine import transaction
 from data_api.models import Outcome
 
 

@@ -16,10 +16,10 @@ import psycopg
 import pytest
 from sqlalchemy import make_url, select
 
-from data_api.crud import months
-from data_api.database import engine_of, transaction
-from data_api.ids import first_at
-from data_api.migrating import upgrade
+from data_api.database import partitions
+from data_api.database.engine import create_engine_for, transaction
+from data_api.database.migrations_runner import upgrade
+from data_api.database.uuid7 import first_at
 from data_api.models import Outcome, Role, User
 from db.postgresql_server import INSTALLED, plain
 
@@ -41,7 +41,7 @@ def run(program, folder, containing="", **environment):
 
 
 def add(url, name):
-    engine = engine_of(url)
+    engine = create_engine_for(url)
     upgrade(engine)
     with transaction(engine) as session:
         session.add(User(name=name, role=Role.READER, created=NOW, tokens_from=NOW))
@@ -49,7 +49,7 @@ def add(url, name):
 
 
 def names(url):
-    engine = engine_of(url)
+    engine = create_engine_for(url)
     with transaction(engine, reads=True) as session:
         found = session.scalars(select(User.name).order_by(User.name)).all()
     engine.dispose()
@@ -118,15 +118,15 @@ def restored(postgresql_url):
 
 def store(url, *moments):
     """An outcome in the month of each moment."""
-    engine = engine_of(url)
+    engine = create_engine_for(url)
     with transaction(engine) as session:
-        months.ensure(session, Outcome, map(first_at, moments))
+        partitions.ensure(session, Outcome, map(first_at, moments))
         session.add_all(Outcome(prediction_id=first_at(one), outcome=True, time=one, received=one) for one in moments)
     engine.dispose()
 
 
 def stored(url):
-    engine = engine_of(url)
+    engine = create_engine_for(url)
     with transaction(engine, reads=True) as session:
         found = session.scalars(select(Outcome.time).order_by(Outcome.time)).all()
     engine.dispose()

@@ -12,9 +12,9 @@ from uuid import UUID
 import pytest
 from uuid_utils import uuid7
 
-from data_api.crud import bulk, months
-from data_api.database import engine_of, transaction
-from data_api.migrating import upgrade
+from data_api.database import bulk_insert, partitions
+from data_api.database.engine import create_engine_for, transaction
+from data_api.database.migrations_runner import upgrade
 from data_api.models import Outcome
 from data_api.routes import predictions as routes
 
@@ -150,18 +150,18 @@ def test_callers_that_send_the_same_rows_in_other_orders_at_once_wait_for_each_o
 
 def test_two_requests_with_the_same_rows_in_opposite_orders_end(postgresql_url):
     """Each inserts a few thousand rows while the other does: in the orders that they came in, one would be cut off."""
-    engine = engine_of(postgresql_url)
+    engine = create_engine_for(postgresql_url)
     upgrade(engine)
     now = datetime.now(UTC)
     rows = [{"prediction_id": UUID(str(uuid7())), "outcome": True, "time": now, "received": now} for _ in range(8000)]
     with transaction(engine) as session:
-        months.make_ahead(session, now)
+        partitions.make_ahead(session, now)
     both = threading.Barrier(2)
 
     def insert(some):
         with transaction(engine) as session:
             both.wait(10)
-            return bulk.insert(session, Outcome, some)
+            return bulk_insert.insert(session, Outcome, some)
 
     for start in range(0, 8000, 2000):
         part = rows[start : start + 2000]

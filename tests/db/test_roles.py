@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from uuid_utils import uuid7
 
+from data_api.auth.tokens import Tokens
 from data_api.crud import api_keys
-from data_api.database import transaction
-from data_api.tokens import Tokens
+from data_api.database.engine import transaction
 
 ADMIN, SERVICE, READER = {"admin"}, {"service"}, {"reader"}
 EVERYBODY = ADMIN | SERVICE | READER

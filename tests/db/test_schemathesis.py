@@ -11,10 +11,10 @@ from schemathesis.engine import events
 from schemathesis.python import asgi
 from uuid_utils import uuid7
 
-from data_api import keys
 from data_api.app import create_app
-from data_api.database import engine_of, transaction
-from data_api.migrating import upgrade
+from data_api.auth import keys
+from data_api.database.engine import create_engine_for, transaction
+from data_api.database.migrations_runner import upgrade
 from data_api.models import ApiKey, Role, User
 from db.test_roles import MAY
 
@@ -57,7 +57,7 @@ def run(url, make_settings):
     """A function that tries the service as a role with many requests; gives their answers, and what was wrong."""
 
     def start(role):
-        prepared, now = engine_of(url), datetime.now(UTC)
+        prepared, now = create_engine_for(url), datetime.now(UTC)
         upgrade(prepared)
         with transaction(prepared) as session:
             session.add(User(user_id=UNLIKELY, name="tester", role=role, created=now, tokens_from=now))

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import make_url, text
 
-from data_api import first
 from data_api.app import create_app
+from data_api.auth import bootstrap
+from data_api.auth.passwords import Passwords
 from data_api.crud import api_keys, users
-from data_api.database import engine_of, transaction
+from data_api.database.engine import create_engine_for, transaction
+from data_api.database.migrations_runner import upgrade
 from data_api.errors import DatabaseForeign, SettingsInvalid
-from data_api.migrating import upgrade
 from data_api.models import Role
-from data_api.passwords import Passwords
 from data_api.settings import DEVELOPMENT, DEVELOPMENT_DATABASE, Settings, read
 
 LONG = "x" * 32
@@ -92,17 +92,17 @@ def test_an_address_that_cannot_be_used_is_said_in_a_sentence(url, said):
 def test_a_file_that_is_no_database_is_left_as_it_is(tmp_path):
     (tmp_path / "x.md").write_text("# A page")
     with pytest.raises(DatabaseForeign, match=r"should name a SQLite file; .*x\.md is none\."):
-        engine_of(f"sqlite:///{tmp_path}/x.md")
+        create_engine_for(f"sqlite:///{tmp_path}/x.md")
     assert (tmp_path / "x.md").read_text() == "# A page"
 
 
 def test_a_user_who_may_make_no_tables_is_told_so(postgresql_url):
-    engine = engine_of(postgresql_url)
+    engine = create_engine_for(postgresql_url)
     with engine.begin() as connection:
         connection.execute(text("DROP ROLE IF EXISTS weak"))
         connection.execute(text("CREATE ROLE weak LOGIN"))
         connection.execute(text("REVOKE CREATE ON SCHEMA public FROM public"))
-    weak = engine_of(engine.url.set(username="weak").render_as_string(hide_password=False))
+    weak = create_engine_for(engine.url.set(username="weak").render_as_string(hide_password=False))
     with pytest.raises(DatabaseForeign, match="should be allowed to make tables; the database says permission denied"):
         upgrade(weak)
     weak.dispose()
@@ -352,7 +352,7 @@ async def open_and_close(settings):
     ],
 )
 def test_a_database_of_another_program_stops_the_start(url, make_settings, statement, said):
-    engine = engine_of(url)
+    engine = create_engine_for(url)
     upgrade(engine)
     with engine.begin() as connection:
         connection.execute(text(statement))
@@ -364,13 +364,13 @@ def test_a_database_of_another_program_stops_the_start(url, make_settings, state
 
 
 def test_replicas_that_start_together_make_one_admin(make_settings, url):
-    engine, settings = engine_of(url), make_settings()
+    engine, settings = create_engine_for(url), make_settings()
 
     upgrade(engine)
 
     def start(_):
         with transaction(engine) as session:
-            first.ensure(session, settings, Passwords())
+            bootstrap.ensure(session, settings, Passwords())
 
     with ThreadPoolExecutor(4) as replicas:
         list(replicas.map(start, range(4)))

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select
 
-from data_api import keys
+from data_api.auth import keys
 from data_api.crud import users
-from data_api.database import engine_of, transaction
+from data_api.database.engine import create_engine_for, transaction
+from data_api.database.migrations_runner import upgrade
 from data_api.errors import LastAdmin
-from data_api.migrating import upgrade
 from data_api.models import ApiKey, Role, User
 
 PASSWORD = "a password of this test"
@@ -95,7 +95,7 @@ def test_the_last_admin_stays_one(ask, client, as_admin, engine):
 
 
 def test_two_admins_who_remove_each_other_at_once_leave_one(postgresql_url):
-    engine = engine_of(postgresql_url)
+    engine = create_engine_for(postgresql_url)
     upgrade(engine)
     with transaction(engine) as session:
         made = [users.make(session, name, Role.ADMIN, None, datetime.now(UTC)).user_id for name in ("anna", "berta")]

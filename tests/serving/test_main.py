@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from prediction_api import scoring
+from prediction_api.batch import batch_predict
 from prediction_api.errors import TableUnreadable
 
 SERVING = Path(__file__).parents[2] / "serving"
@@ -232,6 +232,6 @@ def test_a_file_is_not_overwritten_by_its_own_scores(tmp_path, make_model):
     (tmp_path / "link.csv").symlink_to(table)
 
     with pytest.raises(TableUnreadable, match=r"link\.csv is the file to be scored; give the result another name"):
-        scoring.score(table, tmp_path / "link.csv", make_model())
+        batch_predict.score(table, tmp_path / "link.csv", make_model())
 
     assert table.read_text().startswith("departs,")

@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 import pytest
 
-from prediction_api.outbox import Outbox
+from prediction_api.outbox.outbox import Outbox
 from serving.data_service import LOST, RECORDED, DataService
 
 CLIENTS = 8

@@ -7,7 +7,7 @@ from sqlalchemy import insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from data_api.database import is_duplicate
+from data_api.database.engine import is_duplicate
 from data_api.errors import NameTaken
 from data_api.models import ApiKey, RetiredKey, User
 from data_api.models.base import Utc

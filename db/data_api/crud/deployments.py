@@ -10,8 +10,8 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from data_api.database.uuid7 import EPOCH
 from data_api.errors import ContentDiffers, Difference
-from data_api.ids import EPOCH
 from data_api.models import Deployment
 
 SILENCE = timedelta(minutes=1)  # a process that answers says so every 15 seconds

@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
+from data_api.database.uuid7 import first_at
 from data_api.drift import Window
-from data_api.ids import first_at
 from data_api.models import Model, Prediction
 
 MOST_ROWS = 20_000  # of a window; chance then moves an index of twenty bins by 0.001, and reading takes about a second

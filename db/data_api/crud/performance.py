@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import CTE, Double, Integer, String, and_, cast, func, literal, select, true
 from sqlalchemy.orm import Session
 
-from data_api.ids import first_at
+from data_api.database.uuid7 import first_at
 from data_api.models import Outcome, Prediction
 
 Scores = dict[str, Any]

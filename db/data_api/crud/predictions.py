@@ -9,9 +9,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, inspect, select
 from sqlalchemy.orm import Session
 
-from data_api.crud import bulk, months
+from data_api.database import bulk_insert, partitions
+from data_api.database.uuid7 import first_at
 from data_api.errors import ContentDiffers
-from data_api.ids import first_at
 from data_api.models import Outcome, Prediction
 
 COLUMNS = tuple(column.key for column in inspect(Prediction).columns if column.key != "received")
@@ -27,16 +27,16 @@ class Filter:
     label: bool | None = None
 
 
-def record(session: Session, rows: Sequence[bulk.Row], now: datetime) -> int:
+def record(session: Session, rows: Sequence[bulk_insert.Row], now: datetime) -> int:
     """Records rows, and says how many are new; raises ContentDiffers where an id is known with other content."""
-    months.ensure(session, Prediction, [row["prediction_id"] for row in rows])
-    new = bulk.insert(session, Prediction, [{**row, "received": now} for row in rows])
+    partitions.ensure(session, Prediction, [row["prediction_id"] for row in rows])
+    new = bulk_insert.insert(session, Prediction, [{**row, "received": now} for row in rows])
     if new < len(rows):
         asked = select(*(getattr(Prediction, name) for name in COLUMNS)).where(
             Prediction.prediction_id.in_([row["prediction_id"] for row in rows])
         )
         stored = {row["prediction_id"]: dict(row) for row in session.execute(asked).mappings()}
-        if different := bulk.differing(Prediction, rows, stored, lambda _: COLUMNS):
+        if different := bulk_insert.differing(Prediction, rows, stored, lambda _: COLUMNS):
             raise ContentDiffers("prediction", different)
     return new
 

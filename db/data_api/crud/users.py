@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from data_api.database import is_duplicate
+from data_api.database.engine import is_duplicate
 from data_api.errors import LastAdmin, NameTaken
 from data_api.models import Role, User
 

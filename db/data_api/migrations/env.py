@@ -7,8 +7,8 @@ from alembic import context
 from sqlalchemy import Connection
 
 from data_api import settings
-from data_api.database import engine_of
-from data_api.migrating import hold
+from data_api.database.engine import create_engine_for
+from data_api.database.migrations_runner import hold
 from data_api.models import Base
 
 PARTITION = re.compile(r"(predictions|outcomes)_\d{4}_\d{2}")
@@ -41,6 +41,6 @@ if context.is_offline_mode():
 elif given := context.config.attributes.get("connection"):
     run(given)
 else:
-    with engine_of(settings.parse().url).connect() as opened:
+    with create_engine_for(settings.parse().url).connect() as opened:
         run(opened)
         opened.commit()

@@ -4,9 +4,9 @@ from fastapi import APIRouter, Depends
 from fastapi.routing import APIRoute
 from starlette.routing import compile_path
 
+from data_api.http.content_type import wants_json
+from data_api.http.parameters import known_parameters
 from data_api.routes import api_keys, deployments, health, models, outcomes, performance, predictions, tokens, users
-from data_api.routes.media import wants_json
-from data_api.routes.parameters import known_parameters
 
 PARTS = (predictions, outcomes, performance, deployments, models, tokens, users, api_keys, health)
 router = APIRouter(dependencies=[Depends(wants_json)])

@@ -5,14 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 from sqlalchemy.orm import Session
 
-from data_api import keys
-from data_api.callers import AdminReads, AdminWrites, Reads, Writes
+from data_api.auth import keys
 from data_api.crud import api_keys, users
+from data_api.dependencies import AdminReads, AdminWrites, Reads, Writes
+from data_api.http.openapi_responses import refusals
+from data_api.http.problems import Refusal
 from data_api.models import ApiKey
-from data_api.problems import Refusal
-from data_api.routes.answers import refusals
 from data_api.schemas.api_keys import ApiKeyChange, MadeApiKey, NewApiKey, ShownApiKey, ShownApiKeys
-from data_api.schemas.fields import now
+from data_api.schemas.types import now
 
 ApiKeyId = Annotated[int, Path(ge=1, le=2**31 - 1)]
 router = APIRouter(tags=["api keys"])

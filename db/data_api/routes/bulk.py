@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from data_api.callers import KnownWriter, Serving
-from data_api.problems import Refusal, invalid
+from data_api.dependencies import KnownWriter, Serving
+from data_api.http.problems import Refusal, invalid
 
 MOST_ROWS = 10_000
 REFERENCE = "#/components/schemas/{model}"

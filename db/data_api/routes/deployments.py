@@ -6,14 +6,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 
-from data_api.callers import Reader, Reads, Serving, Writer, Writes
 from data_api.crud import deployments
 from data_api.crud.deployments import Filter
-from data_api.database import after_commit
-from data_api.routes.answers import refusals
-from data_api.routes.windows import Since, Until, refuse_backwards
+from data_api.database.engine import after_commit
+from data_api.dependencies import Reader, Reads, Serving, Writer, Writes
+from data_api.http.openapi_responses import refusals
+from data_api.http.time_range import Since, Until, refuse_backwards
 from data_api.schemas.deployments import Deployment, ShownDeployment, ShownDeployments
-from data_api.schemas.fields import NO_NUL, Id, Instant
+from data_api.schemas.types import NO_NUL, Id, Instant
 
 router = APIRouter(tags=["deployments"])
 

@@ -6,9 +6,9 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from data_api import migrating
-from data_api.callers import Serving
-from data_api.service import Service
+from data_api.app_state import Service
+from data_api.database import migrations_runner
+from data_api.dependencies import Serving
 
 router = APIRouter(tags=["health"])
 READY: dict[int | str, dict[str, Any]] = {
@@ -37,7 +37,7 @@ async def metrics(service: Serving) -> Response:
 
 
 def _checks(service: Service) -> dict[str, Any]:
-    wanted, seen = migrating.head(), service.seen
+    wanted, seen = migrations_runner.head(), service.seen
     return {
         "database": {"ok": seen.answers == "ok", "answers": seen.answers},
         "migrations": {"ok": seen.revision == wanted, "wanted": wanted, "found": seen.revision},

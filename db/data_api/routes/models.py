@@ -5,11 +5,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from data_api.callers import Writer, Writes
 from data_api.crud import models
-from data_api.routes.answers import refusals
-from data_api.schemas.fields import Text
+from data_api.dependencies import Writer, Writes
+from data_api.http.openapi_responses import refusals
 from data_api.schemas.models import Model, ShownModel
+from data_api.schemas.types import Text
 
 router = APIRouter(tags=["models"])
 

@@ -8,16 +8,16 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 
-from data_api.callers import Serving, Writer, Writes
+from data_api.app_state import Service
 from data_api.crud import outcomes
-from data_api.database import after_commit
-from data_api.ids import time_of
-from data_api.routes.answers import refusals
+from data_api.database.engine import after_commit
+from data_api.database.uuid7 import time_of
+from data_api.dependencies import Serving, Writer, Writes
+from data_api.http.openapi_responses import refusals
 from data_api.routes.bulk import document_of, rows_of
-from data_api.schemas.fields import now
 from data_api.schemas.outcomes import Outcome
 from data_api.schemas.predictions import Recorded
-from data_api.service import Service
+from data_api.schemas.types import now
 
 BODY = document_of("outcomes", Outcome)
 router = APIRouter(tags=["outcomes"])

@@ -5,13 +5,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from data_api.callers import Reader, Reads
 from data_api.crud import performance
-from data_api.problems import FieldFault, Refusal
-from data_api.routes.answers import refusals
-from data_api.routes.windows import Since, Until, before, refuse_backwards
-from data_api.schemas.fields import NO_NUL, now
+from data_api.dependencies import Reader, Reads
+from data_api.http.openapi_responses import refusals
+from data_api.http.problems import FieldFault, Refusal
+from data_api.http.time_range import Since, Until, before, refuse_backwards
 from data_api.schemas.performance import By, Group, Performance, Scores
+from data_api.schemas.types import NO_NUL, now
 
 UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 router = APIRouter(tags=["performance"])

@@ -13,16 +13,16 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response, StreamingResponse
 from pydantic_core import to_json
 
-from data_api.callers import Reader, Reads, Serving, Writer, Writes
+from data_api.app_state import Service
 from data_api.crud import predictions
 from data_api.crud.predictions import Filter
-from data_api.database import after_commit, transaction
-from data_api.routes.answers import refusals
+from data_api.database.engine import after_commit, transaction
+from data_api.dependencies import Reader, Reads, Serving, Writer, Writes
+from data_api.http.openapi_responses import refusals
+from data_api.http.time_range import Since, Until, refuse_backwards
 from data_api.routes.bulk import document_of, rows_of
-from data_api.routes.windows import Since, Until, refuse_backwards
-from data_api.schemas.fields import NO_NUL, now
 from data_api.schemas.predictions import Format, Order, Page, Prediction, Recorded
-from data_api.service import Service
+from data_api.schemas.types import NO_NUL, now
 
 DEFAULT_LIMIT, MOST_LIMIT = 100, 1000
 EXPORTED_AT_ONCE = 2000

@@ -7,17 +7,17 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.security import OAuth2PasswordRequestForm
 
-from data_api.callers import Serving, reading
+from data_api.app_state import Service
 from data_api.crud import users
-from data_api.database import transaction
+from data_api.database.engine import transaction
+from data_api.dependencies import Serving, reading
+from data_api.http.openapi_responses import refusals
+from data_api.http.problems import Refusal
 from data_api.logs import LOGGER
 from data_api.metrics import FAILED, SUCCEEDED, THROTTLED
 from data_api.models import User
-from data_api.problems import Refusal
-from data_api.routes.answers import refusals
-from data_api.schemas.fields import LONGEST_NAME, NAME, now
+from data_api.schemas.types import LONGEST_NAME, NAME, now
 from data_api.schemas.users import LoggedIn
-from data_api.service import Service
 
 NOBODY = "Nobody has this name and this password."
 router = APIRouter(tags=["users"])

@@ -6,14 +6,14 @@ from fastapi import APIRouter, Depends, Path, Response
 from pydantic import SecretStr
 from sqlalchemy.orm import Session
 
-from data_api.callers import AdminReads, AdminWrites, Anyone, KnownAdmin, Reads, Serving, Writes
+from data_api.app_state import Service
 from data_api.crud import api_keys, users
+from data_api.dependencies import AdminReads, AdminWrites, Anyone, KnownAdmin, Reads, Serving, Writes
+from data_api.http.openapi_responses import refusals
+from data_api.http.problems import Refusal
 from data_api.models import User
-from data_api.problems import Refusal
-from data_api.routes.answers import refusals
-from data_api.schemas.fields import now
+from data_api.schemas.types import now
 from data_api.schemas.users import NewUser, ShownUser, ShownUsers, UserChange
-from data_api.service import Service
 
 UserId = Annotated[int, Path(ge=1, le=2**31 - 1)]
 router = APIRouter(tags=["users"])

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from data_api.schemas.fields import Name
+from data_api.schemas.types import Name
 
 
 class NewApiKey(BaseModel):

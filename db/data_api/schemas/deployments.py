@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from data_api.schemas.fields import NO_NUL, Moment, Text
+from data_api.schemas.types import NO_NUL, Moment, Text
 
 MOST_FILES = 1000
 Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32,128}$")]

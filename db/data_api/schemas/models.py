@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Strict, StringConstraints, model_validator
 
-from data_api.schemas.fields import Share, Text
+from data_api.schemas.types import Share, Text
 
 MOST_COLUMNS = MOST_BINS = 1000
 CLOSED = ConfigDict(extra="forbid", protected_namespaces=())

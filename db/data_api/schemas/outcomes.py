@@ -5,7 +5,7 @@ from typing import Annotated, NotRequired
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool
 from typing_extensions import TypedDict
 
-from data_api.schemas.fields import Id, Moment
+from data_api.schemas.types import Id, Moment
 
 
 class NewOutcome(TypedDict):

@@ -6,8 +6,8 @@ from uuid import UUID
 from pydantic import AfterValidator, AllowInfNan, BaseModel, ConfigDict, Field, Strict, StrictBool, StrictInt, StrictStr
 from typing_extensions import TypedDict
 
-from data_api.ids import milliseconds_of, time_of
-from data_api.schemas.fields import Id, Moment, Share, Text
+from data_api.database.uuid7 import milliseconds_of, time_of
+from data_api.schemas.types import Id, Moment, Share, Text
 
 FARTHEST_APART_MILLISECONDS = 24 * 3600 * 1000
 MOST_FEATURES = 10_000

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from data_api.models import Role
-from data_api.schemas.fields import Name
+from data_api.schemas.types import Name
 
 Password = Annotated[
     SecretStr, Field(min_length=12, max_length=256, description="What they log in with; a service needs none, but a key")

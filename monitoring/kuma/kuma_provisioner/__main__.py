@@ -4,12 +4,12 @@ import argparse
 import os
 import sys
 
-from kuma_provisioner import credentials, reading, settings
+from kuma_provisioner import config_loader, credentials, settings
 from kuma_provisioner.apply import apply, outlook
+from kuma_provisioner.desired import Wanted, wanted
 from kuma_provisioner.errors import ProvisionerError, SettingsInvalid
 from kuma_provisioner.plan import Plan, Present, plan
 from kuma_provisioner.protocol import Kuma
-from kuma_provisioner.wanted import Wanted, wanted
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = _parser().parse_args(arguments)
     try:
         told = settings.read(**({"kuma_prune": True} if given.prune else {}))
-        declared = reading.read(told.kuma_config, told.kuma_agent)
+        declared = config_loader.read(told.kuma_config, told.kuma_agent)
         tokens = (one.token_env for one in declared.agent.heartbeats.values())
         secrets = credentials.read(tokens, os.environ, told.environment)
         _warn(credentials.defaults_in_use(secrets))

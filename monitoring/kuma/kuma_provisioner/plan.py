@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from kuma_provisioner.declared import StatusPage
+from kuma_provisioner.config_models import StatusPage
+from kuma_provisioner.desired import Fields, Wanted
 from kuma_provisioner.errors import NameTwice
-from kuma_provisioner.wanted import Fields, Wanted
 
 SECRET = {"pushToken"}
 

@@ -1,0 +1,90 @@
+"""Brings the database to the schema of this version, under a lock, so that several replicas may start together."""
+
+from functools import cache
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from data_api.database.engine import FORBIDDEN, translate_error
+from data_api.errors import DatabaseForeign
+from data_api.models import Base
+
+FOLDER = Path(__file__).parent / "migrations"
+LOCK = 7_241_001  # any number that nobody else locks in this database
+
+
+def upgrade(engine: Engine) -> None:
+    """Runs what is missing. Raises DatabaseAway, or DatabaseForeign where other programs' tables are there."""
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    try:
+        with engine.connect() as connection:
+            hold(connection)
+            _refuse_foreign(connection)
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+    except (DBAPIError, PoolTimeout) as error:
+        if getattr(getattr(error, "orig", None), "sqlstate", None) == FORBIDDEN:
+            raise DatabaseForeign(
+                f"The user of DATABASE_URL should be allowed to make tables; the database says {error.orig}. "  # type: ignore[union-attr]
+                "Grant it CREATE on the schema, or name another user."
+            ) from error
+        raise translate_error(error) from error
+
+
+def refuse_other(engine: Engine) -> None:
+    """Raises DatabaseForeign where the database is not at the schema of this version, and DatabaseAway."""
+    try:
+        with engine.connect() as connection:
+            found = revision(connection)
+    except (DBAPIError, PoolTimeout) as error:
+        raise translate_error(error) from error
+    if found != head():
+        raise DatabaseForeign(
+            f"The database should be at revision {head()}; it is at {found or 'none'}. "
+            "`python -m data_api migrate` brings it there."
+        )
+
+
+def hold(connection: Connection) -> None:
+    """Waits until nobody else migrates, and for as long as it takes; on SQLite the transaction itself does."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+
+
+def revision(connection: Connection) -> str | None:
+    """The revision that the database is at; None where it has none."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+@cache
+def head() -> str:
+    """The revision that this version of the service wants."""
+    return str(_scripts().get_current_head())
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(FOLDER))
+
+
+def _refuse_foreign(connection: Connection) -> None:
+    found = revision(connection)
+    if found is None:
+        if tables := sorted(set(inspect(connection).get_table_names()) & set(Base.metadata.tables)):
+            raise DatabaseForeign(
+                f"The database should be empty or made by the migrations; it has a table {tables[0]!r} that they did not "
+                "make. Set DATABASE_URL to another database."
+            )
+    elif found not in {script.revision for script in _scripts().walk_revisions()}:
+        raise DatabaseForeign(
+            f"The database should be at a revision up to {head()}, which this version knows; it is at {found!r}. "
+            "It is of a newer version of the service, or of another program. Start that one, or set DATABASE_URL."
+        )

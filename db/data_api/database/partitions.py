@@ -1,0 +1,84 @@
+"""Months of predictions and outcomes: on PostgreSQL a partition each, made when first needed and dropped at once."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, text
+from sqlalchemy.orm import Session
+
+from data_api.database import advisory_lock
+from data_api.database.uuid7 import first_at, time_of
+from data_api.models import Outcome, Prediction
+
+TABLES = (Prediction, Outcome)
+PATIENCE = "5s"  # that making a month waits for whoever changes its table, such as VACUUM
+PATIENCE_TO_DROP = "10s"  # that dropping waits for those who read; everybody else would wait behind it
+
+
+def ensure(session: Session, table: type[Prediction | Outcome], ids: Iterable[UUID]) -> None:
+    """Makes the partitions that these ids belong to, where there are partitions and these are missing.
+
+    Each is made beside its table and attached, which waits for no reader and no writer: `PARTITION OF` would wait for all
+    of them, a backup of hours too, with everybody else behind it.
+    """
+    if not _partitioned(session):
+        return
+    months = {_name(table, month): month for month in sorted({_first(time_of(found)) for found in ids})}
+    if not _missing(session, table, months):
+        return
+    session.execute(text(f"SET LOCAL lock_timeout = '{PATIENCE}'"))
+    advisory_lock.hold(session)
+    for name in _missing(session, table, months):  # another may have made it meanwhile
+        low, high = first_at(months[name]), first_at(_next(months[name]))
+        session.execute(text(f"CREATE TABLE {name} (LIKE {table.__tablename__} INCLUDING ALL)"))
+        session.execute(
+            text(f"ALTER TABLE {table.__tablename__} ATTACH PARTITION {name} FOR VALUES FROM ('{low}') TO ('{high}')")
+        )
+    session.execute(text("SET LOCAL lock_timeout TO DEFAULT"))
+
+
+def make_ahead(session: Session, now: datetime) -> None:
+    """Makes this month and the next one, so that no request has to."""
+    for table in TABLES:
+        ensure(session, table, [first_at(now), first_at(_next(_first(now)))])
+
+
+def drop(session: Session, month: datetime) -> dict[str, int]:
+    """Removes a month of ids for good, and says how many rows of each table that were."""
+    low, high = first_at(month), first_at(_next(month))
+    months = {table: (table.prediction_id >= low, table.prediction_id < high) for table in TABLES}
+    rows = {
+        table.__tablename__: session.scalars(select(func.count()).select_from(table).where(*of_month)).one()
+        for table, of_month in months.items()
+    }
+    if _partitioned(session):  # all at once, and after counting: from here on everybody waits
+        session.execute(text(f"SET LOCAL lock_timeout = '{PATIENCE_TO_DROP}'"))
+        session.execute(text(f"DROP TABLE IF EXISTS {', '.join(_name(table, month) for table in TABLES)}"))
+    else:
+        for table, of_month in months.items():
+            session.execute(delete(table).where(*of_month))
+    return rows
+
+
+def _missing(session: Session, table: type[Prediction | Outcome], names: Iterable[str]) -> list[str]:
+    """From the catalogue itself: `to_regclass` may remember that a table was not there."""
+    attached = text("SELECT relname FROM pg_class JOIN pg_inherits ON oid = inhrelid WHERE inhparent = to_regclass(:parent)")
+    there = set(session.scalars(attached, {"parent": table.__tablename__}))
+    return [name for name in names if name not in there]
+
+
+def _partitioned(session: Session) -> bool:
+    return session.get_bind().dialect.name == "postgresql"
+
+
+def _name(table: type[Prediction | Outcome], month: datetime) -> str:
+    return f"{table.__tablename__}_{month:%Y_%m}"
+
+
+def _first(time: datetime) -> datetime:
+    return datetime(time.year, time.month, 1, tzinfo=UTC)
+
+
+def _next(month: datetime) -> datetime:
+    return datetime(month.year + month.month // 12, month.month % 12 + 1, 1, tzinfo=UTC)

@@ -1,0 +1,148 @@
+"""Who calls, and whether they may: a key in X-API-Key, or a token of POST /token."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from fastapi.security import APIKeyHeader, OAuth2PasswordBearer
+from sqlalchemy.orm import Session
+
+from data_api.app_state import Service
+from data_api.auth import keys
+from data_api.auth.tokens import Token
+from data_api.crud import api_keys, users
+from data_api.database.engine import transaction
+from data_api.errors import DatabaseAway, StatementTooLong
+from data_api.http.problems import Refusal
+from data_api.models import Role, User
+
+WANTED = "Send an API key in X-API-Key, or a token of POST /token as Authorization: Bearer."
+CHALLENGE = {"www-authenticate": 'Bearer realm="ontime"'}
+KEY = APIKeyHeader(name="X-API-Key", scheme_name="ApiKey", auto_error=False)
+TOKEN = OAuth2PasswordBearer(tokenUrl="token", scheme_name="Token", auto_error=False)
+
+
+def service_of(request: Request) -> Service:
+    """The service that answers."""
+    found: Service = request.app.state.service
+    return found
+
+
+Serving = Annotated[Service, Depends(service_of)]
+
+
+def reads(service: Serving) -> Iterator[Session]:
+    """The transaction of a request that only reads."""
+    yield from _transaction(service, reads=True)
+
+
+def writes(service: Serving) -> Iterator[Session]:
+    """The transaction of a request that writes; it is committed before the answer leaves."""
+    yield from _transaction(service, reads=False)
+
+
+def _transaction(service: Service, reads: bool) -> Iterator[Session]:
+    if service.failure is not None:
+        raise DatabaseAway(service.failure)
+    with transaction(service.engine, reads) as session:
+        yield session
+
+
+@contextmanager
+def reading(service: Service) -> Iterator[Session]:
+    """A short transaction that looks up who calls, before what takes long; nobody can ask for less of that."""
+    try:
+        yield from _transaction(service, reads=True)
+    except StatementTooLong as error:
+        raise DatabaseAway("the database is slow to say who calls") from error
+
+
+Reads = Annotated[Session, Depends(reads, scope="function")]
+Writes = Annotated[Session, Depends(writes, scope="function")]
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a request shows of who sent it: the digest of a key, or what a token says."""
+
+    digest: str | None = None
+    token: Token | None = None
+
+
+async def credentials(
+    service: Serving, key: Annotated[str | None, Depends(KEY)], token: Annotated[str | None, Depends(TOKEN)]
+) -> Credentials:
+    """Raises Refusal (401) where there are none, before the database or the body is looked at."""
+    if key:
+        return Credentials(digest=keys.digest(key))
+    if not token:
+        raise Refusal(401, f"The request says not who sent it. {WANTED}", headers=CHALLENGE)
+    if (found := service.tokens.read(token)) is None:
+        raise _unknown("token")
+    return Credentials(token=found)
+
+
+Shown = Annotated[Credentials, Depends(credentials)]
+
+
+def user_of(session: Session, service: Service, shown: Credentials) -> User:
+    """The user whom credentials belong to; raises Refusal (401) where they count no more."""
+    if shown.token:
+        user = users.by_id(session, shown.token.user_id)
+        if user is None or shown.token.issued < user.tokens_from:
+            raise _unknown("token")
+        return user
+    found = api_keys.with_user(session, shown.digest or "")
+    if found is None:
+        raise _unknown("key")
+    service.uses.note(found[0], datetime.now(UTC))
+    return found[1]
+
+
+def _unknown(what: str) -> Refusal:
+    return Refusal(401, f"The {what} is unknown, revoked or too old. {WANTED}", headers=CHALLENGE)
+
+
+def _allowed(request: Request, service: Service, shown: Credentials, session: Session, roles: tuple[Role, ...]) -> User:
+    user = user_of(session, service, shown)
+    request.state.caller = user.name
+    if user.role not in roles:
+        wanted = " or ".join(roles)
+        raise Refusal(403, f"This wants the role {wanted}; {user.name} has the role {user.role}.")
+    return user
+
+
+def _reading(*roles: Role) -> Any:
+    def caller(request: Request, service: Serving, shown: Shown, session: Reads) -> User:
+        return _allowed(request, service, shown, session, roles)
+
+    return Depends(caller, scope="function")
+
+
+def _writing(*roles: Role) -> Any:
+    def caller(request: Request, service: Serving, shown: Shown, session: Writes) -> User:
+        return _allowed(request, service, shown, session, roles)
+
+    return Depends(caller, scope="function")
+
+
+def _known(*roles: Role) -> Any:
+    """Looks a caller up before their request begins its transaction, which looks again."""
+
+    def caller(request: Request, service: Serving, shown: Shown) -> User:
+        with reading(service) as session:
+            return _allowed(request, service, shown, session, roles)
+
+    return Depends(caller)
+
+
+KnownWriter = Annotated[User, _known(Role.SERVICE)]
+KnownAdmin = Annotated[User, _known(Role.ADMIN)]
+Anyone = Annotated[User, _reading(*Role)]
+Reader = Annotated[User, _reading(Role.READER, Role.ADMIN)]
+Writer = Annotated[User, _writing(Role.SERVICE)]
+AdminReads = Annotated[User, _reading(Role.ADMIN)]
+AdminWrites = Annotated[User, _writing(Role.ADMIN)]

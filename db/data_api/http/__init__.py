@@ -1,0 +1,1 @@
+"""HTTP around the routes: what every request passes, problem details, OpenAPI."""

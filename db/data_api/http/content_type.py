@@ -1,0 +1,24 @@
+"""What a body is: JSON, as it is, and a form where someone logs in."""
+
+from fastapi import Request
+
+from data_api.http.problems import Refusal
+
+WITH_BODY, FORM = frozenset(("POST", "PUT", "PATCH")), "/token"
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+CLOSE = {"connection": "close"}
+
+
+async def wants_json(request: Request) -> None:
+    """Raises Refusal (415) for a body that says it is anything else."""
+    if request.method not in WITH_BODY:
+        return
+    given = request.headers.get("content-type", "")
+    if request.url.path == FORM:
+        if given.partition(";")[0].strip().lower() not in FORMS:
+            detail = f"The body should be a form with username and password ({FORMS[0]}); Content-Type is {given!r}."
+            raise Refusal(415, detail, headers=CLOSE)
+        return
+    plain = request.headers.get("content-encoding", "identity") == "identity"
+    if given.partition(";")[0].strip().lower() != "application/json" or not plain:
+        raise Refusal(415, f"The body should be application/json, not compressed; Content-Type is {given!r}.", headers=CLOSE)

@@ -1,0 +1,25 @@
+"""Windows of time in a query: ``since`` and ``until``, the first included and the second not."""
+
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import Query
+
+from data_api.database.uuid7 import EPOCH
+from data_api.http.problems import FieldFault, Refusal
+from data_api.schemas.types import Instant
+
+Since = Annotated[Instant | None, Query(description="From this moment on, with a time zone")]
+Until = Annotated[Instant | None, Query(description="Up to this moment, itself excluded")]
+
+
+def refuse_backwards(since: datetime | None, until: datetime | None) -> None:
+    """Raises Refusal (422) where a window ends before it begins."""
+    if since is not None and until is not None and until < since:
+        fault = FieldFault(field="until", wanted=f"a moment not before since, {since}", got=str(until))
+        raise Refusal(422, "The window ends before it begins.", [fault])
+
+
+def before(until: datetime, length: timedelta) -> datetime:
+    """The moment so long before another; 1970, before which there are no ids, where that is farther away."""
+    return until - min(length, max(until - EPOCH, timedelta()))

@@ -1,0 +1,100 @@
+"""The OpenAPI page of the model that answers now: its fields, their types, ranges, units and examples."""
+
+from typing import Annotated, Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel, Field, TypeAdapter
+from pydantic.json_schema import models_json_schema
+
+from prediction_api.api.predict_routes import BATCH, NDJSON, PREDICT
+from prediction_api.model.onnx_model import Model
+from prediction_api.problems import MEDIA_TYPE, Problem, title
+
+REFERENCE = "#/components/schemas/{model}"
+KEY = {"ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
+REFUSALS = {
+    ("/predict", "post"): (400, 401, 405, 408, 413, 415, 422, 503),
+    ("/predict/batch", "post"): (400, 401, 405, 408, 413, 415, 422, 503),
+    ("/reload", "post"): (401, 502, 503),
+    ("/model", "get"): (503,),
+}
+
+
+class Caution(BaseModel):
+    """Something about a record that is unlike the training table; it was predicted all the same."""
+
+    field: str = Field(examples=["carrier"])
+    kind: str = Field(examples=["unseen_category"])
+    detail: str = Field(examples=["'ZZ' was not in the training table"])
+
+
+class Answer(BaseModel):
+    """One prediction."""
+
+    prediction_id: str = Field(
+        description="UUID version 7: later predictions have greater ones", json_schema_extra={"format": "uuid"}
+    )
+    probability: Annotated[float, Field(ge=0, le=1, description="Calibrated probability of the target")]
+    label: bool = Field(description="Whether the probability reaches the threshold")
+    threshold: float
+    model_version: str
+    warnings: list[Caution]
+
+
+class Answers(BaseModel):
+    """Predictions, in the order of the records."""
+
+    predictions: list[Answer]
+
+
+def document(app: FastAPI, model: Model) -> dict[str, Any]:
+    """The OpenAPI document of an app whose predict routes take what this model takes."""
+    page = get_openapi(
+        title=app.title, version=model.version, description=app.description, routes=app.routes, tags=app.openapi_tags
+    )
+    schemas = page.setdefault("components", {}).setdefault("schemas", {})
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    _, answers = models_json_schema([(one, "serialization") for one in (Answers, Problem)], ref_template=REFERENCE)
+    batch = TypeAdapter(model.records.batch_type).json_schema(ref_template=REFERENCE)
+    record = batch.pop("$defs")["Record"] | {"examples": [_example(model)]}
+    schemas |= answers["$defs"] | {"Record": record, "Batch": batch}
+    page["components"]["securitySchemes"] = KEY
+    lines = {NDJSON.decode(): {"schema": {"type": "string", "description": "One object a line"}}}
+    paths = page["paths"]
+    page["paths"] = {
+        PREDICT: {"post": _route("Predict one record", "predict", _content("Record"), _content("Answer"))},
+        BATCH: {
+            "post": _route("Predict many records", "predict_batch", _content("Batch") | lines, _content("Answers") | lines)
+        },
+        **paths,
+    }
+    paths = page["paths"]
+    paths["/reload"]["post"]["security"] = [{"ApiKey": []}]
+    for (path, method), statuses in REFUSALS.items():
+        paths[path][method]["responses"] |= {str(status): _problem(status) for status in statuses}
+    return page
+
+
+def _example(model: Model) -> dict[str, Any]:
+    return {column.name: column.example for column in model.contract.schema.columns}
+
+
+def _content(name: str) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": REFERENCE.format(model=name)}}}
+
+
+def _route(summary: str, name: str, asked: dict[str, Any], answered: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "tags": ["predict"],
+        "summary": summary,
+        "operationId": name,
+        "security": [{}, {"ApiKey": []}],
+        "requestBody": {"required": True, "content": asked},
+        "responses": {"200": {"description": "Predicted, and kept", "content": answered}},
+    }
+
+
+def _problem(status: int) -> dict[str, Any]:
+    return {"description": title(status), "content": {MEDIA_TYPE: _content("Problem")["application/json"]}}

@@ -1,0 +1,104 @@
+"""The routes beside those that predict: what answers, whether it can, how it does, and a look for another model."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from prediction_api.app_state import Service
+from prediction_api.errors import PredictionApiError
+from prediction_api.keys import KEY_HEADER, known
+from prediction_api.problems import Refusal
+
+router = APIRouter()
+
+
+def service_of(request: Request) -> Service:
+    """The service that answers."""
+    found: Service = request.app.state.service
+    return found
+
+
+Serving = Annotated[Service, Depends(service_of)]
+
+
+@router.get("/model", tags=["model"], summary="The model that answers")
+async def model(service: Serving) -> dict[str, Any]:
+    """Its name and version, the digests of its files, its metrics and schema, and where it came from."""
+    served = service.live.served
+    contract = served.model.contract
+    metrics = {
+        "validation": contract.about.metrics,
+        **({"run": found} if (found := served.lineage.get("metrics")) else {}),
+    }
+    return {
+        "name": served.model.name,
+        "version": served.model.version,
+        "sha256": dict(contract.sha256),
+        "threshold": served.model.threshold,
+        "question": contract.about.question,
+        "metrics": metrics,
+        "lineage": {
+            **{key: value for key, value in served.lineage.items() if key != "metrics"},
+            "data": contract.about.data,
+            "parameters": contract.about.parameters,
+            "versions": contract.about.versions,
+            "loaded": datetime.fromtimestamp(served.loaded, UTC).isoformat(),
+        },
+        "schema": contract.files["schema.json"],
+    }
+
+
+@router.get("/healthz", tags=["health"], summary="Whether the process is alive")
+async def healthz() -> dict[str, str]:
+    """Answers while the process can answer at all."""
+    return {"status": "alive"}
+
+
+@router.get(
+    "/readyz",
+    tags=["health"],
+    summary="Whether the service has what it needs",
+    responses={503: {"description": "It has not"}},
+)
+async def readyz(service: Serving) -> Response:
+    """The model and the outbox, each by name; 503 where one of them keeps predictions from being answered."""
+    live, outbox = service.live, service.outbox
+    outbox.look()
+    checks = {
+        "model": {"ok": True, "version": live.served.model.version, "reload": live.failure or "ok"},
+        "outbox": {
+            "ok": not outbox.full and outbox.failure is None,
+            "waiting": outbox.depth,
+            "bytes": outbox.size,
+            "writing": outbox.failure or ("full" if outbox.full else "ok"),
+            "delivery": "off" if service.delivery is None else service.delivery.failure or "ok",
+        },
+    }
+    ready = all(check["ok"] for check in checks.values())
+    return JSONResponse({"status": "ready" if ready else "not ready", "checks": checks}, 200 if ready else 503)
+
+
+@router.get("/metrics", tags=["health"], summary="Metrics for Prometheus", response_class=Response)
+async def metrics(service: Serving) -> Response:
+    """All metrics, as text."""
+    return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.post("/reload", tags=["model"], summary="Look for another model now")
+async def reload(request: Request, service: Serving) -> dict[str, Any]:
+    """Fetches, checks and takes the model that MODEL_URI names now; needs an admin's key."""
+    header = request.headers.get(KEY_HEADER.decode())
+    request.state.caller = known(service.admins, header.encode("latin-1") if header else None, "an admin's key (ADMIN_KEYS)")
+    try:
+        changed = await service.live.reload()
+    except PredictionApiError as error:
+        version = service.live.served.model.version
+        raise Refusal(502, f"{error} Version {version} goes on answering.") from error
+    return {"changed": changed, "model_version": service.live.served.model.version}
+
+
+PATHS = frozenset(route.path for route in router.routes if isinstance(route, APIRoute))

@@ -1,0 +1,183 @@
+"""Everything that one running service holds, opened and closed together."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic_core import to_json
+from uuid_utils import uuid7
+
+from prediction_api.keys import Keys
+from prediction_api.logs import LOGGER
+from prediction_api.metrics import Metrics
+from prediction_api.model.microbatch import Answer, Asked, Together
+from prediction_api.model.model_manager import LiveModel
+from prediction_api.model.model_source import Source
+from prediction_api.model.onnx_model import Model, Warnings
+from prediction_api.outbox import outbox as outboxes
+from prediction_api.outbox.deployments import Deployments, replica_name
+from prediction_api.outbox.outbox import Outbox
+from prediction_api.settings import Settings
+
+KEPT = "model"  # beside the outbox: the last model that a registry or a repository handed over
+TAKE_OVER_SECONDS = 60.0
+logger = logging.getLogger(LOGGER)
+ROWS_IN_THREAD = 32  # from here on a batch would keep single predictions waiting
+NO_WARNINGS: Warnings = []
+
+
+class Service:
+    """The model, its deployments, the outbox, its delivery, the keys and the metrics."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises SettingsInvalid where the keys cannot be read."""
+        self.settings, self.metrics = settings, Metrics()
+        self.keys, self.admins = Keys(settings.api_keys, "API_KEYS"), Keys(settings.admin_keys, "ADMIN_KEYS")
+        source = Source(
+            settings.model_uri,
+            settings.model_fetch_seconds,
+            settings.git_commit,
+            settings.model_fallback,
+            settings.outbox_dir / KEPT,
+        )
+        self.live = LiveModel(source, self.metrics, settings.max_records)
+        self.outbox: Outbox
+        self.together = Together(self.predict)
+        self.delivery: Any = None
+        self._deliver: Callable[[Outbox], Any]
+        self.deployments: Deployments
+        self._tasks: list[asyncio.Task[None]] = []
+        self._open = False
+
+    async def open(self) -> None:
+        """Loads the model and opens the outbox, once; raises ModelRefused, FetchFailed or OutboxUnusable."""
+        if self._open:
+            return
+        settings = self.settings
+        await self.live.open()
+        open_outbox = outboxes.open_in if settings.outbox_shared else Outbox
+        self.outbox = open_outbox(settings.outbox_dir, settings.outbox_sync, settings.outbox_max_bytes)
+        self._watch_outbox()
+        if settings.data_api_url:
+            from prediction_api.outbox.outbox_relay import (
+                Delivery,  # an HTTP client costs time and memory that not everyone needs
+            )
+
+            key = settings.data_api_key.get_secret_value() if settings.data_api_key else None
+            self._deliver = lambda outbox: Delivery(outbox, self.metrics, str(settings.data_api_url), key)
+            self.delivery = self._deliver(self.outbox)
+            self._tasks.append(asyncio.create_task(self.delivery.run()))
+            if settings.outbox_shared:
+                self._tasks.append(asyncio.create_task(self._take_over()))
+        await self._open_deployments()
+        if settings.heartbeat_url:
+            from prediction_api.heartbeat import Heartbeat
+
+            address = str(settings.heartbeat_url.get_secret_value())
+            self._tasks.append(asyncio.create_task(Heartbeat(address, self.outbox, self.delivery).run()))
+        if settings.model_poll_seconds:
+            self._tasks.append(asyncio.create_task(self.live.poll(settings.model_poll_seconds)))
+        self._open = True
+
+    async def close(self) -> None:
+        """Stops what runs beside the requests, delivers what it can in a few seconds, and closes the outbox."""
+        if not self._open:
+            return
+        self._open = False
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        try:
+            await self.deployments.close()
+            if self.delivery:
+                await self.delivery.close()
+        finally:
+            await self.outbox.close()
+
+    async def predict(self, model: Model, asked: Sequence[Asked]) -> list[Answer]:
+        """Predicts records, keeps the predictions in the outbox, counts them, gives the answers; raises OutboxRefuses."""
+        if len(asked) < ROWS_IN_THREAD:
+            answers, lines = _answered(model, asked)
+        else:
+            answers, lines = await asyncio.to_thread(_answered, model, asked)
+        await self.outbox.append(lines)
+        self._count(answers)
+        return answers
+
+    async def _take_over(self) -> None:
+        """Delivers, for ever, what replicas left that are no more: nobody else would before one starts in their place."""
+        while True:
+            await asyncio.sleep(TAKE_OVER_SECONDS)
+            for left in outboxes.left_in(self.settings.outbox_dir, self.outbox.folder):
+                try:
+                    if left.depth:
+                        logger.info("delivering what another replica left", extra={"waiting": left.depth})
+                        await self._deliver(left).close()
+                finally:
+                    await left.close()
+
+    async def _open_deployments(self) -> None:
+        """After the outbox, whose lock makes the folder ours, and before the first request."""
+        settings, send = self.settings, self.delivery.send if self.delivery else None
+        replica = replica_name(settings.prediction_api_port)
+        self.deployments = Deployments(self.outbox.folder, replica, send, settings.outbox_sync)
+        await self.deployments.open()
+        await self.deployments.begin(self.live.served)
+        self.live.announce = self.deployments.begin
+        self._tasks.append(asyncio.create_task(self.deployments.run()))
+
+    def _count(self, answers: Sequence[Answer]) -> None:
+        yes = sum(answer["label"] for answer in answers)
+        self.metrics.predictions[True].inc(yes)
+        self.metrics.predictions[False].inc(len(answers) - yes)
+        self.metrics.probability.observe([answer["probability"] for answer in answers])
+        for answer in answers:
+            for warning in answer["warnings"]:
+                self.metrics.warnings[warning["kind"]].inc()
+
+    def _watch_outbox(self) -> None:
+        watch = self.metrics.watch
+        watch("prediction_api_outbox_predictions", "Predictions that wait for the data service", lambda: self.outbox.depth)
+        watch("prediction_api_outbox_bytes", "Bytes of the predictions that wait", lambda: self.outbox.size)
+        watch(
+            "prediction_api_outbox_max_bytes",
+            "Bytes that may wait; then requests are refused",
+            lambda: self.outbox.most_bytes,
+        )
+        watch("prediction_api_outbox_age_seconds", "Age of the oldest prediction that waits", self.outbox_age)
+
+    def outbox_age(self) -> float:
+        """Seconds since the oldest prediction that waits was made, 0 where none waits."""
+        oldest = self.outbox.oldest()
+        age = (datetime.now(UTC) - datetime.fromisoformat(oldest)).total_seconds() if oldest else 0.0
+        return max(0.0, age)  # clocks are set back at times
+
+
+def _answered(model: Model, asked: Sequence[Asked]) -> tuple[list[Answer], list[bytes]]:
+    """The answers and the outbox's lines, in the order of the records."""
+    inputs = model.inputs([record for record, _ in asked])
+    probabilities = model.probabilities(inputs).tolist()
+    warnings = model.warnings(inputs)
+    threshold, version = model.threshold, model.version
+    answers = [
+        {
+            "prediction_id": str(uuid7()),
+            "probability": probability,
+            "label": probability >= threshold,
+            "threshold": threshold,
+            "model_version": version,
+            "warnings": warnings.get(row, NO_WARNINGS),
+        }
+        for row, probability in enumerate(probabilities)
+    ]
+    more = {"time": datetime.now(UTC).isoformat(), "model_name": model.name}
+    lines = [
+        to_json({**answer, **more, "caller": caller, "features": record})
+        for answer, (record, caller) in zip(answers, asked, strict=True)
+    ]
+    return answers, lines

@@ -1,0 +1,1 @@
+"""Predicting a whole file from the command line."""

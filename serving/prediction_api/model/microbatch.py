@@ -1,0 +1,53 @@
+"""Requests that arrive together are answered together: one run of the graph, one commit of the outbox.
+
+The event loop hands over all requests that it finds readable before it runs what they scheduled: whoever comes first
+schedules the answer of all who come with it. Nobody waits for company: who comes alone is answered alone, at once.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from prediction_api.model.onnx_model import Model
+from prediction_api.model.request_schema import Record
+
+Asked = tuple[Record, str | None]
+Answer = dict[str, Any]
+Answering = Callable[[Model, Sequence[Asked]], Awaitable[list[Answer]]]
+
+
+class Together:
+    """Collects records until the event loop comes round, and has them answered at once."""
+
+    def __init__(self, answer: Answering) -> None:
+        self._answer = answer
+        self._waiting: dict[Model, list[tuple[Asked, asyncio.Future[Answer]]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def predict(self, model: Model, record: Record, caller: str | None) -> asyncio.Future[Answer]:
+        """The answer to one record, once it is kept."""
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            loop.call_soon(self._start)
+        future: asyncio.Future[Answer] = loop.create_future()
+        self._waiting.setdefault(model, []).append(((record, caller), future))
+        return future
+
+    def _start(self) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for model, asked in waiting.items():  # one model, but for the moment of a swap
+            task = asyncio.create_task(self._run(model, asked))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, model: Model, waiting: Sequence[tuple[Asked, asyncio.Future[Answer]]]) -> None:
+        try:
+            answers = await self._answer(model, [asked for asked, _ in waiting])
+        except Exception as error:
+            for _, future in waiting:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for (_, future), answer in zip(waiting, answers, strict=True):
+            if not future.done():  # its caller is gone
+                future.set_result(answer)

@@ -1,0 +1,156 @@
+"""A model in memory: records in, probabilities and warnings out."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from prediction_api.errors import ModelRefused
+from prediction_api.metrics import OUTSIDE, UNSEEN
+from prediction_api.model.artifact import GRAPH, Contract
+from prediction_api.model.request_schema import Record, Records
+
+INPUTS = {"number": "numbers", "category": "categories", "datetime": "datetimes"}
+OUTPUT = "probability"
+EPOCH = datetime(1970, 1, 1)
+WARM_RUNS = 20
+Inputs = dict[str, npt.NDArray[Any]]
+Warnings = list[dict[str, str]]
+
+
+class Model:
+    """A contract that answers. Safe to use from several threads: nothing in it changes."""
+
+    def __init__(self, contract: Contract, most_records: int = 1000) -> None:
+        """Opens the graph, holds it to the schema and asks it for a first prediction; raises ModelRefused."""
+        schema = contract.schema
+        self.contract = contract
+        self.name, self.version, self.threshold = schema.name, contract.version, contract.about.threshold
+        self.records = Records(schema, most_records)
+        names = {kind: [column.name for column in schema.columns if column.kind == kind] for kind in INPUTS}
+        self._names = {kind: found for kind, found in names.items() if found}
+        self._take = {kind: _taker(found) for kind, found in self._names.items()}
+        self._left_out = {column.name: None for column in schema.columns if not column.required}
+        by_name = self.records.columns
+        bounds = [(by_name[n].seen.minimum, by_name[n].seen.maximum) for n in names["number"]]
+        self._lowest = np.array([-np.inf if not isinstance(low, float | int) else low for low, _ in bounds], np.float32)
+        self._highest = np.array([np.inf if not isinstance(high, float | int) else high for _, high in bounds], np.float32)
+        self._seen = [
+            frozenset(found) if (found := by_name[n].seen.categories) is not None else None for n in names["category"]
+        ]
+        self._session = _session(contract.graph, {INPUTS[kind]: len(found) for kind, found in self._names.items()})
+        self._smoke()
+
+    def inputs(self, records: Sequence[Record]) -> Inputs:
+        """Records as the graph's inputs, one row each: float32 numbers, text categories, float64 seconds since 1970."""
+        if self._left_out:
+            records = [{**self._left_out, **record} for record in records]
+        take, packed = self._take, {}
+        if "number" in take:
+            packed["numbers"] = np.array([take["number"](record) for record in records], np.float32)
+        if "category" in take:
+            packed["categories"] = np.array([take["category"](record) for record in records], object)
+            packed["categories"][packed["categories"] == None] = ""  # noqa: E711 (elementwise)
+        if "datetime" in take:
+            rows = [[seconds(value) for value in take["datetime"](record)] for record in records]
+            packed["datetimes"] = np.array(rows, np.float64)
+        return packed
+
+    def probabilities(self, inputs: Inputs) -> npt.NDArray[np.float64]:
+        """The probability [n] of each row."""
+        (result,) = self._session.run([OUTPUT], inputs)
+        return np.asarray(result, np.float64)
+
+    def warnings(self, inputs: Inputs) -> dict[int, Warnings]:
+        """What is unlike the training table, by row; rows without a warning are left out."""
+        found: dict[int, Warnings] = {}
+        if "numbers" in inputs:
+            numbers = inputs["numbers"]
+            outside = (numbers < self._lowest) | (numbers > self._highest)
+            if outside.any():
+                for row, place in zip(*(index.tolist() for index in outside.nonzero()), strict=True):
+                    low, high = self._lowest[place], self._highest[place]
+                    text = f"{numbers[row, place]:g} is outside the {low:g} to {high:g} of the training table"
+                    found.setdefault(row, []).append(_warning(self._names["number"][place], OUTSIDE, text))
+        if "categories" in inputs:
+            for row, values in enumerate(inputs["categories"].tolist()):
+                for place, value in enumerate(values):
+                    known = self._seen[place]
+                    if known is not None and value and value not in known:
+                        text = f"{value!r} was not in the training table"
+                        found.setdefault(row, []).append(_warning(self._names["category"][place], UNSEEN, text))
+        return found
+
+    def example(self) -> Record:
+        """A record of the schema's own examples, with null where it has none."""
+        return {
+            column.name: datetime.fromisoformat(str(column.example))
+            if column.kind == "datetime" and column.example
+            else column.example
+            for column in self.contract.schema.columns
+        }
+
+    def _smoke(self) -> None:
+        try:
+            inputs, two = self.inputs([self.example()]), self.inputs([self.example()] * 2)
+            for _ in range(WARM_RUNS):
+                found = self.probabilities(inputs)
+            shapes = found.shape, self.probabilities(two).shape
+        except Exception as error:
+            raise ModelRefused(
+                f"{GRAPH} should give one probability for the schema's own example; it failed: "
+                f"{' '.join(str(error).split())}. Reproduce the model."
+            ) from error
+        if shapes != ((1,), (2,)):
+            raise ModelRefused(
+                f"{GRAPH} should give one probability a row; its shapes for one row and two are {shapes}. Reproduce it."
+            )
+        (probability,) = found.tolist()
+        if not 0 <= probability <= 1:
+            raise ModelRefused(
+                f"{GRAPH} should give a probability; for the schema's own example it gives {probability}. Reproduce it."
+            )
+
+
+def seconds(value: datetime | None) -> float:
+    """Whole seconds since 1970-01-01 on the value's own clock, NaN for none."""
+    if value is None:
+        return float("nan")
+    since = value - EPOCH
+    return float(since.days * 86_400 + since.seconds)
+
+
+def _taker(names: list[str]) -> Any:
+    """A function that takes these fields of a record as a tuple, also where there is only one."""
+    if len(names) == 1:
+        only = names[0]
+        return lambda record: (record[only],)
+    return itemgetter(*names)
+
+
+def _warning(field: str, kind: str, text: str) -> dict[str, str]:
+    return {"field": field, "kind": kind, "detail": text}
+
+
+def _session(graph: bytes, widths: dict[str, int]) -> onnxruntime.InferenceSession:
+    """The graph with one thread a call: for a record or a thousand, waking others costs more than they bring."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise ModelRefused(
+            f"{GRAPH} is no graph that ONNX Runtime {onnxruntime.__version__} opens: {error}. Reproduce it."
+        ) from error
+    found = {one.name: one.shape[-1] if one.shape else None for one in session.get_inputs()}
+    outputs = [one.name for one in session.get_outputs()]
+    if found != widths or OUTPUT not in outputs:
+        raise ModelRefused(
+            f"{GRAPH} should take {widths} and give {OUTPUT}; it takes {found} and gives {', '.join(outputs)}. Reproduce it."
+        )
+    return session

@@ -1,0 +1,248 @@
+"""The request model, built from the schema: which fields a record holds, their types and ranges, and how a fault reads."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from difflib import get_close_matches
+from itertools import islice
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import ConfigDict, Field, NaiveDatetime, TypeAdapter, ValidationError, WithJsonSchema
+from pydantic_core import ErrorDetails, from_json
+from typing_extensions import TypedDict
+
+from prediction_api.model.artifact import Column, Schema
+from prediction_api.problems import Fault
+
+Record = dict[str, Any]
+# The format is the one of RFC 3339 without its offset (OpenAPI's format registry).
+Moment = Annotated[NaiveDatetime, WithJsonSchema({"type": "string", "format": "date-time-local"})]
+TYPES: Mapping[str, Any] = {"number": float, "category": str, "datetime": Moment}
+LARGEST = 3.4028235e38  # the graph takes single precision
+typed_dict: Any = TypedDict  # its fields are known only once a schema is read
+MOST_CHARACTERS = 500
+MOMENT = "2013-05-19T14:15:00"
+MOST_FAULTS, MOST_COUNTED = 100, 100_000
+RECORD_BYTES = 2**18  # thousands of fields; what is wrong with more of them would take long to say
+COLONS_A_FIELD, LEAST_COLONS, MOST_BREAKS = (
+    4,
+    10_000,
+    3,
+)  # more than any honest batch holds: one after the name, two in a time; empty lines
+MOST_SHOWN = 60
+NO_NUL = r"^[^\x00]*$"  # PostgreSQL keeps no such text
+STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class NotJson(ValueError):
+    """A body that is no JSON text at all; says where."""
+
+
+class RecordsInvalid(ValueError):
+    """Records that the schema refuses, with at most 100 faults."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__(f"{len(faults)} faults, the first in {faults[0].field}")
+        self.faults = faults
+
+
+class Records:
+    """Reads records of one schema from JSON; ``most`` is how many a batch may hold."""
+
+    def __init__(self, schema: Schema, most: int = 1000) -> None:
+        self.columns = {column.name: column for column in schema.columns}
+        self.most = most
+        self.type = record_type(schema)
+        self.batch_type = batch_type(self.type, most)
+        self._place = {column.name: place for place, column in enumerate(schema.columns)}
+        self._required = {column.name for column in schema.columns if column.required}
+        self._most_colons = max(LEAST_COLONS, most * len(schema.columns) * COLONS_A_FIELD)
+        # What reads takes each field as optional, because a fault for each missing one would copy the whole record; and
+        # without the adapters' own checks, because this is the hot path.
+        lenient = record_type(schema, optional=True)
+        self._read_one = TypeAdapter(lenient).validator.validate_json
+        self._read_batch = TypeAdapter(batch_type(lenient, most)).validator.validate_json
+
+    def one(self, body: bytes) -> Record:
+        """The record in a JSON object; raises NotJson or RecordsInvalid."""
+        try:
+            record: Record = self._read_one(body)
+        except ValidationError as error:
+            faults = self._faults(error)
+            faults = sorted(
+                [*faults, *self._missing(from_json(body))], key=lambda one: self._place.get(one.field, MOST_COUNTED)
+            )
+            raise RecordsInvalid(faults[:MOST_FAULTS]) from None
+        if self._required <= record.keys():
+            return record
+        raise RecordsInvalid(list(self._missing(record))[:MOST_FAULTS])
+
+    def batch(self, body: bytes) -> list[Record]:
+        """The records in a JSON object ``{"records": [...]}``; raises NotJson or RecordsInvalid."""
+        if body.count(b":") > self._most_colons:
+            raise RecordsInvalid([Fault("the body", f"1 to {self.most} records of {len(self.columns)} fields", "many more")])
+        try:
+            records: list[Record] = self._read_batch(body)["records"]
+        except ValidationError as error:
+            faults = self._faults(error, depth=2)
+            found = from_json(body)
+            missing = self._missing_in(found.get("records") if isinstance(found, dict) else None)
+            raise RecordsInvalid([*faults, *missing][:MOST_FAULTS]) from None
+        if all(self._required <= record.keys() for record in records):
+            return records
+        raise RecordsInvalid(list(islice(self._missing_in(records), MOST_FAULTS)))
+
+    def lines(self, body: bytes) -> list[Record]:
+        """The records in NDJSON, one a line; empty lines are passed over. Raises NotJson or RecordsInvalid."""
+        breaks = body.count(b"\n") + body.count(b"\r")
+        lines = [] if breaks > MOST_BREAKS * self.most else list(enumerate(body.splitlines(), start=1))
+        lines = [(number, line) for number, line in lines if line.strip()]
+        if not 1 <= len(lines) <= self.most:
+            raise RecordsInvalid(
+                [
+                    Fault(
+                        "the body",
+                        f"1 to {self.most} lines",
+                        f"{breaks:,} line breaks" if breaks > MOST_BREAKS * self.most else f"{len(lines)}",
+                    )
+                ]
+            )
+        records: list[Record] = []
+        faults: list[Fault] = []
+        for number, line in lines:
+            if len(line) > RECORD_BYTES:
+                faults.append(Fault(f"line {number}", f"a record of at most {RECORD_BYTES:,} bytes", f"{len(line):,} bytes"))
+                continue
+            try:
+                records.append(self.one(line))
+            except RecordsInvalid as error:
+                faults += [replace(fault, field=f"line {number}: {fault.field}") for fault in error.faults]
+            except NotJson as error:
+                raise NotJson(f"line {number}: {error}") from None
+            if len(faults) >= MOST_FAULTS:
+                break
+        if faults:
+            raise RecordsInvalid(faults[:MOST_FAULTS])
+        return records
+
+    def _missing(self, record: Any, where: str = "") -> Iterator[Fault]:
+        """A fault for each required field that a JSON object lacks."""
+        if isinstance(record, dict):
+            for name in self.columns:
+                if name in self._required and name not in record:
+                    yield Fault(f"{where}{name}", wanted(self.columns[name]), "nothing")
+
+    def _missing_in(self, records: Any) -> Iterator[Fault]:
+        for number, record in enumerate(records if isinstance(records, list) else []):
+            yield from self._missing(record, f"records[{number}].")
+
+    def _faults(self, error: ValidationError, depth: int = 0) -> list[Fault]:
+        """What pydantic found, ``depth`` levels above the fields of a record; raises NotJson."""
+        if (count := error.error_count()) > MOST_COUNTED:  # to spell them out takes seconds
+            return [Fault("the body", "the fields of the schema", f"{count:,} faults")]
+        found = error.errors(include_url=False, include_context=False)[:MOST_FAULTS]
+        if found[0]["type"] == "json_invalid":
+            raise NotJson(found[0]["msg"].removeprefix("Invalid JSON: "))
+        return [self._fault(one, depth) for one in found]
+
+    def _fault(self, error: ErrorDetails, depth: int) -> Fault:
+        kind, location = error["type"], error["loc"]
+        name = str(location[-1])[:MOST_SHOWN] if location else ""
+        location = tuple(part if isinstance(part, int) else part[:MOST_SHOWN] for part in location)
+        field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".") or "the body"
+        got = "nothing" if kind == "missing" else shown(error["input"])
+        inside_record = len(location) > depth
+        if kind == "extra_forbidden":
+            known = list(self.columns) if inside_record else ["records"]
+            near = get_close_matches(name, known, n=1)
+            return Fault(
+                field, f"a field of the schema{f', such as {near[0]}' if near else ''}", f"an unknown field, {name}"
+            )
+        if inside_record and name in self.columns:
+            return Fault(field, wanted(self.columns[name]), got)
+        if name == "records":
+            size = f"{len(error['input'])} of them" if isinstance(error["input"], list) else got
+            return Fault(field, f"an array of 1 to {self.most} records", size)
+        return Fault(field, "a JSON object", got)
+
+
+def record_type(schema: Schema, optional: bool = False) -> Any:
+    """The TypedDict of one record: closed, strict, with ranges, descriptions, units and examples for the API's page.
+
+    With ``optional`` no field is required.
+    """
+    kind = typed_dict("Record", {column.name: _field(column, optional) for column in schema.columns})
+    kind.__pydantic_config__ = STRICT
+    kind.__doc__ = f"What is known of one case of {schema.name}."
+    return kind
+
+
+def batch_type(record: Any, most: int) -> Any:
+    """The TypedDict of a batch: ``records``, from one to ``most`` of them."""
+    records = Annotated[list[record], Field(min_length=1, max_length=most, description="What is predicted, in this order.")]
+    kind = typed_dict("Batch", {"records": records})
+    kind.__pydantic_config__ = STRICT
+    kind.__doc__ = f"Up to {most} records."
+    return kind
+
+
+def wanted(column: Column) -> str:
+    """What a field takes, in words."""
+    unit = f" of {column.unit}" if column.unit and column.unit != "share" else ""
+    if column.kind == "datetime":
+        what = f"a date and time such as {column.example or MOMENT}, without a time zone"
+    elif column.categories is not None:
+        what = f"one of {', '.join(column.categories)}"
+    elif column.kind == "category":
+        what = f"a text of 1 to {MOST_CHARACTERS} characters"
+    else:
+        what = f"a number{unit}{_bounds(column.minimum, column.maximum)}"
+    return f"{what}{', or null' if column.nullable else ''}"
+
+
+def shown(value: Any) -> str:
+    """A value as a fault shows it: its JSON-like form, cut short."""
+    text = {None: "null", True: "true", False: "false"}.get(value) if value is None or isinstance(value, bool) else None
+    text = text or (
+        repr(value) if isinstance(value, str | int | float) else f"a JSON {'array' if isinstance(value, list) else 'object'}"
+    )
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
+
+
+def _bounds(low: float | None, high: float | None) -> str:
+    if low is not None and high is not None:
+        return f" from {low:g} to {high:g}"
+    return f" of at least {low:g}" if low is not None else f" of at most {high:g}" if high is not None else ""
+
+
+def _field(column: Column, optional: bool) -> Any:
+    """The type of one field: what bounds its values inside, what people read about it outside."""
+    bounded: Any = Annotated[
+        Literal[column.categories] if column.categories else TYPES[column.kind], Field(**_limits(column))
+    ]
+    told: dict[str, Any] = {"x-unit": column.unit, "x-known": column.known}
+    field: Any = Annotated[
+        bounded | None if column.nullable else bounded,
+        Field(
+            title=column.name,
+            description=_description(column),
+            examples=None if column.example is None else [column.example],
+            json_schema_extra={key: text for key, text in told.items() if text},
+        ),
+    ]
+    return field if column.required and not optional else NotRequired[field]
+
+
+def _limits(column: Column) -> dict[str, Any]:
+    if column.kind == "number":
+        low, high = column.minimum, column.maximum
+        return {"ge": -LARGEST if low is None else low, "le": LARGEST if high is None else high}
+    if column.kind == "category" and not column.categories:
+        return {"min_length": 0 if column.nullable else 1, "max_length": MOST_CHARACTERS, "pattern": NO_NUL}
+    return {}
+
+
+def _description(column: Column) -> str:
+    what = f"{column.description or column.name}{f' ({column.unit})' if column.unit else ''}."
+    seen = column.seen.categories
+    known = f" Seen in training: {', '.join(seen[:20])}{'...' if len(seen) > 20 else '.'}" if seen else ""
+    return what + known

@@ -1,0 +1,1 @@
+"""What must reach the data service: the durable outbox, its relay, deployments."""

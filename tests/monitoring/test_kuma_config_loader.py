@@ -1,0 +1,129 @@
+"""What the files may say, and how a wrong one is refused: by the path of its key, all faults at once."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kuma_provisioner.config_loader import read
+from kuma_provisioner.errors import DeclarationInvalid
+
+CONFIG = """
+monitors:
+  web: {type: http, url: "http://web:80/"}
+  base: {type: port, hostname: base, port: 5432}
+status_page:
+  slug: things
+  title: Things
+  groups:
+    All: [web, base, work]
+"""
+AGENT = "heartbeats: {work: {token_env: WORK_TOKEN}}"
+
+
+@pytest.fixture
+def faults(tmp_path):
+    """A function from the texts of both files to the lines that refuse them."""
+
+    def refused(config=CONFIG, agent=AGENT):
+        paths = tmp_path / "kuma_config.yml", tmp_path / "kuma_agent.yml"
+        for path, text in zip(paths, (config, agent), strict=True):
+            path.write_text(text)
+        with pytest.raises(DeclarationInvalid) as caught:
+            read(*paths)
+        return str(caught.value).splitlines()
+
+    return refused
+
+
+def test_the_files_of_this_repository_declare_what_runs():
+    declared = read(Path("monitoring/kuma/kuma_config.yml"), Path("monitoring/kuma/kuma_agent.yml"))
+    watched = declared.config.monitors
+
+    assert {name: getattr(one, "url", None) or f"{one.hostname}:{one.port}" for name, one in watched.items()} == {
+        "gateway": "http://gateway:8000/readyz",
+        "prediction service": "http://prediction-api:8000/readyz",
+        "data service": "http://data-api:8001/readyz",
+        "PostgreSQL": "postgres:5432",
+        "MLflow": "http://mlflow:5000/health",
+        "Prometheus": "http://prometheus:9090/-/ready",
+        "Alertmanager": "http://alertmanager:9093/-/ready",
+        "Grafana": "http://grafana:3000/api/health",
+    }
+    assert {name: one.token_env for name, one in declared.agent.heartbeats.items()} == {
+        "outbox": "OUTBOX_HEARTBEAT_TOKEN",
+        "live scores": "LIVE_SCORES_HEARTBEAT_TOKEN",
+        "pipeline": "PIPELINE_HEARTBEAT_TOKEN",
+    }
+    shown = [name for names in declared.config.status_page.groups.values() for name in names]
+    assert sorted(shown) == sorted([*watched, *declared.agent.heartbeats])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("type: http,", "type: http, intervall_seconds: 30,",
+         "monitors.web.intervall_seconds: unknown; did you mean interval_seconds?"),
+        ("type: http,", "type: http, port: 80,", "monitors.web.port: unknown here"),
+        ("type: http,", "type: http, zzz: 80,", "monitors.web.zzz: unknown"),
+        ("type: http", "type: htp", "monitors.web.type: should be http or port, not 'htp'"),
+        ("type: http, ", "", "monitors.web.type: should be http or port, and is missing"),
+        (", port: 5432", "", "monitors.base.port: missing"),
+        ("port: 5432", "port: 70000", "monitors.base.port: should be less than or equal to 65535, not 70000"),
+        ("port: 5432", "port: '5432'", "monitors.base.port: should be a valid integer, not '5432'"),
+        ("type: http,", "type: http, interval_seconds: 19,",
+         "monitors.web.interval_seconds: should be greater than or equal to 20, not 19"),
+        ("type: http,", "type: http, accepted_statuses: [2xx],",
+         "monitors.web.accepted_statuses.0: should be a status such as 200 or a range such as 200-299, not '2xx'"),
+        ("http://web:80/", "web:80", "monitors.web.url: should begin with http:// or https://, not 'web:80'"),
+        ("title: Things", "titel: Things", "status_page.titel: unknown; did you mean title?"),
+        ("  web:", "  ' web':", "monitors. web: should neither begin nor end with a space, not ' web'"),
+        ("slug: things", "slug: Some Things",
+         "status_page.slug: should be small letters and digits, with single hyphens between them, not 'Some Things'"),
+        ("work]", "wrok]", "status_page.groups.All: names 'wrok', which neither file declares"),
+        ("work]", "web]", "status_page.groups.All: names a monitor twice"),
+        ("  base:", "  web:", "is no YAML that can be used: line 4: the key 'web' is there twice"),
+        ("  base:", "  work:", "monitors.work: is a heartbeat of kuma_agent.yml too; rename one of them"),
+        ("monitors:", "monitros:", "monitros: unknown; did you mean monitors?"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_named_by_its_key(faults, old, new, fault):
+    assert old in CONFIG
+
+    assert f"kuma_config.yml: {fault}" in faults(config=CONFIG.replace(old, new))
+
+
+def test_all_faults_of_both_files_are_named_at_once(faults):
+    lines = faults(config=CONFIG.replace("url:", "uri:"), agent=AGENT.replace("token_env", "token"))
+
+    assert lines == [
+        "kuma_config.yml: monitors.web.url: missing",
+        "kuma_config.yml: monitors.web.uri: unknown; did you mean url?",
+        "kuma_agent.yml: heartbeats.work.token_env: missing",
+        "kuma_agent.yml: heartbeats.work.token: unknown; did you mean token_env?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "the file: should be a mapping"),
+        ("- a", "the file: should be a mapping"),
+        ("a: [", "is no YAML that can be used"),
+    ],
+)
+def test_a_file_that_is_no_mapping_is_refused(faults, text, fault):
+    assert any(line.startswith(f"kuma_agent.yml: {fault}") for line in faults(agent=text))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(DeclarationInvalid, match=r"none\.yml: cannot be read: No such file"):
+        read(tmp_path / "none.yml", Path("monitoring/kuma/kuma_agent.yml"))
+
+
+def test_the_longest_interval_is_what_uptime_kuma_takes(faults):
+    declared = yaml.safe_load(AGENT)
+    declared["heartbeats"]["work"]["interval_seconds"] = 2_073_601
+
+    (line,) = faults(agent=yaml.safe_dump(declared))
+    assert "heartbeats.work.interval_seconds: should be less than or equal to 2073600" in line

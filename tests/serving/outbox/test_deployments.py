@@ -1,0 +1,551 @@
+"""Which model answered from when to when reaches the data service, through kill -9, outages and refusals."""
+
+import asyncio
+import hashlib
+import json
+import logging
+import os
+import socket
+import time
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import httpx
+import pytest
+from starlette.testclient import TestClient
+from uuid_utils import uuid7
+
+from prediction_api.app import create_app
+from prediction_api.errors import ContentRefused, DataServiceAway
+from prediction_api.metrics import Metrics
+from prediction_api.model import artifact
+from prediction_api.model.model_manager import LiveModel
+from prediction_api.model.model_source import Source
+from prediction_api.outbox.deployments import MOST_FILES, Deployments, replica_name
+from serving.conftest import COLUMNS
+from serving.data_service import SILENT, STORED, DataService
+
+ADMIN = {"x-api-key": "the key of an admin"}
+ADMIN_KEYS = f"ops:{hashlib.sha256(ADMIN['x-api-key'].encode()).hexdigest()}"
+BEAT = 0.02
+LOGGER = "prediction_api"
+
+
+@pytest.fixture
+def data_service():
+    service = DataService()
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "outbox"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def served(make_model):
+    """A function that gives the tiny model as a live model holds it, with its bias."""
+
+    def load(bias=0.0):
+        live = LiveModel(Source(str(make_model(bias=bias)), git_commit="c0ffee"), Metrics(), most_records=3)
+        asyncio.run(live.open())
+        return live.served
+
+    return load
+
+
+@pytest.fixture
+def told(caplog, monkeypatch):
+    """A function that counts the log records with a text in their message."""
+    caplog.set_level(logging.INFO, LOGGER)
+    monkeypatch.setattr(logging.getLogger(LOGGER), "propagate", True)
+    return lambda text: sum(text in record.message for record in caplog.records)
+
+
+class Receiver:
+    """What takes the deployments: it records them, or raises what the test wants."""
+
+    def __init__(self, error=None):
+        self.error, self.got, self.asked = error, {}, 0
+
+    async def send(self, method, path, content):
+        self.asked += 1
+        if self.error:
+            raise self.error
+        assert method == "PUT"
+        self.got.setdefault(path.removeprefix("/deployments/"), []).append(json.loads(content))
+
+
+@asynccontextmanager
+async def running(deployments, *models):
+    """The task of the deployments, after they began with these models."""
+    await deployments.open()
+    for one in models:
+        await deployments.begin(one)
+    task = asyncio.create_task(deployments.run())
+    yield
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def until_async(true, seconds=5.0):
+    async with asyncio.timeout(seconds):
+        while not true():
+            await asyncio.sleep(0.005)
+
+
+def until(true, seconds=20):
+    end = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > end:
+            pytest.fail(f"after {seconds} seconds it still is not so")
+        time.sleep(0.01)
+
+
+def files(folder):
+    """What the files say, by their names' ids, the oldest first."""
+    paths = sorted(folder.glob("deployment-*.json"))
+    return {path.stem.removeprefix("deployment-"): json.loads(path.read_text()) for path in paths}
+
+
+def last(said):
+    """What was said last of each deployment, the oldest first."""
+    return {one: said[one][-1] for one in sorted(said)}
+
+
+def at(text):
+    return datetime.fromisoformat(text)
+
+
+def test_the_model_that_answers_is_told_at_once_with_where_it_came_from(make_settings, make_model, data_service):
+    before = datetime.now(UTC)
+    settings = make_settings(data_api_url=data_service.url, data_api_key="secret", git_commit="c0ffee")
+    with TestClient(create_app(settings)):
+        until(lambda: data_service.deployments)
+        ((deployment_id, (found, *_)),) = data_service.deployments.items()
+
+    digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in make_model().iterdir()}
+    started, seen = at(found.pop("started")), at(found.pop("seen"))
+    assert UUID(deployment_id).version == 7
+    assert before <= started <= seen <= datetime.now(UTC)
+    assert started.utcoffset() == timedelta(0)
+    assert found == {
+        "replica": f"{socket.gethostname()}:8000",
+        "model_name": "tiny",
+        "model_version": digests["about.json"][:12],
+        "git_commit": "c0ffee",
+        "model_uri": str(make_model()),
+        "sha256": digests,
+        "data": {"train.parquet": "0" * 64},
+        "ended": None,
+    }
+    assert {headers["x-api-key"] for headers in data_service.deployment_headers} == {"secret"}
+    assert {headers["content-type"] for headers in data_service.deployment_headers} == {"application/json"}
+
+
+NUMBERS = {"missing": 0.0, "edges": [1.0], "shares": [0.5, 0.5]}
+REFERENCES = {
+    "departs": {"missing": 0.0},
+    "carrier": {"missing": 0.25, "shares": {"AA": 0.75, "UA": 0.25}},
+    "season": {"missing": 0.0, "shares": {"summer": 1.0}},
+    "distance": NUMBERS,
+    "delay": NUMBERS,
+}
+
+
+@pytest.fixture
+def referenced(make_model):
+    """A function that writes the tiny model with its reference distributions, and gives its folder and version."""
+
+    def make(bias=0.0, probability=None):
+        columns = [{**column, "reference": REFERENCES[column["name"]]} for column in COLUMNS]
+        folder = make_model(bias=bias, columns=columns, probability=probability)
+        return folder, artifact.read(folder).version
+
+    return make
+
+
+def test_what_a_model_was_trained_on_is_told_once_and_without_its_datetimes(make_settings, referenced, data_service):
+    folder, version = referenced(probability={"reference": NUMBERS})
+    settings = make_settings(model_uri=str(folder), data_api_url=data_service.url, admin_keys=ADMIN_KEYS)
+    with TestClient(create_app(settings)) as client:
+        until(lambda: data_service.models)
+        _, second = referenced(bias=1.0)
+        assert client.post("/reload", headers=ADMIN).json()["changed"] is True
+        until(lambda: len(data_service.models) == 2)
+        assert client.post("/reload", headers=ADMIN).json()["changed"] is False
+
+    columns = {name: reference for name, reference in REFERENCES.items() if name != "departs"}
+    told = {"model_name": "tiny", "reference": {"columns": columns, "probability": NUMBERS}}
+    assert data_service.models == [
+        (version, told),
+        (second, {**told, "reference": {**told["reference"], "probability": None}}),
+    ]
+
+
+def test_a_model_without_references_is_told_as_a_deployment_alone(make_settings, data_service):
+    with TestClient(create_app(make_settings(data_api_url=data_service.url))):
+        until(lambda: data_service.deployments)
+
+    assert data_service.models == []
+
+
+@pytest.mark.parametrize("error", [DataServiceAway("404: Not Found"), ContentRefused("422: no")], ids=["older", "refused"])
+def test_a_data_service_that_takes_no_reference_is_told_of_deployments_and_asked_again(folder, referenced, told, error):
+    path, version = referenced()
+
+    class Older(Receiver):
+        async def send(self, method, path, content):
+            if path.startswith("/models"):
+                self.asked += 1
+                if self.error:
+                    raise self.error
+                self.got["model"] = path
+            else:
+                self.got.setdefault("deployments", []).append(json.loads(content))
+
+    receiver = Older(error)
+
+    async def go():
+        live = LiveModel(Source(str(path)), Metrics(), most_records=3)
+        await live.open()
+        async with running(Deployments(folder, "host:1", receiver.send, heartbeat_seconds=BEAT), live.served):
+            await until_async(lambda: receiver.asked >= 3)
+            receiver.error = None
+            await until_async(lambda: "model" in receiver.got)
+            asked, said = receiver.asked, len(receiver.got["deployments"])
+            await until_async(lambda: len(receiver.got["deployments"]) > said + 2)
+            assert receiver.asked == asked
+
+    asyncio.run(go())
+    assert receiver.got["model"] == f"/models/{version}"
+    assert told("sees no drift") == 1
+    assert told("is not told of deployments") == 0
+
+
+def test_a_replica_keeps_its_name_over_restarts_and_any_port_is_told_apart_by_process():
+    host = socket.gethostname()
+
+    assert replica_name(8000) == f"{host}:8000"
+    assert replica_name(0) == f"{host}:pid-{os.getpid()}"
+
+
+def test_a_swap_ends_one_deployment_and_begins_the_next_without_a_gap(make_settings, make_model, data_service):
+    settings = make_settings(data_api_url=data_service.url, admin_keys=ADMIN_KEYS)
+    first = artifact.read(make_model()).version
+    with TestClient(create_app(settings)) as client:
+        make_model(bias=1.0)
+        assert client.post("/reload", headers=ADMIN).json()["changed"] is True
+        second = client.get("/model").json()["version"]
+        until(lambda: len(files(settings.outbox_dir)) == 1 and len(data_service.deployments) == 2)
+        old, new = last(data_service.deployments).values()
+        assert client.post("/reload", headers=ADMIN).json()["changed"] is False
+        assert len(files(settings.outbox_dir)) == 1
+
+    assert (old["model_version"], new["model_version"]) == (first, second)
+    assert at(old["started"]) <= at(new["started"]) <= at(old["ended"])
+    assert at(old["ended"]) - at(new["started"]) < timedelta(seconds=1)
+    assert old["seen"] == old["ended"]
+    assert new["ended"] is None
+
+
+def test_a_bad_model_begins_no_deployment(make_settings, make_model, data_service):
+    settings = make_settings(data_api_url=data_service.url, admin_keys=ADMIN_KEYS)
+    with TestClient(create_app(settings)) as client:
+        (make_model() / "about.json").write_text("{}")
+        assert client.post("/reload", headers=ADMIN).status_code == 502
+        assert [one["ended"] for one in files(settings.outbox_dir).values()] == [None]
+
+    assert len(data_service.deployments) == 1
+
+
+def test_a_stop_tells_the_end_and_leaves_nothing_behind(make_server, data_service, folder):
+    server = make_server(DATA_API_URL=data_service.url)
+    before = datetime.now(UTC)
+    assert server.stop() in {0, -15}
+
+    (found,) = last(data_service.deployments).values()
+    assert before <= at(found["ended"]) == at(found["seen"]) <= datetime.now(UTC)
+    assert found["replica"] == f"{socket.gethostname()}:{server.url.rpartition(':')[2]}"
+    assert not list(folder.glob("deployment*"))
+
+
+def test_a_killed_service_ended_where_it_was_last_seen(make_server, data_service, folder):
+    server = make_server(DATA_API_URL=data_service.url)
+    until(lambda: data_service.deployments)
+    server.kill()
+    ((killed, left),) = files(folder).items()
+    assert left["ended"] is None
+    time.sleep(0.2)
+
+    restarted = datetime.now(UTC)
+    make_server(DATA_API_URL=data_service.url)
+    until(lambda: len(data_service.deployments) == 2 and list(files(folder)) != [killed] and len(files(folder)) == 1)
+
+    old, new = last(data_service.deployments).values()
+    assert old == {**left, "ended": left["seen"]}
+    assert at(old["ended"]) < restarted <= at(new["started"])
+    assert new["ended"] is None
+
+
+def test_services_that_were_killed_while_the_data_service_was_away_are_told_later(
+    make_server, make_model, data_service, folder
+):
+    data_service.stop()
+    versions = []
+    for bias in (0.0, 1.0, 2.0):
+        versions.append(artifact.read(make_model(bias=bias)).version)
+        server = make_server(DATA_API_URL=data_service.url, MODEL_URI=make_model(bias=bias))
+        assert httpx.get(f"{server.url}/model").json()["version"] == versions[-1]
+        server.kill()
+    left = files(folder)
+    data_service.start()
+
+    server = make_server(DATA_API_URL=data_service.url, MODEL_URI=make_model(bias=2.0))
+    until(lambda: len(data_service.deployments) == 4 and len(files(folder)) == 1)
+
+    found = last(data_service.deployments)
+    assert [one["model_version"] for one in found.values()] == [*versions, versions[-1]]
+    assert list(found)[:3] == list(left)
+    assert [one["ended"] for one in found.values()] == [*(one["seen"] for one in left.values()), None]
+
+
+def test_a_second_service_that_may_not_start_ends_no_deployment(make_server, data_service, folder):
+    make_server(DATA_API_URL=data_service.url)
+    until(lambda: data_service.deployments)
+
+    assert make_server(ready=False, DATA_API_URL=data_service.url).process.wait(20) == 1
+
+    assert [one["ended"] for one in files(folder).values()] == [None]
+    assert len(data_service.deployments) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "fields"),
+    [(SILENT, []), (503, []), (422, []), (422, ["seen"]), (409, ["started"])],
+    ids=["silent", "away", "refuses without a word", "refuses a field", "knows another"],
+)
+def test_predictions_and_a_stop_do_not_wait_for_who_takes_no_deployments(
+    make_server, data_service, record, folder, answer, fields
+):
+    data_service.answer_deployment, data_service.faults = lambda deployment: answer, lambda content: fields
+    server = make_server(DATA_API_URL=data_service.url)
+    until(lambda: data_service.deployment_answers)
+
+    begin = time.monotonic()
+    assert httpx.post(f"{server.url}/predict", json=record).status_code == 200
+    assert time.monotonic() - begin < 1
+    assert server.stop() in {0, -15}
+    assert time.monotonic() - begin < 5
+
+    assert len(data_service.recorded) == 1
+    (left,) = folder.glob("deployment-*")
+    assert left.suffix == (".refused" if fields else ".json")
+    assert json.loads(left.read_text())["ended"] is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (f"deployment-{uuid7()}.json", b""),
+        (f"deployment-{uuid7()}.json", b'{"replica": "torn'),
+        (f"deployment-{uuid7()}.json", b"\xff\x00"),
+        ("deployment-by-hand.json", b"{}"),
+    ],
+    ids=["empty", "torn", "no text", "foreign name"],
+)
+def test_a_damaged_file_is_put_aside_and_stops_nothing(make_settings, data_service, record, folder, told, name, content):
+    (folder / name).write_bytes(content)
+    with TestClient(create_app(make_settings(data_api_url=data_service.url))) as client:
+        assert client.post("/predict", json=record).status_code == 200
+        until(lambda: data_service.deployments)
+
+    assert (folder / f"{name}.damaged").read_bytes() == content
+    assert told("unreadable") == 1
+    assert len(data_service.deployments) == 1
+
+
+def test_without_a_data_service_files_do_not_pile_up(make_settings, folder, told):
+    settings = make_settings()
+    old = [folder / f"deployment-{uuid7()}.json{'.refused' * (number % 2)}" for number in range(MOST_FILES + 5)]
+    for path in old:
+        path.write_text("{}")
+    with TestClient(create_app(settings)):
+        pass
+
+    left = sorted(folder.glob("deployment-*"))
+    assert len(left) == MOST_FILES
+    assert not any(path.exists() for path in old[:6])
+    assert old[-1].exists() or old[-1].with_name(f"{old[-1].name}.damaged").exists()
+    (ended,) = [one for one in files(folder).values() if one]
+    assert ended["ended"] is not None
+    assert told("dropped") == 1
+
+
+def test_deployments_without_a_data_service_are_told_by_the_next_start(make_settings, data_service, folder):
+    with TestClient(create_app(make_settings())):
+        pass
+    ((first, kept),) = files(folder).items()
+    with TestClient(create_app(make_settings(data_api_url=data_service.url))):
+        until(lambda: first in data_service.deployments)
+
+    assert data_service.deployments[first] == [kept]
+
+
+def test_another_model_answers_only_once_its_deployment_is_on_disk(folder, make_model):
+    async def story():
+        live = LiveModel(Source(str(make_model())), Metrics(), most_records=3)
+        await live.open()
+        deployments = Deployments(folder, "here")
+        await deployments.begin(live.served)
+        old = live.served
+
+        async def announce(served):
+            assert live.served is old
+            await deployments.begin(served)
+            assert served.model.version in [one["model_version"] for one in files(folder).values()]
+            assert live.served is old
+
+        live.announce = announce
+        make_model(bias=1.0)
+        assert await live.reload() is True
+        await deployments.close()
+
+    asyncio.run(story())
+
+    assert [one["ended"] is not None for one in files(folder).values()] == [True, True]
+
+
+@pytest.mark.parametrize("receiver", [None, Receiver(DataServiceAway("away"))], ids=["none", "away"])
+def test_a_heartbeat_keeps_the_file_fresh_though_nobody_takes_it(folder, served, receiver):
+    model = served()
+
+    async def story():
+        deployments = Deployments(folder, "here", receiver and receiver.send, heartbeat_seconds=BEAT)
+        async with running(deployments, model):
+            (first,) = files(folder).values()
+            await until_async(lambda: at(*[one["seen"] for one in files(folder).values()]) > at(first["seen"]))
+            (second,) = files(folder).values()
+            await until_async(lambda: at(*[one["seen"] for one in files(folder).values()]) > at(second["seen"]))
+        assert {**second, "seen": None} == {**first, "seen": None}
+
+    asyncio.run(story())
+
+
+def test_only_seen_and_the_end_of_a_deployment_change_and_only_forward(folder, served):
+    receiver, models = Receiver(), [served(), served(1.0)]
+
+    async def story():
+        deployments = Deployments(folder, "here", receiver.send, heartbeat_seconds=BEAT)
+        async with running(deployments, models[0]):
+            await until_async(lambda: receiver.asked > 3)
+            path, deployment = deployments._live
+            ahead = deployment.seen + timedelta(minutes=5)
+            deployments._live = path, replace(deployment, seen=ahead)  # and then the clock was set back
+            asked = receiver.asked
+            await until_async(lambda: receiver.asked > asked + 2)
+            await deployments.begin(models[1])
+            await until_async(lambda: len(receiver.got) == 2 and len(files(folder)) == 1)
+        await deployments.close()
+        return ahead
+
+    ahead = asyncio.run(story())
+
+    for said in receiver.got.values():
+        assert len({json.dumps({**one, "seen": None, "ended": None}) for one in said}) == 1
+        assert (moments := [at(one["seen"]) for one in said]) == sorted(moments)
+        assert [one["ended"] is None for one in said] == [True] * (len(said) - 1) + [False]
+    assert at(last(receiver.got)[min(receiver.got)]["ended"]) == ahead
+    assert not files(folder)
+
+
+def test_an_outage_is_logged_once_and_the_next_one_again(folder, served, told):
+    receiver, model = Receiver(DataServiceAway("503")), served()
+
+    async def story():
+        deployments = Deployments(folder, "here", receiver.send, heartbeat_seconds=BEAT)
+        async with running(deployments, model):
+            await until_async(lambda: receiver.asked > 3)
+            assert told("not told of deployments") == 1
+            receiver.error = None
+            await until_async(lambda: receiver.got)
+            receiver.error = DataServiceAway("503")
+            asked = receiver.asked
+            await until_async(lambda: receiver.asked > asked + 3)
+        await deployments.close()
+
+    asyncio.run(story())
+
+    assert told("not told of deployments") == 2
+
+
+def test_a_refused_deployment_is_logged_once_tried_while_it_lives_and_put_aside_after(folder, served, told):
+    receiver, models = Receiver(ContentRefused("422: as the test wants it", ["seen"])), [served(), served(1.0)]
+
+    async def story():
+        deployments = Deployments(folder, "here", receiver.send, heartbeat_seconds=BEAT)
+        async with running(deployments, models[0]):
+            await until_async(lambda: receiver.asked > 3)
+            assert told("refuses a deployment") == 1
+            ((first, _),) = files(folder).items()
+            await deployments.begin(models[1])
+            await until_async(lambda: first not in files(folder))
+            receiver.error = None
+            await until_async(lambda: receiver.got)
+        await deployments.close()
+        return first
+
+    first = asyncio.run(story())
+
+    (path,) = folder.glob("deployment-*")
+    assert path.name == f"deployment-{first}.json.refused"
+    assert json.loads(path.read_text())["ended"] is not None
+    assert first not in receiver.got
+    assert told("refuses a deployment") == 2
+    assert told("not told of deployments") == 0
+
+
+def test_a_disk_that_refuses_stops_no_model_and_the_file_comes_once_it_can(folder, served, told):
+    receiver, model = Receiver(), served()
+
+    async def story():
+        deployments = Deployments(folder, "here", receiver.send, heartbeat_seconds=BEAT)
+        (folder / "deployment.new").mkdir()  # in the way
+        async with running(deployments, model):
+            await asyncio.sleep(5 * BEAT)
+            assert not files(folder)
+            (folder / "deployment.new").rmdir()
+            await until_async(lambda: receiver.got)
+        await deployments.close()
+
+    asyncio.run(story())
+
+    assert told("cannot be written") == 1
+
+
+@pytest.mark.parametrize(("sync", "synced"), [("process", 0), ("full", 2)])
+def test_a_deployment_is_as_durable_as_a_prediction(folder, served, monkeypatch, sync, synced):
+    model, calls = served(), []
+    monkeypatch.setattr(os, "fsync", calls.append)
+
+    async def story():
+        deployments = Deployments(folder, "here", sync=sync)
+        await deployments.begin(model)
+        assert len(calls) == synced  # the file and its name
+        await deployments.close()
+
+    asyncio.run(story())
+
+
+def test_half_a_write_is_no_deployment(make_settings, data_service, folder):
+    (folder / "deployment.new").write_text('{"replica": "to')
+    with TestClient(create_app(make_settings(data_api_url=data_service.url))):
+        until(lambda: data_service.deployments)
+
+    assert data_service.deployment_answers[0] == STORED
+    assert not list(folder.glob("deployment*"))
