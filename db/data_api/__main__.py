@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import make_url
 
-from data_api.errors import DataApiError, DatabaseForeign, PasswordUnfit, UserMissing
+from data_api.errors import DataApiError, DatabaseForeign, InvalidPassword, UserMissing
 
 SECRET_BYTES = 32
 
@@ -108,7 +108,7 @@ def _password(given: argparse.Namespace) -> None:
     with transaction(engine) as session:
         user = users.by_name(session, given.name)
         if user is None:
-            known = ", ".join(one.name for one in users.every(session)) or "nobody"
+            known = ", ".join(one.name for one in users.list_all(session)) or "nobody"
             raise UserMissing(f"There should be a user {given.name!r}; there is {known}. Name one of them.")
         users.change(session, user, None, password_hash, datetime.now(UTC))
     print(f"{given.name} has another password in {engine.url.render_as_string()}; tokens issued before count no more")
@@ -120,18 +120,18 @@ def _typed(question: str) -> str:
         return sys.stdin.readline().rstrip("\r\n")
     typed = getpass.getpass(question)
     if getpass.getpass("Again: ") != typed:
-        raise PasswordUnfit("The password should be the same both times; it was not, and nothing changed. Type it again.")
+        raise InvalidPassword("The password should be the same both times; it was not, and nothing changed. Type it again.")
     return typed
 
 
 def _fit(password: str) -> str:
-    """The password as it is; raises PasswordUnfit for one that the service would refuse too."""
+    """The password as it is; raises InvalidPassword for one that the service would refuse too."""
     from data_api.schemas.users import Password
 
     try:
         TypeAdapter(Password).validate_python(password)
     except ValidationError as error:
-        raise PasswordUnfit(
+        raise InvalidPassword(
             f"The password should have 12 to 256 characters; this one has {len(password)}. Choose another one."
         ) from error
     return password

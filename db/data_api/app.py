@@ -15,10 +15,10 @@ from fastapi_swagger import patch_fastapi
 from starlette.exceptions import HTTPException
 
 from data_api import openapi
-from data_api.app_state import Service
-from data_api.errors import ContentDiffers, DatabaseAway, LastAdmin, NameTaken, SettingsInvalid, StatementTooLong
-from data_api.http.problems import MOST_FAULTS, FieldFault, invalid, problem, refused
-from data_api.http.request_middleware import Edge
+from data_api.app_state import AppState
+from data_api.errors import ContentDiffers, DatabaseUnavailable, LastAdmin, NameTaken, SettingsInvalid, StatementTooLong
+from data_api.http.problems import MOST_FAULTS, FieldError, invalid, problem, refused
+from data_api.http.request_middleware import RequestMiddleware
 from data_api.logs import LOGGER, configure
 from data_api.routes import allowed, router
 from data_api.settings import Settings
@@ -35,7 +35,7 @@ logger = logging.getLogger(LOGGER)
 
 def create_app(settings: Settings) -> FastAPI:
     """The application; its lifespan prepares the database."""
-    service = Service(settings)
+    service = AppState(settings)
     app = FastAPI(
         title="Ontime data",
         description=DESCRIPTION,
@@ -51,10 +51,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(ContentDiffers, _differing)
-    app.add_exception_handler(DatabaseAway, _away)
+    app.add_exception_handler(DatabaseUnavailable, _away)
     for error, status in STATUSES.items():
         app.add_exception_handler(error, partial(_said, status))
-    app.add_middleware(Edge, service.metrics, settings)
+    app.add_middleware(RequestMiddleware, service.metrics, settings)
     return app
 
 
@@ -62,7 +62,7 @@ async def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT, then finishes what it accepted; raises what keeps it from starting."""
     configure(settings.log_level)
     app = create_app(settings)
-    service: Service = app.state.service
+    service: AppState = app.state.service
     listening = _listening(settings.data_api_host, settings.data_api_port)
     await service.open()  # before the server: what is wrong here is said in one sentence
     config = uvicorn.Config(
@@ -103,7 +103,7 @@ def _listening(host: str, port: int) -> socket.socket:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    service: Service = app.state.service
+    service: AppState = app.state.service
     await service.open()
     try:
         yield
@@ -134,7 +134,7 @@ async def _away(request: Request, error: Any) -> Response:
 async def _differing(_request: Request, error: Any) -> Response:
     """Names each field by its place, as a 422 does: whoever sent many rows can take out those that are refused."""
     faults = [
-        FieldFault(field=f"{place}{name}", wanted=f"what is recorded of {recorded}", got="something else")
+        FieldError(field=f"{place}{name}", wanted=f"what is recorded of {recorded}", got="something else")
         for place, recorded, fields in error.differing[:MOST_FAULTS]
         for name in fields
     ]

@@ -12,14 +12,14 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import QueuePool
 
 from data_api.auth import bootstrap
-from data_api.auth.keys import KeyUses
-from data_api.auth.login_throttle import Logins
+from data_api.auth.keys import KeyUsage
+from data_api.auth.login_throttle import LoginThrottle
 from data_api.auth.passwords import Passwords
 from data_api.auth.tokens import Tokens
 from data_api.crud import api_keys, drift, performance
 from data_api.database import migrations_runner, partitions
 from data_api.database.engine import create_engine_for, transaction
-from data_api.errors import DataApiError, DatabaseAway, DatabaseBusy, DatabaseForeign, SettingsInvalid
+from data_api.errors import DataApiError, DatabaseBusy, DatabaseForeign, DatabaseUnavailable, SettingsInvalid
 from data_api.heartbeat import Heartbeat
 from data_api.logs import LOGGER
 from data_api.metrics import ALL_VERSIONS, Metrics
@@ -34,7 +34,7 @@ logger = logging.getLogger(LOGGER)
 
 
 @dataclass(frozen=True)
-class Seen:
+class DatabaseStatus:
     """What a look at the database found: whether it answers, at which revision it is, and when that was."""
 
     answers: str
@@ -42,16 +42,16 @@ class Seen:
     at: float
 
 
-NOTHING_SEEN = Seen(DatabaseAway.told, None, -math.inf)
+NOTHING_SEEN = DatabaseStatus(DatabaseUnavailable.told, None, -math.inf)
 
 
-class Service:
+class AppState:
     """One data service. Until the database is at the schema of this version, ``failure`` says why it is not."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.metrics = settings, Metrics()
         self.engine = create_engine_for(settings.url, settings.database_pool, settings.statement_seconds)
-        self.passwords, self.uses, self.logins = Passwords(), KeyUses(), Logins(settings.login_attempts)
+        self.passwords, self.uses, self.logins = Passwords(), KeyUsage(), LoginThrottle(settings.login_attempts)
         self.tokens = Tokens(settings.secret("jwt_secret") or "", timedelta(minutes=settings.token_minutes))
         address = settings.data_api_heartbeat_url
         self.heartbeat = Heartbeat(str(address.get_secret_value())) if address else None
@@ -73,7 +73,7 @@ class Service:
         """
         if self._tasks:
             return
-        with suppress(DatabaseAway):
+        with suppress(DatabaseUnavailable):
             await self._prepare_once()
         works = (
             self._prepare(),
@@ -97,7 +97,7 @@ class Service:
     async def _prepare_once(self) -> None:
         try:
             await asyncio.to_thread(self._prepare_database)
-        except DatabaseAway as error:
+        except DatabaseUnavailable as error:
             if self.failure != str(error):
                 logger.warning("the database is not ready", extra={"reason": str(error)})
             self.failure = str(error)
@@ -110,7 +110,7 @@ class Service:
             await asyncio.sleep(AGAIN_SECONDS)
             try:
                 await self._prepare_once()
-            except DatabaseAway:
+            except DatabaseUnavailable:
                 continue
             except (DatabaseForeign, SettingsInvalid) as error:
                 self.fatal = error
@@ -126,23 +126,23 @@ class Service:
         self.look()
 
     async def _write_uses(self) -> None:
-        await self._again_and_again(USES_SECONDS, self.flush_uses, "the uses of keys are not written yet")
+        await self._run_periodically(USES_SECONDS, self.flush_uses, "the uses of keys are not written yet")
 
     async def _refresh_live(self) -> None:
-        await self._again_and_again(
+        await self._run_periodically(
             self.settings.live_refresh_seconds, self._refresh_and_tell, "live scores are not worked out"
         )
 
     async def _refresh_drift(self) -> None:
-        await self._again_and_again(self.settings.drift_refresh_seconds, self.refresh_drift, "drift is not worked out")
+        await self._run_periodically(self.settings.drift_refresh_seconds, self.refresh_drift, "drift is not worked out")
 
     async def _make_months(self) -> None:
-        await self._again_and_again(MONTHS_SECONDS, self.make_months, "the next month is not made yet")
+        await self._run_periodically(MONTHS_SECONDS, self.make_months, "the next month is not made yet")
 
     async def _look(self) -> None:
-        await self._again_and_again(LOOK_SECONDS, self.look, "the database cannot be looked at")
+        await self._run_periodically(LOOK_SECONDS, self.look, "the database cannot be looked at")
 
-    async def _again_and_again(self, seconds: float, work: Callable[[], None], failed: str) -> None:
+    async def _run_periodically(self, seconds: float, work: Callable[[], None], failed: str) -> None:
         failing = False
         while True:
             if self.failure is None:
@@ -198,17 +198,17 @@ class Service:
         """Looks whether the database answers, and at which revision it is. Nobody else looks: watching costs nothing."""
         try:
             with transaction(self.engine, reads=True) as session:
-                seen = Seen("ok", migrations_runner.revision(session.connection()), time.monotonic())
+                seen = DatabaseStatus("ok", migrations_runner.revision(session.connection()), time.monotonic())
         except DatabaseBusy:
             seen = replace(self._seen, at=time.monotonic())
         except DataApiError as error:
             if self._seen.answers == "ok":
                 logger.warning("the database is not ready", extra={"reason": str(error)})
-            seen = Seen(DatabaseAway.told, None, time.monotonic())
+            seen = DatabaseStatus(DatabaseUnavailable.told, None, time.monotonic())
         self._seen = seen
 
     @property
-    def seen(self) -> "Seen":
+    def seen(self) -> "DatabaseStatus":
         """What is known of the database: what the last look found, if it is not long ago."""
         if self.failure is not None or time.monotonic() > self._seen.at + STALE_SECONDS:
             return NOTHING_SEEN

@@ -10,13 +10,13 @@ from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, OAuth2PasswordBearer
 from sqlalchemy.orm import Session
 
-from data_api.app_state import Service
+from data_api.app_state import AppState
 from data_api.auth import keys
 from data_api.auth.tokens import Token
 from data_api.crud import api_keys, users
 from data_api.database.engine import transaction
-from data_api.errors import DatabaseAway, StatementTooLong
-from data_api.http.problems import Refusal
+from data_api.errors import DatabaseUnavailable, StatementTooLong
+from data_api.http.problems import ProblemError
 from data_api.models import Role, User
 
 WANTED = "Send an API key in X-API-Key, or a token of POST /token as Authorization: Bearer."
@@ -25,43 +25,43 @@ KEY = APIKeyHeader(name="X-API-Key", scheme_name="ApiKey", auto_error=False)
 TOKEN = OAuth2PasswordBearer(tokenUrl="token", scheme_name="Token", auto_error=False)
 
 
-def service_of(request: Request) -> Service:
+def service_of(request: Request) -> AppState:
     """The service that answers."""
-    found: Service = request.app.state.service
+    found: AppState = request.app.state.service
     return found
 
 
-Serving = Annotated[Service, Depends(service_of)]
+ServiceDep = Annotated[AppState, Depends(service_of)]
 
 
-def reads(service: Serving) -> Iterator[Session]:
+def reads(service: ServiceDep) -> Iterator[Session]:
     """The transaction of a request that only reads."""
     yield from _transaction(service, reads=True)
 
 
-def writes(service: Serving) -> Iterator[Session]:
+def writes(service: ServiceDep) -> Iterator[Session]:
     """The transaction of a request that writes; it is committed before the answer leaves."""
     yield from _transaction(service, reads=False)
 
 
-def _transaction(service: Service, reads: bool) -> Iterator[Session]:
+def _transaction(service: AppState, reads: bool) -> Iterator[Session]:
     if service.failure is not None:
-        raise DatabaseAway(service.failure)
+        raise DatabaseUnavailable(service.failure)
     with transaction(service.engine, reads) as session:
         yield session
 
 
 @contextmanager
-def reading(service: Service) -> Iterator[Session]:
+def reading(service: AppState) -> Iterator[Session]:
     """A short transaction that looks up who calls, before what takes long; nobody can ask for less of that."""
     try:
         yield from _transaction(service, reads=True)
     except StatementTooLong as error:
-        raise DatabaseAway("the database is slow to say who calls") from error
+        raise DatabaseUnavailable("the database is slow to say who calls") from error
 
 
-Reads = Annotated[Session, Depends(reads, scope="function")]
-Writes = Annotated[Session, Depends(writes, scope="function")]
+ReadSession = Annotated[Session, Depends(reads, scope="function")]
+WriteSession = Annotated[Session, Depends(writes, scope="function")]
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,13 @@ class Credentials:
 
 
 async def credentials(
-    service: Serving, key: Annotated[str | None, Depends(KEY)], token: Annotated[str | None, Depends(TOKEN)]
+    service: ServiceDep, key: Annotated[str | None, Depends(KEY)], token: Annotated[str | None, Depends(TOKEN)]
 ) -> Credentials:
     """Raises Refusal (401) where there are none, before the database or the body is looked at."""
     if key:
         return Credentials(digest=keys.digest(key))
     if not token:
-        raise Refusal(401, f"The request says not who sent it. {WANTED}", headers=CHALLENGE)
+        raise ProblemError(401, f"The request says not who sent it. {WANTED}", headers=CHALLENGE)
     if (found := service.tokens.read(token)) is None:
         raise _unknown("token")
     return Credentials(token=found)
@@ -88,7 +88,7 @@ async def credentials(
 Shown = Annotated[Credentials, Depends(credentials)]
 
 
-def user_of(session: Session, service: Service, shown: Credentials) -> User:
+def user_of(session: Session, service: AppState, shown: Credentials) -> User:
     """The user whom credentials belong to; raises Refusal (401) where they count no more."""
     if shown.token:
         user = users.by_id(session, shown.token.user_id)
@@ -102,28 +102,28 @@ def user_of(session: Session, service: Service, shown: Credentials) -> User:
     return found[1]
 
 
-def _unknown(what: str) -> Refusal:
-    return Refusal(401, f"The {what} is unknown, revoked or too old. {WANTED}", headers=CHALLENGE)
+def _unknown(what: str) -> ProblemError:
+    return ProblemError(401, f"The {what} is unknown, revoked or too old. {WANTED}", headers=CHALLENGE)
 
 
-def _allowed(request: Request, service: Service, shown: Credentials, session: Session, roles: tuple[Role, ...]) -> User:
+def _allowed(request: Request, service: AppState, shown: Credentials, session: Session, roles: tuple[Role, ...]) -> User:
     user = user_of(session, service, shown)
     request.state.caller = user.name
     if user.role not in roles:
         wanted = " or ".join(roles)
-        raise Refusal(403, f"This wants the role {wanted}; {user.name} has the role {user.role}.")
+        raise ProblemError(403, f"This wants the role {wanted}; {user.name} has the role {user.role}.")
     return user
 
 
 def _reading(*roles: Role) -> Any:
-    def caller(request: Request, service: Serving, shown: Shown, session: Reads) -> User:
+    def caller(request: Request, service: ServiceDep, shown: Shown, session: ReadSession) -> User:
         return _allowed(request, service, shown, session, roles)
 
     return Depends(caller, scope="function")
 
 
 def _writing(*roles: Role) -> Any:
-    def caller(request: Request, service: Serving, shown: Shown, session: Writes) -> User:
+    def caller(request: Request, service: ServiceDep, shown: Shown, session: WriteSession) -> User:
         return _allowed(request, service, shown, session, roles)
 
     return Depends(caller, scope="function")
@@ -132,7 +132,7 @@ def _writing(*roles: Role) -> Any:
 def _known(*roles: Role) -> Any:
     """Looks a caller up before their request begins its transaction, which looks again."""
 
-    def caller(request: Request, service: Serving, shown: Shown) -> User:
+    def caller(request: Request, service: ServiceDep, shown: Shown) -> User:
         with reading(service) as session:
             return _allowed(request, service, shown, session, roles)
 

@@ -25,7 +25,7 @@ Place = Callable[[Any], int]
 
 
 @dataclass
-class Tally:
+class BinCounts:
     """The bins of one column: where a value belongs, the share that training had in each, and how many arrived in each."""
 
     place: Place
@@ -51,7 +51,7 @@ def psi(expected: Sequence[float], counts: Sequence[int]) -> float:
     return sum((actual - share) * log(actual / share) for share, actual in pairs)
 
 
-def tally(reference: Mapping[str, Any]) -> Tally:
+def tally(reference: Mapping[str, Any]) -> BinCounts:
     """Empty bins of a column as ``schema.json`` describes it: by quantiles where it has edges, by categories otherwise.
 
     The first bin is of what is missing. Of categories, the last is of those that are rare, or that training never saw.
@@ -59,10 +59,10 @@ def tally(reference: Mapping[str, Any]) -> Tally:
     present = 1 - reference["missing"]
     if "edges" in reference:
         shares = [present * share for share in reference["shares"]]
-        return Tally(_quantile(reference["edges"]), [reference["missing"], *shares])
+        return BinCounts(_quantile(reference["edges"]), [reference["missing"], *shares])
     kept = {name: present * share for name, share in reference["shares"].items() if share >= RARE}
     other = max(0.0, present - sum(kept.values()))
-    return Tally(_category(list(kept)), [reference["missing"], *kept.values(), other])
+    return BinCounts(_category(list(kept)), [reference["missing"], *kept.values(), other])
 
 
 def _quantile(edges: Sequence[float]) -> Place:

@@ -13,13 +13,13 @@ class SettingsInvalid(DataApiError):
     """The environment holds a setting that cannot be used."""
 
 
-class DatabaseAway(DataApiError):
+class DatabaseUnavailable(DataApiError):
     """The database does not answer now; it may later. ``told`` leaves out what is for the log alone, such as its host."""
 
     told = "the database does not answer"
 
 
-class DatabaseBusy(DatabaseAway):
+class DatabaseBusy(DatabaseUnavailable):
     """All connections to the database are in use; it answers those who have one."""
 
     told = "all connections to the database are in use"
@@ -41,7 +41,7 @@ class UserMissing(DataApiError):
     """Nobody has this name."""
 
 
-class PasswordUnfit(DataApiError):
+class InvalidPassword(DataApiError):
     """A password is too short, too long, or was typed in two ways."""
 
 

@@ -16,13 +16,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from prediction_api.api import openapi, routes
-from prediction_api.api.predict_routes import Predicting
-from prediction_api.api.request_middleware import Edge
-from prediction_api.api.timeouts import PatientProtocol, refuse_slow
-from prediction_api.app_state import Service
+from prediction_api.api.predict_routes import PredictRoutes
+from prediction_api.api.request_middleware import RequestMiddleware
+from prediction_api.api.timeouts import TimeoutProtocol, refuse_slow
+from prediction_api.app_state import AppState
 from prediction_api.errors import SettingsInvalid
 from prediction_api.logs import LOGGER, AccessLog, configure
-from prediction_api.problems import Refusal, problem, refused
+from prediction_api.problems import ProblemError, problem, refused
 from prediction_api.settings import Settings
 
 DESCRIPTION = "Answers predictions from a model directory. Every answer is kept before it leaves."
@@ -32,7 +32,7 @@ logger = logging.getLogger(LOGGER)
 
 def create_app(settings: Settings) -> FastAPI:
     """The application; its lifespan loads the model and opens the outbox. Raises SettingsInvalid."""
-    service = Service(settings)
+    service = AppState(settings)
     app = FastAPI(
         title="Ontime predictions",
         description=DESCRIPTION,
@@ -46,13 +46,13 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(routes.router)
     documented = lru_cache(1)(partial(openapi.document, app))
     app.openapi = lambda: documented(service.live.served.model)  # type: ignore[method-assign]
-    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(ProblemError, _refused)
     app.add_exception_handler(HTTPException, _http_refused)
     app.add_exception_handler(RequestValidationError, _invalid)
-    direct = Predicting(service).routes
+    direct = PredictRoutes(service).routes
     paths = routes.PATHS.union(direct)
     access_log = app.state.access_log = AccessLog() if settings.access_log else None
-    app.add_middleware(Edge, direct, service.metrics, paths, settings.max_concurrency, access_log)
+    app.add_middleware(RequestMiddleware, direct, service.metrics, paths, settings.max_concurrency, access_log)
     if origins := [origin for part in settings.cors_origins.split(",") if (origin := part.strip())]:
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=["*"])
     return app
@@ -69,7 +69,7 @@ async def serve(settings: Settings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        http=PatientProtocol,
+        http=TimeoutProtocol,
         ws="none",
         timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=int(settings.shutdown_seconds) or 1,
@@ -98,7 +98,7 @@ def _listening(host: str, port: int) -> socket.socket:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    service: Service = app.state.service
+    service: AppState = app.state.service
     await service.open()
     try:
         yield

@@ -10,13 +10,13 @@ from typing import Any
 from pydantic_core import to_json
 from uuid_utils import uuid7
 
-from prediction_api.keys import Keys
+from prediction_api.keys import ApiKeys
 from prediction_api.logs import LOGGER
 from prediction_api.metrics import Metrics
-from prediction_api.model.microbatch import Answer, Asked, Together
-from prediction_api.model.model_manager import LiveModel
+from prediction_api.model.microbatch import Answer, Asked, MicroBatcher
+from prediction_api.model.model_manager import ModelManager
 from prediction_api.model.model_source import Source
-from prediction_api.model.onnx_model import Model, Warnings
+from prediction_api.model.onnx_model import OnnxModel, Warnings
 from prediction_api.outbox import outbox as outboxes
 from prediction_api.outbox.deployments import Deployments, replica_name
 from prediction_api.outbox.outbox import Outbox
@@ -29,13 +29,13 @@ ROWS_IN_THREAD = 32  # from here on a batch would keep single predictions waitin
 NO_WARNINGS: Warnings = []
 
 
-class Service:
+class AppState:
     """The model, its deployments, the outbox, its delivery, the keys and the metrics."""
 
     def __init__(self, settings: Settings) -> None:
         """Raises SettingsInvalid where the keys cannot be read."""
         self.settings, self.metrics = settings, Metrics()
-        self.keys, self.admins = Keys(settings.api_keys, "API_KEYS"), Keys(settings.admin_keys, "ADMIN_KEYS")
+        self.keys, self.admins = ApiKeys(settings.api_keys, "API_KEYS"), ApiKeys(settings.admin_keys, "ADMIN_KEYS")
         source = Source(
             settings.model_uri,
             settings.model_fetch_seconds,
@@ -43,9 +43,9 @@ class Service:
             settings.model_fallback,
             settings.outbox_dir / KEPT,
         )
-        self.live = LiveModel(source, self.metrics, settings.max_records)
+        self.live = ModelManager(source, self.metrics, settings.max_records)
         self.outbox: Outbox
-        self.together = Together(self.predict)
+        self.together = MicroBatcher(self.predict)
         self.delivery: Any = None
         self._deliver: Callable[[Outbox], Any]
         self.deployments: Deployments
@@ -53,21 +53,19 @@ class Service:
         self._open = False
 
     async def open(self) -> None:
-        """Loads the model and opens the outbox, once; raises ModelRefused, FetchFailed or OutboxUnusable."""
+        """Loads the model and opens the outbox, once; raises InvalidModel, FetchFailed or OutboxUnusable."""
         if self._open:
             return
         settings = self.settings
         await self.live.open()
-        open_outbox = outboxes.open_in if settings.outbox_shared else Outbox
+        open_outbox = outboxes.open_exclusively if settings.outbox_shared else Outbox
         self.outbox = open_outbox(settings.outbox_dir, settings.outbox_sync, settings.outbox_max_bytes)
         self._watch_outbox()
         if settings.data_api_url:
-            from prediction_api.outbox.outbox_relay import (
-                Delivery,  # an HTTP client costs time and memory that not everyone needs
-            )
+            from prediction_api.outbox.outbox_relay import OutboxRelay
 
             key = settings.data_api_key.get_secret_value() if settings.data_api_key else None
-            self._deliver = lambda outbox: Delivery(outbox, self.metrics, str(settings.data_api_url), key)
+            self._deliver = lambda outbox: OutboxRelay(outbox, self.metrics, str(settings.data_api_url), key)
             self.delivery = self._deliver(self.outbox)
             self._tasks.append(asyncio.create_task(self.delivery.run()))
             if settings.outbox_shared:
@@ -99,8 +97,8 @@ class Service:
         finally:
             await self.outbox.close()
 
-    async def predict(self, model: Model, asked: Sequence[Asked]) -> list[Answer]:
-        """Predicts records, keeps the predictions in the outbox, counts them, gives the answers; raises OutboxRefuses."""
+    async def predict(self, model: OnnxModel, asked: Sequence[Asked]) -> list[Answer]:
+        """The answers to records, once the predictions are in the outbox and counted; raises OutboxUnavailable."""
         if len(asked) < ROWS_IN_THREAD:
             answers, lines = _answered(model, asked)
         else:
@@ -113,7 +111,7 @@ class Service:
         """Delivers, for ever, what replicas left that are no more: nobody else would before one starts in their place."""
         while True:
             await asyncio.sleep(TAKE_OVER_SECONDS)
-            for left in outboxes.left_in(self.settings.outbox_dir, self.outbox.folder):
+            for left in outboxes.orphaned_outboxes(self.settings.outbox_dir, self.outbox.folder):
                 try:
                     if left.depth:
                         logger.info("delivering what another replica left", extra={"waiting": left.depth})
@@ -158,7 +156,7 @@ class Service:
         return max(0.0, age)  # clocks are set back at times
 
 
-def _answered(model: Model, asked: Sequence[Asked]) -> tuple[list[Answer], list[bytes]]:
+def _answered(model: OnnxModel, asked: Sequence[Asked]) -> tuple[list[Answer], list[bytes]]:
     """The answers and the outbox's lines, in the order of the records."""
     inputs = model.inputs([record for record, _ in asked])
     probabilities = model.probabilities(inputs).tolist()

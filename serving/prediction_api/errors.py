@@ -11,7 +11,7 @@ class SettingsInvalid(PredictionApiError):
     """A setting of the environment that the service cannot use."""
 
 
-class ModelRefused(PredictionApiError):
+class InvalidModel(PredictionApiError):
     """A model that is absent, altered, foreign, or gives no probability."""
 
 
@@ -27,19 +27,19 @@ class OutboxUnusable(PredictionApiError):
     """The outbox cannot be opened: another process holds it, or its folder cannot be written."""
 
 
-class OutboxTaken(OutboxUnusable):
+class OutboxLocked(OutboxUnusable):
     """Another process that runs holds the outbox."""
 
 
-class OutboxRefuses(PredictionApiError):
+class OutboxUnavailable(PredictionApiError):
     """The outbox takes no prediction now: it is full, or its disk refuses. The caller may try again."""
 
 
-class DataServiceAway(PredictionApiError):
+class DataServiceUnavailable(PredictionApiError):
     """The data service did not take what was sent, for a reason that may pass."""
 
 
-class ContentRefused(PredictionApiError):
+class ContentRejected(PredictionApiError):
     """The data service refuses the content of what was sent; ``fields`` names what it finds wrong, where it says so."""
 
     def __init__(self, said: str, fields: Sequence[str] = ()) -> None:

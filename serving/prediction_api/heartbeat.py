@@ -7,7 +7,7 @@ import httpx
 
 from prediction_api.logs import LOGGER
 from prediction_api.outbox.outbox import Outbox
-from prediction_api.outbox.outbox_relay import Delivery
+from prediction_api.outbox.outbox_relay import OutboxRelay
 
 HEARTBEAT_SECONDS = 30.0
 TIMEOUT_SECONDS = 5.0
@@ -18,7 +18,7 @@ class Heartbeat:
     """Asks for an address at regular times, as long as predictions arrive or none waits. Its token is in no log."""
 
     def __init__(
-        self, url: str, outbox: Outbox, delivery: Delivery | None, heartbeat_seconds: float = HEARTBEAT_SECONDS
+        self, url: str, outbox: Outbox, delivery: OutboxRelay | None, heartbeat_seconds: float = HEARTBEAT_SECONDS
     ) -> None:
         self._url, self._outbox, self._delivery, self._heartbeat_seconds = url, outbox, delivery, heartbeat_seconds
         self._arrived, self._failing = 0, False

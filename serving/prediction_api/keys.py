@@ -9,7 +9,7 @@ import re
 import secrets
 
 from prediction_api.errors import SettingsInvalid
-from prediction_api.problems import Refusal
+from prediction_api.problems import ProblemError
 
 KEY_HEADER = b"x-api-key"
 PREFIX = "ontime_"
@@ -17,7 +17,7 @@ NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 ENTRY = re.compile(rf"(?P<name>{NAME.pattern}):(?P<digest>[0-9a-f]{{64}})")
 
 
-class Keys:
+class ApiKeys:
     """Names by digest, from text such as ``ci:<sha256>,web:<sha256>``."""
 
     def __init__(self, text: str, setting: str) -> None:
@@ -46,11 +46,11 @@ class Keys:
         return found
 
 
-def known(keys: Keys, header: bytes | None, wanted: str) -> str:
+def known(keys: ApiKeys, header: bytes | None, wanted: str) -> str:
     """The name of the caller whose key a request's header holds; raises Refusal (401) where it holds none of them."""
     caller = keys.caller(header.decode("latin-1") if header else None)
     if caller is None:
-        raise Refusal(401, f"The header X-API-Key should hold {wanted}.", headers={"www-authenticate": "ApiKey"})
+        raise ProblemError(401, f"The header X-API-Key should hold {wanted}.", headers={"www-authenticate": "ApiKey"})
     return caller
 
 

@@ -14,7 +14,7 @@ RETRY_SECONDS = 1
 
 
 @dataclass(frozen=True)
-class Fault:
+class FieldError:
     """One thing that is wrong with a request: where, what was wanted, what was got."""
 
     field: str
@@ -22,17 +22,17 @@ class Fault:
     got: str
 
 
-class Refusal(Exception):
+class ProblemError(Exception):
     """A request that is not answered as asked: its status, a sentence, and the faults of single fields."""
 
     def __init__(
-        self, status: int, detail: str, faults: Sequence[Fault] = (), headers: Mapping[str, str] | None = None
+        self, status: int, detail: str, faults: Sequence[FieldError] = (), headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(detail)
         self.status, self.detail, self.faults, self.headers = status, detail, faults, dict(headers or {})
 
 
-class FieldFault(BaseModel):
+class FieldErrorBody(BaseModel):
     """One thing that is wrong with a request."""
 
     field: str = Field(examples=["distance"])
@@ -47,21 +47,23 @@ class Problem(BaseModel):
     title: str = Field(examples=["Unprocessable Content"])
     status: int = Field(examples=[422])
     detail: str = Field(examples=["One field is not as the schema of the model wants it."])
-    errors: list[FieldFault] = Field(default_factory=list)
+    errors: list[FieldErrorBody] = Field(default_factory=list)
 
 
-def refused(refusal: Refusal) -> Response:
+def refused(refusal: ProblemError) -> Response:
     """The answer to a request that was refused."""
     return problem(refusal.status, refusal.detail, refusal.faults, refusal.headers)
 
 
-def problem(status: int, detail: str, faults: Sequence[Fault] = (), headers: Mapping[str, str] | None = None) -> Response:
+def problem(
+    status: int, detail: str, faults: Sequence[FieldError] = (), headers: Mapping[str, str] | None = None
+) -> Response:
     """A problem as a response; with 503 the caller is told when to come back."""
     retry = {"retry-after": str(RETRY_SECONDS)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
     return Response(body(status, detail, faults), status, {**retry, **(headers or {})}, MEDIA_TYPE)
 
 
-def body(status: int, detail: str, faults: Sequence[Fault] = ()) -> bytes:
+def body(status: int, detail: str, faults: Sequence[FieldError] = ()) -> bytes:
     """A problem as JSON."""
     told: dict[str, Any] = {"type": "about:blank", "title": title(status), "status": status, "detail": detail}
     if faults:

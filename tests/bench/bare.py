@@ -75,14 +75,14 @@ def examples(raw: Mapping[str, pd.DataFrame], settings: Params) -> tuple[pd.Data
     return split.split(schema.single_precision(made.frame, data.columns), data.split, data.target.name)
 
 
-def fit(train: pd.DataFrame, settings: Params) -> fitting.Fitted:
+def fit(train: pd.DataFrame, settings: Params) -> fitting.FittedModel:
     data = settings.data
     packed, truth = model_inputs.frame(train, data.columns), train[data.target.name].to_numpy()
     folds = fitting.folds(train, data.target.name, data.split, settings.train)
     return fitting.fit(packed, truth, folds, data.columns, settings.model, settings.train, step)
 
 
-def score(fitted: fitting.Fitted, test: pd.DataFrame, settings: Params) -> float:
+def score(fitted: fitting.FittedModel, test: pd.DataFrame, settings: Params) -> float:
     """The ROC AUC; the other metrics, slices, curves and intervals are made and left."""
     data = settings.data
     probability = fitted.model.probability(model_inputs.frame(test, data.columns))

@@ -6,7 +6,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from prediction_api.api.openapi import Answer
+from prediction_api.api.openapi import PredictionResponse
 from prediction_api.model import artifact
 from prediction_api.model.request_schema import record_type
 
@@ -24,8 +24,8 @@ app = FastAPI()
 
 
 @app.post("/predict")
-async def predict(record: Record) -> Answer:  # type: ignore[valid-type]
-    return Answer(**ANSWER)
+async def predict(record: Record) -> PredictionResponse:  # type: ignore[valid-type]
+    return PredictionResponse(**ANSWER)
 
 
 if __name__ == "__main__":

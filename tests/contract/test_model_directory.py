@@ -73,7 +73,7 @@ def test_a_directory_that_the_pipeline_wrote_answers_as_the_pipeline_scores(mode
 )
 def test_every_flight_of_the_test_months_gets_the_probability_that_evaluate_scored(tmp_path):
     columns, table = load_dataset(DATASET).columns, table_io.read(TEST_TABLE)
-    about = artifact.read_about(MODEL)
+    about = artifact.read_metadata(MODEL)
 
     answers = answered(table, columns, MODEL, tmp_path)
 

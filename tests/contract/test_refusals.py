@@ -12,7 +12,7 @@ from uuid_utils import uuid7
 from contract.processes import KEY, Process
 from prediction_api.metrics import Metrics
 from prediction_api.outbox.outbox import Outbox
-from prediction_api.outbox.outbox_relay import Delivery
+from prediction_api.outbox.outbox_relay import OutboxRelay
 
 FAR_OFF = "2019-01-01T00:00:00Z"
 
@@ -35,7 +35,7 @@ async def deliver(folder, url, rows):
     """Delivers rows until none waits."""
     outbox = Outbox(folder)
     await outbox.append([to_json(row) for row in rows])
-    delivery = Delivery(outbox, Metrics(), url, KEY)
+    delivery = OutboxRelay(outbox, Metrics(), url, KEY)
     task = asyncio.create_task(delivery.run())
     async with asyncio.timeout(20):
         while outbox.depth:

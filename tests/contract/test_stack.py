@@ -174,7 +174,7 @@ def alerting(stack):
 @pytest.mark.parametrize(
     ("services", "alerts"),
     [
-        (["postgres"], {"DatabaseAway"}),
+        (["postgres"], {"DatabaseUnavailable"}),
         (
             ["data-api", "mlflow", "node-exporter"],
             {"DataApiDown", "ModelReloadFailing", "ServiceDownInUptimeKuma", "TargetMissing"},

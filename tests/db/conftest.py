@@ -109,8 +109,8 @@ def make_caller(engine):
     def make(role, name=None):
         key, now = keys.new(), datetime.now(UTC)
         with transaction(engine) as session:
-            user = users.make(session, name or f"a-{role}", Role(role), None, now)
-            api_keys.make(session, user.user_id, "key", keys.digest(key), now)
+            user = users.create(session, name or f"a-{role}", Role(role), None, now)
+            api_keys.create(session, user.user_id, "key", keys.digest(key), now)
         return {"x-api-key": key}
 
     return make

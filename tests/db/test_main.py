@@ -240,7 +240,7 @@ def test_a_password_that_the_service_would_refuse_changes_nothing(url, counts):
 
 def test_a_password_of_nobody_is_refused_with_those_who_are_there(url, counts):
     with transaction(create_engine_for(url)) as session:
-        users.make(session, "anna", Role.READER, None, datetime.now(UTC))
+        users.create(session, "anna", Role.READER, None, datetime.now(UTC))
 
     status, _, told = run("password", "admin", text="another password\n", DATABASE_URL=url)
 

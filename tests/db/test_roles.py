@@ -96,7 +96,7 @@ def strangers(client, engine, make_caller):
     head, claims, signature = mine.split(".")
     revoked = make_caller("admin", "revoked")
     with transaction(engine) as session:
-        api_keys.revoke(session, api_keys.every(session)[-1], now)
+        api_keys.revoke(session, api_keys.list_all(session)[-1], now)
     tokens = {
         "a token that is too old": Tokens(secret, hour).issue(1, now - 2 * hour),
         "a token of another secret": Tokens("x" * 32, hour).issue(1, now),

@@ -322,7 +322,7 @@ def test_the_first_key_is_made_once_and_stays_revoked(make_client, engine, as_se
 
     assert works()
     with transaction(engine) as session:
-        (key,) = api_keys.every(session)
+        (key,) = api_keys.list_all(session)
         api_keys.revoke(session, key, key.created)
 
     assert not works()
@@ -376,6 +376,6 @@ def test_replicas_that_start_together_make_one_admin(make_settings, url):
         list(replicas.map(start, range(4)))
 
     with transaction(engine, reads=True) as session:
-        assert [user.name for user in users.every(session)] == ["admin", "prediction-service"]
-        assert len(api_keys.every(session)) == 1
+        assert [user.name for user in users.list_all(session)] == ["admin", "prediction-service"]
+        assert len(api_keys.list_all(session)) == 1
     engine.dispose()

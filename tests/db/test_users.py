@@ -98,7 +98,7 @@ def test_two_admins_who_remove_each_other_at_once_leave_one(postgresql_url):
     engine = create_engine_for(postgresql_url)
     upgrade(engine)
     with transaction(engine) as session:
-        made = [users.make(session, name, Role.ADMIN, None, datetime.now(UTC)).user_id for name in ("anna", "berta")]
+        made = [users.create(session, name, Role.ADMIN, None, datetime.now(UTC)).user_id for name in ("anna", "berta")]
     both = threading.Barrier(2)
 
     def remove(user_id):

@@ -16,7 +16,7 @@ import subprocess, threading, time
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 from sqlalchemy import text
 from data_api.database.engine import engine_of, transaction
-from data_api.errors import DatabaseAway
+from data_api.errors import DatabaseUnavailable
 from db.postgresql_server import PostgresqlServer
 
 def ask(question):
@@ -25,7 +25,7 @@ def ask(question):
         with transaction(engine) as session:
             session.execute(text(question))
             told.append("answered")
-    except DatabaseAway:
+    except DatabaseUnavailable:
         told.append("away" if time.monotonic() - begin < 20 else "away after long")
 
 server, told = PostgresqlServer(("fsync=off",)), []

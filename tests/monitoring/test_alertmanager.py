@@ -17,7 +17,7 @@ import pytest
 from monitoring.programs import IMAGES, has_image, ran
 
 FOLDER = Path("monitoring/alertmanager").resolve()
-PAGE = {"alertname": "DatabaseAway", "severity": "page", "job": "data-api", "instance": "a"}
+PAGE = {"alertname": "DatabaseUnavailable", "severity": "page", "job": "data-api", "instance": "a"}
 CONSEQUENCE = {"alertname": "OutboxGrowing", "severity": "ticket", "job": "prediction-api", "instance": "b"}
 OTHER = {"alertname": "DiskFilling", "severity": "ticket", "job": "node-exporter", "device": "/dev/a"}
 needs_image = pytest.mark.skipif(
@@ -109,11 +109,11 @@ def test_the_webhook_gets_a_cause_without_its_consequence(alertmanager, webhook)
     second = posted.get(timeout=60)
 
     assert [one["labels"] for one in first["alerts"]] == [PAGE]
-    assert first["groupLabels"] == {"alertname": "DatabaseAway", "job": "data-api"}
+    assert first["groupLabels"] == {"alertname": "DatabaseUnavailable", "job": "data-api"}
     assert [one["labels"] for one in second["alerts"]] == [OTHER]
     alerts = httpx.get(f"{address}/api/v2/alerts").json()
     states = {one["labels"]["alertname"]: one["status"]["state"] for one in alerts}
-    assert states == {"DatabaseAway": "active", "OutboxGrowing": "suppressed", "DiskFilling": "active"}
+    assert states == {"DatabaseUnavailable": "active", "OutboxGrowing": "suppressed", "DiskFilling": "active"}
 
 
 @needs_image

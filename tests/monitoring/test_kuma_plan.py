@@ -2,15 +2,15 @@
 
 import pytest
 
-from kuma_provisioner.config_models import Declared, StatusPage
-from kuma_provisioner.desired import Wanted, wanted
-from kuma_provisioner.errors import NameTwice
-from kuma_provisioner.plan import Present, plan
+from kuma_provisioner.config_models import DeclaredConfig, StatusPage
+from kuma_provisioner.desired import DesiredState, desired_state
+from kuma_provisioner.errors import DuplicateName
+from kuma_provisioner.plan import CurrentState, plan
 
 PAGE = StatusPage(slug="things", title="Things", groups={"One": ("web",), "Two": ("base",)})
 WEB = {"name": "web", "type": "http", "interval": 60, "description": ""}
 BASE = {"name": "base", "type": "port", "interval": 60, "description": "a base"}
-HELD = Present(
+HELD = CurrentState(
     [
         {**WEB, "id": 7, "description": None, "parent": None},
         {**BASE, "id": 8, "notificationIDList": {"1": True}},
@@ -24,7 +24,7 @@ HELD = Present(
 
 
 def steps(monitors=(WEB, BASE), page=PAGE, present=HELD, prune=False):
-    return plan(Wanted(monitors, page), present, prune)
+    return plan(DesiredState(monitors, page), present, prune)
 
 
 def test_what_is_there_as_declared_needs_no_step():
@@ -36,7 +36,7 @@ def test_what_is_there_as_declared_needs_no_step():
 
 
 def test_nothing_there_is_everything_added():
-    found = steps(present=Present([]))
+    found = steps(present=CurrentState([]))
 
     assert found.add == (WEB, BASE)
     assert found.page.made
@@ -54,13 +54,15 @@ def test_an_edit_keeps_the_monitor_and_names_what_changes():
 
 def test_a_changed_token_is_not_shown():
     token = {"pushToken": "the-old-one"}
-    found = steps(monitors=(WEB | {"pushToken": "the-new-one"},), page=None, present=Present([{**WEB, **token, "id": 1}]))
+    found = steps(
+        monitors=(WEB | {"pushToken": "the-new-one"},), page=None, present=CurrentState([{**WEB, **token, "id": 1}])
+    )
 
     assert found.edit[0].said == "pushToken"
 
 
 def test_zero_and_no_are_not_the_same_as_another_number():
-    held = Present([{**WEB, "id": 1, "maxretries": 2}])
+    held = CurrentState([{**WEB, "id": 1, "maxretries": 2}])
 
     assert len(steps(monitors=(WEB | {"maxretries": 0},), page=None, present=held).edit) == 1
 
@@ -73,9 +75,9 @@ def test_what_nobody_declared_is_named_and_stays_unless_pruned():
 
 
 def test_a_declared_name_that_is_there_twice_is_refused_by_name():
-    twice = Present([*HELD.monitors, {**WEB, "id": 9}])
+    twice = CurrentState([*HELD.monitors, {**WEB, "id": 9}])
 
-    with pytest.raises(NameTwice, match="it holds several of 'web'"):
+    with pytest.raises(DuplicateName, match="it holds several of 'web'"):
         steps(present=twice)
     assert steps(monitors=(BASE,), page=None, present=twice).left == ("web", "web")
 
@@ -98,7 +100,7 @@ def test_a_page_that_differs_is_saved(change, said):
 
 
 def test_a_declared_monitor_becomes_the_fields_of_the_protocol():
-    declared = Declared.model_validate(
+    declared = DeclaredConfig.model_validate(
         {
             "config": {
                 "monitors": {
@@ -115,7 +117,7 @@ def test_a_declared_monitor_becomes_the_fields_of_the_protocol():
         }
     )
 
-    web, base, work = wanted(declared, {"T": "token"}).monitors
+    web, base, work = desired_state(declared, {"T": "token"}).monitors
 
     common = {"description": "", "upsideDown": False}
     assert web == common | {

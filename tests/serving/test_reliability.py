@@ -124,10 +124,10 @@ def on_disk(folder: Path) -> list[Answer]:
     shutil.copytree(folder, copy)
     (copy / "cursor.json").unlink(missing_ok=True)
     outbox, found = Outbox(copy), []
-    while parcel := outbox.take(10_000):
-        assert parcel.damaged == 0
-        found += [json.loads(line) for line in parcel.lines]
-        outbox.delivered(parcel.after)
+    while batch := outbox.peek(10_000):
+        assert batch.damaged == 0
+        found += [json.loads(line) for line in batch.lines]
+        outbox.ack(batch.after)
     asyncio.run(outbox.close())
     return found
 

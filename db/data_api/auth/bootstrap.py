@@ -72,7 +72,7 @@ def _ensure_admin(session: Session, settings: Settings, passwords: Passwords, no
     elif users.by_name(session, settings.first_admin):
         logger.warning("there is no admin, and FIRST_ADMIN is the name of another user: set it to another name")
     else:
-        users.make(session, settings.first_admin, Role.ADMIN, passwords.hash(password), now)
+        users.create(session, settings.first_admin, Role.ADMIN, passwords.hash(password), now)
         logger.info("the first admin is made", extra={"user": settings.first_admin})
 
 
@@ -90,8 +90,8 @@ def _ensure_key(session: Session, settings: Settings, now: datetime) -> None:
     elif api_keys.retired(session, digest):
         logger.warning("FIRST_SERVICE_KEY went with its user and opens nothing: set another")
     elif known is None:
-        owner = owner or users.make(session, SERVICE, Role.SERVICE, None, now)
-        api_keys.make(session, owner.user_id, f"{KEY}-{digest[:12]}", digest, now)
+        owner = owner or users.create(session, SERVICE, Role.SERVICE, None, now)
+        api_keys.create(session, owner.user_id, f"{KEY}-{digest[:12]}", digest, now)
         logger.info("the key of the prediction service is made", extra={"user": SERVICE})
 
 

@@ -18,7 +18,7 @@ def digest(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-class KeyUses:
+class KeyUsage:
     """When each key was last used, noted in memory and written together: a read stays a read."""
 
     def __init__(self) -> None:

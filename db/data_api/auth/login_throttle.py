@@ -13,14 +13,14 @@ from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
-from data_api.http.problems import Refusal
+from data_api.http.problems import ProblemError
 
 WINDOW_MINUTES = 5
 LOOSER = 10  # one address may try many names, and one name be tried from many addresses, this many times as often
 Counted = tuple[RateLimitItemPerMinute, tuple[str, ...]]  # a limit, and what it is about
 
 
-class Logins:
+class LoginThrottle:
     """Lets someone guess, and counts the guesses that were wrong."""
 
     def __init__(self, attempts: int) -> None:
@@ -57,7 +57,7 @@ class Logins:
                     reset = self._limiter.get_window_stats(item, *words).reset_time
                     seconds = max(1, math.ceil(reset - time.time()))
                     detail = f"There were too many attempts to log in (LOGIN_ATTEMPTS). Try again in {seconds} seconds."
-                    raise Refusal(429, detail, headers={"retry-after": str(seconds)})
+                    raise ProblemError(429, detail, headers={"retry-after": str(seconds)})
             self._running.update(counted)
 
     def _counted(self, name: str | None, address: str) -> list["Counted"]:

@@ -5,7 +5,7 @@ import threading
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from data_api.http.problems import Refusal
+from data_api.http.problems import ProblemError
 
 AT_ONCE, PATIENCE_SECONDS = 2, 10.0
 
@@ -44,7 +44,7 @@ class _Turn:
 
     def __enter__(self) -> None:
         if not self._turn.acquire(timeout=PATIENCE_SECONDS):
-            raise Refusal(503, "Too many people log in at once. Try again in a moment.")
+            raise ProblemError(503, "Too many people log in at once. Try again in a moment.")
 
     def __exit__(self, *_: object) -> None:
         self._turn.release()

@@ -33,13 +33,13 @@ def with_user(session: Session, digest: str) -> tuple[int, User] | None:
     return (found[0], found[1]) if found else None
 
 
-def every(session: Session, user_id: int | None = None) -> Sequence[ApiKey]:
+def list_all(session: Session, user_id: int | None = None) -> Sequence[ApiKey]:
     """All keys, or those of one user, in the order in which they were made."""
     asked = select(ApiKey).order_by(ApiKey.api_key_id)
     return session.scalars(asked if user_id is None else asked.where(ApiKey.user_id == user_id)).all()
 
 
-def make(session: Session, user_id: int, name: str, digest: str, now: datetime) -> ApiKey:
+def create(session: Session, user_id: int, name: str, digest: str, now: datetime) -> ApiKey:
     """A new key; raises NameTaken where the user has one of this name."""
     key = ApiKey(user_id=user_id, name=name, digest=digest, created=now)
     session.add(key)

@@ -22,7 +22,7 @@ def by_name(session: Session, name: str) -> User | None:
     return session.scalars(select(User).where(User.name == name)).one_or_none()
 
 
-def every(session: Session) -> Sequence[User]:
+def list_all(session: Session) -> Sequence[User]:
     """All users, by name."""
     return session.scalars(select(User).order_by(User.name)).all()
 
@@ -37,7 +37,7 @@ def admins(session: Session) -> Sequence[User]:
     return session.scalars(select(User).where(User.role == Role.ADMIN).order_by(User.user_id)).all()
 
 
-def make(session: Session, name: str, role: Role, password_hash: str | None, now: datetime) -> User:
+def create(session: Session, name: str, role: Role, password_hash: str | None, now: datetime) -> User:
     """A new user; raises NameTaken."""
     user = User(name=name, role=role, password_hash=password_hash, created=now, tokens_from=now)
     session.add(user)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from data_api.errors import DatabaseAway, DatabaseBusy, DatabaseForeign, StatementTooLong
+from data_api.errors import DatabaseBusy, DatabaseForeign, DatabaseUnavailable, StatementTooLong
 
 # A host that vanishes says nothing. Its connections count as dead within about ten seconds, not after a quarter of an hour:
 # whether we wait for an answer (the first three) or it should have taken what we sent (the last).
@@ -92,7 +92,7 @@ def _refuse_other_file(path: Path) -> None:
 def transaction(engine: Engine, reads: bool = False) -> Iterator[Session]:
     """A session that commits when the block ends, and rolls back where it fails; one that reads sees a single moment.
 
-    Raises DatabaseAway where the database does not answer, StatementTooLong where it gave up a question.
+    Raises DatabaseUnavailable where the database does not answer, StatementTooLong where it gave up a question.
     """
     try:
         options = (SNAPSHOT if engine.dialect.name == "postgresql" else {"reads": True}) if reads else {}
@@ -103,7 +103,7 @@ def transaction(engine: Engine, reads: bool = False) -> Iterator[Session]:
 
 
 def translate_error(error: DBAPIError | PoolTimeout, reads: bool = False) -> Exception:
-    """What a failure of the database means: DatabaseAway, StatementTooLong, or itself.
+    """What a failure of the database means: DatabaseUnavailable, StatementTooLong, or itself.
 
     Whoever asked too much can ask for less. Whoever writes is not at fault where others are in the way, and comes again.
     """
@@ -120,7 +120,7 @@ def translate_error(error: DBAPIError | PoolTimeout, reads: bool = False) -> Exc
         or isinstance(error, OperationalError | InterfaceError)
     ):
         lines = str(error.orig).splitlines() or [type(error.orig).__name__]
-        return DatabaseAway(f"the database does not answer: {lines[0]}")
+        return DatabaseUnavailable(f"the database does not answer: {lines[0]}")
     return error
 
 

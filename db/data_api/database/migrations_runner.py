@@ -20,7 +20,7 @@ LOCK = 7_241_001  # any number that nobody else locks in this database
 
 
 def upgrade(engine: Engine) -> None:
-    """Runs what is missing. Raises DatabaseAway, or DatabaseForeign where other programs' tables are there."""
+    """Runs what is missing. Raises DatabaseUnavailable, or DatabaseForeign where other programs' tables are there."""
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
     try:
@@ -40,7 +40,7 @@ def upgrade(engine: Engine) -> None:
 
 
 def refuse_other(engine: Engine) -> None:
-    """Raises DatabaseForeign where the database is not at the schema of this version, and DatabaseAway."""
+    """Raises DatabaseForeign where the database is not at the schema of this version, and DatabaseUnavailable."""
     try:
         with engine.connect() as connection:
             found = revision(connection)

@@ -2,7 +2,7 @@
 
 from fastapi import Request
 
-from data_api.http.problems import Refusal
+from data_api.http.problems import ProblemError
 
 WITH_BODY, FORM = frozenset(("POST", "PUT", "PATCH")), "/token"
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -17,8 +17,10 @@ async def wants_json(request: Request) -> None:
     if request.url.path == FORM:
         if given.partition(";")[0].strip().lower() not in FORMS:
             detail = f"The body should be a form with username and password ({FORMS[0]}); Content-Type is {given!r}."
-            raise Refusal(415, detail, headers=CLOSE)
+            raise ProblemError(415, detail, headers=CLOSE)
         return
     plain = request.headers.get("content-encoding", "identity") == "identity"
     if given.partition(";")[0].strip().lower() != "application/json" or not plain:
-        raise Refusal(415, f"The body should be application/json, not compressed; Content-Type is {given!r}.", headers=CLOSE)
+        raise ProblemError(
+            415, f"The body should be application/json, uncompressed; Content-Type is {given!r}.", headers=CLOSE
+        )

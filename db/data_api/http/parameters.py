@@ -5,7 +5,7 @@ from fastapi.dependencies.utils import get_flat_params
 from fastapi.params import Query
 from fastapi.routing import APIRoute
 
-from data_api.http.problems import MOST_FAULTS, FieldFault, Refusal
+from data_api.http.problems import MOST_FAULTS, FieldError, ProblemError
 
 
 async def known_parameters(request: Request) -> None:
@@ -16,8 +16,8 @@ async def known_parameters(request: Request) -> None:
     unknown = [name for name in dict.fromkeys(request.query_params) if name not in known]
     if unknown:
         wanted = f"one of {', '.join(sorted(known))}" if known else "no parameter"
-        faults = [FieldFault(field=name[:80], wanted=wanted, got="an unknown parameter") for name in unknown[:MOST_FAULTS]]
-        raise Refusal(422, "The query has a parameter that this path does not know.", faults)
+        faults = [FieldError(field=name[:80], wanted=wanted, got="an unknown parameter") for name in unknown[:MOST_FAULTS]]
+        raise ProblemError(422, "The query has a parameter that this path does not know.", faults)
 
 
 def _names(route: APIRoute) -> frozenset[str]:

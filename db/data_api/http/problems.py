@@ -15,7 +15,7 @@ SECRETS = {"password"}
 MOST_FAULTS, MOST_CHARACTERS = 20, 80
 
 
-class FieldFault(BaseModel):
+class FieldError(BaseModel):
     """One thing that is wrong with a request."""
 
     field: str = Field(examples=["predictions.3.probability"])
@@ -30,14 +30,14 @@ class Problem(BaseModel):
     title: str = Field(examples=["Unprocessable Content"])
     status: int = Field(examples=[422])
     detail: str = Field(examples=["One field is not as the API wants it."])
-    errors: list[FieldFault] = Field(default_factory=list)
+    errors: list[FieldError] = Field(default_factory=list)
 
 
-class Refusal(HTTPException):
+class ProblemError(HTTPException):
     """A request that is not answered as asked: its status, a sentence, and the faults of single fields."""
 
     def __init__(
-        self, status: int, detail: str, faults: Sequence[FieldFault] = (), headers: Mapping[str, str] | None = None
+        self, status: int, detail: str, faults: Sequence[FieldError] = (), headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(status, detail, headers)
         self.faults = faults
@@ -49,7 +49,7 @@ def refused(error: HTTPException) -> Response:
 
 
 def problem(
-    status: int, detail: str, faults: Sequence[FieldFault] = (), headers: Mapping[str, str] | None = None
+    status: int, detail: str, faults: Sequence[FieldError] = (), headers: Mapping[str, str] | None = None
 ) -> Response:
     """A problem as a response; with 503 the caller is told when to come back."""
     told: dict[str, Any] = {"type": "about:blank", "title": title(status), "status": status, "detail": detail}
@@ -59,19 +59,19 @@ def problem(
     return Response(to_json(told), status, {**retry, **(headers or {})}, MEDIA_TYPE)
 
 
-def invalid(errors: Sequence[Any]) -> Refusal:
+def invalid(errors: Sequence[Any]) -> ProblemError:
     """Pydantic's errors as a refusal (422), or 400 where the body is no JSON at all."""
     faults = []
     for error in errors:
         if error["type"] == "json_invalid":
             reason = str(error.get("ctx", {}).get("error", error["msg"]))
-            return Refusal(400, f"The body should be JSON in UTF-8; {reason[:1].lower()}{reason[1:]}.")
+            return ProblemError(400, f"The body should be JSON in UTF-8; {reason[:1].lower()}{reason[1:]}.")
         place = ".".join(str(part) for part in error["loc"] if part not in {"body", "query", "path", "header"})
-        faults.append(FieldFault(field=place or "body", wanted=error["msg"], got=_got(error)))
+        faults.append(FieldError(field=place or "body", wanted=error["msg"], got=_got(error)))
     count = (
         "One field is not as the API wants it" if len(faults) == 1 else f"{len(faults)} fields are not as the API wants them"
     )
-    return Refusal(422, f"{count}; GET /docs shows how.", faults)
+    return ProblemError(422, f"{count}; GET /docs shows how.", faults)
 
 
 def _got(error: Any) -> str:

@@ -9,7 +9,7 @@ from uuid import uuid4
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from data_api.http.problems import Refusal, problem, refused
+from data_api.http.problems import ProblemError, problem, refused
 from data_api.logs import LOGGER
 from data_api.metrics import Metrics
 from data_api.settings import Settings
@@ -24,7 +24,7 @@ CLOSE = {"connection": "close"}
 logger = logging.getLogger(LOGGER)
 
 
-class Edge:
+class RequestMiddleware:
     """Gives each request an id, refuses those beyond the limits, counts and logs all."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, settings: Settings) -> None:
@@ -54,7 +54,7 @@ class Edge:
         try:
             self._refuse_crowd(limited)
             await self._app(scope, self._within_limits(scope, receive), answer)
-        except Refusal as refusal:
+        except ProblemError as refusal:
             await refused(refusal)(scope, receive, answer)
         except ClientDisconnect:
             pass
@@ -71,7 +71,7 @@ class Edge:
     def _refuse_crowd(self, limited: bool) -> None:
         most = self._settings.data_api_max_concurrency
         if limited and self._running > most:
-            raise Refusal(503, f"{most} requests are being answered (DATA_API_MAX_CONCURRENCY). Try again in a moment.")
+            raise ProblemError(503, f"{most} requests are being answered (DATA_API_MAX_CONCURRENCY). Try again in a moment.")
 
     def _within_limits(self, scope: Scope, receive: Receive) -> Receive:
         """A ``receive`` that refuses a body that is too large (413), after reading past it, or too slow (408)."""
@@ -95,12 +95,12 @@ class Edge:
                         size += len(message.get("body", b""))
             except TimeoutError as error:
                 seconds = self._settings.data_api_request_seconds
-                raise Refusal(
+                raise ProblemError(
                     408, f"The body should arrive within {seconds:g} seconds (DATA_API_REQUEST_SECONDS).", headers=CLOSE
                 ) from error
             whole = not message.get("more_body", False)
             if size > most:
-                raise Refusal(413, f"The body should hold at most {most:,} bytes{name}; it holds {size:,}.", headers=CLOSE)
+                raise ProblemError(413, f"The body may hold {most:,} bytes{name}; it holds {size:,}.", headers=CLOSE)
             return message
 
         return limited

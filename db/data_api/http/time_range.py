@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Query
 
 from data_api.database.uuid7 import EPOCH
-from data_api.http.problems import FieldFault, Refusal
+from data_api.http.problems import FieldError, ProblemError
 from data_api.schemas.types import Instant
 
 Since = Annotated[Instant | None, Query(description="From this moment on, with a time zone")]
@@ -16,8 +16,8 @@ Until = Annotated[Instant | None, Query(description="Up to this moment, itself e
 def refuse_backwards(since: datetime | None, until: datetime | None) -> None:
     """Raises Refusal (422) where a window ends before it begins."""
     if since is not None and until is not None and until < since:
-        fault = FieldFault(field="until", wanted=f"a moment not before since, {since}", got=str(until))
-        raise Refusal(422, "The window ends before it begins.", [fault])
+        fault = FieldError(field="until", wanted=f"a moment not before since, {since}", got=str(until))
+        raise ProblemError(422, "The window ends before it begins.", [fault])
 
 
 def before(until: datetime, length: timedelta) -> datetime:

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from data_api.dependencies import KnownWriter, Serving
-from data_api.http.problems import Refusal, invalid
+from data_api.dependencies import KnownWriter, ServiceDep
+from data_api.http.problems import ProblemError, invalid
 
 MOST_ROWS = 10_000
 REFERENCE = "#/components/schemas/{model}"
@@ -21,14 +21,14 @@ def rows_of(name: str, schema: Any) -> Callable[..., list[dict[str, Any]]]:
     """A dependency that gives the rows of a body ``{name: [...]}``; raises Refusal (400, 422)."""
     body = _body(name, schema)
 
-    def rows(service: Serving, content: Annotated[bytes, Depends(_content)]) -> list[dict[str, Any]]:
+    def rows(service: ServiceDep, content: Annotated[bytes, Depends(_content)]) -> list[dict[str, Any]]:
         try:
             found: list[dict[str, Any]] = getattr(body.model_validate_json(content), name)
         except ValidationError as error:
             raise invalid(error.errors(include_url=False)) from error
         if len(found) > service.settings.max_rows:
             detail = f"A request may hold {service.settings.max_rows:,} {name} (MAX_ROWS); this one holds {len(found):,}."
-            raise Refusal(422, detail)
+            raise ProblemError(422, detail)
         return found
 
     return rows

@@ -6,9 +6,9 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from data_api.app_state import Service
+from data_api.app_state import AppState
 from data_api.database import migrations_runner
-from data_api.dependencies import Serving
+from data_api.dependencies import ServiceDep
 
 router = APIRouter(tags=["health"])
 READY: dict[int | str, dict[str, Any]] = {
@@ -23,7 +23,7 @@ async def healthz() -> dict[str, str]:
 
 
 @router.get("/readyz", summary="Whether the service has what it needs", responses=READY)
-async def readyz(service: Serving) -> Response:
+async def readyz(service: ServiceDep) -> Response:
     """The database and its migrations, each by name, of a moment ago; 503 where one of them keeps requests from answers."""
     checks = _checks(service)
     ready = all(check["ok"] for check in checks.values())
@@ -31,12 +31,12 @@ async def readyz(service: Serving) -> Response:
 
 
 @router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
-async def metrics(service: Serving) -> Response:
+async def metrics(service: ServiceDep) -> Response:
     """All metrics, as text."""
     return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def _checks(service: Service) -> dict[str, Any]:
+def _checks(service: AppState) -> dict[str, Any]:
     wanted, seen = migrations_runner.head(), service.seen
     return {
         "database": {"ok": seen.answers == "ok", "answers": seen.answers},

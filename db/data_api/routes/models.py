@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from data_api.crud import models
-from data_api.dependencies import Writer, Writes
+from data_api.dependencies import Writer, WriteSession
 from data_api.http.openapi_responses import refusals
-from data_api.schemas.models import Model, ShownModel
+from data_api.schemas.models import ModelCreate, ModelRead
 from data_api.schemas.types import Text
 
 router = APIRouter(tags=["models"])
@@ -19,7 +19,7 @@ router = APIRouter(tags=["models"])
     summary="Tell what a model was trained on, which drift is measured against",
     responses=refusals(400, 401, 403, 413, 415, 422),
 )
-def put(model_version: Annotated[Text, Path()], model: Model, session: Writes, caller: Writer) -> ShownModel:
+def put(model_version: Annotated[Text, Path()], model: ModelCreate, session: WriteSession, caller: Writer) -> ModelRead:
     """Once for each version; the last word counts."""
     models.put(session, model_version, model.model_name, model.reference.model_dump(), datetime.now(UTC))
-    return ShownModel(model_version=model_version, **model.model_dump())
+    return ModelRead(model_version=model_version, **model.model_dump())

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 
-from data_api.app_state import Service
+from data_api.app_state import AppState
 from data_api.crud import outcomes
 from data_api.database.engine import after_commit
 from data_api.database.uuid7 import time_of
-from data_api.dependencies import Serving, Writer, Writes
+from data_api.dependencies import ServiceDep, Writer, WriteSession
 from data_api.http.openapi_responses import refusals
 from data_api.routes.bulk import document_of, rows_of
 from data_api.schemas.outcomes import Outcome
@@ -31,9 +31,9 @@ router = APIRouter(tags=["outcomes"])
     openapi_extra={"requestBody": BODY},
 )
 def record(
-    service: Serving,
+    service: ServiceDep,
     rows: Annotated[list[dict[str, Any]], Depends(rows_of("outcomes", Outcome))],
-    session: Writes,
+    session: WriteSession,
     caller: Writer,
 ) -> Recorded:
     """All of them or none, also before their predictions are here. Another outcome of the same one is refused (409)."""
@@ -44,6 +44,6 @@ def record(
     return Recorded(recorded=len(new), known=len(rows) - len(new))
 
 
-def _note_delays(service: Service, arrived: datetime, ids: Iterable[UUID]) -> None:
+def _note_delays(service: AppState, arrived: datetime, ids: Iterable[UUID]) -> None:
     for found in ids:
         service.metrics.delay.observe(max(0.0, (arrived - time_of(found)).total_seconds()))

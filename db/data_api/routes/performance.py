@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from data_api.crud import performance
-from data_api.dependencies import Reader, Reads
+from data_api.dependencies import Reader, ReadSession
 from data_api.http.openapi_responses import refusals
-from data_api.http.problems import FieldFault, Refusal
+from data_api.http.problems import FieldError, ProblemError
 from data_api.http.time_range import Since, Until, before, refuse_backwards
 from data_api.schemas.performance import By, Group, Performance, Scores
 from data_api.schemas.types import NO_NUL, now
@@ -23,7 +23,7 @@ router = APIRouter(tags=["performance"])
     responses=refusals(401, 403, 422),
 )
 def read(
-    session: Reads,
+    session: ReadSession,
     caller: Reader,
     window: Annotated[
         str | None,
@@ -37,8 +37,8 @@ def read(
 ) -> Performance:
     """Over predictions made in a window of time: of all, and of each group. Scores that are undefined are null."""
     if window is not None and since is not None:
-        fault = FieldFault(field="window", wanted="window or since", got="both")
-        raise Refusal(422, "A window of time begins at since, or as long ago as window says.", [fault])
+        fault = FieldError(field="window", wanted="window or since", got="both")
+        raise ProblemError(422, "A window of time begins at since, or as long ago as window says.", [fault])
     last = until or now()
     begin = since or before(last, _length(window or "24h"))
     refuse_backwards(begin, last)

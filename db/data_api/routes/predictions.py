@@ -13,15 +13,15 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response, StreamingResponse
 from pydantic_core import to_json
 
-from data_api.app_state import Service
+from data_api.app_state import AppState
 from data_api.crud import predictions
 from data_api.crud.predictions import Filter
 from data_api.database.engine import after_commit, transaction
-from data_api.dependencies import Reader, Reads, Serving, Writer, Writes
+from data_api.dependencies import Reader, ReadSession, ServiceDep, Writer, WriteSession
 from data_api.http.openapi_responses import refusals
 from data_api.http.time_range import Since, Until, refuse_backwards
 from data_api.routes.bulk import document_of, rows_of
-from data_api.schemas.predictions import Format, Order, Page, Prediction, Recorded
+from data_api.schemas.predictions import Format, Order, Prediction, PredictionList, Recorded
 from data_api.schemas.types import NO_NUL, now
 
 DEFAULT_LIMIT, MOST_LIMIT = 100, 1000
@@ -40,9 +40,9 @@ router = APIRouter(tags=["predictions"])
     openapi_extra={"requestBody": BODY},
 )
 def record(
-    service: Serving,
+    service: ServiceDep,
     rows: Annotated[list[dict[str, Any]], Depends(rows_of("predictions", Prediction))],
-    session: Writes,
+    session: WriteSession,
     caller: Writer,
 ) -> Recorded:
     """All of them or none. The same prediction again changes nothing; the same id with other content is refused (409)."""
@@ -54,13 +54,13 @@ def record(
 @router.get(
     "/predictions",
     summary="Predictions by time, model version and label",
-    response_model=Page,
+    response_model=PredictionList,
     responses=refusals(401, 403, 422)
     | {200: {"content": {kind: {"schema": {"type": "string"}} for kind in (NDJSON, CSV)}, "description": "Predictions"}},
 )
 def read(
-    service: Serving,
-    session: Reads,
+    service: ServiceDep,
+    session: ReadSession,
     caller: Reader,
     since: Since = None,
     until: Until = None,
@@ -88,7 +88,7 @@ def read(
     return StreamingResponse(map(lines, pages), media_type=kind, headers=name)
 
 
-def _pages(service: Service, wanted: Filter, newest: bool, page: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+def _pages(service: AppState, wanted: Filter, newest: bool, page: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     """All pages, each in a transaction of its own: whoever reads slowly holds up no connection."""
     while True:
         yield page

@@ -7,17 +7,17 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.security import OAuth2PasswordRequestForm
 
-from data_api.app_state import Service
+from data_api.app_state import AppState
 from data_api.crud import users
 from data_api.database.engine import transaction
-from data_api.dependencies import Serving, reading
+from data_api.dependencies import ServiceDep, reading
 from data_api.http.openapi_responses import refusals
-from data_api.http.problems import Refusal
+from data_api.http.problems import ProblemError
 from data_api.logs import LOGGER
 from data_api.metrics import FAILED, SUCCEEDED, THROTTLED
 from data_api.models import User
 from data_api.schemas.types import LONGEST_NAME, NAME, now
-from data_api.schemas.users import LoggedIn
+from data_api.schemas.users import TokenRead
 
 NOBODY = "Nobody has this name and this password."
 router = APIRouter(tags=["users"])
@@ -25,19 +25,19 @@ logger = logging.getLogger(LOGGER)
 
 
 @router.post("/token", summary="Log in", responses=refusals(400, 401, 413, 415, 422, 429))
-def log_in(request: Request, service: Serving, form: Annotated[OAuth2PasswordRequestForm, Depends()]) -> LoggedIn:
+def log_in(request: Request, service: ServiceDep, form: Annotated[OAuth2PasswordRequestForm, Depends()]) -> TokenRead:
     """Takes form fields. The token goes into the header `Authorization: Bearer ...`."""
     begun = now()  # before the user is read: a token of a password that changes meanwhile counts no more
     user = _known(request, service, form)
     request.state.caller = user.name
     if user.password_hash and service.passwords.outdated(user.password_hash):
         _rehash(service, user.user_id, user.password_hash, form.password)
-    return LoggedIn(
+    return TokenRead(
         access_token=service.tokens.issue(user.user_id, begun), expires_in=int(service.tokens.lasts.total_seconds())
     )
 
 
-def _known(request: Request, service: Service, form: OAuth2PasswordRequestForm) -> User:
+def _known(request: Request, service: AppState, form: OAuth2PasswordRequestForm) -> User:
     """Who has this name and this password; raises Refusal (401, 429). No connection is held while the password is tried."""
     name = form.username if re.fullmatch(NAME, form.username) and len(form.username) <= LONGEST_NAME else None
     found: list[User] = []
@@ -52,17 +52,17 @@ def _known(request: Request, service: Service, form: OAuth2PasswordRequestForm) 
 
     try:
         known = service.logins.guess(name, _address(request), right)
-    except Refusal as refusal:
+    except ProblemError as refusal:
         if refusal.status_code == 429:
             service.metrics.logins[THROTTLED].inc()
         raise
     service.metrics.logins[SUCCEEDED if known else FAILED].inc()
     if not known:
-        raise Refusal(401, NOBODY, headers={"www-authenticate": "Bearer"})
+        raise ProblemError(401, NOBODY, headers={"www-authenticate": "Bearer"})
     return found[0]
 
 
-def _rehash(service: Service, user_id: int, old: str, password: str) -> None:
+def _rehash(service: AppState, user_id: int, old: str, password: str) -> None:
     """Once after the parameters of hashing have changed. Where it fails, the next login does it."""
     try:
         new = service.passwords.hash(password)

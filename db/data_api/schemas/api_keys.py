@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from data_api.schemas.types import Name
 
 
-class NewApiKey(BaseModel):
+class ApiKeyCreate(BaseModel):
     """A key to make."""
 
     model_config = ConfigDict(extra="forbid")
@@ -16,7 +16,7 @@ class NewApiKey(BaseModel):
     name: Name = Field(description="What it is for")
 
 
-class ApiKeyChange(BaseModel):
+class ApiKeyUpdate(BaseModel):
     """What to change of a key."""
 
     model_config = ConfigDict(extra="forbid")
@@ -24,7 +24,7 @@ class ApiKeyChange(BaseModel):
     name: Name
 
 
-class ShownApiKey(BaseModel):
+class ApiKeyRead(BaseModel):
     """A key, without what opens."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -37,13 +37,13 @@ class ShownApiKey(BaseModel):
     revoked: datetime | None
 
 
-class ShownApiKeys(BaseModel):
+class ApiKeyList(BaseModel):
     """All keys, the revoked ones too."""
 
-    api_keys: list[ShownApiKey]
+    api_keys: list[ApiKeyRead]
 
 
-class MadeApiKey(ShownApiKey):
+class ApiKeyCreated(ApiKeyRead):
     """A key that was just made."""
 
     key: str = Field(description="For the header X-API-Key; shown this once")

@@ -12,7 +12,7 @@ Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32,128}$")]
 Digests = Annotated[dict[Text, Digest], Field(max_length=MOST_FILES, description="Digest by file")]
 
 
-class Deployment(BaseModel):
+class DeploymentCreate(BaseModel):
     """A model in a prediction service."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
@@ -29,13 +29,13 @@ class Deployment(BaseModel):
     ended: Moment | None
 
     @model_validator(mode="after")
-    def _in_order(self) -> "Deployment":
+    def _in_order(self) -> "DeploymentCreate":
         if not self.started <= self.seen <= (self.ended or self.seen):
             raise ValueError(f"should be started <= seen <= ended; it is {self.started}, {self.seen}, {self.ended}")
         return self
 
 
-class ShownDeployment(BaseModel):
+class DeploymentRead(BaseModel):
     """A deployment as it is stored."""
 
     model_config = ConfigDict(from_attributes=True, protected_namespaces=())
@@ -53,8 +53,8 @@ class ShownDeployment(BaseModel):
     ended: AwareDatetime | None
 
 
-class ShownDeployments(BaseModel):
+class DeploymentList(BaseModel):
     """Deployments, the newest first."""
 
-    deployments: list[ShownDeployment]
+    deployments: list[DeploymentRead]
     next: UUID | None = Field(description="The cursor of the next page; null on the last one")

@@ -47,7 +47,7 @@ class Reference(BaseModel):
     probability: Numbers | None = Field(description="Of training rows that their model had not seen")
 
 
-class Model(BaseModel):
+class ModelCreate(BaseModel):
     """A version of a model."""
 
     model_config = CLOSED
@@ -56,7 +56,7 @@ class Model(BaseModel):
     reference: Reference
 
 
-class ShownModel(Model):
+class ModelRead(ModelCreate):
     """A model as it is stored."""
 
     model_version: Text

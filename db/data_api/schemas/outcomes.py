@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 from data_api.schemas.types import Id, Moment
 
 
-class NewOutcome(TypedDict):
+class OutcomeCreate(TypedDict):
     """What became of one prediction."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
@@ -18,9 +18,9 @@ class NewOutcome(TypedDict):
     time: NotRequired[Annotated[Moment | None, Field(description="When it was known; when it arrives, if absent")]]
 
 
-def _whole(found: NewOutcome) -> NewOutcome:
+def _whole(found: OutcomeCreate) -> OutcomeCreate:
     found.setdefault("time", None)
     return found
 
 
-Outcome = Annotated[NewOutcome, AfterValidator(_whole)]
+Outcome = Annotated[OutcomeCreate, AfterValidator(_whole)]

@@ -17,7 +17,7 @@ Feature = Annotated[StrictInt | Finite | StrictStr | StrictBool | None, Field(un
 Kind = Annotated[str, Field(max_length=200)]
 
 
-class Caution(TypedDict):
+class PredictionWarning(TypedDict):
     """Something about the record that is unlike the training table."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
@@ -27,7 +27,7 @@ class Caution(TypedDict):
     detail: str
 
 
-class NewPrediction(TypedDict):
+class PredictionCreate(TypedDict):
     """A prediction to record."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
@@ -37,14 +37,14 @@ class NewPrediction(TypedDict):
     label: StrictBool
     threshold: Share
     model_version: Text
-    warnings: Annotated[list[Caution], Field(max_length=MOST_FEATURES)]
+    warnings: Annotated[list[PredictionWarning], Field(max_length=MOST_FEATURES)]
     time: Moment
     model_name: Text
     caller: NotRequired[Text | None]
     features: Annotated[dict[str, Feature], Field(max_length=MOST_FEATURES, description="The record, by column")]
 
 
-def _whole(found: NewPrediction) -> NewPrediction:
+def _whole(found: PredictionCreate) -> PredictionCreate:
     milliseconds = milliseconds_of(found["prediction_id"])
     if abs(found["time"].timestamp() * 1000 - milliseconds) > FARTHEST_APART_MILLISECONDS:
         made = time_of(found["prediction_id"])
@@ -54,7 +54,7 @@ def _whole(found: NewPrediction) -> NewPrediction:
 
 
 # A dictionary rather than an object: ten thousand of them are checked in one request, and go on as rows.
-Prediction = Annotated[NewPrediction, AfterValidator(_whole)]
+Prediction = Annotated[PredictionCreate, AfterValidator(_whole)]
 
 
 class Recorded(BaseModel):
@@ -64,7 +64,7 @@ class Recorded(BaseModel):
     known: int = Field(ge=0, description="Rows that were recorded before, with the same content")
 
 
-class ShownPrediction(BaseModel):
+class PredictionRead(BaseModel):
     """A prediction with its outcome."""
 
     model_config = ConfigDict(protected_namespaces=())
@@ -77,15 +77,15 @@ class ShownPrediction(BaseModel):
     label: bool
     threshold: float
     caller: str | None
-    warnings: list[Caution]
+    warnings: list[PredictionWarning]
     features: dict[str, Feature]
     outcome: bool | None = Field(description="What came true; null while it is not known")
 
 
-class Page(BaseModel):
+class PredictionList(BaseModel):
     """Predictions, in the order of their ids."""
 
-    predictions: list[ShownPrediction]
+    predictions: list[PredictionRead]
     next: UUID | None = Field(description="The cursor of the next page; null on the last one")
 
 

@@ -13,7 +13,7 @@ Password = Annotated[
 ]
 
 
-class NewUser(BaseModel):
+class UserCreate(BaseModel):
     """A user to make."""
 
     model_config = ConfigDict(extra="forbid")
@@ -23,7 +23,7 @@ class NewUser(BaseModel):
     password: Password | None = None
 
 
-class UserChange(BaseModel):
+class UserUpdate(BaseModel):
     """What to change of a user; tokens issued before count no more."""
 
     model_config = ConfigDict(extra="forbid")
@@ -32,13 +32,13 @@ class UserChange(BaseModel):
     password: Password | None = None
 
     @model_validator(mode="after")
-    def _something(self) -> "UserChange":
+    def _something(self) -> "UserUpdate":
         if self.role is None and self.password is None:
             raise ValueError("should hold a role, a password or both")
         return self
 
 
-class ShownUser(BaseModel):
+class UserRead(BaseModel):
     """A user, without their password."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -49,13 +49,13 @@ class ShownUser(BaseModel):
     created: datetime
 
 
-class ShownUsers(BaseModel):
+class UserList(BaseModel):
     """All users, by name."""
 
-    users: list[ShownUser]
+    users: list[UserRead]
 
 
-class LoggedIn(BaseModel):
+class TokenRead(BaseModel):
     """What POST /token answers (RFC 6749)."""
 
     access_token: str

@@ -6,9 +6,9 @@ import sys
 
 from kuma_provisioner import config_loader, credentials, settings
 from kuma_provisioner.apply import apply, outlook
-from kuma_provisioner.desired import Wanted, wanted
+from kuma_provisioner.desired import DesiredState, desired_state
 from kuma_provisioner.errors import ProvisionerError, SettingsInvalid
-from kuma_provisioner.plan import Plan, Present, plan
+from kuma_provisioner.plan import CurrentState, Plan, plan
 from kuma_provisioner.protocol import Kuma
 
 
@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> None:
         tokens = (one.token_env for one in declared.agent.heartbeats.values())
         secrets = credentials.read(tokens, os.environ, told.environment)
         _warn(credentials.defaults_in_use(secrets))
-        changes = _run(told, secrets[credentials.PASSWORD], wanted(declared, secrets), given.check)
+        changes = _run(told, secrets[credentials.PASSWORD], desired_state(declared, secrets), given.check)
     except ProvisionerError as error:
         print("\n".join(f"error: {line}" for line in str(error).splitlines()), file=sys.stderr)
         sys.exit(2 if isinstance(error, SettingsInvalid) else 1)
@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(told: settings.Settings, password: str, to_be: Wanted, check: bool) -> int:
+def _run(told: settings.Settings, password: str, to_be: DesiredState, check: bool) -> int:
     """How many changes there were, or with ``check`` would be."""
     with Kuma(told.url) as kuma:
         kuma.connect(told.kuma_wait_seconds)
@@ -55,12 +55,12 @@ def _run(told: settings.Settings, password: str, to_be: Wanted, check: bool) -> 
     return steps.changes
 
 
-def _present(kuma: Kuma, admin: str, password: str, to_be: Wanted, check: bool) -> Present:
+def _present(kuma: Kuma, admin: str, password: str, to_be: DesiredState, check: bool) -> CurrentState:
     """What is there once somebody is logged in; ``check`` makes no admin, and finds nothing where there is none."""
     if kuma.needs_setup():
         if check:
             _tell(f"would make the admin {admin}")
-            return Present([])
+            return CurrentState([])
         kuma.set_up(admin, password)
         _tell(f"made the admin {admin}")
     kuma.log_in(admin, password)

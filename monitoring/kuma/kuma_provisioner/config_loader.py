@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from kuma_provisioner.config_models import Closed, Declared, KumaAgent, KumaConfig
+from kuma_provisioner.config_models import Closed, DeclaredConfig, KumaAgent, KumaConfig
 from kuma_provisioner.errors import DeclarationInvalid
 from kuma_provisioner.validation_messages import of_model
 
@@ -28,7 +28,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def read(config: Path, agent: Path) -> Declared:
+def read(config: Path, agent: Path) -> DeclaredConfig:
     """Both files; raises DeclarationInvalid with a line for each fault in either."""
     faults: list[str] = []
     one, other = _model(config, KumaConfig, faults), _model(agent, KumaAgent, faults)
@@ -36,7 +36,7 @@ def read(config: Path, agent: Path) -> Declared:
         faults += [f"{config.name}: {fault}" for fault in _disagreements(one, other, agent.name)]
     if faults or not one or not other:
         raise DeclarationInvalid("\n".join(faults))
-    return Declared(config=one, agent=other)
+    return DeclaredConfig(config=one, agent=other)
 
 
 def _model(path: Path, model: type[Model], faults: list[str]) -> Model | None:

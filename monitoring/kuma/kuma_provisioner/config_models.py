@@ -18,7 +18,7 @@ class Closed(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Watched(Closed):
+class MonitorConfig(Closed):
     """What every monitor has; the time between retries is the interval unless it is said."""
 
     description: str = ""
@@ -27,7 +27,7 @@ class Watched(Closed):
     retry_interval_seconds: Seconds | None = None
 
 
-class Http(Watched):
+class Http(MonitorConfig):
     """A monitor that asks a URL."""
 
     type: Literal["http"]
@@ -36,7 +36,7 @@ class Http(Watched):
     accepted_statuses: Annotated[tuple[Statuses, ...], Field(min_length=1)] = ("200-299",)
 
 
-class Port(Watched):
+class Port(MonitorConfig):
     """A monitor that opens a TCP connection."""
 
     type: Literal["port"]
@@ -44,7 +44,7 @@ class Port(Watched):
     port: Annotated[int, Field(strict=True, ge=1, le=65_535)]
 
 
-class Heartbeat(Watched):
+class Heartbeat(MonitorConfig):
     """A monitor that waits for others to call; ``token_env`` names the variable that holds the secret part of its URL."""
 
     token_env: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
@@ -72,7 +72,7 @@ class KumaAgent(Closed):
     heartbeats: Mapping[Name, Heartbeat]
 
 
-class Declared(Closed):
+class DeclaredConfig(Closed):
     """Both files, which agree with each other."""
 
     config: KumaConfig

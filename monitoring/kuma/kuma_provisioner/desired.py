@@ -3,27 +3,27 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from kuma_provisioner.config_models import Declared, Heartbeat, Http, Port, StatusPage, Watched
+from kuma_provisioner.config_models import DeclaredConfig, Heartbeat, Http, MonitorConfig, Port, StatusPage
 
 Fields = Mapping[str, Any]
 OTHERWISE = ("200-299",)  # Uptime Kuma wants the accepted statuses of every monitor, even of those that have none
 
 
-class Wanted(NamedTuple):
+class DesiredState(NamedTuple):
     """The fields of each monitor, in the order of the files, and the status page."""
 
     monitors: tuple[Fields, ...]
     page: StatusPage | None
 
 
-def wanted(declared: Declared, secrets: Mapping[str, str]) -> Wanted:
+def desired_state(declared: DeclaredConfig, secrets: Mapping[str, str]) -> DesiredState:
     """What Uptime Kuma should hold; ``secrets`` has the token of each heartbeat by the name of its variable."""
     asked = (_asked(name, one) for name, one in declared.config.monitors.items())
     pushed = (_pushed(name, one, secrets[one.token_env]) for name, one in declared.agent.heartbeats.items())
-    return Wanted((*asked, *pushed), declared.config.status_page)
+    return DesiredState((*asked, *pushed), declared.config.status_page)
 
 
-def _watched(name: str, kind: str, one: Watched) -> dict[str, Any]:
+def _watched(name: str, kind: str, one: MonitorConfig) -> dict[str, Any]:
     return {
         "name": name,
         "type": kind,

@@ -13,13 +13,13 @@ class DeclarationInvalid(ProvisionerError):
     """A file declares something that cannot be; each line names a key."""
 
 
-class ServerAway(ProvisionerError):
+class ServerUnavailable(ProvisionerError):
     """Uptime Kuma does not answer, or stopped answering."""
 
 
-class ServerRefuses(ProvisionerError):
+class ServerRejected(ProvisionerError):
     """Uptime Kuma answers, and refuses what it is asked."""
 
 
-class NameTwice(ProvisionerError):
+class DuplicateName(ProvisionerError):
     """Uptime Kuma holds several monitors of one name; which of them is meant, nobody can tell."""

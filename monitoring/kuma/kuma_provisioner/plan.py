@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kuma_provisioner.config_models import StatusPage
-from kuma_provisioner.desired import Fields, Wanted
-from kuma_provisioner.errors import NameTwice
+from kuma_provisioner.desired import DesiredState, Fields
+from kuma_provisioner.errors import DuplicateName
 
 SECRET = {"pushToken"}
 
 
-class Present(NamedTuple):
+class CurrentState(NamedTuple):
     """What Uptime Kuma holds, as it says it: all monitors, and the page of the declared slug with its groups."""
 
     monitors: Sequence[Mapping[str, Any]]
@@ -52,8 +52,8 @@ class Plan(NamedTuple):
         return len(self.add) + len(self.edit) + len(self.remove) + (self.page is not None)
 
 
-def plan(wanted: Wanted, present: Present, prune: bool) -> Plan:
-    """The steps; raises NameTwice where a declared name belongs to more than one monitor in Uptime Kuma."""
+def plan(wanted: DesiredState, present: CurrentState, prune: bool) -> Plan:
+    """The steps; raises DuplicateName where a declared name belongs to more than one monitor in Uptime Kuma."""
     held = _by_name(wanted, present)
     edits = tuple(_edits(wanted, held))
     page = _page_step(wanted.page, present)
@@ -69,19 +69,19 @@ def plan(wanted: Wanted, present: Present, prune: bool) -> Plan:
     )
 
 
-def _by_name(wanted: Wanted, present: Present) -> dict[str, Mapping[str, Any]]:
+def _by_name(wanted: DesiredState, present: CurrentState) -> dict[str, Mapping[str, Any]]:
     """The monitors of declared names."""
     names = {fields["name"] for fields in wanted.monitors}
     twice = [name for name, many in Counter(one["name"] for one in present.monitors).items() if many > 1 and name in names]
     if twice:
-        raise NameTwice(
+        raise DuplicateName(
             f"Uptime Kuma should hold one monitor of each declared name; it holds several of {', '.join(map(repr, twice))}. "
             "Rename or delete all but one in its pages: their histories differ."
         )
     return {one["name"]: one for one in present.monitors if one["name"] in names}
 
 
-def _edits(wanted: Wanted, held: Mapping[str, Mapping[str, Any]]) -> Iterator[Edit]:
+def _edits(wanted: DesiredState, held: Mapping[str, Mapping[str, Any]]) -> Iterator[Edit]:
     for fields in wanted.monitors:
         monitor = held.get(fields["name"])
         if monitor is not None and (changed := _differing(fields, monitor)):
@@ -97,7 +97,7 @@ def _shown(key: str, old: Any, new: Any) -> str:
     return key if key in SECRET else f"{key} {old!r} -> {new!r}"
 
 
-def _page_step(page: StatusPage | None, present: Present) -> PageStep | None:
+def _page_step(page: StatusPage | None, present: CurrentState) -> PageStep | None:
     if page is None:
         return None
     if present.page is None:

@@ -10,8 +10,8 @@ import socketio
 from socketio.exceptions import SocketIOError
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from kuma_provisioner.errors import ServerAway, ServerRefuses
-from kuma_provisioner.plan import Present
+from kuma_provisioner.errors import ServerRejected, ServerUnavailable
+from kuma_provisioner.plan import CurrentState
 
 ANSWER_SECONDS = 30
 WITHOUT_CONDITIONS = ("1.", "2.0.0-dev")  # versions that fail on the column; later ones fail without it
@@ -20,7 +20,7 @@ DEFAULT_ICON = "/icon.svg"  # what Uptime Kuma says for a page that has no icon
 
 
 class Kuma:
-    """A connection to Uptime Kuma; every call raises ServerAway where no answer comes, and ServerRefuses for a refusal."""
+    """A connection to Uptime Kuma; calls raise ServerUnavailable without an answer, ServerRejected for a refusal."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -38,7 +38,7 @@ class Kuma:
         self._socket.disconnect()
 
     def connect(self, wait_seconds: float) -> None:
-        """Connects, waiting for a server that starts; raises ServerAway once that took too long."""
+        """Connects, waiting for a server that starts; raises ServerUnavailable once that took too long."""
         retrying = Retrying(
             retry=retry_if_exception_type((SocketIOError, requests.RequestException)),
             stop=stop_after_delay(wait_seconds),
@@ -47,7 +47,7 @@ class Kuma:
         try:
             retrying(self._connect)
         except RetryError as error:
-            raise ServerAway(
+            raise ServerUnavailable(
                 f"Uptime Kuma should answer at {self._url}; it did not within {wait_seconds:g} seconds "
                 f"({error.last_attempt.exception()}). Look at its log: without UPTIME_KUMA_DB_TYPE=sqlite it waits for "
                 "somebody to choose a database in its pages."
@@ -62,29 +62,31 @@ class Kuma:
         self._asked(f"make the admin {user!r}", "setup", (user, password))
 
     def log_in(self, user: str, password: str) -> None:
-        """Logs in; raises ServerRefuses in one sentence for a wrong password, and for a second factor."""
+        """Logs in; raises ServerRejected in one sentence for a wrong password, and for a second factor."""
         said = self._call("login", {"username": user, "password": password})
         if said.get("tokenRequired"):
-            raise ServerRefuses(
+            raise ServerRejected(
                 f"The admin {user!r} wants a second factor, which a program has not. Turn it off for {user!r}."
             )
         if said.get("msg") in WRONG:
-            raise ServerRefuses(
+            raise ServerRejected(
                 f"Uptime Kuma has no admin {user!r} with this password. KUMA_ADMIN and KUMA_ADMIN_PASSWORD should be those "
                 "that it was set up with; `npm run reset-password` in its container sets another one."
             )
         _refused(said, f"let {user!r} in")
 
-    def present(self, slug: str | None) -> Present:
+    def present(self, slug: str | None) -> CurrentState:
         """What it holds after a login: all monitors, and the page of the slug."""
         try:
             monitors = self._lists.get(timeout=ANSWER_SECONDS)
             self._version = self._versions.get(timeout=ANSWER_SECONDS)
         except Empty as error:
-            raise ServerAway("Uptime Kuma should send its monitors and its version after a login; it did not.") from error
+            raise ServerUnavailable(
+                "Uptime Kuma should send its monitors and its version after a login; it did not."
+            ) from error
         found = self._call("getStatusPage", slug) if slug else {}
         page = found.get("config") if found.get("ok") else None
-        return Present(list(monitors.values()), page, self._groups(slug) if page else ())
+        return CurrentState(list(monitors.values()), page, self._groups(slug) if page else ())
 
     def add(self, fields: Mapping[str, Any]) -> int:
         """Adds a monitor, and gives its id."""
@@ -129,7 +131,7 @@ class Kuma:
             )
             answer.raise_for_status()
         except requests.RequestException as error:
-            raise ServerAway(f"Uptime Kuma should show the groups of its page {slug!r}; it does not: {error}.") from error
+            raise ServerUnavailable(f"Uptime Kuma should show the groups of page {slug!r}; it does not: {error}.") from error
         groups: Sequence[Mapping[str, Any]] = answer.json()["publicGroupList"]
         return groups
 
@@ -141,13 +143,13 @@ class Kuma:
         try:
             return self._socket.call(event, data, timeout=ANSWER_SECONDS)
         except SocketIOError as error:
-            raise ServerAway(
+            raise ServerUnavailable(
                 f"Uptime Kuma stopped answering at {event!r}. Run this again: it goes on from there."
             ) from error
 
 
 def _refused(said: Any, what: str) -> Any:
-    """An answer that agrees; raises ServerRefuses for another."""
+    """An answer that agrees; raises ServerRejected for another."""
     if not said.get("ok"):
-        raise ServerRefuses(f"Uptime Kuma refused to {what}: {said.get('msg')}")
+        raise ServerRejected(f"Uptime Kuma refused to {what}: {said.get('msg')}")
     return said

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from prediction_api.api.predict_routes import BATCH, NDJSON, PREDICT
-from prediction_api.model.onnx_model import Model
+from prediction_api.model.onnx_model import OnnxModel
 from prediction_api.problems import MEDIA_TYPE, Problem, title
 
 REFERENCE = "#/components/schemas/{model}"
@@ -21,7 +21,7 @@ REFUSALS = {
 }
 
 
-class Caution(BaseModel):
+class PredictionWarning(BaseModel):
     """Something about a record that is unlike the training table; it was predicted all the same."""
 
     field: str = Field(examples=["carrier"])
@@ -29,7 +29,7 @@ class Caution(BaseModel):
     detail: str = Field(examples=["'ZZ' was not in the training table"])
 
 
-class Answer(BaseModel):
+class PredictionResponse(BaseModel):
     """One prediction."""
 
     prediction_id: str = Field(
@@ -39,16 +39,16 @@ class Answer(BaseModel):
     label: bool = Field(description="Whether the probability reaches the threshold")
     threshold: float
     model_version: str
-    warnings: list[Caution]
+    warnings: list[PredictionWarning]
 
 
-class Answers(BaseModel):
+class BatchResponse(BaseModel):
     """Predictions, in the order of the records."""
 
-    predictions: list[Answer]
+    predictions: list[PredictionResponse]
 
 
-def document(app: FastAPI, model: Model) -> dict[str, Any]:
+def document(app: FastAPI, model: OnnxModel) -> dict[str, Any]:
     """The OpenAPI document of an app whose predict routes take what this model takes."""
     page = get_openapi(
         title=app.title, version=model.version, description=app.description, routes=app.routes, tags=app.openapi_tags
@@ -56,7 +56,7 @@ def document(app: FastAPI, model: Model) -> dict[str, Any]:
     schemas = page.setdefault("components", {}).setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    _, answers = models_json_schema([(one, "serialization") for one in (Answers, Problem)], ref_template=REFERENCE)
+    _, answers = models_json_schema([(one, "serialization") for one in (BatchResponse, Problem)], ref_template=REFERENCE)
     batch = TypeAdapter(model.records.batch_type).json_schema(ref_template=REFERENCE)
     record = batch.pop("$defs")["Record"] | {"examples": [_example(model)]}
     schemas |= answers["$defs"] | {"Record": record, "Batch": batch}
@@ -77,7 +77,7 @@ def document(app: FastAPI, model: Model) -> dict[str, Any]:
     return page
 
 
-def _example(model: Model) -> dict[str, Any]:
+def _example(model: OnnxModel) -> dict[str, Any]:
     return {column.name: column.example for column in model.contract.schema.columns}
 
 

@@ -10,11 +10,11 @@ from pydantic_core import to_json
 from starlette.types import Receive, Scope
 
 from prediction_api.api import request_body
-from prediction_api.app_state import Service
-from prediction_api.errors import OutboxRefuses
+from prediction_api.app_state import AppState
+from prediction_api.errors import OutboxUnavailable
 from prediction_api.keys import KEY_HEADER, known
-from prediction_api.model.request_schema import RECORD_BYTES, NotJson, RecordsInvalid
-from prediction_api.problems import Refusal
+from prediction_api.model.request_schema import RECORD_BYTES, InvalidJson, InvalidRecords
+from prediction_api.problems import ProblemError
 
 Headers = Mapping[bytes, bytes]
 Content = tuple[bytes, bytes]  # a body and its media type
@@ -24,10 +24,10 @@ UTF8 = ("", "utf-8", "utf8")
 PREDICT, BATCH = "/predict", "/predict/batch"
 
 
-class Predicting:
+class PredictRoutes:
     """Answers POST on the two routes; each raises Refusal for what it does not answer as asked."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: AppState) -> None:
         self._service = service
         self.routes = {PREDICT: self.one, BATCH: self.batch}
 
@@ -45,7 +45,7 @@ class Predicting:
         model = service.live.served.model
         try:
             answer = await service.together.predict(model, model.records.one(body), caller)
-        except (NotJson, RecordsInvalid, OutboxRefuses) as error:
+        except (InvalidJson, InvalidRecords, OutboxUnavailable) as error:
             raise _refusal(error) from error
         return to_json(answer), JSON
 
@@ -59,7 +59,7 @@ class Predicting:
         try:
             records = model.records.lines(body) if lines else model.records.batch(body)
             answers = await service.predict(model, [(record, caller) for record in records])
-        except (NotJson, RecordsInvalid, OutboxRefuses) as error:
+        except (InvalidJson, InvalidRecords, OutboxUnavailable) as error:
             raise _refusal(error) from error
         if lines:
             return b"".join([to_json(answer) + b"\n" for answer in answers]), NDJSON
@@ -76,7 +76,7 @@ class Predicting:
 
 def _media_type(headers: Headers, accepted: tuple[bytes, ...]) -> bytes:
     if (encoding := headers.get(b"content-encoding", b"identity")) != b"identity":
-        raise Refusal(415, f"The body should come as it is; it is encoded as {_text(encoding)}.", headers=request_body.CLOSE)
+        raise ProblemError(415, f"The body should not be encoded; it is, as {_text(encoding)}.", headers=request_body.CLOSE)
     given = headers.get(b"content-type", JSON)
     if given in accepted:
         return given
@@ -85,24 +85,24 @@ def _media_type(headers: Headers, accepted: tuple[bytes, ...]) -> bytes:
     charset = _text(parameters).lower().replace(" ", "").removeprefix("charset=").strip('"')
     if kind not in accepted or charset not in UTF8:
         wanted = " or ".join(_text(one) for one in accepted)
-        raise Refusal(
+        raise ProblemError(
             415, f"The body should be {wanted} in UTF-8; Content-Type is {_text(given)!r}.", headers=request_body.CLOSE
         )
     return kind
 
 
-def _refusal(error: NotJson | RecordsInvalid | OutboxRefuses) -> Refusal:
-    if isinstance(error, NotJson):
-        return Refusal(400, f"The body should be JSON in UTF-8; {error}.")
-    if isinstance(error, OutboxRefuses):
-        return Refusal(503, str(error))
+def _refusal(error: InvalidJson | InvalidRecords | OutboxUnavailable) -> ProblemError:
+    if isinstance(error, InvalidJson):
+        return ProblemError(400, f"The body should be JSON in UTF-8; {error}.")
+    if isinstance(error, OutboxUnavailable):
+        return ProblemError(503, str(error))
     count = len(error.faults)
     which = (
         "One field is not as the schema of the model wants it"
         if count == 1
         else f"{count} fields are not as the schema of the model wants them"
     )
-    return Refusal(422, f"{which}; GET /model shows it.", error.faults)
+    return ProblemError(422, f"{which}; GET /model shows it.", error.faults)
 
 
 def _text(value: bytes) -> Any:

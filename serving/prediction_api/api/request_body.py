@@ -3,7 +3,7 @@
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from prediction_api.problems import Refusal
+from prediction_api.problems import ProblemError
 
 CLOSE = {"connection": "close"}
 
@@ -27,5 +27,5 @@ async def read(receive: Receive, most_bytes: int, limit: str = "MAX_BODY_BYTES")
             parts.clear()
     if size > most_bytes:
         detail = f"The body should hold at most {most_bytes:,} bytes ({limit}); it holds {size:,}."
-        raise Refusal(413, detail, headers=CLOSE)
+        raise ProblemError(413, detail, headers=CLOSE)
     return parts[0] if len(parts) == 1 else b"".join(parts)

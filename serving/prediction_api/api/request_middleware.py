@@ -12,18 +12,18 @@ from uuid_utils import uuid7
 from prediction_api.api.predict_routes import Content, Headers
 from prediction_api.logs import LOGGER, AccessLog
 from prediction_api.metrics import Metrics
-from prediction_api.problems import Refusal, problem, refused
+from prediction_api.problems import ProblemError, problem, refused
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,128}")
 UNLIMITED = frozenset(("/healthz", "/readyz", "/metrics"))  # those who watch must get through when nobody else does
 OTHER = "other"  # one label for all paths that are no route
 GONE = 499  # the caller left before the answer; nobody sees this but logs and metrics
-ONLY_POST = Refusal(405, "This route takes POST.", headers={"allow": "POST"})
+ONLY_POST = ProblemError(405, "This route takes POST.", headers={"allow": "POST"})
 logger = logging.getLogger(LOGGER)
 Answering = Callable[[Scope, Headers, Receive], Awaitable[Content]]
 
 
-class Edge:
+class RequestMiddleware:
     """Gives each request an id, refuses those beyond the limit, counts and logs all. Answers the direct routes itself."""
 
     def __init__(
@@ -66,7 +66,7 @@ class Edge:
         self._running += limited
         try:
             await self._pass(scope, headers, receive, answer, limited)
-        except Refusal as refusal:
+        except ProblemError as refusal:
             await refused(refusal)(scope, receive, answer)
         except ClientDisconnect:
             pass
@@ -82,7 +82,9 @@ class Edge:
 
     async def _pass(self, scope: Scope, headers: Headers, receive: Receive, send: Send, limited: bool) -> None:
         if limited and self._running > self._most_at_once:
-            raise Refusal(503, f"{self._most_at_once} requests are being answered (MAX_CONCURRENCY). Try again in a moment.")
+            raise ProblemError(
+                503, f"{self._most_at_once} requests are being answered (MAX_CONCURRENCY). Try again in a moment."
+            )
         direct = self._direct.get(scope["path"])
         if direct is None:
             await self._app(scope, receive, send)

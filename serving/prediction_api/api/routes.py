@@ -8,25 +8,25 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from prediction_api.app_state import Service
+from prediction_api.app_state import AppState
 from prediction_api.errors import PredictionApiError
 from prediction_api.keys import KEY_HEADER, known
-from prediction_api.problems import Refusal
+from prediction_api.problems import ProblemError
 
 router = APIRouter()
 
 
-def service_of(request: Request) -> Service:
+def service_of(request: Request) -> AppState:
     """The service that answers."""
-    found: Service = request.app.state.service
+    found: AppState = request.app.state.service
     return found
 
 
-Serving = Annotated[Service, Depends(service_of)]
+ServiceDep = Annotated[AppState, Depends(service_of)]
 
 
 @router.get("/model", tags=["model"], summary="The model that answers")
-async def model(service: Serving) -> dict[str, Any]:
+async def model(service: ServiceDep) -> dict[str, Any]:
     """Its name and version, the digests of its files, its metrics and schema, and where it came from."""
     served = service.live.served
     contract = served.model.contract
@@ -64,7 +64,7 @@ async def healthz() -> dict[str, str]:
     summary="Whether the service has what it needs",
     responses={503: {"description": "It has not"}},
 )
-async def readyz(service: Serving) -> Response:
+async def readyz(service: ServiceDep) -> Response:
     """The model and the outbox, each by name; 503 where one of them keeps predictions from being answered."""
     live, outbox = service.live, service.outbox
     outbox.look()
@@ -83,13 +83,13 @@ async def readyz(service: Serving) -> Response:
 
 
 @router.get("/metrics", tags=["health"], summary="Metrics for Prometheus", response_class=Response)
-async def metrics(service: Serving) -> Response:
+async def metrics(service: ServiceDep) -> Response:
     """All metrics, as text."""
     return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.post("/reload", tags=["model"], summary="Look for another model now")
-async def reload(request: Request, service: Serving) -> dict[str, Any]:
+async def reload(request: Request, service: ServiceDep) -> dict[str, Any]:
     """Fetches, checks and takes the model that MODEL_URI names now; needs an admin's key."""
     header = request.headers.get(KEY_HEADER.decode())
     request.state.caller = known(service.admins, header.encode("latin-1") if header else None, "an admin's key (ADMIN_KEYS)")
@@ -97,7 +97,7 @@ async def reload(request: Request, service: Serving) -> dict[str, Any]:
         changed = await service.live.reload()
     except PredictionApiError as error:
         version = service.live.served.model.version
-        raise Refusal(502, f"{error} Version {version} goes on answering.") from error
+        raise ProblemError(502, f"{error} Version {version} goes on answering.") from error
     return {"changed": changed, "model_version": service.live.served.model.version}
 
 

@@ -12,7 +12,7 @@ LOOK_SECONDS = 0.5
 MOST_HEAD_BYTES = 2**16
 
 
-class PatientProtocol(HttpToolsProtocol):
+class TimeoutProtocol(HttpToolsProtocol):
     """Notes since when the rest of a request is awaited; one task looks at all connections, so that none needs a timer."""
 
     waiting_since: float | None = None

@@ -17,7 +17,7 @@ from prediction_api.batch.batch_io import Chunk, Columns
 from prediction_api.errors import TableUnreadable
 from prediction_api.model import artifact
 from prediction_api.model.artifact import Column
-from prediction_api.model.onnx_model import INPUTS, Model
+from prediction_api.model.onnx_model import INPUTS, OnnxModel
 from prediction_api.model.request_schema import MOST_CHARACTERS, shown, wanted
 
 TYPES = {"number": np.float32, "category": np.object_, "datetime": np.float64}
@@ -29,11 +29,11 @@ Probability = npt.NDArray[np.float64]
 def score(source: Path, target: Path, folder: Path) -> int:
     """Writes probability and label of each row of ``source`` to ``target``, in its order; gives the number of rows.
 
-    Raises ModelRefused, or TableUnreadable with the row and the column where a value is not what the schema wants.
+    Raises InvalidModel, or TableUnreadable with the row and the column where a value is not what the schema wants.
     """
     if target.exists() and source.exists() and target.samefile(source):
         raise TableUnreadable(f"{target} is the file to be scored; give the result another name, or its rows are lost.")
-    model = Model(artifact.read(folder))
+    model = OnnxModel(artifact.read(folder))
     size, unit, found = batch_io.read(source, model.contract.schema.columns)
     rows = 0
     with batch_io.written(target) as writer, tqdm(total=size, unit=unit, unit_scale=True, desc="score", disable=None) as bar:
@@ -45,7 +45,7 @@ def score(source: Path, target: Path, folder: Path) -> int:
     return rows
 
 
-def _predicted(model: Model, source: Path, found: Iterator[Chunk]) -> Iterator[tuple[Chunk, Probability]]:
+def _predicted(model: OnnxModel, source: Path, found: Iterator[Chunk]) -> Iterator[tuple[Chunk, Probability]]:
     """The chunks in their order with their probabilities, predicted by all processors, a few chunks ahead."""
     workers = min(os.cpu_count() or 1, MOST_WORKERS)
     waiting: deque[tuple[Chunk, Future[Probability]]] = deque()
@@ -60,7 +60,7 @@ def _predicted(model: Model, source: Path, found: Iterator[Chunk]) -> Iterator[t
             yield first, future.result()
 
 
-def _predict(model: Model, source: Path, chunk: Chunk) -> Probability:
+def _predict(model: OnnxModel, source: Path, chunk: Chunk) -> Probability:
     columns = model.contract.schema.columns
     for column in columns:
         _check(source, chunk, column, chunk.columns[column.name])

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from prediction_api.errors import ModelRefused
+from prediction_api.errors import InvalidModel
 
 GRAPH, SCHEMA, ABOUT = FILES = ("model.onnx", "schema.json", "about.json")
 VERSION_CHARACTERS = 12
@@ -18,7 +18,7 @@ CHECKED = ConfigDict(extra="ignore", strict=True)
 
 
 @checked_dataclass(frozen=True, config=CHECKED)
-class Seen:
+class TrainingRange:
     """What the training table held: the categories, or the lowest and highest number or ISO 8601 datetime."""
 
     categories: tuple[str, ...] | None = None
@@ -41,7 +41,7 @@ class Column:
     maximum: float | None = None
     categories: tuple[str, ...] | None = None
     example: float | str | None = None
-    seen: Seen = Seen()
+    seen: TrainingRange = TrainingRange()
     reference: dict[str, Any] | None = None
 
 
@@ -66,7 +66,7 @@ class Schema:
 
 
 @checked_dataclass(frozen=True, config=CHECKED)
-class About:
+class ModelMetadata:
     """Where the model came from and at which probability it says yes; ``data`` and ``sha256`` are digests by file."""
 
     name: str
@@ -80,12 +80,12 @@ class About:
 
 
 @dataclass(frozen=True)
-class Contract:
+class ModelArtifact:
     """A checked model directory, in memory: later changes of the files cannot reach it."""
 
     graph: bytes
     schema: Schema
-    about: About
+    about: ModelMetadata
     files: Mapping[str, Any]  # schema.json and about.json as they were parsed
     sha256: Mapping[str, str]
 
@@ -106,41 +106,41 @@ class Contract:
         return self.sha256[ABOUT][:VERSION_CHARACTERS]
 
 
-def read(folder: Path, expected: Mapping[str, str] | None = None) -> Contract:
+def read(folder: Path, expected: Mapping[str, str] | None = None) -> ModelArtifact:
     """The model in ``folder``; ``expected`` are digests that its sender gave, by file.
 
-    Raises ModelRefused where a file is absent, altered or foreign.
+    Raises InvalidModel where a file is absent, altered or foreign.
     """
     content = {name: _bytes(folder, name) for name in FILES}
     digests = {name: hashlib.sha256(found).hexdigest() for name, found in content.items()}
-    about = _parse(About, content[ABOUT], folder / ABOUT)
+    about = _parse(ModelMetadata, content[ABOUT], folder / ABOUT)
     promised = [*((name, about.sha256.get(name, "no digest")) for name in (GRAPH, SCHEMA)), *(expected or {}).items()]
     if altered := [
         f"{name} ({digests[name][:12]}, not {digest[:12]})" for name, digest in promised if digests[name] != digest
     ]:
-        raise ModelRefused(
+        raise InvalidModel(
             f"The files in {folder} should have the sha256 that came with them; {', '.join(altered)} has not. "
             f"Fetch the model again (`dvc checkout --force {folder}`), or reproduce it."
         )
     schema = _parse(Schema, content[SCHEMA], folder / SCHEMA)
     if doubled := [name for name, count in Counter(column.name for column in schema.columns).items() if count > 1]:
-        raise ModelRefused(
+        raise InvalidModel(
             f"{folder / SCHEMA} should name each column once; it names {', '.join(doubled)} twice. Reproduce it."
         )
     if not schema.columns or schema.name != about.name or not 0 <= about.threshold <= 1:
-        raise ModelRefused(
+        raise InvalidModel(
             f"{folder} should hold one model: {SCHEMA} is of {schema.name!r} with {len(schema.columns)} columns, "
             f"{ABOUT} of {about.name!r} with the threshold {about.threshold:g}. Reproduce it."
         )
     whole = {name: TypeAdapter(dict[str, Any]).validate_json(content[name]) for name in (SCHEMA, ABOUT)}
-    return Contract(content[GRAPH], schema, about, whole, digests)
+    return ModelArtifact(content[GRAPH], schema, about, whole, digests)
 
 
 def _bytes(folder: Path, name: str) -> bytes:
     try:
         return (folder / name).read_bytes()
     except OSError as error:
-        raise ModelRefused(
+        raise InvalidModel(
             f"{folder} should hold {', '.join(FILES)}; {name} cannot be read ({error.strerror}). "
             "Type `make repro` to make the model, or `dvc pull` to fetch it, or point MODEL_URI at another."
         ) from error
@@ -152,4 +152,4 @@ def _parse(kind: type, content: bytes, path: Path) -> Any:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise ModelRefused(f"{path} is not a file of this kind of model: {where}: {first['msg']}. Reproduce it.") from error
+        raise InvalidModel(f"{path} is not a file of this kind of model: {where}: {first['msg']}. Reproduce it.") from error

@@ -8,23 +8,23 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from prediction_api.model.onnx_model import Model
+from prediction_api.model.onnx_model import OnnxModel
 from prediction_api.model.request_schema import Record
 
 Asked = tuple[Record, str | None]
 Answer = dict[str, Any]
-Answering = Callable[[Model, Sequence[Asked]], Awaitable[list[Answer]]]
+Answering = Callable[[OnnxModel, Sequence[Asked]], Awaitable[list[Answer]]]
 
 
-class Together:
+class MicroBatcher:
     """Collects records until the event loop comes round, and has them answered at once."""
 
     def __init__(self, answer: Answering) -> None:
         self._answer = answer
-        self._waiting: dict[Model, list[tuple[Asked, asyncio.Future[Answer]]]] = {}
+        self._waiting: dict[OnnxModel, list[tuple[Asked, asyncio.Future[Answer]]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def predict(self, model: Model, record: Record, caller: str | None) -> asyncio.Future[Answer]:
+    def predict(self, model: OnnxModel, record: Record, caller: str | None) -> asyncio.Future[Answer]:
         """The answer to one record, once it is kept."""
         loop = asyncio.get_running_loop()
         if not self._waiting:
@@ -40,7 +40,7 @@ class Together:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, model: Model, waiting: Sequence[tuple[Asked, asyncio.Future[Answer]]]) -> None:
+    async def _run(self, model: OnnxModel, waiting: Sequence[tuple[Asked, asyncio.Future[Answer]]]) -> None:
         try:
             answers = await self._answer(model, [asked for asked, _ in waiting])
         except Exception as error:

@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from prediction_api.errors import ModelRefused
+from prediction_api.errors import InvalidModel
 from prediction_api.model import artifact
-from prediction_api.model.artifact import FILES, Contract
+from prediction_api.model.artifact import FILES, ModelArtifact
 
 ORIGIN = "origin.json"
 
@@ -31,9 +31,9 @@ def keep(folder: Path, arrived: Path, mark: str, lineage: Mapping[str, Any]) -> 
             raise
 
 
-def read(folder: Path) -> tuple[Contract, str, dict[str, Any]] | None:
+def read(folder: Path) -> tuple[ModelArtifact, str, dict[str, Any]] | None:
     """The kept model, its mark and its lineage; None where none is kept whole."""
-    with suppress(OSError, ValueError, KeyError, ModelRefused):
+    with suppress(OSError, ValueError, KeyError, InvalidModel):
         origin = json.loads((folder / ORIGIN).read_text(encoding="utf-8"))
         return artifact.read(folder), origin["mark"], origin["lineage"]
     return None

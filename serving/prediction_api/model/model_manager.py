@@ -10,34 +10,34 @@ from typing import Any
 from prediction_api.errors import PredictionApiError
 from prediction_api.logs import LOGGER
 from prediction_api.metrics import CHANGED, FAILED, UNCHANGED, Metrics
-from prediction_api.model.model_source import Arrival, Source
-from prediction_api.model.onnx_model import Model
+from prediction_api.model.model_source import FetchedModel, Source
+from prediction_api.model.onnx_model import OnnxModel
 
 logger = logging.getLogger(LOGGER)
 
 
 @dataclass(frozen=True)
-class Served:
+class LoadedModel:
     """A model, when it came (Unix seconds), and the mark by which its source knows it."""
 
-    model: Model
+    model: OnnxModel
     mark: str
     loaded: float
     lineage: dict[str, Any]
 
 
-class LiveModel:
+class ModelManager:
     """Holds the model that answers. A reader takes ``served`` once per request: a swap never falls into one."""
 
     def __init__(self, source: Source, metrics: Metrics, most_records: int) -> None:
         self.source, self._metrics, self._most_records = source, metrics, most_records
-        self.served: Served
+        self.served: LoadedModel
         self.failure: str | None = None
-        self.announce: Callable[[Served], Awaitable[None]] | None = None  # awaited before another model takes over
+        self.announce: Callable[[LoadedModel], Awaitable[None]] | None = None  # awaited before another model takes over
         self._reloading = asyncio.Lock()
 
     async def open(self) -> None:
-        """Loads the first model; raises ModelRefused or FetchFailed."""
+        """Loads the first model; raises InvalidModel or FetchFailed."""
         arrival, away = await self.source.fetch_first()
         await self._take(arrival)
         if away:
@@ -46,7 +46,7 @@ class LiveModel:
     async def reload(self) -> bool:
         """Looks for another model and takes it; False where it still is the same.
 
-        Raises ModelRefused or FetchFailed where the source has no good one; the old model goes on answering.
+        Raises InvalidModel or FetchFailed where the source has no good one; the old model goes on answering.
         """
         async with self._reloading:
             try:
@@ -80,9 +80,9 @@ class LiveModel:
         if reason != before:  # said once, however often it is seen
             logger.error("the old model goes on answering", extra={"reason": reason, "version": self.served.model.version})
 
-    async def _take(self, arrival: Arrival) -> None:
-        model = await asyncio.to_thread(Model, arrival.contract, self._most_records)
-        served = Served(model, arrival.mark, time.time(), arrival.lineage)
+    async def _take(self, arrival: FetchedModel) -> None:
+        model = await asyncio.to_thread(OnnxModel, arrival.contract, self._most_records)
+        served = LoadedModel(model, arrival.mark, time.time(), arrival.lineage)
         if self.announce:
             await self.announce(served)
         self.served = served

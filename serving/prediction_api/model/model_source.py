@@ -20,7 +20,7 @@ from typing import Any
 from prediction_api.errors import FetchFailed, NothingRegistered
 from prediction_api.logs import LOGGER
 from prediction_api.model import artifact, model_cache
-from prediction_api.model.artifact import Contract
+from prediction_api.model.artifact import ModelArtifact
 
 REMOTE = re.compile(r"(models:/|dvc://).+")
 REGISTERED = "/"  # in the mark of a version: NAME/VERSION
@@ -33,10 +33,10 @@ logger = logging.getLogger(LOGGER)
 
 
 @dataclass(frozen=True)
-class Arrival:
+class FetchedModel:
     """A checked model, and what its source says of it; ``mark`` tells the source which one this service has."""
 
-    contract: Contract
+    contract: ModelArtifact
     mark: str
     lineage: dict[str, Any]
 
@@ -59,8 +59,8 @@ class Source:
         self._fallback, self._keep = fallback, keep
         self.shown = SECRET.sub("//", uri)  # a private repository's address may hold a password
 
-    async def fetch(self, mark: str | None = None) -> Arrival | None:
-        """Raises ModelRefused where what arrived is not a whole model, FetchFailed where nothing arrived."""
+    async def fetch(self, mark: str | None = None) -> FetchedModel | None:
+        """Raises InvalidModel where what arrived is not a whole model, FetchFailed where nothing arrived."""
         if REMOTE.fullmatch(self.uri):
             try:
                 return await self._fetch_remote(mark)
@@ -74,10 +74,10 @@ class Source:
                 ) from error
         return await asyncio.to_thread(self._fetch_directory, self.uri, mark)
 
-    async def fetch_first(self) -> tuple[Arrival, FetchFailed | None]:
+    async def fetch_first(self) -> tuple[FetchedModel, FetchFailed | None]:
         """A model to begin with, and why it is not the source's own: while that is away, the last one kept, or the fallback.
 
-        Raises ModelRefused, or FetchFailed where there is no other.
+        Raises InvalidModel, or FetchFailed where there is no other.
         """
         try:
             arrival = await self.fetch()
@@ -91,13 +91,13 @@ class Source:
         assert arrival is not None  # noqa: S101 (without a mark there is nothing to be unchanged from)
         return arrival, None
 
-    def _instead(self) -> Arrival | None:
+    def _instead(self) -> FetchedModel | None:
         found = model_cache.read(self._keep) if self._keep else None
         if found and found[2].get("uri") == self.shown:
-            return Arrival(*found)
+            return FetchedModel(*found)
         return self._fetch_directory(self._fallback, None) if self._fallback else None
 
-    def _fetch_directory(self, uri: str, mark: str | None) -> Arrival | None:
+    def _fetch_directory(self, uri: str, mark: str | None) -> FetchedModel | None:
         place = uri.removeprefix("file://")
         if "://" in place:
             raise FetchFailed(
@@ -109,9 +109,9 @@ class Source:
             return None
         told = self._git_commit if uri == self.uri else None  # of a fallback nobody told
         lineage = {"uri": SECRET.sub("//", uri), "git_commit": told or _git_commit(folder)}
-        return Arrival(read, read.sha256[artifact.ABOUT], lineage)
+        return FetchedModel(read, read.sha256[artifact.ABOUT], lineage)
 
-    async def _fetch_remote(self, mark: str | None) -> Arrival | None:
+    async def _fetch_remote(self, mark: str | None) -> FetchedModel | None:
         named, name = await self._named_version(), self.uri.removeprefix("models:/").partition("@")[0]
         if named == "":
             raise NothingRegistered(f"MODEL_URI={self.shown} should name a version; the registry has none. Promote one.")
@@ -127,7 +127,7 @@ class Source:
             lineage = {"uri": self.shown, **told["lineage"]}
             if self._keep:
                 await asyncio.to_thread(self._keep_model, self._keep, Path(told["folder"]), told["mark"], lineage)
-            return Arrival(read, told["mark"], lineage)
+            return FetchedModel(read, told["mark"], lineage)
 
     def _keep_model(self, folder: Path, arrived: Path, mark: str, lineage: dict[str, Any]) -> None:
         try:

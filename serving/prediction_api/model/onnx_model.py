@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from prediction_api.errors import ModelRefused
+from prediction_api.errors import InvalidModel
 from prediction_api.metrics import OUTSIDE, UNSEEN
-from prediction_api.model.artifact import GRAPH, Contract
-from prediction_api.model.request_schema import Record, Records
+from prediction_api.model.artifact import GRAPH, ModelArtifact
+from prediction_api.model.request_schema import Record, RequestSchema
 
 INPUTS = {"number": "numbers", "category": "categories", "datetime": "datetimes"}
 OUTPUT = "probability"
@@ -22,15 +22,15 @@ Inputs = dict[str, npt.NDArray[Any]]
 Warnings = list[dict[str, str]]
 
 
-class Model:
+class OnnxModel:
     """A contract that answers. Safe to use from several threads: nothing in it changes."""
 
-    def __init__(self, contract: Contract, most_records: int = 1000) -> None:
-        """Opens the graph, holds it to the schema and asks it for a first prediction; raises ModelRefused."""
+    def __init__(self, contract: ModelArtifact, most_records: int = 1000) -> None:
+        """Opens the graph, holds it to the schema and asks it for a first prediction; raises InvalidModel."""
         schema = contract.schema
         self.contract = contract
         self.name, self.version, self.threshold = schema.name, contract.version, contract.about.threshold
-        self.records = Records(schema, most_records)
+        self.records = RequestSchema(schema, most_records)
         names = {kind: [column.name for column in schema.columns if column.kind == kind] for kind in INPUTS}
         self._names = {kind: found for kind, found in names.items() if found}
         self._take = {kind: _taker(found) for kind, found in self._names.items()}
@@ -101,17 +101,17 @@ class Model:
                 found = self.probabilities(inputs)
             shapes = found.shape, self.probabilities(two).shape
         except Exception as error:
-            raise ModelRefused(
+            raise InvalidModel(
                 f"{GRAPH} should give one probability for the schema's own example; it failed: "
                 f"{' '.join(str(error).split())}. Reproduce the model."
             ) from error
         if shapes != ((1,), (2,)):
-            raise ModelRefused(
+            raise InvalidModel(
                 f"{GRAPH} should give one probability a row; its shapes for one row and two are {shapes}. Reproduce it."
             )
         (probability,) = found.tolist()
         if not 0 <= probability <= 1:
-            raise ModelRefused(
+            raise InvalidModel(
                 f"{GRAPH} should give a probability; for the schema's own example it gives {probability}. Reproduce it."
             )
 
@@ -144,13 +144,13 @@ def _session(graph: bytes, widths: dict[str, int]) -> onnxruntime.InferenceSessi
     try:
         session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise ModelRefused(
+        raise InvalidModel(
             f"{GRAPH} is no graph that ONNX Runtime {onnxruntime.__version__} opens: {error}. Reproduce it."
         ) from error
     found = {one.name: one.shape[-1] if one.shape else None for one in session.get_inputs()}
     outputs = [one.name for one in session.get_outputs()]
     if found != widths or OUTPUT not in outputs:
-        raise ModelRefused(
+        raise InvalidModel(
             f"{GRAPH} should take {widths} and give {OUTPUT}; it takes {found} and gives {', '.join(outputs)}. Reproduce it."
         )
     return session

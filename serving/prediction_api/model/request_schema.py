@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails, from_json
 from typing_extensions import TypedDict
 
 from prediction_api.model.artifact import Column, Schema
-from prediction_api.problems import Fault
+from prediction_api.problems import FieldError
 
 Record = dict[str, Any]
 # The format is the one of RFC 3339 without its offset (OpenAPI's format registry).
@@ -33,19 +33,19 @@ NO_NUL = r"^[^\x00]*$"  # PostgreSQL keeps no such text
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class NotJson(ValueError):
+class InvalidJson(ValueError):
     """A body that is no JSON text at all; says where."""
 
 
-class RecordsInvalid(ValueError):
+class InvalidRecords(ValueError):
     """Records that the schema refuses, with at most 100 faults."""
 
-    def __init__(self, faults: list[Fault]) -> None:
+    def __init__(self, faults: list[FieldError]) -> None:
         super().__init__(f"{len(faults)} faults, the first in {faults[0].field}")
         self.faults = faults
 
 
-class Records:
+class RequestSchema:
     """Reads records of one schema from JSON; ``most`` is how many a batch may hold."""
 
     def __init__(self, schema: Schema, most: int = 1000) -> None:
@@ -63,7 +63,7 @@ class Records:
         self._read_batch = TypeAdapter(batch_type(lenient, most)).validator.validate_json
 
     def one(self, body: bytes) -> Record:
-        """The record in a JSON object; raises NotJson or RecordsInvalid."""
+        """The record in a JSON object; raises InvalidJson or InvalidRecords."""
         try:
             record: Record = self._read_one(body)
         except ValidationError as error:
@@ -71,35 +71,37 @@ class Records:
             faults = sorted(
                 [*faults, *self._missing(from_json(body))], key=lambda one: self._place.get(one.field, MOST_COUNTED)
             )
-            raise RecordsInvalid(faults[:MOST_FAULTS]) from None
+            raise InvalidRecords(faults[:MOST_FAULTS]) from None
         if self._required <= record.keys():
             return record
-        raise RecordsInvalid(list(self._missing(record))[:MOST_FAULTS])
+        raise InvalidRecords(list(self._missing(record))[:MOST_FAULTS])
 
     def batch(self, body: bytes) -> list[Record]:
-        """The records in a JSON object ``{"records": [...]}``; raises NotJson or RecordsInvalid."""
+        """The records in a JSON object ``{"records": [...]}``; raises InvalidJson or InvalidRecords."""
         if body.count(b":") > self._most_colons:
-            raise RecordsInvalid([Fault("the body", f"1 to {self.most} records of {len(self.columns)} fields", "many more")])
+            raise InvalidRecords(
+                [FieldError("the body", f"1 to {self.most} records of {len(self.columns)} fields", "many more")]
+            )
         try:
             records: list[Record] = self._read_batch(body)["records"]
         except ValidationError as error:
             faults = self._faults(error, depth=2)
             found = from_json(body)
             missing = self._missing_in(found.get("records") if isinstance(found, dict) else None)
-            raise RecordsInvalid([*faults, *missing][:MOST_FAULTS]) from None
+            raise InvalidRecords([*faults, *missing][:MOST_FAULTS]) from None
         if all(self._required <= record.keys() for record in records):
             return records
-        raise RecordsInvalid(list(islice(self._missing_in(records), MOST_FAULTS)))
+        raise InvalidRecords(list(islice(self._missing_in(records), MOST_FAULTS)))
 
     def lines(self, body: bytes) -> list[Record]:
-        """The records in NDJSON, one a line; empty lines are passed over. Raises NotJson or RecordsInvalid."""
+        """The records in NDJSON, one a line; empty lines are passed over. Raises InvalidJson or InvalidRecords."""
         breaks = body.count(b"\n") + body.count(b"\r")
         lines = [] if breaks > MOST_BREAKS * self.most else list(enumerate(body.splitlines(), start=1))
         lines = [(number, line) for number, line in lines if line.strip()]
         if not 1 <= len(lines) <= self.most:
-            raise RecordsInvalid(
+            raise InvalidRecords(
                 [
-                    Fault(
+                    FieldError(
                         "the body",
                         f"1 to {self.most} lines",
                         f"{breaks:,} line breaks" if breaks > MOST_BREAKS * self.most else f"{len(lines)}",
@@ -107,44 +109,46 @@ class Records:
                 ]
             )
         records: list[Record] = []
-        faults: list[Fault] = []
+        faults: list[FieldError] = []
         for number, line in lines:
             if len(line) > RECORD_BYTES:
-                faults.append(Fault(f"line {number}", f"a record of at most {RECORD_BYTES:,} bytes", f"{len(line):,} bytes"))
+                faults.append(
+                    FieldError(f"line {number}", f"a record of at most {RECORD_BYTES:,} bytes", f"{len(line):,} bytes")
+                )
                 continue
             try:
                 records.append(self.one(line))
-            except RecordsInvalid as error:
+            except InvalidRecords as error:
                 faults += [replace(fault, field=f"line {number}: {fault.field}") for fault in error.faults]
-            except NotJson as error:
-                raise NotJson(f"line {number}: {error}") from None
+            except InvalidJson as error:
+                raise InvalidJson(f"line {number}: {error}") from None
             if len(faults) >= MOST_FAULTS:
                 break
         if faults:
-            raise RecordsInvalid(faults[:MOST_FAULTS])
+            raise InvalidRecords(faults[:MOST_FAULTS])
         return records
 
-    def _missing(self, record: Any, where: str = "") -> Iterator[Fault]:
+    def _missing(self, record: Any, where: str = "") -> Iterator[FieldError]:
         """A fault for each required field that a JSON object lacks."""
         if isinstance(record, dict):
             for name in self.columns:
                 if name in self._required and name not in record:
-                    yield Fault(f"{where}{name}", wanted(self.columns[name]), "nothing")
+                    yield FieldError(f"{where}{name}", wanted(self.columns[name]), "nothing")
 
-    def _missing_in(self, records: Any) -> Iterator[Fault]:
+    def _missing_in(self, records: Any) -> Iterator[FieldError]:
         for number, record in enumerate(records if isinstance(records, list) else []):
             yield from self._missing(record, f"records[{number}].")
 
-    def _faults(self, error: ValidationError, depth: int = 0) -> list[Fault]:
-        """What pydantic found, ``depth`` levels above the fields of a record; raises NotJson."""
+    def _faults(self, error: ValidationError, depth: int = 0) -> list[FieldError]:
+        """What pydantic found, ``depth`` levels above the fields of a record; raises InvalidJson."""
         if (count := error.error_count()) > MOST_COUNTED:  # to spell them out takes seconds
-            return [Fault("the body", "the fields of the schema", f"{count:,} faults")]
+            return [FieldError("the body", "the fields of the schema", f"{count:,} faults")]
         found = error.errors(include_url=False, include_context=False)[:MOST_FAULTS]
         if found[0]["type"] == "json_invalid":
-            raise NotJson(found[0]["msg"].removeprefix("Invalid JSON: "))
+            raise InvalidJson(found[0]["msg"].removeprefix("Invalid JSON: "))
         return [self._fault(one, depth) for one in found]
 
-    def _fault(self, error: ErrorDetails, depth: int) -> Fault:
+    def _fault(self, error: ErrorDetails, depth: int) -> FieldError:
         kind, location = error["type"], error["loc"]
         name = str(location[-1])[:MOST_SHOWN] if location else ""
         location = tuple(part if isinstance(part, int) else part[:MOST_SHOWN] for part in location)
@@ -154,15 +158,15 @@ class Records:
         if kind == "extra_forbidden":
             known = list(self.columns) if inside_record else ["records"]
             near = get_close_matches(name, known, n=1)
-            return Fault(
+            return FieldError(
                 field, f"a field of the schema{f', such as {near[0]}' if near else ''}", f"an unknown field, {name}"
             )
         if inside_record and name in self.columns:
-            return Fault(field, wanted(self.columns[name]), got)
+            return FieldError(field, wanted(self.columns[name]), got)
         if name == "records":
             size = f"{len(error['input'])} of them" if isinstance(error["input"], list) else got
-            return Fault(field, f"an array of 1 to {self.most} records", size)
-        return Fault(field, "a JSON object", got)
+            return FieldError(field, f"an array of 1 to {self.most} records", size)
+        return FieldError(field, "a JSON object", got)
 
 
 def record_type(schema: Schema, optional: bool = False) -> Any:

@@ -23,9 +23,9 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import to_json
 from uuid_utils import uuid7
 
-from prediction_api.errors import ContentRefused, PredictionApiError
+from prediction_api.errors import ContentRejected, PredictionApiError
 from prediction_api.logs import LOGGER
-from prediction_api.model.model_manager import Served
+from prediction_api.model.model_manager import LoadedModel
 from prediction_api.outbox.outbox import Sync, sync_folder
 
 PREFIX, TEMPORARY = "deployment-", "deployment.new"
@@ -33,7 +33,7 @@ HEARTBEAT_SECONDS = 15.0
 SEND_SECONDS = 5.0  # then the next heartbeat goes on with what is left
 LAST_SECONDS = 2.0  # at shutdown; what is left waits on disk
 MOST_FILES = 1000  # without a data service nobody takes them
-Send = Callable[[str, str, bytes], Awaitable[None]]  # method, path, content; raises ContentRefused, or whatever may pass
+Send = Callable[[str, str, bytes], Awaitable[None]]  # method, path, content; raises ContentRejected, or whatever may pass
 logger = logging.getLogger(LOGGER)
 
 
@@ -82,7 +82,7 @@ class Deployments:
         """Ends what a process that was killed left behind."""
         await self._on_disk(self._end_left_behind)
 
-    async def begin(self, served: Served) -> None:
+    async def begin(self, served: LoadedModel) -> None:
         """Returns once the deployment of a model that is about to answer is on disk; the one before has ended then."""
         now, model = datetime.now(UTC), served.model
         contract, lineage = model.contract, served.lineage
@@ -144,7 +144,7 @@ class Deployments:
         for path, deployment in await self._on_disk(self._waiting):
             try:
                 await send("PUT", f"/deployments/{_id(path)}", DEPLOYMENT.dump_json(deployment))
-            except ContentRefused as error:
+            except ContentRejected as error:
                 self._log_once(path, logging.ERROR, "the data service refuses a deployment", str(error))
                 if deployment.ended and error.fields:
                     await self._on_disk(self._put_aside, path, "refused")

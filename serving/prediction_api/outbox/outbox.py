@@ -22,11 +22,11 @@ from typing import Literal
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from prediction_api.errors import OutboxRefuses, OutboxTaken, OutboxUnusable
+from prediction_api.errors import OutboxLocked, OutboxUnavailable, OutboxUnusable
 from prediction_api.logs import LOGGER
 
 SEGMENT_BYTES = 16 * 2**20
-PARCEL_BYTES, FIRST_BYTES, FIRST_LINES = 4 * 2**20, 2**16, 10
+BATCH_BYTES, FIRST_BYTES, FIRST_LINES = 4 * 2**20, 2**16, 10
 CURSOR, LOCK, REFUSED = "cursor.json", "lock", "refused.ndjson"
 MOST_SHARED = 100  # replicas on one machine
 CHECKSUM_CHARACTERS = 9  # eight hexadecimal digits and a space
@@ -44,7 +44,7 @@ class Cursor:
 
 
 @dataclass(frozen=True)
-class Parcel:
+class OutboxBatch:
     """Lines to deliver together, as JSON objects, where the cursor stands once they are, and how many were unreadable."""
 
     lines: list[bytes]
@@ -105,11 +105,11 @@ class Outbox:
 
     def oldest(self) -> str | None:
         """When the first line that waits was written: its ``time``, ISO 8601; None where none waits."""
-        parcel = self.take(FIRST_LINES, FIRST_BYTES)
-        return json.loads(parcel.lines[0])["time"] if parcel and parcel.lines else None
+        batch = self.peek(FIRST_LINES, FIRST_BYTES)
+        return json.loads(batch.lines[0])["time"] if batch and batch.lines else None
 
     async def append(self, lines: Sequence[bytes]) -> None:
-        """Makes lines durable, each a JSON object without a line break; raises OutboxRefuses where it cannot.
+        """Makes lines durable, each a JSON object without a line break; raises OutboxUnavailable where it cannot.
 
         Against the death of this process it is enough that the kernel has them. Against loss of power (``full``) the disk
         must: all who wait for it share one sync, and who comes meanwhile shares the next.
@@ -118,7 +118,7 @@ class Outbox:
         if self._full_sync:
             await self._on_disk(self._next_line)
 
-    def take(self, most_lines: int, most_bytes: int = PARCEL_BYTES) -> Parcel | None:
+    def peek(self, most_lines: int, most_bytes: int = BATCH_BYTES) -> OutboxBatch | None:
         """The next lines to deliver, the same again until ``delivered`` was told, or None where none waits."""
         if not self.depth:
             return None
@@ -132,9 +132,9 @@ class Outbox:
             here.segment, min(here.offset + sum(map(len, lines)), self._sizes[here.segment]), here.line + len(lines)
         )
         whole = [line[CHECKSUM_CHARACTERS:-1] for line in lines if _intact(line)]
-        return Parcel(whole, after, damaged=len(lines) - len(whole))
+        return OutboxBatch(whole, after, damaged=len(lines) - len(whole))
 
-    def delivered(self, after: Cursor) -> None:
+    def ack(self, after: Cursor) -> None:
         """Remembers that everything before ``after`` has arrived, and removes segments that nobody needs any more."""
         after = self._settled(after)
         self._cursor = after
@@ -147,7 +147,7 @@ class Outbox:
             return
         self._drop_delivered()
 
-    def put_aside(self, lines: Sequence[bytes]) -> None:
+    def dead_letter(self, lines: Sequence[bytes]) -> None:
         """Keeps lines that the data service refuses for good in ``refused.ndjson``, for a person to look at."""
         with (self.folder / REFUSED).open("ab") as file:
             file.write(b"".join(line + b"\n" for line in lines))
@@ -180,7 +180,7 @@ class Outbox:
 
     def _write(self, lines: Sequence[bytes]) -> None:
         if self.full:
-            raise OutboxRefuses(
+            raise OutboxUnavailable(
                 f"The outbox holds {self.size:,} bytes and may hold {self.most_bytes:,} (OUTBOX_MAX_BYTES): "
                 f"{self.depth:,} predictions wait for the data service. Try again once it takes them."
             )
@@ -195,7 +195,7 @@ class Outbox:
             self._torn = True
             with suppress(OSError):
                 self._cut()
-            raise OutboxRefuses(f"The outbox cannot keep the prediction. {self.failure}.") from error
+            raise OutboxUnavailable(f"The outbox cannot keep the prediction. {self.failure}.") from error
         self.failure = None
         self._sizes[self._current] += len(content)
         self._next_line += len(lines)
@@ -212,7 +212,7 @@ class Outbox:
                 self._syncing = asyncio.create_task(self._sync())
             await asyncio.shield(self._syncing)
         if line <= self._lost_line:  # the disk says only once that it lost something
-            raise OutboxRefuses(f"The outbox cannot keep the prediction. {self.failure or 'The disk lost it'}.")
+            raise OutboxUnavailable(f"The outbox cannot keep the prediction. {self.failure or 'The disk lost it'}.")
 
     async def _sync(self) -> None:
         line, file = self._next_line, os.dup(self._file)  # a file of its own: the segment may be closed meanwhile
@@ -225,11 +225,11 @@ class Outbox:
             os.close(file)
             self._syncing = None
 
-    def _lost(self, error: OSError) -> OutboxRefuses:
+    def _lost(self, error: OSError) -> OutboxUnavailable:
         """After a failed sync nobody knows what of the lines so far is on disk: nothing of them may be promised."""
         self._lost_line = self._next_line
         self.failure = f"{self.folder} cannot be put on disk: {error.strerror}"
-        return OutboxRefuses(f"The outbox cannot keep the prediction. {self.failure}.")
+        return OutboxUnavailable(f"The outbox cannot keep the prediction. {self.failure}.")
 
     def _begin_segment(self) -> None:
         if self._full_sync:
@@ -309,18 +309,18 @@ class Outbox:
             del self._sizes[first]
 
 
-def open_in(shared: Path, sync: Sync = "process", most_bytes: int = 2**30) -> Outbox:
+def open_exclusively(shared: Path, sync: Sync = "process", most_bytes: int = 2**30) -> Outbox:
     """The first outbox in a folder of numbered ones that no process holds: who starts anew takes up what waits there.
 
     Raises OutboxUnusable.
     """
     for number in range(MOST_SHARED):
-        with suppress(OutboxTaken):
+        with suppress(OutboxLocked):
             return Outbox(shared / str(number), sync, most_bytes)
     raise OutboxUnusable(f"OUTBOX_DIR={shared} should hold an outbox that is free; all {MOST_SHARED} are taken. Stop some.")
 
 
-def left_in(shared: Path, own: Path) -> Iterator[Outbox]:
+def orphaned_outboxes(shared: Path, own: Path) -> Iterator[Outbox]:
     """The outboxes in a folder of numbered ones in which something waits and that no process holds any more, each opened."""
     for folder in sorted(shared.iterdir()):
         if folder.name.isdecimal() and folder != own:
@@ -342,7 +342,7 @@ def _locked(folder: Path) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(lock)
-        raise OutboxTaken(
+        raise OutboxLocked(
             f"OUTBOX_DIR={folder} belongs to another process that is running. Give each its own folder "
             "(OUTBOX_SHARED=true does), or stop the other."
         ) from error

@@ -1,6 +1,6 @@
 """Carries predictions from the outbox to the data service: in order, in parcels, again and again until they have arrived.
 
-The data service takes the same id twice as once, so that a parcel whose answer was lost is simply sent again. A line is put
+The data service takes the same id twice as once, so that a batch whose answer was lost is simply sent again. A line is put
 aside only where the data service names it: whoever refuses without a word of what is wrong may have a fault of its own.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from prediction_api.errors import ContentRefused, DataServiceAway
+from prediction_api.errors import ContentRejected, DataServiceUnavailable
 from prediction_api.logs import LOGGER
 from prediction_api.metrics import Metrics
 from prediction_api.outbox.outbox import Outbox
@@ -26,11 +26,11 @@ SLOWEST_RETRY_SECONDS = 30
 AFTER_FAILURE_SECONDS = 1.0
 # What the data service says of the content of what was sent; anything else may pass, so it is tried again.
 ABOUT_CONTENT = {400, 409, 413, 422}
-ROW = re.compile(r"predictions\.(\d+)(?:\.|$)")  # a field of its problems, by the place in the parcel
+ROW = re.compile(r"predictions\.(\d+)(?:\.|$)")  # a field of its problems, by the place in the batch
 logger = logging.getLogger(LOGGER)
 
 
-class Delivery:
+class OutboxRelay:
     """Delivers until it is stopped."""
 
     def __init__(self, outbox: Outbox, metrics: Metrics, url: str, key: str | None) -> None:
@@ -68,22 +68,22 @@ class Delivery:
             await self._client.aclose()
 
     async def _deliver_next(self, again: bool = True) -> bool:
-        """One parcel, without the lines that the data service refuses by their place, which are put aside.
+        """One batch, without the lines that the data service refuses by their place, which are put aside.
 
         One that it refuses as a whole, as where it is too large, is taken again by halves.
         """
-        parcel = self._outbox.take(self._most_lines, MOST_BYTES)
-        if parcel is None:
+        batch = self._outbox.peek(self._most_lines, MOST_BYTES)
+        if batch is None:
             return False
-        lines, refused, reasons = parcel.lines, [], []
+        lines, refused, reasons = batch.lines, [], []
         while lines:
             try:
                 await (self._until_it_arrives(lines) if again else self._post(lines))
                 break
-            except ContentRefused as error:
+            except ContentRejected as error:
                 rows = _rows(error.fields, len(lines))
                 if not rows:
-                    self._most_lines = len(parcel.lines) // 2
+                    self._most_lines = len(batch.lines) // 2
                     return True
                 refused += [lines[row] for row in sorted(rows)]
                 lines = [line for row, line in enumerate(lines) if row not in rows]
@@ -92,22 +92,22 @@ class Delivery:
         self._metrics.delivered.inc(len(lines))
         if refused:
             self._put_aside(refused, reasons[0])
-        if parcel.damaged:
-            logger.error("lines of the outbox are damaged and cannot be delivered", extra={"lines": parcel.damaged})
-            self._metrics.refused.inc(parcel.damaged)
+        if batch.damaged:
+            logger.error("lines of the outbox are damaged and cannot be delivered", extra={"lines": batch.damaged})
+            self._metrics.refused.inc(batch.damaged)
         self._most_lines = min(MOST_LINES, 2 * self._most_lines)
-        self._outbox.delivered(parcel.after)
+        self._outbox.ack(batch.after)
         return True
 
     def _put_aside(self, lines: Sequence[bytes], reason: str) -> None:
-        self._outbox.put_aside(lines)
+        self._outbox.dead_letter(lines)
         self._metrics.refused.inc(len(lines))
         extra = {"lines": len(lines), "reason": reason}
         logger.error("the data service refuses predictions, which are kept in refused.ndjson", extra=extra)
 
     async def _until_it_arrives(self, lines: list[bytes]) -> None:
         attempts = AsyncRetrying(
-            retry=retry_if_exception_type(DataServiceAway),
+            retry=retry_if_exception_type(DataServiceUnavailable),
             wait=wait_random_exponential(multiplier=0.5, max=SLOWEST_RETRY_SECONDS),
             before_sleep=self._say,
         )
@@ -115,24 +115,24 @@ class Delivery:
         self.failure = None
 
     async def _post(self, lines: list[bytes]) -> None:
-        """Sends lines once; a single one that is refused without a word of what is wrong is told as DataServiceAway."""
+        """Sends lines once; raises DataServiceUnavailable also for a single line that is refused without a reason."""
         try:
             await self.send("POST", ROUTE, b'{"predictions":[' + b",".join(lines) + b"]}")
-        except ContentRefused as error:
+        except ContentRejected as error:
             if len(lines) > 1 or _rows(error.fields, 1):
                 raise
-            raise DataServiceAway(f"it refuses whatever waits: {error}") from error
+            raise DataServiceUnavailable(f"it refuses whatever waits: {error}") from error
 
     async def send(self, method: str, path: str, content: bytes) -> None:
-        """Sends a JSON object once; raises DataServiceAway or ContentRefused."""
+        """Sends a JSON object once; raises DataServiceUnavailable or ContentRejected."""
         try:
             answer = await self._client.request(method, path, content=content, headers={"content-type": "application/json"})
         except httpx.HTTPError as error:
-            raise DataServiceAway(f"{type(error).__name__}: {error}") from error
+            raise DataServiceUnavailable(f"{type(error).__name__}: {error}") from error
         if answer.is_success and answer.headers.get("content-type", "").startswith("application/json"):
             return
         said = f"{answer.status_code}: {answer.text[:500]}"
-        raise ContentRefused(said, _fields(answer)) if answer.status_code in ABOUT_CONTENT else DataServiceAway(said)
+        raise ContentRejected(said, _fields(answer)) if answer.status_code in ABOUT_CONTENT else DataServiceUnavailable(said)
 
     def _say(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None

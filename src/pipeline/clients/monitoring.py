@@ -20,7 +20,7 @@ class Prometheus:
         self._service = Service(address, lost=3)
 
     def values(self, query: str) -> dict[str, float]:
-        """What a query gives now, by instance. Raises ServiceAway or ServiceRefuses."""
+        """What a query gives now, by instance. Raises ServiceUnavailable or ServiceRejected."""
         found = self._service.get("/api/v1/query", query=query)["data"]["result"]
         return {one["metric"].get("instance", ""): float(one["value"][1]) for one in found}
 
@@ -32,7 +32,7 @@ class UptimeKuma:
         self._service = Service(address, lost=3)
 
     def up(self) -> dict[str, bool]:
-        """Whether each monitor is up, by its name. Raises ServiceAway or ServiceRefuses."""
+        """Whether each monitor is up, by its name. Raises ServiceUnavailable or ServiceRejected."""
         page = self._service.get(f"/api/status-page/{PAGE}")
         beats = self._service.get(f"/api/status-page/heartbeat/{PAGE}")["heartbeatList"]
         monitors = [one for group in page["publicGroupList"] for one in group["monitorList"]]

@@ -27,11 +27,11 @@ SETTINGS = {  # name: its default, which is that of development, and what it is
 AGAIN = "Type `{}` in another terminal, then try again."
 
 
-class ServiceAway(OntimeError):
+class ServiceUnavailable(OntimeError):
     """Nobody answers at the address of a service."""
 
 
-class ServiceRefuses(OntimeError):
+class ServiceRejected(OntimeError):
     """A service answered, and not as it was asked."""
 
 
@@ -55,24 +55,24 @@ class Service:
         self._session.mount(self.url, HTTPAdapter(max_retries=_patience(lost)))
 
     def get(self, path: str, headers: Mapping[str, str] | None = None, **query: Any) -> dict[str, Any]:
-        """The JSON object at a path. Raises ServiceAway or ServiceRefuses."""
+        """The JSON object at a path. Raises ServiceUnavailable or ServiceRejected."""
         return self._ask("GET", path, headers=headers, params=query)
 
     def post(self, path: str, headers: Mapping[str, str] | None = None, **body: Any) -> dict[str, Any]:
-        """The answer to ``json=`` or ``data=`` (a form). Raises ServiceAway or ServiceRefuses."""
+        """The answer to ``json=`` or ``data=`` (a form). Raises ServiceUnavailable or ServiceRejected."""
         return self._ask("POST", path, headers=headers, **body)
 
     def _ask(self, method: str, path: str, **content: Any) -> dict[str, Any]:
         try:
             answer = self._session.request(method, self.url + path, timeout=TIMEOUT, **content)
         except requests.RequestException as error:
-            raise ServiceAway(self._absence(error, f"{method} {path}")) from error
+            raise ServiceUnavailable(self._absence(error, f"{method} {path}")) from error
         if not answer.ok:
-            raise ServiceRefuses(f"{method} {self.url}{path} answered {answer.status_code}: {self._reason(answer)}")
+            raise ServiceRejected(f"{method} {self.url}{path} answered {answer.status_code}: {self._reason(answer)}")
         try:
             found: dict[str, Any] = answer.json()
         except ValueError as error:
-            raise ServiceRefuses(
+            raise ServiceRejected(
                 f"{method} {self.url}{path} should answer JSON; it answered {answer.text[:60]!r}. "
                 f"{self.address.setting} seems to be the address of something else."
             ) from error

@@ -20,7 +20,7 @@ from pipeline.versioning import dvc_status, revision
 def main() -> None:
     """Writes the report, and raises ChangeFails where the change fails, ChangeNotJudged where it is not reproduced."""
     asked = _parser().parse_args()
-    between = revision.span(asked.base)
+    between = revision.commit_range(asked.base)
     with console.step(f"read {between.base} and the working tree"):
         base, head = snapshot.read(between.base), snapshot.read()
     with console.step("ask DVC what is reproduced"):
@@ -38,8 +38,8 @@ def main() -> None:
 
 
 def _stale() -> list[str]:
-    """What has to be reproduced before anything can be judged. Raises ReproductionUnknown where DVC cannot say."""
-    found = dvc_status.stale(dvc_status.changed())
+    """What has to be reproduced before anything can be judged. Raises DvcStatusUnavailable where DVC cannot say."""
+    found = dvc_status.stale_reasons(dvc_status.changed_stages())
     try:
         compose.check(load_mapping(PARAMS), compose.compose())
     except ParamsStale:

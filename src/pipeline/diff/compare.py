@@ -39,7 +39,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Side:
+class Snapshot:
     """What is known of one side: empty, or None, where it has no such file."""
 
     params: Mapping[str, Any]
@@ -53,7 +53,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Value:
+class ChangedValue:
     """One setting, hash or count as text, None on the side that does not have it."""
 
     key: str
@@ -135,10 +135,10 @@ class Slices:
 class Change:
     """All that differs between two sides."""
 
-    params: Sequence[Value]
-    gate: Sequence[Value]
-    hashes: Sequence[Value]
-    rows: Sequence[Value]
+    params: Sequence[ChangedValue]
+    gate: Sequence[ChangedValue]
+    hashes: Sequence[ChangedValue]
+    rows: Sequence[ChangedValue]
     metrics: Sequence[Score]
     validation: Sequence[Score]
     slices: Slices
@@ -164,7 +164,7 @@ class Change:
         return not values and not moved and all(score.verdict == "same" for score in scores)
 
 
-def compare(base: Side, head: Side, judged_by: gate.Diff) -> Change:
+def compare(base: Snapshot, head: Snapshot, judged_by: gate.Diff) -> Change:
     """What differs, judged by these tolerances."""
     rows = differences(base.rows, head.rows) if base.rows is not None and head.rows is not None else []
     return Change(
@@ -204,11 +204,11 @@ def refuse_failure(change: Change) -> None:
         )
 
 
-def differences(base: Mapping[str, Any], head: Mapping[str, Any]) -> list[Value]:
+def differences(base: Mapping[str, Any], head: Mapping[str, Any]) -> list[ChangedValue]:
     """The leaves that differ, by full key, in the order of head and then of base."""
     before, after = dict(leaves(base)) if base else {}, dict(leaves(head)) if head else {}
     keys = [key for key in {**after, **before} if key not in before or key not in after or before[key] != after[key]]
-    return [Value(key, _text(before, key), _text(after, key)) for key in keys]
+    return [ChangedValue(key, _text(before, key), _text(after, key)) for key in keys]
 
 
 def _text(values: Mapping[str, Any], key: str) -> str | None:
@@ -231,7 +231,7 @@ def _scores(base: Mapping[str, Interval], head: Mapping[str, Interval], toleranc
     return [Score(name, base.get(name), head.get(name), tolerances.get(name)) for name in names]
 
 
-def _of_validation(side: Side) -> dict[str, Interval]:
+def _of_validation(side: Snapshot) -> dict[str, Interval]:
     """The scores of the validation period, under names that are not those of the test period."""
     return {f"validation.{name}": score for name, score in side.validation.items()}
 

@@ -7,8 +7,8 @@ import jinja2
 
 from pipeline.config.paths import COUNTS
 from pipeline.diff import gate, mermaid
-from pipeline.diff.compare import Change, Interval, Side, Value
-from pipeline.versioning.revision import Span
+from pipeline.diff.compare import Change, ChangedValue, Interval, Snapshot
+from pipeline.versioning.revision import CommitRange
 
 MOST_SETTINGS = 10  # shown of one group; a table of columns has hundreds
 MOST_SLICES = 15
@@ -16,7 +16,7 @@ MOST_FILES = 10
 MOST_CHARACTERS = 60  # of a value
 
 
-def render(change: Change, between: Span, base: Side, head: Side, stale: Sequence[str] | None) -> str:
+def render(change: Change, between: CommitRange, base: Snapshot, head: Snapshot, stale: Sequence[str] | None) -> str:
     """The report as Markdown; ``stale`` is what has to be reproduced in head, None where DVC could not say."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pipeline.diff"),
@@ -55,7 +55,7 @@ def _notes(change: Change, stale: Sequence[str] | None) -> Iterator[str]:
         yield f"The two sides answer different questions, or on other rows: {turned}. Their scores do not compare."
 
 
-def _drawn(name: str, change: Change, base: Side, head: Side) -> str:
+def _drawn(name: str, change: Change, base: Snapshot, head: Snapshot) -> str:
     """A curve as a Mermaid block, or a sentence that says why there is none."""
     axes = mermaid.CURVES[name]
     absent = [side for side, curves in (("base", base.curves), ("head", head.curves)) if name not in curves]
@@ -67,9 +67,9 @@ def _drawn(name: str, change: Change, base: Side, head: Side) -> str:
     return f"```mermaid\n{drawn}\n```" if drawn else f"{axes.title}: the two have no stretch in common."
 
 
-def settings(changed: Sequence[Value]) -> dict[str, Sequence[Value]]:
+def settings(changed: Sequence[ChangedValue]) -> dict[str, Sequence[ChangedValue]]:
     """The settings by the group that they stand in: ``model``, or ``data.columns``, of which there are many."""
-    found: dict[str, list[Value]] = {}
+    found: dict[str, list[ChangedValue]] = {}
     for one in changed:
         parts = one.key.split("[")[0].split(".")
         found.setdefault(".".join(parts[: 2 if parts[0] == "data" else 1]), []).append(one)

@@ -15,7 +15,7 @@ from pipeline.config.flatten import leaves
 from pipeline.config.params_file import PARAMS
 from pipeline.config.paths import COUNTS, LOCK, METRICS, PLOTS, VALIDATION
 from pipeline.diff import gate, mermaid
-from pipeline.diff.compare import SLICE, Interval, Side
+from pipeline.diff.compare import SLICE, Interval, Snapshot
 from pipeline.support.errors import OntimeError
 from pipeline.versioning import revision
 from pipeline.versioning.revision import Commit
@@ -23,13 +23,13 @@ from pipeline.versioning.revision import Commit
 SCORE = ["value", "low", "high"]
 
 
-class SideUnreadable(OntimeError):
+class SnapshotUnreadable(OntimeError):
     """A file of one side is not what it should be."""
 
 
-def read(commit: Commit | None = None) -> Side:
-    """What a commit says of itself, or the working tree without one. Raises SideUnreadable, which names the file."""
-    return Side(
+def read(commit: Commit | None = None) -> Snapshot:
+    """What a commit says of itself, or the working tree without one. Raises SnapshotUnreadable, which names the file."""
+    return Snapshot(
         params=_mapping(PARAMS, commit),
         gate=_mapping(Path(gate.FILE), commit),
         hashes=_hashes(_mapping(LOCK, commit)),
@@ -103,6 +103,6 @@ def _parsed(parse: Callable[[str], Any], text: str, path: Path, commit: Commit |
         raise _unreadable(path, commit, " ".join(str(error).split()), path.suffix[1:].upper()) from error
 
 
-def _unreadable(path: Path, commit: Commit | None, found: str, wanted: str) -> SideUnreadable:
+def _unreadable(path: Path, commit: Commit | None, found: str, wanted: str) -> SnapshotUnreadable:
     mend = "Compare with another BASE." if commit else f"Correct it, or type `git restore {path}`."
-    return SideUnreadable(f"{path} of {commit or revision.WORKING_TREE} should hold {wanted}; {found}. {mend}")
+    return SnapshotUnreadable(f"{path} of {commit or revision.WORKING_TREE} should hold {wanted}; {found}. {mend}")

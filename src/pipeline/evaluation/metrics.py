@@ -19,7 +19,7 @@ SMALLEST_PROBABILITY = 1e-15  # where the logarithm of the log loss is cut off
 
 
 @dataclass(frozen=True)
-class Ranking:
+class RankedScores:
     """Rows from the highest probability to the lowest, with what every resample of them needs."""
 
     truth: Floats
@@ -32,7 +32,7 @@ class Ranking:
     called: int
 
     @classmethod
-    def of(cls, truth: npt.ArrayLike, probability: npt.ArrayLike, threshold: float, bins: int) -> "Ranking":
+    def of(cls, truth: npt.ArrayLike, probability: npt.ArrayLike, threshold: float, bins: int) -> "RankedScores":
         """Sorts ``truth`` [n] (0 or 1) by ``probability`` [n]; cases at or above ``threshold`` are called positive."""
         p, y = np.asarray(probability, np.float64), np.asarray(truth, np.float64)
         order = np.argsort(-p, kind="stable")
@@ -50,7 +50,7 @@ class Ranking:
         )
 
 
-def scores(ranking: Ranking, weights: Floats | None = None) -> dict[str, float]:
+def scores(ranking: RankedScores, weights: Floats | None = None) -> dict[str, float]:
     """Each of METRICS; ``weights`` [n] count the rows in their original order. NaN where a class is absent.
 
     The calibration error is the mean over rows of |predicted - observed| of their equal-count bin.
@@ -91,7 +91,7 @@ def resamples(groups: npt.NDArray[np.intp], count: int, seed: int) -> Iterator[F
 
 
 def with_intervals(
-    ranking: Ranking,
+    ranking: RankedScores,
     groups: npt.NDArray[np.intp],
     count: int,
     confidence: float,
@@ -120,7 +120,7 @@ def percentile_interval(drawn: Floats, confidence: float) -> tuple[float, float]
     return float(low), float(high)
 
 
-def roc_curve(ranking: Ranking) -> pd.DataFrame:
+def roc_curve(ranking: RankedScores) -> pd.DataFrame:
     """The ROC curve at evenly spaced false-positive rates."""
     false = np.append(0.0, np.cumsum(1 - ranking.truth)[ranking.ties] / (1 - ranking.truth).sum())
     true = np.append(0.0, np.cumsum(ranking.truth)[ranking.ties] / ranking.truth.sum())
@@ -128,7 +128,7 @@ def roc_curve(ranking: Ranking) -> pd.DataFrame:
     return pd.DataFrame({"false_positive_rate": grid, "true_positive_rate": np.interp(grid, false, true)}).round(4)
 
 
-def precision_recall_curve(ranking: Ranking) -> pd.DataFrame:
+def precision_recall_curve(ranking: RankedScores) -> pd.DataFrame:
     """Precision at evenly spaced recalls: the best that still reaches each."""
     true, called = np.cumsum(ranking.truth)[ranking.ties], ranking.ties + 1.0
     best = np.maximum.accumulate((true / called)[::-1])[::-1]
@@ -137,7 +137,7 @@ def precision_recall_curve(ranking: Ranking) -> pd.DataFrame:
     return pd.DataFrame({"recall": grid, "precision": best[at]}).round(4)
 
 
-def calibration_table(ranking: Ranking) -> pd.DataFrame:
+def calibration_table(ranking: RankedScores) -> pd.DataFrame:
     """Per equal-count bin: its rows, the mean probability predicted and the share observed."""
     rows = np.diff(np.append(ranking.bins, len(ranking.truth)))
     predicted, observed = (np.add.reduceat(x, ranking.bins) / rows for x in (ranking.probability, ranking.truth))

@@ -49,11 +49,11 @@ def evaluate(
     advance: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Scores ``probability`` [n] against ``truth`` [n]; ``advance`` is called after each resample of each part."""
-    ranking = metrics.Ranking.of(truth, probability, threshold, settings.calibration_bins)
+    ranking = metrics.RankedScores.of(truth, probability, threshold, settings.calibration_bins)
     groups = slices.groups(test, by.resample_by)
 
     def score(rows: npt.NDArray[np.intp]) -> Scores:
-        part = metrics.Ranking.of(truth[rows], probability[rows], threshold, settings.calibration_bins)
+        part = metrics.RankedScores.of(truth[rows], probability[rows], threshold, settings.calibration_bins)
         _, own_groups = np.unique(groups[rows], return_inverse=True)
         return metrics.with_intervals(part, own_groups, settings.resamples, settings.confidence, settings.seed, advance)
 

@@ -24,7 +24,7 @@ from pipeline.experiments import conf_edits, dvc_queue, grid, listing, sweep_set
 from pipeline.experiments.grid import Point
 from pipeline.experiments.sweep_settings import SweepSettings
 from pipeline.experiments.trials import Trial
-from pipeline.experiments.worker_pool import Crew
+from pipeline.experiments.worker_pool import WorkerPool
 from pipeline.params import compose
 from pipeline.support import console
 from pipeline.support.errors import OntimeError, first_line
@@ -89,7 +89,7 @@ def refuse_changes() -> None:
             "Commit that, or put it away with `git stash`."
         )
     compose.check(load_mapping(PARAMS), compose.compose())
-    if stages := dvc_status.changed():
+    if stages := dvc_status.changed_stages():
         raise SweepImpossible(
             f"A sweep compares with what is committed; of {', '.join(stages)}, data/ does not hold what this commit gives. "
             "Type `make repro` (or `dvc pull`), and commit what changes."
@@ -166,7 +166,7 @@ def _awaited(names: Sequence[str], at_once: int, advance: Callable[[], None]) ->
     """Asks DVC until nothing waits, twice in a row: between the queue and its end an experiment is briefly nowhere."""
     told: set[str] = set()
     quiet = polls = 0
-    crew = Crew(at_once)
+    crew = WorkerPool(at_once)
     while True:
         known = _of(names)
         for one in known:

@@ -10,11 +10,11 @@ from pipeline.support.errors import OntimeError
 MOST_DEATHS = 3  # where workers die again and again, the machine is too small
 
 
-class WorkersDie(OntimeError):
+class WorkersCrashed(OntimeError):
     """All workers died, again and again."""
 
 
-class Crew:
+class WorkerPool:
     """So many workers, whom somebody asks from time to time whether they live."""
 
     def __init__(self, size: int) -> None:
@@ -23,7 +23,7 @@ class Crew:
     def look(self, known: Sequence[Trial]) -> None:
         """Replaces the workers where none answers twice in a row: they take their time to start.
 
-        What ran with them counts as failed from then on. Raises WorkersDie at the third time.
+        What ran with them counts as failed from then on. Raises WorkersCrashed at the third time.
         """
         self._missed = 0 if dvc_queue.workers() else self._missed + 1
         if self._missed < 2:
@@ -32,7 +32,7 @@ class Crew:
         running = [one.name for one in known if one.state == "running"]
         dvc_queue.abandon(running)
         if self._deaths == MOST_DEATHS:
-            raise WorkersDie(
+            raise WorkersCrashed(
                 f"The workers of DVC's queue should live until it is empty; all of them died, {MOST_DEATHS} times. "
                 "Look whether memory is short (at_once in conf/sweep.yaml); `make sweep` goes on."
             )

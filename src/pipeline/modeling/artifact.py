@@ -26,7 +26,7 @@ def write(folder: Path, graph: onnx.ModelProto, schema: Mapping[str, Any], about
         (new / ABOUT).write_text(_json({**about, "sha256": digests}), encoding="utf-8")
 
 
-def read_about(folder: Path) -> dict[str, Any]:
+def read_metadata(folder: Path) -> dict[str, Any]:
     """The content of about.json, after the other files were held to the digests in it.
 
     Raises ModelMissing where a file is absent or altered.

@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Calibrated:
+class CalibratedModel:
     """A fitted pipeline whose log-odds are scaled and shifted (Platt 1999) before the sigmoid."""
 
     estimator: Pipeline

@@ -13,7 +13,7 @@ from pipeline.config.settings import Columns, Model, RandomSplit, Split, Train
 from pipeline.data.model_inputs import seconds
 from pipeline.evaluation import metrics
 from pipeline.modeling import calibration, estimator
-from pipeline.modeling.calibration import Calibrated
+from pipeline.modeling.calibration import CalibratedModel
 from pipeline.support.errors import PeriodEmpty
 
 Folds = npt.NDArray[np.intp]
@@ -23,13 +23,13 @@ DAY = 86_400  # seconds
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedModel:
     """A calibrated model, the threshold from which it says yes, and what came of the training rows that were unseen.
 
     ``unseen`` [n] is the calibrated probability of each by the model without its fold, ``validation`` their scores.
     """
 
-    model: Calibrated
+    model: CalibratedModel
     threshold: float
     validation: dict[str, float]
     unseen: npt.NDArray[np.float64]
@@ -43,7 +43,7 @@ def fit(
     model: Model,
     settings: Train,
     step: Step,
-) -> Fitted:
+) -> FittedModel:
     """Cross-fits by fold for calibration (Platt 1999, where it helps) and threshold, then fits on all rows.
 
     ``packed`` is a frame that ``inputs.frame`` made, ``truth`` [n] is 0 or 1, ``folds`` [n] numbers the fold of each row.
@@ -59,11 +59,11 @@ def fit(
         slope, intercept = calibration.scaling(unseen, truth, folds)
         probability = calibration.probability(unseen, slope, intercept)
         threshold = calibration.threshold(settings.threshold, probability, truth)
-        ranking = metrics.Ranking.of(truth, probability, threshold, VALIDATION_BINS)
+        ranking = metrics.RankedScores.of(truth, probability, threshold, VALIDATION_BINS)
         validation = {metric: round(value, metrics.DECIMALS) for metric, value in metrics.scores(ranking).items()}
     with step(f"fit {model.name} on all {len(truth):,} rows"):
         whole = estimator.build(model, columns, len(truth), settings.seed).fit(packed, truth)
-    return Fitted(Calibrated(whole, slope, intercept), threshold, validation, probability)
+    return FittedModel(CalibratedModel(whole, slope, intercept), threshold, validation, probability)
 
 
 def folds(rows: pd.DataFrame, target: str, split: Split, settings: Train) -> Folds:

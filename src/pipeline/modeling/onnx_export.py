@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 
 from pipeline.config.settings import Columns
 from pipeline.data.schema import feature_names
-from pipeline.modeling.calibration import Calibrated
+from pipeline.modeling.calibration import CalibratedModel
 from pipeline.modeling.estimator import DAY, MINUTE, THURSDAY, WEEK, DatetimeParts
 
 OPSET = {"": 18, "ai.onnx.ml": 3}
@@ -24,7 +24,7 @@ TENSORS = {
 }
 
 
-def to_graph(model: Calibrated, columns: Columns) -> onnx.ModelProto:
+def to_graph(model: CalibratedModel, columns: Columns) -> onnx.ModelProto:
     """The graph of a calibrated model: inputs ``numbers``, ``categories``, ``datetimes``, output ``probability``."""
     types = [
         (name, tensor([None, n])) for name, (kind, tensor) in TENSORS.items() if (n := len(feature_names(columns, kind)))

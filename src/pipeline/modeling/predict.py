@@ -18,7 +18,7 @@ def probability(folder: Path, table: pd.DataFrame, name: str) -> Floats:
 
     Raises ModelMissing where the directory is not whole, SchemaMismatch where the table lacks a column that it reads.
     """
-    artifact.read_about(folder)
+    artifact.read_metadata(folder)
     described = json.loads((folder / artifact.SCHEMA).read_text(encoding="utf-8"))["columns"]
     columns = {one["name"]: Column(one["kind"]) for one in described}
     if missing := [column for column in columns if column not in table]:

@@ -25,12 +25,12 @@ COUNTED = {  # what has to grow by the one prediction and its outcome
 }
 
 
-class SmokeSeen(OntimeError):
+class SmokeTestFailed(OntimeError):
     """Something that should have happened to the prediction did not."""
 
 
 def main() -> None:
-    """Follows it; raises SmokeSeen, which says how far it came."""
+    """Follows it; raises SmokeTestFailed, which says how far it came."""
     core = _parser().parse_args().core
     prediction, store = services.from_environment(os.environ)
     prometheus, kuma = monitoring.from_environment(os.environ)
@@ -59,11 +59,11 @@ def example(model: dict[str, Any]) -> dict[str, Any]:
 
 
 def until(seconds: float, missing: Callable[[], list[str]], wanted: str) -> None:
-    """Waits until nothing is missing; raises SmokeSeen with what still is."""
+    """Waits until nothing is missing; raises SmokeTestFailed with what still is."""
     end = time.monotonic() + seconds
     while found := missing():
         if time.monotonic() > end:
-            raise SmokeSeen(
+            raise SmokeTestFailed(
                 f"{wanted.format(', '.join(found))}: {seconds:g} seconds were not enough. `docker compose ps` and "
                 "`make logs` say what is wrong."
             )

@@ -60,7 +60,7 @@ class Options:
 
 def examples(tables: Mapping[str, pd.DataFrame], data: Data, options: Options) -> Examples:
     """Every flight that arrived, in the order of scheduled departure; cancelled and diverted ones are counted."""
-    log = Log(tables["flights"], tables["airports"], options)
+    log = FlightTimeline(tables["flights"], tables["airports"], options)
     label = log.late.astype(np.int8)
     frame = _features(log, tables)[list(data.columns)].assign(**{data.target.name: label})
     left_out = {"cancelled": int((~log.left).sum()), "diverted": int((log.left & ~log.landed).sum())}
@@ -69,10 +69,10 @@ def examples(tables: Mapping[str, pd.DataFrame], data: Data, options: Options) -
 
 def features(tables: Mapping[str, pd.DataFrame], options: Options) -> pd.DataFrame:
     """What was known of every flight, cancelled ones too, in the order of scheduled departure under their own index."""
-    return _features(Log(tables["flights"], tables["airports"], options), tables)
+    return _features(FlightTimeline(tables["flights"], tables["airports"], options), tables)
 
 
-class Log:
+class FlightTimeline:
     """All flights in time order: when each was due, left and landed, and the moment at which its lateness is predicted."""
 
     def __init__(self, flights: pd.DataFrame, airports: pd.DataFrame, options: Options) -> None:
@@ -134,7 +134,7 @@ class Log:
         return {group: self.landings(group) for group in self.keys if group != "aircraft"}
 
 
-def _features(log: Log, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def _features(log: FlightTimeline, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     columns = {
         **_schedule(log),
         **_weather(log, tables["weather"]),
@@ -149,7 +149,7 @@ def _features(log: Log, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return frame.assign(**computed.round(DECIMALS))
 
 
-def _schedule(log: Log) -> dict[str, object]:
+def _schedule(log: FlightTimeline) -> dict[str, object]:
     of, origin = log.flights, log.keys["origin"]
     planned = Timeline(origin, log.scheduled)
     moment = pd.to_datetime(of[["year", "month", "day"]]) + pd.to_timedelta(_clock(of["sched_dep_time"]), unit="m")
@@ -164,7 +164,7 @@ def _schedule(log: Log) -> dict[str, object]:
     }
 
 
-def _weather(log: Log, weather: pd.DataFrame) -> dict[str, Floats]:
+def _weather(log: FlightTimeline, weather: pd.DataFrame) -> dict[str, Floats]:
     """The last observation, without temperature and dew point.
 
     These tell the season, and a model that has not seen the next one goes wrong by them: between quarters of the training
@@ -192,7 +192,7 @@ def _weather(log: Log, weather: pd.DataFrame) -> dict[str, Floats]:
     return {**{name: picked(values, row) for name, values in observed.items()}, "lowest_visibility": lowest}
 
 
-def _departures(log: Log) -> dict[str, Floats]:
+def _departures(log: FlightTimeline) -> dict[str, Floats]:
     """Delays of the departures already observed, and the share of the flights due that left late or have not left."""
     found = {}
     windows = {"origin": (1, 3, 6), "carrier": (1, 3, 6), "destination": (1, 3, 6), "origin_carrier": (1,)}
@@ -211,7 +211,7 @@ def _departures(log: Log) -> dict[str, Floats]:
     return found
 
 
-def _queues(log: Log) -> dict[str, object]:
+def _queues(log: FlightTimeline) -> dict[str, object]:
     """The backlog: flights that should have left and have not."""
     found: dict[str, object] = {}
     until = np.minimum(log.departed, log.scheduled + GIVE_UP)
@@ -223,7 +223,7 @@ def _queues(log: Log) -> dict[str, object]:
     return found
 
 
-def _arrivals(log: Log) -> dict[str, Floats]:
+def _arrivals(log: FlightTimeline) -> dict[str, Floats]:
     """How the flights that landed in the last hours did."""
     found = {}
     for group, length in (("direction", 3), ("direction", 6), ("destination", 6), ("destination", 24), ("origin", 3)):
@@ -235,7 +235,7 @@ def _arrivals(log: Log) -> dict[str, Floats]:
     return found
 
 
-def _history(log: Log) -> dict[str, Floats]:
+def _history(log: FlightTimeline) -> dict[str, Floats]:
     """How the flights of the last four weeks did; small groups are drawn towards all flights."""
     overall = log.landed_within("everywhere", MONTH)
     rate, delay, lost = (ratio(overall[name], overall["count"]) for name in ("late", "delay", "lost"))
@@ -255,7 +255,7 @@ def _history(log: Log) -> dict[str, Floats]:
     }
 
 
-def _aircraft(log: Log, planes: pd.DataFrame) -> dict[str, Floats]:
+def _aircraft(log: FlightTimeline, planes: pd.DataFrame) -> dict[str, Floats]:
     """The aircraft's previous observed departure from New York, and the time that it leaves until this one."""
     of, key = log.flights, log.keys["aircraft"]
     known = of["tailnum"].notna().to_numpy()
@@ -274,7 +274,7 @@ def _aircraft(log: Log, planes: pd.DataFrame) -> dict[str, Floats]:
     }
 
 
-def _feasible(log: Log, seen: Timeline, row: Integers) -> Integers:
+def _feasible(log: FlightTimeline, seen: Timeline, row: Integers) -> Integers:
     """The last departure after which the timetable leaves time to fly there, turn round and come back; -1 for none of three.
 
     The table names the aircraft that flew in the end. Where the timetable cannot hold its rotation, it was swapped in later,
@@ -286,7 +286,7 @@ def _feasible(log: Log, seen: Timeline, row: Integers) -> Integers:
     return np.where((row >= 0) & _holds(log, row), row, -1)
 
 
-def _holds(log: Log, row: Integers) -> Flags:
+def _holds(log: FlightTimeline, row: Integers) -> Flags:
     holds: Flags = log.scheduled - log.scheduled[row] - 2 * log.block[row] >= TURNAROUND
     return holds
 

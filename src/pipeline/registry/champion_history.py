@@ -9,7 +9,7 @@ Kind = Literal["first", "won", "told", "rolled back", "anew"]
 
 
 @dataclass(frozen=True)
-class Move:
+class AliasChange:
     """The alias went to ``version`` at ``time`` (UTC): as the first, after a contest, because someone said so, or back.
 
     Anew: where it named nothing any more.
@@ -25,26 +25,26 @@ class Move:
 
 
 @dataclass(frozen=True)
-class Reign:
+class ChampionPeriod:
     """A move, and the moment of the next one: None while its version is champion."""
 
-    move: Move
+    move: AliasChange
     until: datetime | None
 
 
-def reigns(moves: Sequence[Move]) -> list[Reign]:
+def champion_periods(moves: Sequence[AliasChange]) -> list[ChampionPeriod]:
     """The reigns, in the order of time."""
     ordered = sorted(moves, key=lambda move: move.time)
     ends = [*(move.time for move in ordered[1:]), None]
-    return [Reign(move, end) for move, end in zip(ordered, ends, strict=False)]
+    return [ChampionPeriod(move, end) for move, end in zip(ordered, ends, strict=False)]
 
 
-def reign_at(moves: Sequence[Move], moment: datetime) -> Reign | None:
+def champion_at(moves: Sequence[AliasChange], moment: datetime) -> ChampionPeriod | None:
     """Who reigned at a moment; None before the first."""
-    return next((one for one in reversed(reigns(moves)) if one.move.time <= moment), None)
+    return next((one for one in reversed(champion_periods(moves)) if one.move.time <= moment), None)
 
 
-def predecessor(moves: Sequence[Move], champion: int, there: Container[int]) -> int | None:
+def previous_champion(moves: Sequence[AliasChange], champion: int, there: Container[int]) -> int | None:
     """The version that going back from ``champion`` leads to: each way back undoes one move, None where none is left.
 
     Versions that are not ``there`` any more are passed over. Where the alias was moved by other hands since, the last

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.clients import services
-from pipeline.clients.services import ServiceAway, ServiceRefuses
+from pipeline.clients.services import ServiceRejected, ServiceUnavailable
 from pipeline.registry import champion_history, lineage
-from pipeline.registry.champion_history import Move, Reign
+from pipeline.registry.champion_history import AliasChange, ChampionPeriod
 from pipeline.registry.mlflow_registry import CHAMPION, NAME, Registry, Version, named
 from pipeline.support import console, console_table
 from pipeline.support.errors import OntimeError
@@ -23,7 +23,7 @@ SHORT = 12  # characters of a digest; as many as the services show of a model's
 Versions = Mapping[int, Version]
 
 
-class MomentAhead(OntimeError):
+class FutureTimestamp(OntimeError):
     """The moment has not come yet."""
 
 
@@ -36,9 +36,9 @@ def main() -> None:
         made, versions = registry.moves(), {one.number: one for one in registry.versions()}
         champion = registry.holder(CHAMPION)
     if moment is None:
-        _show(champion_history.reigns(made), versions)
+        _show(champion_history.champion_periods(made), versions)
     else:
-        _tell(moment, champion_history.reign_at(made, moment), versions)
+        _tell(moment, champion_history.champion_at(made, moment), versions)
         _show_deployments(moment, versions)
     _warn_of_other_hands(champion, made)
 
@@ -46,13 +46,13 @@ def main() -> None:
 def _refuse_future(moment: datetime | None) -> None:
     now = datetime.now(UTC)
     if moment is not None and moment > now:
-        raise MomentAhead(
+        raise FutureTimestamp(
             f"What answered is known of a moment that has passed; {_clock(moment)} UTC is still to come, for it is "
             f"{_clock(now)}. Give an earlier one."
         )
 
 
-def _show(found: Sequence[Reign], versions: Versions) -> None:
+def _show(found: Sequence[ChampionPeriod], versions: Versions) -> None:
     if not found:
         console.answer(f"No version of {NAME} has been champion. `make promote` makes data/model the first.")
         return
@@ -60,7 +60,7 @@ def _show(found: Sequence[Reign], versions: Versions) -> None:
     console_table.show(columns, (_row(one, versions) for one in found), left=columns)
 
 
-def _row(reign: Reign, versions: Versions) -> list[str]:
+def _row(reign: ChampionPeriod, versions: Versions) -> list[str]:
     move = reign.move
     tags = versions[move.version].tags if move.version in versions else {}
     scores = [tags.get(f"metric.{name}", "unknown") for name in ("roc_auc", "brier")]
@@ -69,14 +69,14 @@ def _row(reign: Reign, versions: Versions) -> list[str]:
     return [_clock(move.time), until, str(move.version), model, move.git_commit[:9], *scores, move.kind, move.why, move.by]
 
 
-def _warn_of_other_hands(champion: Version | None, made: Sequence[Move]) -> None:
+def _warn_of_other_hands(champion: Version | None, made: Sequence[AliasChange]) -> None:
     held, noted = champion.number if champion else None, made[-1].version if made else None
     if held != noted:
         last = f", not {noted}" if noted else ""
         console.warn(f"the alias {CHAMPION} names {named(held)}{last}: it was moved by other hands than make promote.")
 
 
-def _tell(moment: datetime, reign: Reign | None, versions: Versions) -> None:
+def _tell(moment: datetime, reign: ChampionPeriod | None, versions: Versions) -> None:
     if reign is None:
         console.answer(f"At {_clock(moment)} UTC no version of {NAME} was champion.")
         return
@@ -95,7 +95,7 @@ def _show_deployments(moment: datetime, versions: Versions) -> None:
     try:
         store.log_in()
         found = store.deployments(moment)
-    except (ServiceAway, ServiceRefuses) as error:
+    except (ServiceUnavailable, ServiceRejected) as error:
         console.warn(f"what answered then is not known: {error}")
         return
     if not found:

@@ -14,7 +14,7 @@ from pipeline.config.paths import LOCK, METRICS, MODEL, VALIDATION
 from pipeline.config.settings import Dataset
 from pipeline.files.digests import sha256
 from pipeline.modeling import artifact
-from pipeline.registry.mlflow_registry import FILES, ArtefactsMissing, Registry, Version
+from pipeline.registry.mlflow_registry import FILES, ArtifactsMissing, Registry, Version
 from pipeline.support.errors import ModelMissing, OntimeError
 from pipeline.tracking import mlflow_runs
 from pipeline.versioning import dvc_status, git
@@ -75,13 +75,13 @@ def is_whole(registry: Registry, version: Version) -> bool:
     """Whether the files of a version are there, as it was registered with them."""
     try:
         refuse_altered(registry, version)
-    except (ArtefactsMissing, ModelMissing):
+    except (ArtifactsMissing, ModelMissing):
         return False
     return True
 
 
 def refuse_altered(registry: Registry, version: Version) -> None:
-    """Fetches the files of a version. Raises ModelMissing where it was registered with others, and ArtefactsMissing."""
+    """Fetches the files of a version. Raises ModelMissing where it was registered with others, and ArtifactsMissing."""
     known = {name: digest for name, digest in version.tags.items() if name.startswith(DIGEST)}
     with tempfile.TemporaryDirectory(prefix="version-") as place:
         folder = registry.download(version, Path(place))
@@ -91,7 +91,7 @@ def refuse_altered(registry: Registry, version: Version) -> None:
                 "has others. Nothing was moved. Bring those back there."
             )
         if not known:
-            artifact.read_about(folder)
+            artifact.read_metadata(folder)
 
 
 def _refuse_untracked() -> None:
@@ -119,8 +119,8 @@ def _named(path: Path) -> bool:
 
 
 def _refuse_stale() -> None:
-    changed = dvc_status.changed()
-    if stale := dvc_status.stale(changed):
+    changed = dvc_status.changed_stages()
+    if stale := dvc_status.stale_reasons(changed):
         raise NotCommitted(
             f"data/ should be what this commit gives; changed since it was made: {'; '.join(stale[:3])}. "
             "Type `make repro`, and commit what changes."

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from pipeline.config.settings import Params
 from pipeline.modeling import artifact
-from pipeline.registry.champion_history import Move
+from pipeline.registry.champion_history import AliasChange
 from pipeline.support.errors import OntimeError, first_line
 from pipeline.tracking import mlflow_runs
 
@@ -23,24 +23,24 @@ NAME, CHAMPION, CHALLENGER = "ontime", "champion", "challenger"
 PASSWORD = re.compile(r"//[^/@\s]+@")
 MOVED = "champion."  # begins the tag of a move; the rest is its time, the value its content
 MOMENT = "%Y-%m-%dT%H:%M:%S.%fZ"  # a tag's name takes no plus
-MOVE = TypeAdapter(Move)
+MOVE = TypeAdapter(AliasChange)
 FILES = (artifact.GRAPH, artifact.SCHEMA, artifact.ABOUT)  # of a version
 OUR_FAULT = "INVALID_PARAMETER_VALUE"
 
 
-class RegistryAway(OntimeError):
+class RegistryUnavailable(OntimeError):
     """The registry does not answer, or not as a registry does."""
 
 
-class ChampionMoved(OntimeError):
+class ChampionChanged(OntimeError):
     """Somebody else moved the champion's alias meanwhile."""
 
 
-class ArtefactsMissing(OntimeError):
+class ArtifactsMissing(OntimeError):
     """The files of a version are not where the registry says."""
 
 
-class StoreAway(OntimeError):
+class ArtifactStoreUnavailable(OntimeError):
     """The store of the files takes or shows none, whatever the registry says."""
 
 
@@ -54,7 +54,7 @@ class Version:
 
 
 class Registry:
-    """The registered model ``ontime`` at MLFLOW_TRACKING_URI, or in mlflow.db. All that asks it raises RegistryAway."""
+    """The registered model ``ontime`` at MLFLOW_TRACKING_URI, or in mlflow.db. Its methods raise RegistryUnavailable."""
 
     def __init__(self) -> None:
         self.uri = mlflow_runs.connect()
@@ -81,7 +81,7 @@ class Registry:
             return self._version(self._client.get_model_version(NAME, str(number))) if number else None
 
     def run_of(self, digest: str) -> str | None:
-        """The newest finished run that has a model directory with this sha256 of about.json, or None. Raises StoreAway."""
+        """The newest finished run whose model has this sha256 of about.json, or None. Raises ArtifactStoreUnavailable."""
         if self._experiment is None:
             return None
         asked = f"tags.`{mlflow_runs.MODEL_TAG}` = '{digest}' and attributes.status = 'FINISHED'"
@@ -90,7 +90,7 @@ class Registry:
         return next(filter(self._has_files, found), None)
 
     def log(self, settings: Params, about: Mapping[str, Any]) -> str:
-        """Logs what stands in data/ as a run and gives its id. Raises StoreAway."""
+        """Logs what stands in data/ as a run and gives its id. Raises ArtifactStoreUnavailable."""
         with self._stored():
             return mlflow_runs.log_results(settings, about)
 
@@ -103,7 +103,7 @@ class Registry:
             return self._version(self._client.create_model_version(NAME, source, run, tags=dict(tags)))
 
     def download(self, version: Version, folder: Path) -> Path:
-        """The model directory of a version, fetched into ``folder``. Raises ArtefactsMissing."""
+        """The model directory of a version, fetched into ``folder``. Raises ArtifactsMissing."""
         try:
             uri = f"models:/{NAME}/{version.number}"
             found = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
@@ -113,22 +113,22 @@ class Registry:
             raise self._missing(version, f"it lacks {', '.join(lacking)}")
         return found
 
-    def moves(self) -> list[Move]:
+    def moves(self) -> list[AliasChange]:
         """Each move of the champion's alias that was made here, in the order of time."""
         model = self._registered()
         tags = model.tags if model else {}
         found = [MOVE.validate_json(value) for name, value in tags.items() if name.startswith(MOVED)]
         return sorted(found, key=lambda move: move.time)
 
-    def move(self, move: Move) -> None:
-        """Gives the champion's alias to a version, and notes it; raises ChampionMoved where ``move.before`` has it no more.
+    def move(self, move: AliasChange) -> None:
+        """Gives the champion's alias to a version, and notes it; raises ChampionChanged if ``move.before`` lost it.
 
         In this order: a move without a note looks like one by other hands, from which there is a way back.
         """
         holder = self.holder(CHAMPION)
         held = holder.number if holder else None
         if held != move.before:
-            raise ChampionMoved(
+            raise ChampionChanged(
                 f"The champion was {named(move.before)} when this began, and is {named(held)} now. "
                 "Nothing was moved; start again."
             )
@@ -151,8 +151,8 @@ class Registry:
             found = self._client.list_artifacts(run, mlflow_runs.MODEL_FOLDER)
         return {Path(one.path).name for one in found} >= set(FILES)
 
-    def _missing(self, version: Version, what: str) -> ArtefactsMissing:
-        return ArtefactsMissing(
+    def _missing(self, version: Version, what: str) -> ArtifactsMissing:
+        return ArtifactsMissing(
             f"Version {version.number} of {NAME} should have its files in the store of {self.uri}; {what}. "
             "Nothing was moved. Bring them back there."
         )
@@ -171,7 +171,7 @@ class Registry:
         try:
             yield
         except Exception as error:  # each kind of store raises its own
-            raise StoreAway(
+            raise ArtifactStoreUnavailable(
                 f"The files of a model should go into the store of {self.uri}, and come from it; {first_line(error)}. "
                 "Nothing was moved. Start the store, or install what it needs."
             ) from error
@@ -183,7 +183,7 @@ class Registry:
         except MlflowException as error:
             if error.error_code == OUR_FAULT:
                 raise
-            raise RegistryAway(
+            raise RegistryUnavailable(
                 f"The registry of models should answer at {self.uri} (MLFLOW_TRACKING_URI); {first_line(error)}. "
                 "Start it, or correct the address."
             ) from error

@@ -20,8 +20,8 @@ from pipeline.data import slices, table_io
 from pipeline.diff import gate
 from pipeline.modeling import artifact, predict
 from pipeline.registry import lineage, paired_bootstrap
-from pipeline.registry.champion_history import Kind, Move
-from pipeline.registry.mlflow_registry import CHAMPION, NAME, ArtefactsMissing, Registry, Version
+from pipeline.registry.champion_history import AliasChange, Kind
+from pipeline.registry.mlflow_registry import CHAMPION, NAME, ArtifactsMissing, Registry, Version
 from pipeline.registry.paired_bootstrap import Difference
 from pipeline.support import console, console_table
 from pipeline.support.errors import OntimeError, SchemaMismatch
@@ -30,16 +30,16 @@ from pipeline.tracking import mlflow_runs
 WITHOUT = "Or type make promote BECAUSE='the reason' to make it champion without a contest."
 
 
-class ChampionStays(OntimeError):
+class CandidateRejected(OntimeError):
     """The model does not beat the champion, or cannot be held against it."""
 
 
 def main() -> None:
-    """Registers, decides, moves the alias; raises ChampionStays where it stays."""
+    """Registers, decides, moves the alias; raises CandidateRejected where it stays."""
     because = _parser().parse_args().because
     how, settings = gate.read(load_mapping(Path(gate.FILE))).promote, load_params()
     with console.step("look at data/model and its commit"):
-        data, about = load_dataset(DATASET), artifact.read_about(MODEL)
+        data, about = load_dataset(DATASET), artifact.read_metadata(MODEL)
         tags = lineage.tags(about, data)
     with console.step("look at the registry"):
         registry = Registry()
@@ -92,8 +92,8 @@ def _contest(
             before = predict.probability(registry.download(champion, Path(folder)), test, str(TEST_TABLE))
         except SchemaMismatch as error:
             _refuse(registry, champion, candidate, f"the champion cannot be scored. {error}")
-        except ArtefactsMissing as error:
-            raise ArtefactsMissing(f"{error} {WITHOUT}") from error
+        except ArtifactsMissing as error:
+            raise ArtifactsMissing(f"{error} {WITHOUT}") from error
         now = predict.probability(MODEL, test, str(TEST_TABLE))
     truth = test[data.target.name].to_numpy(np.float64)
     groups = slices.groups(test, settings.data.resample_by)
@@ -122,7 +122,7 @@ def _show(found: list[Difference], champion: Version, candidate: Version) -> Non
 
 def _refuse(registry: Registry, champion: Version, candidate: Version, why: str) -> NoReturn:
     registry.challenge(candidate)
-    raise ChampionStays(
+    raise CandidateRejected(
         f"Version {candidate.number} should beat version {champion.number}, the champion; {why}. "
         f"It is the challenger now, and the champion stays. {WITHOUT}"
     )
@@ -132,7 +132,7 @@ def _crown(registry: Registry, before: Version | None, version: Version, kind: K
     with console.step(f"fetch version {version.number}"):  # as a service does: what cannot be fetched is no champion
         lineage.refuse_altered(registry, version)
     held, commit = before.number if before else None, version.tags["git_commit"]
-    registry.move(Move(datetime.now(UTC), version.number, kind, why, commit, lineage.author(), held))
+    registry.move(AliasChange(datetime.now(UTC), version.number, kind, why, commit, lineage.author(), held))
     console.say(f"Version {version.number} of {NAME} is the champion: {why}.")
     console.say(f"Services that follow the registry {registry.address} take it by themselves.")
 

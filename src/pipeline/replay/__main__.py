@@ -53,7 +53,7 @@ def main() -> None:
 
 def check(prediction: PredictionService, store: DataService) -> dict[str, Any]:
     """What data/model says of itself. Raises ReplayImpossible where the services cannot give the scores of this model."""
-    about, model = artifact.read_about(MODEL), prediction.model()
+    about, model = artifact.read_metadata(MODEL), prediction.model()
     other = [name for name, digest in model["sha256"].items() if sha256(MODEL / name) != digest]
     if other:
         raise ReplayImpossible(

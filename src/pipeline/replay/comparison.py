@@ -31,7 +31,7 @@ class ScoresDiffer(OntimeError):
 
 
 @dataclass(frozen=True)
-class Line:
+class ScoreComparison:
     """One score as both sides have it, None where it is undefined (of one class only, for one)."""
 
     name: str
@@ -51,7 +51,7 @@ def offline(truth: Floats, probability: Floats, threshold: float, bins: int) -> 
 
     Rows of one class alone have no ranking: neither of its two scores is defined.
     """
-    scores = metrics.scores(metrics.Ranking.of(truth, probability, threshold, bins))
+    scores = metrics.scores(metrics.RankedScores.of(truth, probability, threshold, bins))
     found: dict[str, float | None] = {name: scores[name] for name in SCORES.values()}
     found |= {"label_rate": float((probability >= threshold).mean()), "outcome_rate": float(truth.mean())}
     found |= dict.fromkeys(COUNTS, len(truth))
@@ -63,12 +63,12 @@ def live(group: Mapping[str, Any]) -> dict[str, float | None]:
     return {SCORES.get(name, name): group[name] for name in (*SCORES, *RATES, *COUNTS)}
 
 
-def compare(live_scores: Mapping[str, float | None], offline_scores: Mapping[str, float | None]) -> list[Line]:
+def compare(live_scores: Mapping[str, float | None], offline_scores: Mapping[str, float | None]) -> list[ScoreComparison]:
     """NAMES side by side."""
-    return [Line(name, live_scores[name], offline_scores[name]) for name in NAMES]
+    return [ScoreComparison(name, live_scores[name], offline_scores[name]) for name in NAMES]
 
 
-def refuse_difference(lines: Sequence[Line], most: float) -> None:
+def refuse_difference(lines: Sequence[ScoreComparison], most: float) -> None:
     """Raises ScoresDiffer beyond TOLERANCE; ``most`` is the largest difference of a probability."""
     names = [line.name for line in lines if not line.difference <= TOLERANCE]  # NaN is a difference
     if names:

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.replay import comparison
-from pipeline.replay.comparison import Line
+from pipeline.replay.comparison import ScoreComparison
 from pipeline.support import console_table
 
 
-def show(lines: Sequence[Line], groups: Sequence[Mapping[str, Any]]) -> None:
+def show(lines: Sequence[ScoreComparison], groups: Sequence[Mapping[str, Any]]) -> None:
     """Prints both sides of each score, and each model version's where more than one answered."""
     console_table.show(["score", "live", "offline", "difference"], (_cells(line) for line in lines))
     if len(groups) > 1:
@@ -17,7 +17,7 @@ def show(lines: Sequence[Line], groups: Sequence[Mapping[str, Any]]) -> None:
         console_table.show(["of model version", *(str(group["group"]) for group in groups)], rows)
 
 
-def _cells(line: Line) -> list[str]:
+def _cells(line: ScoreComparison) -> list[str]:
     return [line.name, _number(line.live), _number(line.offline), f"{line.difference:.1e}" if line.difference else "0"]
 
 

@@ -31,7 +31,7 @@ def main() -> None:
     settings = load_params()
     with console.step("read the model and score the test rows"):
         data = load_dataset(DATASET)
-        about = artifact.read_about(MODEL)
+        about = artifact.read_metadata(MODEL)
         scorer = artifact.session(MODEL / artifact.GRAPH)
         test = table_io.read(TEST_TABLE)
         arrays = model_inputs.arrays(model_inputs.frame(test, data.columns), data.columns)

@@ -14,7 +14,7 @@ from pipeline.config.settings import Columns, Dataset, Params
 from pipeline.data import model_inputs, schema, table_io
 from pipeline.files import atomic_write, digests
 from pipeline.modeling import artifact, fitting, onnx_export, parity
-from pipeline.modeling.fitting import Fitted
+from pipeline.modeling.fitting import FittedModel
 from pipeline.support import console
 
 PACKAGES = ("numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "scipy", "skl2onnx")
@@ -39,19 +39,19 @@ def main() -> None:
         atomic_write.write_text(json.dumps(fitted.validation, indent=2) + "\n", VALIDATION)
 
 
-def _compare(fitted: Fitted, graph: onnx.ModelProto, table: pd.DataFrame, columns: Columns) -> None:
+def _compare(fitted: FittedModel, graph: onnx.ModelProto, table: pd.DataFrame, columns: Columns) -> None:
     packed = model_inputs.frame(table, columns)
     scorer = artifact.session(graph.SerializeToString())
     exported = artifact.probability(scorer, model_inputs.arrays(packed, columns))
     parity.compare(fitted.model.probability(packed), exported)
 
 
-def _schema(data: Dataset, rows: pd.DataFrame, fitted: Fitted) -> dict[str, Any]:
+def _schema(data: Dataset, rows: pd.DataFrame, fitted: FittedModel) -> dict[str, Any]:
     """What the columns held, and the probabilities of rows unseen by their model: what drift is measured against."""
     return {**schema.describe(data, rows), "probability": {"reference": schema.reference(pd.Series(fitted.unseen))}}
 
 
-def _about(data: Dataset, fitted: Fitted, settings: Params) -> dict[str, Any]:
+def _about(data: Dataset, fitted: FittedModel, settings: Params) -> dict[str, Any]:
     """What the model was made with and from; no clock, no commit, no machine: the same inputs give the same bytes."""
     return {
         "name": data.name,

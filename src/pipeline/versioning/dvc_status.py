@@ -13,26 +13,26 @@ NOT_IN_GIT = {str(path) for path in (RAW, PROCESSED, MODEL, PAGE)}
 Changed = Mapping[str, Sequence[str]]
 
 
-class ReproductionUnknown(OntimeError):
+class DvcStatusUnavailable(OntimeError):
     """DVC cannot say, as while it runs."""
 
 
-def changed() -> dict[str, list[str]]:
+def changed_stages() -> dict[str, list[str]]:
     """The stages that would run or lack an output, each with the paths and full keys that are not those of dvc.lock.
 
-    DVC is asked in a process of its own: its bars would run through the moving line of a step. Raises ReproductionUnknown.
+    DVC is asked in a process of its own: its bars would run through the moving line of a step. Raises DvcStatusUnavailable.
     """
     command = [sys.executable, "-m", "dvc", "status", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         said = (done.stderr.strip().splitlines() or ["nothing"])[-1].rstrip(".")
-        raise ReproductionUnknown(
+        raise DvcStatusUnavailable(
             f"`dvc status` should say whether data/ is up to date; it says: {said}. Type it to see, and try again."
         )
     return {stage: list(dict.fromkeys(_named(reasons))) for stage, reasons in json.loads(done.stdout or "{}").items()}
 
 
-def stale(found: Changed) -> list[str]:
+def stale_reasons(found: Changed) -> list[str]:
     """The stages whose code, settings or results are no longer those of dvc.lock, each with what changed.
 
     Data that nobody checked out here makes no result stale.

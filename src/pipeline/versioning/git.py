@@ -7,7 +7,7 @@ from pipeline.support.errors import OntimeError
 NOT_INSTALLED = 127  # the status of a command that a shell does not find
 
 
-class GitSilent(OntimeError):
+class GitUnavailable(OntimeError):
     """git does not answer a question."""
 
 
@@ -21,10 +21,10 @@ def ask(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def uncommitted() -> list[str]:
-    """The tracked files that differ from HEAD. Raises GitSilent."""
+    """The tracked files that differ from HEAD. Raises GitUnavailable."""
     done = ask("status", "--porcelain", "--untracked-files=no")
     if done.returncode != 0:
-        raise GitSilent(
+        raise GitUnavailable(
             f"git should say what is not committed; it says {done.stderr.strip() or 'nothing'}. See to it, and start again."
         )
     return [line[3:] for line in done.stdout.splitlines()]

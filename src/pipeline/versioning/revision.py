@@ -26,7 +26,7 @@ class Commit:
 
 
 @dataclass(frozen=True)
-class Span:
+class CommitRange:
     """What a change is held against: ``base``, where HEAD left the branch ``asked``; and what HEAD does not hold yet."""
 
     asked: str
@@ -35,7 +35,7 @@ class Span:
     uncommitted: tuple[str, ...]
 
 
-def span(asked: str) -> Span:
+def commit_range(asked: str) -> CommitRange:
     """From the merge base of ``asked`` and HEAD to the working tree, as a pull request sees a change.
 
     Raises CommitMissing where git, the repository, the commit or a common ancestor is not there.
@@ -54,7 +54,7 @@ def span(asked: str) -> Span:
         raise CommitMissing(
             f"{asked} and HEAD should have a common ancestor; none is known here. {_how_to_fetch(asked, 'BASE')}"
         )
-    return Span(asked, _commit(base), _commit(head), _uncommitted())
+    return CommitRange(asked, _commit(base), _commit(head), _uncommitted())
 
 
 def known(asked: str, setting: str) -> str:

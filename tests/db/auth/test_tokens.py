@@ -9,12 +9,12 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import select, update
 
-from data_api.auth.login_throttle import Logins
+from data_api.auth.login_throttle import LoginThrottle
 from data_api.auth.tokens import Tokens
 from data_api.crud import users
 from data_api.database.engine import transaction
-from data_api.errors import DatabaseAway
-from data_api.http.problems import Refusal
+from data_api.errors import DatabaseUnavailable
+from data_api.http.problems import ProblemError
 from data_api.models import User
 
 
@@ -124,7 +124,7 @@ def test_the_right_password_is_never_too_often(make_client, log_in):
 
 
 def test_guesses_at_once_are_no_more_than_guesses_in_turn():
-    logins, gate = Logins(3), threading.Barrier(3)
+    logins, gate = LoginThrottle(3), threading.Barrier(3)
 
     def wrong():
         gate.wait(10)
@@ -133,7 +133,7 @@ def test_guesses_at_once_are_no_more_than_guesses_in_turn():
     def guess(_):
         try:
             return logins.guess("anna", "here", wrong)
-        except Refusal as refusal:
+        except ProblemError as refusal:
             return refusal.status_code
 
     with ThreadPoolExecutor(3) as first:
@@ -146,7 +146,7 @@ def test_guesses_at_once_are_no_more_than_guesses_in_turn():
         time.sleep(0.5)
         return False
 
-    other = Logins(3)
+    other = LoginThrottle(3)
     with ThreadPoolExecutor(9) as threads:
         list(threads.map(lambda _: _quiet(other, slow), range(9)))
     assert len(looked) == 3
@@ -155,15 +155,15 @@ def test_guesses_at_once_are_no_more_than_guesses_in_turn():
 def _quiet(logins, right):
     try:
         logins.guess("anna", "here", right)
-    except Refusal:
+    except ProblemError:
         return
 
 
 def test_a_guess_that_could_not_be_looked_at_counts_for_nothing():
-    logins = Logins(1)
+    logins = LoginThrottle(1)
     for _ in range(3):
-        with pytest.raises(DatabaseAway):
-            logins.guess("anna", "here", lambda: (_ for _ in ()).throw(DatabaseAway("away")))
+        with pytest.raises(DatabaseUnavailable):
+            logins.guess("anna", "here", lambda: (_ for _ in ()).throw(DatabaseUnavailable("away")))
     assert logins.guess("anna", "here", lambda: True)
     assert not logins._running
 

@@ -13,7 +13,7 @@ from data_api.database.engine import create_engine_for, transaction
 from data_api.database.migrations_runner import upgrade
 from data_api.database.partitions import TABLES
 from data_api.database.uuid7 import first_at
-from data_api.errors import DatabaseAway
+from data_api.errors import DatabaseUnavailable
 from data_api.models import Outcome, Prediction
 
 JUNE, JULY, AUGUST = (datetime(2026, month, 1, tzinfo=UTC) for month in (6, 7, 8))
@@ -101,7 +101,7 @@ def test_a_month_that_cannot_be_made_now_is_told_as_a_database_that_is_away(on_p
     monkeypatch.setattr(partitions, "PATIENCE", "100ms")
     with on_postgresql.connect() as other:
         other.execute(text("LOCK TABLE predictions IN SHARE UPDATE EXCLUSIVE MODE"))
-        with pytest.raises(DatabaseAway, match="lock timeout"), transaction(on_postgresql) as session:
+        with pytest.raises(DatabaseUnavailable, match="lock timeout"), transaction(on_postgresql) as session:
             partitions.ensure(session, Prediction, [first_at(JUNE)])
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from pipeline.diff import compare, gate
-from pipeline.diff.compare import Interval, Score, Side, Value
+from pipeline.diff.compare import ChangedValue, Interval, Score, Snapshot
 
 JUDGED_BY = gate.Diff(tolerances={"roc_auc": 0.003, "brier": 0.001}, slice_tolerances={"roc_auc": 0.01, "brier": 0.005})
 SCORES = {"roc_auc": Interval(0.75, 0.7, 0.8), "brier": Interval(0.14, 0.13, 0.15), "f1": Interval(0.5)}
@@ -17,7 +17,7 @@ def slices(*rows):
     return pd.DataFrame(rows, columns=["by", "slice", "rows", "metric", "value", "low", "high"])
 
 
-BASE = Side(
+BASE = Snapshot(
     params={"model": {"name": "hgb", "trees": 400}, "data": {"slices": ["month"], "range": [0, None]}},
     gate={"diff": {"tolerances": {"roc_auc": 0.003}}},
     hashes={"data/raw": "aaa", "data/model": "bbb"},
@@ -129,18 +129,18 @@ def test_settings_are_named_by_their_full_key_with_both_values():
     other = {"model": {"name": "hgb", "trees": 40, "deep": True}, "data": {"slices": ["month"], "range": [0, 5]}}
 
     assert compare.differences(BASE.params, other) == [
-        Value("model.trees", "400", "40"),
-        Value("model.deep", None, "true"),
-        Value("data.range[1]", "null", "5"),
+        ChangedValue("model.trees", "400", "40"),
+        ChangedValue("model.deep", None, "true"),
+        ChangedValue("data.range[1]", "null", "5"),
     ]
-    assert compare.differences({}, {"a": {}}) == [Value("a", None, "{}")]
-    assert compare.differences({"a": 1}, {}) == [Value("a", "1", None)]
+    assert compare.differences({}, {"a": {}}) == [ChangedValue("a", None, "{}")]
+    assert compare.differences({"a": 1}, {}) == [ChangedValue("a", "1", None)]
 
 
 def test_row_counts_are_compared_where_both_sides_know_them():
     fewer = replace(BASE, rows={"train": 90, "test": 50})
 
-    assert compare.compare(BASE, fewer, JUDGED_BY).rows == [Value("train", "100", "90")]
+    assert compare.compare(BASE, fewer, JUDGED_BY).rows == [ChangedValue("train", "100", "90")]
     assert compare.compare(replace(BASE, rows=None), fewer, JUDGED_BY).rows == []
 
 

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from pipeline.diff import compare, gate, markdown
-from pipeline.diff.compare import Interval, Side, Value
-from pipeline.versioning.revision import Commit, Span
+from pipeline.diff.compare import ChangedValue, Interval, Snapshot
+from pipeline.versioning.revision import Commit, CommitRange
 
 JUDGED_BY = gate.Diff(tolerances={"roc_auc": 0.003}, slice_tolerances={"roc_auc": 0.01})
-SPAN = Span("main", Commit("a" * 40, "Base it"), Commit("b" * 40, "Head it"), ())
+SPAN = CommitRange("main", Commit("a" * 40, "Base it"), Commit("b" * 40, "Head it"), ())
 MOST_OF_A_COMMENT = 65_536  # characters that GitHub takes
 
 
@@ -27,7 +27,7 @@ def curves(y):
     }
 
 
-BASE = Side(
+BASE = Snapshot(
     params={"model": {"trees": 400}},
     gate={"diff": {"tolerances": {"roc_auc": 0.003}}},
     hashes={"data/raw": "aaa", "data/model": "bbb"},
@@ -203,4 +203,9 @@ def test_no_cell_of_a_table_breaks_its_row():
 def test_settings_stand_by_group_and_columns_by_theirs():
     keys = ["model.trees", "data.columns.a.kind", "data.slices[0]", "data.columns.b.range[1]", "model.name"]
 
-    assert list(markdown.settings([Value(key, None, "1") for key in keys])) == ["model", "data.columns", "data.slices"]
+    changed = [ChangedValue(key, None, "1") for key in keys]
+    assert list(markdown.settings(changed)) == [
+        "model",
+        "data.columns",
+        "data.slices",
+    ]

@@ -26,14 +26,14 @@ def evaluate(test_rows, slices=("colour",), resample_by=None, **more):
 
 def test_the_whole_table_is_scored_with_the_intervals_of_its_rows(test_rows):
     _, truth, probability = test_rows
-    ranking = metrics.Ranking.of(truth, probability, 0.5, 5)
+    ranking = metrics.RankedScores.of(truth, probability, 0.5, 5)
 
     assert evaluate(test_rows).overall == metrics.with_intervals(ranking, np.arange(200), 20, 0.9, 1)
 
 
 def test_the_bootstrap_draws_whole_groups_where_it_is_told_so(test_rows):
     rows, truth, probability = test_rows
-    ranking = metrics.Ranking.of(truth, probability, 0.5, 5)
+    ranking = metrics.RankedScores.of(truth, probability, 0.5, 5)
     days = (rows["moment"].dt.day - 1).to_numpy()
 
     assert evaluate(test_rows, resample_by="moment.date").overall == metrics.with_intervals(ranking, days, 20, 0.9, 1)
@@ -43,7 +43,7 @@ def test_a_slice_is_scored_on_its_own_rows(test_rows):
     rows, truth, probability = test_rows
     red = (rows["colour"] == "red").to_numpy()
     found = evaluate(test_rows).slices.query("by == 'colour' and slice == 'red'").set_index("metric")
-    wanted = metrics.scores(metrics.Ranking.of(truth[red], probability[red], 0.5, 5))
+    wanted = metrics.scores(metrics.RankedScores.of(truth[red], probability[red], 0.5, 5))
 
     assert found["value"].to_dict() == {metric: round(value, 6) for metric, value in wanted.items()}
     assert found["rows"].unique().tolist() == [red.sum()]
@@ -75,7 +75,7 @@ def test_without_slices_there_is_an_empty_table_with_its_columns(test_rows):
 
 def test_the_curves_are_those_of_the_whole_table(test_rows):
     _, truth, probability = test_rows
-    ranking = metrics.Ranking.of(truth, probability, 0.5, 5)
+    ranking = metrics.RankedScores.of(truth, probability, 0.5, 5)
     found = evaluate(test_rows)
 
     pd.testing.assert_frame_equal(found.roc, metrics.roc_curve(ranking))

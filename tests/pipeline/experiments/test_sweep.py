@@ -16,7 +16,7 @@ import pytest
 from penguins import command_in, environment, run
 from pipeline.experiments import dvc_queue, listing, sweep, trials
 from pipeline.experiments.trials import Trial
-from pipeline.experiments.worker_pool import Crew, WorkersDie
+from pipeline.experiments.worker_pool import WorkerPool, WorkersCrashed
 
 SWEEP = ("python", "-m", "pipeline.experiments.sweep")
 SEARCH = ("--metric", "brier", "model=logistic", "model.inverse_penalty=choice(0.001,1.0)")
@@ -215,7 +215,7 @@ def crew(monkeypatch):
     monkeypatch.setattr(dvc_queue, "workers", lambda: alive.pop(0))
     monkeypatch.setattr(dvc_queue, "start", lambda size: done.append(("start", size)))
     monkeypatch.setattr(dvc_queue, "abandon", lambda names: done.append(("abandon", *names)))
-    return Crew(2), alive, done
+    return WorkerPool(2), alive, done
 
 
 def test_a_crew_is_replaced_where_nobody_answers_twice_and_given_up_at_the_third_time(crew):
@@ -228,7 +228,7 @@ def test_a_crew_is_replaced_where_nobody_answers_twice_and_given_up_at_the_third
 
     alive += [0, 0]
     looks.look(known)
-    with pytest.raises(WorkersDie, match="all of them died, 3 times"):
+    with pytest.raises(WorkersCrashed, match="all of them died, 3 times"):
         looks.look(known)
     assert done[-1] == ("abandon", "a")
 

@@ -24,7 +24,7 @@ def test_the_folder_holds_three_files_and_no_pickle(folder):
 
 
 def test_about_holds_the_digests_of_the_other_two(folder):
-    about = artifact.read_about(folder)
+    about = artifact.read_metadata(folder)
 
     assert about == {"threshold": 0.4, "sha256": {name: sha256(folder / name) for name in ("model.onnx", "schema.json")}}
 
@@ -56,12 +56,12 @@ def test_a_missing_file_is_named_with_the_command_that_brings_it_back(folder, na
     with pytest.raises(
         ModelMissing, match=rf"should hold model\.onnx, schema\.json and about\.json; .*{name}.* `dvc checkout"
     ):
-        artifact.read_about(folder)
+        artifact.read_metadata(folder)
 
 
 def test_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(ModelMissing, match="should hold model"):
-        artifact.read_about(tmp_path / "model")
+        artifact.read_metadata(tmp_path / "model")
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "schema.json"])
@@ -69,7 +69,7 @@ def test_an_altered_file_is_named(folder, name):
     (folder / name).write_bytes((folder / name).read_bytes() + b" ")
 
     with pytest.raises(ModelMissing, match=rf"was altered since it was written: {name}\. Type `dvc checkout --force"):
-        artifact.read_about(folder)
+        artifact.read_metadata(folder)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"{}", b"[]", b'{"sha256": {}}', b"\xff\xfe"])
@@ -77,7 +77,7 @@ def test_an_about_that_says_nothing_of_the_other_files_is_refused(folder, conten
     (folder / "about.json").write_bytes(content)
 
     with pytest.raises(ModelMissing, match="should hold model"):
-        artifact.read_about(folder)
+        artifact.read_metadata(folder)
 
 
 def test_a_number_that_json_cannot_hold_leaves_the_old_folder(folder, fitted):

@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from pipeline.modeling import calibration
-from pipeline.modeling.calibration import Calibrated
+from pipeline.modeling.calibration import CalibratedModel
 
 
 def test_slope_and_intercept_maximise_the_likelihood():
@@ -45,7 +45,7 @@ class Odds:
 
 
 def test_a_probability_is_the_sigmoid_of_the_scaled_and_shifted_log_odds():
-    found = Calibrated(Odds(), slope=2.0, intercept=-1.0).probability(pd.DataFrame({"x": [0.5, 1.0]}))
+    found = CalibratedModel(Odds(), slope=2.0, intercept=-1.0).probability(pd.DataFrame({"x": [0.5, 1.0]}))
 
     assert found.tolist() == pytest.approx([0.5, 1 / (1 + np.exp(-1))], rel=1e-12)
 

@@ -51,7 +51,7 @@ def test_threshold_and_validation_come_from_the_same_rows(fitted, unseen):
 
     assert found.unseen.tolist() == probability.tolist()
     assert found.threshold == calibration.threshold("f1", probability, truth)
-    wanted = metrics.scores(metrics.Ranking.of(truth, probability, found.threshold, fitting.VALIDATION_BINS))
+    wanted = metrics.scores(metrics.RankedScores.of(truth, probability, found.threshold, fitting.VALIDATION_BINS))
     assert found.validation == {metric: round(value, 6) for metric, value in wanted.items()}
 
 

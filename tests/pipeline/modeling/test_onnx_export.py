@@ -10,7 +10,7 @@ from conftest import COLUMNS, MODELS
 from pipeline.config.settings import Column, HistGradientBoosting
 from pipeline.data import model_inputs
 from pipeline.modeling import artifact, estimator, onnx_export, parity
-from pipeline.modeling.calibration import Calibrated
+from pipeline.modeling.calibration import CalibratedModel
 from pipeline.support.errors import ExportInexact
 
 
@@ -166,7 +166,7 @@ def test_a_value_beside_a_threshold_goes_the_way_that_the_estimator_sends_it():
     seen = pd.DataFrame({"size": np.repeat([30.1, 30.3], 40)})  # the threshold between them rounds up onto 30.2
     model = HistGradientBoosting("hgb", 0.1, trees=5, leaves=2, rows_per_leaf=1, l2=0.0, columns_per_split=1.0)
     fitted = estimator.build(model, columns, len(seen), 0).fit(model_inputs.frame(seen, columns), np.repeat([0, 1], 40))
-    calibrated = Calibrated(fitted, 1.0, 0.0)
+    calibrated = CalibratedModel(fitted, 1.0, 0.0)
     session = artifact.session(onnx_export.to_graph(calibrated, columns).SerializeToString())
 
     packed = model_inputs.frame(pd.DataFrame({"size": [30.1, 30.2, 30.3]}), columns)

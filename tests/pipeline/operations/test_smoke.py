@@ -7,9 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from pipeline.clients.services import ServiceAway
+from pipeline.clients.services import ServiceUnavailable
 from pipeline.operations import smoke
-from pipeline.operations.smoke import SmokeSeen
+from pipeline.operations.smoke import SmokeTestFailed
 
 COLUMNS = [{"name": "wind", "example": 3.5}, {"name": "origin", "example": "EWR"}]
 
@@ -117,14 +117,16 @@ def test_what_is_missing_is_named(everything, broken, said):
     for name, value in broken.items():
         setattr(everything, name, value)
 
-    with pytest.raises(SmokeSeen, match=said):
+    with pytest.raises(SmokeTestFailed, match=said):
         smoke.main()
 
 
 def test_a_monitoring_that_is_away_is_told_to_come_up(everything, monkeypatch):
     monkeypatch.setenv("PROMETHEUS_URL", "http://127.0.0.1:9")
 
-    with pytest.raises(ServiceAway, match=r"nobody answers at http://127\.0\.0\.1:9 \(PROMETHEUS_URL\)\. Type `make up`"):
+    with pytest.raises(
+        ServiceUnavailable, match=r"nobody answers at http://127\.0\.0\.1:9 \(PROMETHEUS_URL\)\. Type `make up`"
+    ):
         smoke.main()
 
 

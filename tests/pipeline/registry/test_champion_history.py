@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pipeline.registry import champion_history
-from pipeline.registry.champion_history import Move
+from pipeline.registry.champion_history import AliasChange
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ALL = range(9)
@@ -15,21 +15,21 @@ ALL = range(9)
 def line(*versions):
     """A move an hour, to these versions; a negative one is a way back."""
     return [
-        Move(START + timedelta(hours=hour), abs(version), "rolled back" if version < 0 else "won", "", "c", "me")
+        AliasChange(START + timedelta(hours=hour), abs(version), "rolled back" if version < 0 else "won", "", "c", "me")
         for hour, version in enumerate(versions)
     ]
 
 
 def test_a_reign_ends_where_the_next_begins():
-    found = champion_history.reigns(list(reversed(line(1, 2))))
+    found = champion_history.champion_periods(list(reversed(line(1, 2))))
 
     assert [(one.move.version, one.until) for one in found] == [(1, START + timedelta(hours=1)), (2, None)]
-    assert champion_history.reigns([]) == []
+    assert champion_history.champion_periods([]) == []
 
 
 @pytest.mark.parametrize(("minutes", "version"), [(-1, None), (0, 1), (59, 1), (60, 2), (10_000, 2)])
 def test_who_reigned_at_a_moment(minutes, version):
-    found = champion_history.reign_at(line(1, 2), START + timedelta(minutes=minutes))
+    found = champion_history.champion_at(line(1, 2), START + timedelta(minutes=minutes))
 
     assert (found and found.move.version) == version
 
@@ -51,19 +51,19 @@ def test_who_reigned_at_a_moment(minutes, version):
     ],
 )
 def test_each_way_back_undoes_one_move(versions, before):
-    assert champion_history.predecessor(line(*versions), abs(versions[-1]) if versions else 1, ALL) == before
+    assert champion_history.previous_champion(line(*versions), abs(versions[-1]) if versions else 1, ALL) == before
 
 
 def test_a_move_that_was_not_noted_is_undone_by_going_back():
-    assert champion_history.predecessor(line(1), 2, ALL) == 1  # killed between the alias and its note
+    assert champion_history.previous_champion(line(1), 2, ALL) == 1  # killed between the alias and its note
 
 
 def test_what_other_hands_had_made_champion_is_the_one_before():
-    found = [*line(1, 2), Move(START + timedelta(days=1), 8, "won", "", "c", "me", before=7)]
+    found = [*line(1, 2), AliasChange(START + timedelta(days=1), 8, "won", "", "c", "me", before=7)]
 
-    assert champion_history.predecessor(found, 8, ALL) == 7
+    assert champion_history.previous_champion(found, 8, ALL) == 7
     assert (
-        champion_history.predecessor(
+        champion_history.previous_champion(
             [*found, replace(found[-1], time=START + timedelta(days=2), version=7, kind="rolled back")], 7, ALL
         )
         == 2
@@ -83,8 +83,8 @@ def test_the_way_back_leads_past_versions_that_are_no_more(versions, deleted, be
     champions = [None, *(abs(version) for version in versions)]
     made = [replace(move, before=last) for move, last in zip(line(*versions), champions, strict=False)]
 
-    assert champion_history.predecessor(made, abs(versions[-1]), set(range(9)) - deleted) == before
+    assert champion_history.previous_champion(made, abs(versions[-1]), set(range(9)) - deleted) == before
 
 
 def test_after_other_hands_the_way_back_leads_to_what_was_moved_here():
-    assert champion_history.predecessor(line(1, 2), 7, ALL) == 2
+    assert champion_history.previous_champion(line(1, 2), 7, ALL) == 2

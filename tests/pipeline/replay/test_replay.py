@@ -20,7 +20,7 @@ import yaml
 import pipeline
 from conftest import COLUMNS
 from pipeline.clients import services
-from pipeline.clients.services import ServiceAway, ServiceRefuses
+from pipeline.clients.services import ServiceRejected, ServiceUnavailable
 from pipeline.config.settings import Dataset, Target, TimeSplit, dump_settings, parse_settings
 from pipeline.data import model_inputs, schema, table_io
 from pipeline.evaluation import metrics
@@ -29,7 +29,7 @@ from pipeline.modeling import artifact, onnx_export
 from pipeline.replay import __main__ as replay
 from pipeline.replay import batches, comparison, playback
 from pipeline.replay.__main__ import ReplayImpossible
-from pipeline.replay.comparison import Line, ScoresDiffer
+from pipeline.replay.comparison import ScoreComparison, ScoresDiffer
 from pipeline.replay.playback import PredictionsMissing
 
 LOST = -1  # instead of a status: the connection breaks off
@@ -111,7 +111,7 @@ class Fake:
         known = [name for name in names if name in self.outcomes]
         truth = np.array([self.outcomes[name] for name in known])
         probability = np.array([self.predictions[name]["probability"] for name in known])
-        found = metrics.scores(metrics.Ranking.of(truth, probability, 0.4, int(query["bins"][0])))
+        found = metrics.scores(metrics.RankedScores.of(truth, probability, 0.4, int(query["bins"][0])))
         if len(set(truth.tolist())) < 2:
             found |= {"roc_auc": None, "average_precision": None}
         rates = {"label_rate": float((probability >= 0.4).mean()), "outcome_rate": float(truth.mean())}
@@ -320,13 +320,13 @@ def test_a_score_that_differs_is_refused_by_name(fake, name):
 
 
 def test_a_score_that_only_one_side_has_is_a_difference():
-    assert Line("roc_auc", None, 0.7).difference == Line("roc_auc", 0.7, None).difference == np.inf
-    assert Line("roc_auc", None, None).difference == 0
+    assert ScoreComparison("roc_auc", None, 0.7).difference == ScoreComparison("roc_auc", 0.7, None).difference == np.inf
+    assert ScoreComparison("roc_auc", None, None).difference == 0
 
 
 def test_a_score_that_is_no_number_is_a_difference():
     with pytest.raises(ScoresDiffer, match="roc_auc differ"):
-        comparison.refuse_difference([Line("roc_auc", float("nan"), 0.7)], 0.0)
+        comparison.refuse_difference([ScoreComparison("roc_auc", float("nan"), 0.7)], 0.0)
 
 
 def test_a_row_of_one_class_alone_has_no_ranking_and_is_no_difference(fake, monkeypatch, capsys):
@@ -346,7 +346,7 @@ def test_where_all_rows_are_of_one_class_neither_ranking_is_defined():
 
 def test_another_probability_is_said_to_come_from_the_prediction_service():
     with pytest.raises(ScoresDiffer, match=r"at most 0\.1: look at the prediction service first"):
-        comparison.refuse_difference([Line("brier", 0.2, 0.1)], 0.1)
+        comparison.refuse_difference([ScoreComparison("brier", 0.2, 0.1)], 0.1)
 
 
 def test_each_version_has_its_scores_where_more_than_one_answered(fake, capsys):
@@ -420,7 +420,7 @@ def test_a_service_that_delivers_nowhere_is_refused_before_anything_is_sent(fake
 def test_a_wrong_password_is_refused_with_the_names_of_the_settings(fake, monkeypatch):
     monkeypatch.setenv("FIRST_ADMIN_PASSWORD", "wrong")
 
-    with pytest.raises(ServiceRefuses, match=r"401: The password is wrong\. Set DATA_API_KEY, FIRST_ADMIN and"):
+    with pytest.raises(ServiceRejected, match=r"401: The password is wrong\. Set DATA_API_KEY, FIRST_ADMIN and"):
         replay.main()
 
     assert fake.asked == []
@@ -430,7 +430,7 @@ def test_a_refusal_names_the_first_faulty_field(fake):
     fault = {"field": "records[0].size", "wanted": "a number", "got": "'far'"}
     fake.post_predict_batch = lambda *_: (422, {"detail": "One field is wrong.", "errors": [fault]})
 
-    with pytest.raises(ServiceRefuses, match=r"422: One field is wrong\. records\[0\]\.size: wanted a number; got 'far'"):
+    with pytest.raises(ServiceRejected, match=r"422: One field is wrong\. records\[0\]\.size: wanted a number; got 'far'"):
         replay.main()
 
 
@@ -438,7 +438,7 @@ def test_a_refusal_names_the_first_faulty_field(fake):
 def test_an_address_of_something_else_is_called_so(fake, said):
     fake.get_model = lambda *_: (200, said)
 
-    with pytest.raises(ServiceRefuses, match="PREDICTION_API_URL seems to be the address of something else"):
+    with pytest.raises(ServiceRejected, match="PREDICTION_API_URL seems to be the address of something else"):
         replay.main()
 
 
@@ -451,7 +451,7 @@ def test_a_batch_whose_answer_is_lost_is_not_sent_again(fake):
 
     fake.post_predict = break_off
 
-    with pytest.raises(ServiceAway, match="gave no whole answer to POST /predict: "):
+    with pytest.raises(ServiceUnavailable, match="gave no whole answer to POST /predict: "):
         replay.main()
 
     assert len(times) == 1

@@ -18,7 +18,7 @@ def test_there_is_no_answer():
 
 
 def test_what_is_not_committed_is_not_taken_for_nothing():
-    with pytest.raises(git.GitSilent, match="git should say what is not committed; it says git is not installed"):
+    with pytest.raises(git.GitUnavailable, match="git should say what is not committed; it says git is not installed"):
         git.uncommitted()
 
 

@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 
 from prediction_api.app import create_app
 from prediction_api.batch import batch_io, batch_predict
-from prediction_api.errors import ModelRefused, TableUnreadable
+from prediction_api.errors import InvalidModel, TableUnreadable
 from prediction_api.model import artifact
 
 SERVING = Path(__file__).parents[2] / "serving"
@@ -444,7 +444,7 @@ def test_a_broken_model_is_refused_before_the_input_is_read(tmp_path, make_model
     folder = make_model()
     (folder / "model.onnx").write_bytes(b"")
 
-    with pytest.raises(ModelRefused, match=r"model\.onnx"):
+    with pytest.raises(InvalidModel, match=r"model\.onnx"):
         batch_predict.score(tmp_path / "nothing.csv", tmp_path / "out.csv", folder)
 
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from prediction_api.errors import ModelRefused
+from prediction_api.errors import InvalidModel
 from prediction_api.model import artifact
 from prediction_api.model.artifact import FILES
 
@@ -74,7 +74,7 @@ def test_an_altered_file_is_refused_by_name_with_both_digests(make_model, name):
     (folder / name).write_bytes((folder / name).read_bytes() + b" ")
 
     with pytest.raises(
-        ModelRefused, match=rf"sha256 .*; {name} \({sha256(folder / name)[:12]}, not {promised[:12]}\) has not"
+        InvalidModel, match=rf"sha256 .*; {name} \({sha256(folder / name)[:12]}, not {promised[:12]}\) has not"
     ):
         artifact.read(folder)
 
@@ -84,7 +84,7 @@ def test_a_truncated_file_is_refused_by_name(make_model, name):
     folder = make_model()
     (folder / name).write_bytes((folder / name).read_bytes()[:-10])
 
-    with pytest.raises(ModelRefused, match=rf"{name} \(.*dvc checkout --force"):
+    with pytest.raises(InvalidModel, match=rf"{name} \(.*dvc checkout --force"):
         artifact.read(folder)
 
 
@@ -92,7 +92,7 @@ def test_a_truncated_about_json_is_refused(make_model):
     folder = make_model()
     (folder / "about.json").write_bytes((folder / "about.json").read_bytes()[:-10])
 
-    with pytest.raises(ModelRefused, match=r"about\.json is not a file of this kind of model: the file: Invalid JSON: EOF"):
+    with pytest.raises(InvalidModel, match=r"about\.json is not a file of this kind of model: the file: Invalid JSON: EOF"):
         artifact.read(folder)
 
 
@@ -101,17 +101,17 @@ def test_a_missing_file_is_refused_by_name_with_what_to_do(make_model, name):
     folder = make_model()
     (folder / name).unlink()
 
-    with pytest.raises(ModelRefused, match=rf"{name} cannot be read \(No such file or directory\)\. Type `make repro`"):
+    with pytest.raises(InvalidModel, match=rf"{name} cannot be read \(No such file or directory\)\. Type `make repro`"):
         artifact.read(folder)
 
 
 def test_a_file_in_place_of_the_directory_is_refused(make_model):
-    with pytest.raises(ModelRefused, match=r"model\.onnx cannot be read \(Not a directory\)"):
+    with pytest.raises(InvalidModel, match=r"model\.onnx cannot be read \(Not a directory\)"):
         artifact.read(make_model() / "about.json")
 
 
 def test_a_file_without_a_digest_in_about_json_is_refused(make_model):
-    with pytest.raises(ModelRefused, match=r"schema\.json \(.{12}, not no digest\)"):
+    with pytest.raises(InvalidModel, match=r"schema\.json \(.{12}, not no digest\)"):
         artifact.read(make_model(sha256={"model.onnx": sha256(make_model() / "model.onnx")}))
 
 
@@ -128,7 +128,7 @@ def test_a_foreign_about_json_is_refused_with_what_it_lacks(make_model, text, wo
     folder = make_model()
     (folder / "about.json").write_bytes(text)
 
-    with pytest.raises(ModelRefused, match=words):
+    with pytest.raises(InvalidModel, match=words):
         artifact.read(folder)
 
 
@@ -144,7 +144,7 @@ def test_a_foreign_about_json_is_refused_with_what_it_lacks(make_model, text, wo
     ],
 )
 def test_a_value_of_the_wrong_type_in_about_json_is_refused_by_its_key(make_model, key, value, words):
-    with pytest.raises(ModelRefused, match=words):
+    with pytest.raises(InvalidModel, match=words):
         artifact.read(make_model(**{key: value}))
 
 
@@ -161,30 +161,30 @@ def test_a_value_of_the_wrong_type_in_about_json_is_refused_by_its_key(make_mode
 def test_a_value_of_the_wrong_type_in_a_column_is_refused_by_its_place(changed, key, value, words):
     folder = changed("schema.json", lambda schema: schema["columns"][3].update({key: value}))
 
-    with pytest.raises(ModelRefused, match=rf"schema\.json is not a file of this kind of model: {words}"):
+    with pytest.raises(InvalidModel, match=rf"schema\.json is not a file of this kind of model: {words}"):
         artifact.read(folder)
 
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan")])
 def test_a_threshold_that_is_no_probability_is_refused(make_model, threshold):
-    with pytest.raises(ModelRefused, match=f"about.json of 'tiny' with the threshold {threshold:g}"):
+    with pytest.raises(InvalidModel, match=f"about.json of 'tiny' with the threshold {threshold:g}"):
         artifact.read(make_model(threshold=threshold))
 
 
 def test_a_schema_of_another_model_is_refused_with_both_names(make_model):
-    with pytest.raises(ModelRefused, match=r"schema\.json is of 'tiny' with 5 columns, about\.json of 'huge'"):
+    with pytest.raises(InvalidModel, match=r"schema\.json is of 'tiny' with 5 columns, about\.json of 'huge'"):
         artifact.read(make_model(name="huge"))
 
 
 def test_a_schema_without_columns_is_refused(make_model):
-    with pytest.raises(ModelRefused, match="of 'tiny' with 0 columns"):
+    with pytest.raises(InvalidModel, match="of 'tiny' with 0 columns"):
         artifact.read(make_model(columns=[]))
 
 
 def test_two_columns_of_one_name_are_refused(make_model):
     first = artifact.read(make_model()).files["schema.json"]["columns"][3]
 
-    with pytest.raises(ModelRefused, match="distance"):
+    with pytest.raises(InvalidModel, match="distance"):
         artifact.read(make_model(columns=[first, first]))
 
 
@@ -192,7 +192,7 @@ def test_two_columns_of_one_name_are_refused(make_model):
 def test_a_file_is_held_to_the_digest_that_its_sender_gave(make_model, name):
     folder = make_model()
 
-    with pytest.raises(ModelRefused, match=rf"{name} \({sha256(folder / name)[:12]}, not {'0' * 12}\)"):
+    with pytest.raises(InvalidModel, match=rf"{name} \({sha256(folder / name)[:12]}, not {'0' * 12}\)"):
         artifact.read(folder, {name: "0" * 64})
 
 
@@ -206,5 +206,5 @@ def test_a_digest_of_the_sender_does_not_excuse_a_file_from_the_digest_in_about_
     folder = make_model()
     (folder / "model.onnx").write_bytes(b"another graph")
 
-    with pytest.raises(ModelRefused, match=r"model\.onnx \("):
+    with pytest.raises(InvalidModel, match=r"model\.onnx \("):
         artifact.read(folder, {"model.onnx": sha256(folder / "model.onnx")})

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from prediction_api.errors import FetchFailed, ModelRefused
+from prediction_api.errors import FetchFailed, InvalidModel
 from prediction_api.metrics import Metrics
 from prediction_api.model import artifact
-from prediction_api.model.model_manager import LiveModel
+from prediction_api.model.model_manager import ModelManager
 from prediction_api.model.model_source import Source
 
 
@@ -23,7 +23,7 @@ def open_live(make_model, metrics):
     """A coroutine function that opens the tiny model directory."""
 
     async def start():
-        live = LiveModel(Source(str(make_model())), metrics, most_records=3)
+        live = ModelManager(Source(str(make_model())), metrics, most_records=3)
         await live.open()
         return live
 
@@ -53,7 +53,7 @@ class Away(Source):
 
 
 def test_a_start_without_the_source_answers_and_counts_as_a_reload_that_fails(make_model, metrics, looks):
-    live = LiveModel(Away("models:/tiny@champion", fallback=str(make_model())), metrics, most_records=3)
+    live = ModelManager(Away("models:/tiny@champion", fallback=str(make_model())), metrics, most_records=3)
     asyncio.run(live.open())
 
     assert live.served.model.name == "tiny"
@@ -105,8 +105,8 @@ def test_a_bad_first_model_is_refused(make_model, metrics):
     folder = make_model()
     alter(folder)
 
-    with pytest.raises(ModelRefused, match=r"model\.onnx"):
-        asyncio.run(LiveModel(Source(str(folder)), metrics, most_records=3).open())
+    with pytest.raises(InvalidModel, match=r"model\.onnx"):
+        asyncio.run(ModelManager(Source(str(folder)), metrics, most_records=3).open())
 
 
 def test_an_unchanged_model_stays(open_live, looks):
@@ -160,7 +160,7 @@ def test_a_bad_model_leaves_the_old_one_with_the_reason(open_live, make_model, l
         live = await open_live()
         old = live.served
         damage(make_model())
-        with pytest.raises(ModelRefused, match=words) as found:
+        with pytest.raises(InvalidModel, match=words) as found:
             await live.reload()
         assert live.served is old
         assert live.failure == str(found.value)
@@ -204,7 +204,7 @@ def test_a_good_model_after_a_bad_one_clears_the_failure(open_live, make_model, 
     async def story():
         live = await open_live()
         alter(make_model())
-        with pytest.raises(ModelRefused):
+        with pytest.raises(InvalidModel):
             await live.reload()
         make_model(bias=bias)
         assert await live.reload() is bool(bias)
@@ -231,7 +231,7 @@ def test_a_failing_reload_lets_the_one_behind_it_run(open_live, make_model, look
         alter(make_model())
         return await asyncio.gather(live.reload(), live.reload(), return_exceptions=True)
 
-    assert [type(found) for found in asyncio.run(story())] == [ModelRefused, ModelRefused]
+    assert [type(found) for found in asyncio.run(story())] == [InvalidModel, InvalidModel]
     assert looks() == [0, 0, 2, 1]
 
 

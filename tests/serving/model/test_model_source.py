@@ -16,7 +16,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from prediction_api.errors import FetchFailed, ModelRefused, NothingRegistered
+from prediction_api.errors import FetchFailed, InvalidModel, NothingRegistered
 from prediction_api.model import artifact
 from prediction_api.model.artifact import FILES
 from prediction_api.model.model_source import Source
@@ -175,7 +175,7 @@ def test_a_changed_directory_arrives_anew(make_model):
 
 
 def test_a_directory_without_a_model_is_refused(tmp_path):
-    with pytest.raises(ModelRefused, match=r"nowhere should hold .*model\.onnx cannot be read"):
+    with pytest.raises(InvalidModel, match=r"nowhere should hold .*model\.onnx cannot be read"):
         fetch(tmp_path / "nowhere")
 
 
@@ -184,7 +184,7 @@ def test_a_directory_that_lost_its_model_is_refused_also_with_a_mark(make_model)
     mark = fetch(folder).mark
     (folder / "about.json").unlink()
 
-    with pytest.raises(ModelRefused, match=r"about\.json cannot be read"):
+    with pytest.raises(InvalidModel, match=r"about\.json cannot be read"):
         fetch(folder, mark)
 
 
@@ -242,7 +242,7 @@ def test_an_alias_hands_over_its_version_with_its_lineage_and_another_once_it_mo
 
 
 def test_a_version_whose_tag_holds_another_sha256_is_refused(registry):
-    with pytest.raises(ModelRefused, match=rf"model\.onnx \(.{{12}}, not {'0' * 12}\)"):
+    with pytest.raises(InvalidModel, match=rf"model\.onnx \(.{{12}}, not {'0' * 12}\)"):
         fetch("models:/tiny/3")
 
 

@@ -10,9 +10,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from prediction_api.errors import ModelRefused
+from prediction_api.errors import InvalidModel
 from prediction_api.model import artifact
-from prediction_api.model.onnx_model import Model, seconds
+from prediction_api.model.onnx_model import OnnxModel, seconds
 
 NUMBER = {"name": "size", "kind": "number", "required": True, "nullable": True, "example": 2.0}
 TEXT = {"name": "colour", "kind": "category", "required": True, "nullable": True, "example": "red"}
@@ -26,7 +26,7 @@ KINDS = {
 
 @pytest.fixture
 def model(make_model):
-    return Model(artifact.read(make_model()))
+    return OnnxModel(artifact.read(make_model()))
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def sigmoid_of_one(kind):
 
 
 def test_a_record_gets_the_probability_of_the_graph(make_model, record):
-    model = Model(artifact.read(make_model()))
+    model = OnnxModel(artifact.read(make_model()))
 
     (probability,) = model.probabilities(model.inputs([model.records.one(json.dumps(record).encode())]))
 
@@ -113,7 +113,7 @@ def test_null_is_packed_as_nan_or_as_the_empty_text(model, parsed):
 
 
 def test_a_null_datetime_is_packed_as_nan(make_contract):
-    model = Model(make_contract(sigmoid_of_one("datetime"), MOMENT))
+    model = OnnxModel(make_contract(sigmoid_of_one("datetime"), MOMENT))
 
     assert np.isnan(model.inputs([{"moment": None}])["datetimes"]).tolist() == [[True]]
 
@@ -181,7 +181,7 @@ def test_null_gets_no_warning(model, parsed):
 
 
 def test_without_experience_there_are_no_warnings(make_contract):
-    model = Model(make_contract(sigmoid_of_one("number"), NUMBER))
+    model = OnnxModel(make_contract(sigmoid_of_one("number"), NUMBER))
 
     assert model.warnings(model.inputs([{"size": -1e30}, {"size": 1e30}])) == {}
 
@@ -195,7 +195,7 @@ def test_without_experience_there_are_no_warnings(make_contract):
     ],
 )
 def test_a_schema_may_hold_columns_of_one_kind_only(make_contract, kind, column, values, scores):
-    model = Model(make_contract(sigmoid_of_one(kind), column))
+    model = OnnxModel(make_contract(sigmoid_of_one(kind), column))
     packed = model.inputs([{column["name"]: value} for value in values])
 
     assert set(packed) == {KINDS[kind][0]}
@@ -208,27 +208,27 @@ def test_the_example_is_a_record_as_the_service_reads_it(model, parsed):
 
 
 def test_an_example_that_the_schema_lacks_is_null(make_contract):
-    assert Model(make_contract(sigmoid_of_one("category"), {**TEXT, "example": None})).example() == {"colour": None}
+    assert OnnxModel(make_contract(sigmoid_of_one("category"), {**TEXT, "example": None})).example() == {"colour": None}
 
 
 def test_an_example_that_its_column_cannot_hold_is_refused(make_contract):
     with pytest.raises(
-        ModelRefused, match="for the schema's own example; it failed: could not convert string to float: 'far'"
+        InvalidModel, match="for the schema's own example; it failed: could not convert string to float: 'far'"
     ):
-        Model(make_contract(sigmoid_of_one("number"), {**NUMBER, "example": "far"}))
+        OnnxModel(make_contract(sigmoid_of_one("number"), {**NUMBER, "example": "far"}))
 
 
 def test_the_model_carries_name_version_and_threshold_of_its_directory(make_model):
     read = artifact.read(make_model(threshold=0.25))
-    model = Model(read)
+    model = OnnxModel(read)
 
     assert (model.name, model.version, model.threshold) == ("tiny", read.version, 0.25)
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", onnx.ModelProto().SerializeToString()])
 def test_what_is_no_graph_is_refused(make_contract, content):
-    with pytest.raises(ModelRefused, match=r"model\.onnx is no graph that ONNX Runtime [\d.]+ opens"):
-        Model(make_contract(content, NUMBER))
+    with pytest.raises(InvalidModel, match=r"model\.onnx is no graph that ONNX Runtime [\d.]+ opens"):
+        OnnxModel(make_contract(content, NUMBER))
 
 
 WIDE = ("probability", TensorProto.FLOAT, [None, 3])
@@ -254,8 +254,8 @@ SIGMOID = [node("Squeeze", ["numbers", "second"], "flat"), node("Sigmoid", ["fla
     ],
 )
 def test_a_graph_of_another_schema_is_refused_with_what_it_takes_and_gives(make_contract, foreign, found):
-    with pytest.raises(ModelRefused, match=f"should take {{'numbers': 1}} and give probability; {found}"):
-        Model(make_contract(foreign, NUMBER))
+    with pytest.raises(InvalidModel, match=f"should take {{'numbers': 1}} and give probability; {found}"):
+        OnnxModel(make_contract(foreign, NUMBER))
 
 
 def test_a_graph_that_takes_a_single_value_is_refused(make_contract):
@@ -265,15 +265,15 @@ def test_a_graph_that_takes_a_single_value_is_refused(make_contract):
         ("probability", TensorProto.FLOAT, []),
     )
 
-    with pytest.raises(ModelRefused, match=r"should take \{'numbers': 1\}"):
-        Model(make_contract(single, NUMBER))
+    with pytest.raises(InvalidModel, match=r"should take \{'numbers': 1\}"):
+        OnnxModel(make_contract(single, NUMBER))
 
 
 def test_a_graph_that_takes_numbers_of_another_type_is_refused(make_contract):
     doubles = graph(SIGMOID, [("numbers", TensorProto.DOUBLE, [None, 1])], ("probability", TensorProto.DOUBLE, [None]))
 
-    with pytest.raises(ModelRefused, match=r"it failed: .*Unexpected input data type"):
-        Model(make_contract(doubles, NUMBER))
+    with pytest.raises(InvalidModel, match=r"it failed: .*Unexpected input data type"):
+        OnnxModel(make_contract(doubles, NUMBER))
 
 
 @pytest.mark.parametrize(
@@ -292,8 +292,8 @@ def test_a_graph_that_takes_numbers_of_another_type_is_refused(make_contract):
     ],
 )
 def test_an_answer_that_is_no_probability_is_refused_with_its_value(make_contract, nodes, value):
-    with pytest.raises(ModelRefused, match=f"should give a probability; for the schema's own example it gives {value}"):
-        Model(make_contract(graph(nodes), NUMBER))
+    with pytest.raises(InvalidModel, match=f"should give a probability; for the schema's own example it gives {value}"):
+        OnnxModel(make_contract(graph(nodes), NUMBER))
 
 
 @pytest.mark.parametrize(
@@ -306,15 +306,15 @@ def test_an_answer_that_is_no_probability_is_refused_with_its_value(make_contrac
     ids=["a column", "two columns", "a scalar"],
 )
 def test_an_answer_of_another_shape_than_one_number_a_row_is_refused(make_contract, nodes, shape):
-    with pytest.raises(ModelRefused, match=r"model\.onnx should give"):
-        Model(make_contract(graph(nodes, output=("probability", TensorProto.FLOAT, shape)), NUMBER))
+    with pytest.raises(InvalidModel, match=r"model\.onnx should give"):
+        OnnxModel(make_contract(graph(nodes, output=("probability", TensorProto.FLOAT, shape)), NUMBER))
 
 
 def test_a_graph_that_gives_one_probability_for_all_rows_is_refused(make_contract):
     nodes = [node("ReduceMean", ["numbers"], "mean", axes=[0]), node("Sigmoid", ["mean"], "probability")]
 
-    with pytest.raises(ModelRefused, match=r"model\.onnx should give"):
-        Model(make_contract(graph(nodes, output=("probability", TensorProto.FLOAT, [1])), NUMBER))
+    with pytest.raises(InvalidModel, match=r"model\.onnx should give"):
+        OnnxModel(make_contract(graph(nodes, output=("probability", TensorProto.FLOAT, [1])), NUMBER))
 
 
 @pytest.mark.parametrize(

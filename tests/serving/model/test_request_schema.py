@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from prediction_api.model import artifact
-from prediction_api.model.request_schema import Fault, NotJson, Records, RecordsInvalid
+from prediction_api.model.request_schema import Fault, InvalidJson, InvalidRecords, RequestSchema
 
 DISTANCE = "a number of miles from 10 to 6000"
 DATETIME = "a date and time such as 2013-05-19T14:15:00, without a time zone"
@@ -20,7 +20,7 @@ DELAY = "a number of minutes, or null"
 @pytest.fixture
 def make_records(make_model):
     """A function from columns to what reads their records; at most three in a batch."""
-    return lambda columns=None: Records(
+    return lambda columns=None: RequestSchema(
         artifact.read(make_model(**({"columns": columns} if columns else {}))).schema, most=3
     )
 
@@ -47,7 +47,7 @@ def faults(records):
     """A function that gives the faults for which a body is refused."""
 
     def find(body, read="one"):
-        with pytest.raises(RecordsInvalid) as found:
+        with pytest.raises(InvalidRecords) as found:
             getattr(records, read)(body)
         return found.value.faults
 
@@ -157,7 +157,7 @@ def test_what_is_no_finite_number_of_single_precision_is_refused(faults, text, v
 
 
 def test_an_integer_of_more_digits_than_python_reads_is_no_json(records, text):
-    with pytest.raises(NotJson, match="number out of range at line 1 column"):
+    with pytest.raises(InvalidJson, match="number out of range at line 1 column"):
         records.one(text("delay", "1" * 100_000))
 
 
@@ -188,7 +188,7 @@ def test_a_number_outside_its_range_is_refused_with_the_range(faults, text, valu
 def test_what_is_wanted_of_a_number_names_the_bounds_that_it_has(make_records, low, high, wanted):
     column = {"name": "size", "kind": "number", "required": True, "nullable": False, "minimum": low, "maximum": high}
 
-    with pytest.raises(RecordsInvalid) as found:
+    with pytest.raises(InvalidRecords) as found:
         make_records([column]).one(b'{"size": "big"}')
 
     assert found.value.faults == [Fault("size", wanted, "'big'")]
@@ -197,7 +197,7 @@ def test_what_is_wanted_of_a_number_names_the_bounds_that_it_has(make_records, l
 def test_a_share_has_no_unit_in_words(make_records):
     column = {"name": "part", "kind": "number", "required": True, "nullable": False, "unit": "share", "maximum": 1.0}
 
-    with pytest.raises(RecordsInvalid) as found:
+    with pytest.raises(InvalidRecords) as found:
         make_records([column]).one(b'{"part": 2}')
 
     assert found.value.faults == [Fault("part", "a number of at most 1", "2")]
@@ -254,7 +254,7 @@ def test_the_empty_text_is_a_missing_category_where_null_is_allowed(records, tex
 def test_the_empty_text_is_refused_where_null_is_not_allowed(make_records):
     column = {"name": "colour", "kind": "category", "required": True, "nullable": False}
 
-    with pytest.raises(RecordsInvalid) as found:
+    with pytest.raises(InvalidRecords) as found:
         make_records([column]).one(b'{"colour": ""}')
 
     assert found.value.faults == [Fault("colour", "a text of 1 to 500 characters", "''")]
@@ -271,7 +271,7 @@ def test_an_escaped_pair_of_surrogates_is_one_character(records, text):
 
 @pytest.mark.parametrize("value", [r'"\ud800"', r'"\udc00"', r'"\ud800x"', r'"\ude00\ud83d"'])
 def test_a_lone_surrogate_is_no_json(records, text, value):
-    with pytest.raises(NotJson, match=r"hex escape at line 1 column"):
+    with pytest.raises(InvalidJson, match=r"hex escape at line 1 column"):
         records.one(text("carrier", value))
 
 
@@ -290,7 +290,7 @@ def test_a_text_with_a_nul_which_postgresql_cannot_hold_is_refused(faults, text)
     ],
 )
 def test_deep_json_is_refused_as_no_json(records, body):
-    with pytest.raises(NotJson, match="recursion limit exceeded at line 1 column"):
+    with pytest.raises(InvalidJson, match="recursion limit exceeded at line 1 column"):
         records.one(body)
 
 
@@ -308,18 +308,18 @@ def test_deep_json_is_refused_as_no_json(records, body):
     ],
 )
 def test_what_is_no_json_is_refused_with_the_place(records, body, words):
-    with pytest.raises(NotJson, match=words):
+    with pytest.raises(InvalidJson, match=words):
         records.one(body)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-8-sig", "cp500"])
 def test_another_encoding_than_utf8_is_no_json(records, text, encoding):
-    with pytest.raises(NotJson, match="at line 1 column"):
+    with pytest.raises(InvalidJson, match="at line 1 column"):
         records.one(text().decode().encode(encoding))
 
 
 def test_a_text_in_latin_1_is_no_json(records, text):
-    with pytest.raises(NotJson, match="invalid unicode code point at line 1 column"):
+    with pytest.raises(InvalidJson, match="invalid unicode code point at line 1 column"):
         records.one(text("carrier", '"é"').decode().encode("latin-1"))
 
 
@@ -373,7 +373,7 @@ def test_a_fault_in_a_line_names_the_line_counting_empty_ones(faults, text):
 
 
 def test_a_line_that_is_no_json_is_refused_with_its_number(records, text):
-    with pytest.raises(NotJson, match="line 3: expected value at line 1 column 1"):
+    with pytest.raises(InvalidJson, match="line 3: expected value at line 1 column 1"):
         records.lines(b"%s\n\nx" % text())
 
 
@@ -405,7 +405,7 @@ def test_faults_of_several_lines_together_are_at_most_100(faults):
 
 
 def test_the_error_counts_its_faults_and_names_the_first(records):
-    with pytest.raises(RecordsInvalid, match="4 faults, the first in departs"):
+    with pytest.raises(InvalidRecords, match="4 faults, the first in departs"):
         records.one(b"{}")
 
 

@@ -18,10 +18,10 @@ from starlette.testclient import TestClient
 from uuid_utils import uuid7
 
 from prediction_api.app import create_app
-from prediction_api.errors import ContentRefused, DataServiceAway
+from prediction_api.errors import ContentRejected, DataServiceUnavailable
 from prediction_api.metrics import Metrics
 from prediction_api.model import artifact
-from prediction_api.model.model_manager import LiveModel
+from prediction_api.model.model_manager import ModelManager
 from prediction_api.model.model_source import Source
 from prediction_api.outbox.deployments import MOST_FILES, Deployments, replica_name
 from serving.conftest import COLUMNS
@@ -52,7 +52,7 @@ def served(make_model):
     """A function that gives the tiny model as a live model holds it, with its bias."""
 
     def load(bias=0.0):
-        live = LiveModel(Source(str(make_model(bias=bias)), git_commit="c0ffee"), Metrics(), most_records=3)
+        live = ModelManager(Source(str(make_model(bias=bias)), git_commit="c0ffee"), Metrics(), most_records=3)
         asyncio.run(live.open())
         return live.served
 
@@ -195,7 +195,9 @@ def test_a_model_without_references_is_told_as_a_deployment_alone(make_settings,
     assert data_service.models == []
 
 
-@pytest.mark.parametrize("error", [DataServiceAway("404: Not Found"), ContentRefused("422: no")], ids=["older", "refused"])
+@pytest.mark.parametrize(
+    "error", [DataServiceUnavailable("404: Not Found"), ContentRejected("422: no")], ids=["older", "refused"]
+)
 def test_a_data_service_that_takes_no_reference_is_told_of_deployments_and_asked_again(folder, referenced, told, error):
     path, version = referenced()
 
@@ -212,7 +214,7 @@ def test_a_data_service_that_takes_no_reference_is_told_of_deployments_and_asked
     receiver = Older(error)
 
     async def go():
-        live = LiveModel(Source(str(path)), Metrics(), most_records=3)
+        live = ModelManager(Source(str(path)), Metrics(), most_records=3)
         await live.open()
         async with running(Deployments(folder, "host:1", receiver.send, heartbeat_seconds=BEAT), live.served):
             await until_async(lambda: receiver.asked >= 3)
@@ -399,7 +401,7 @@ def test_deployments_without_a_data_service_are_told_by_the_next_start(make_sett
 
 def test_another_model_answers_only_once_its_deployment_is_on_disk(folder, make_model):
     async def story():
-        live = LiveModel(Source(str(make_model())), Metrics(), most_records=3)
+        live = ModelManager(Source(str(make_model())), Metrics(), most_records=3)
         await live.open()
         deployments = Deployments(folder, "here")
         await deployments.begin(live.served)
@@ -421,7 +423,7 @@ def test_another_model_answers_only_once_its_deployment_is_on_disk(folder, make_
     assert [one["ended"] is not None for one in files(folder).values()] == [True, True]
 
 
-@pytest.mark.parametrize("receiver", [None, Receiver(DataServiceAway("away"))], ids=["none", "away"])
+@pytest.mark.parametrize("receiver", [None, Receiver(DataServiceUnavailable("away"))], ids=["none", "away"])
 def test_a_heartbeat_keeps_the_file_fresh_though_nobody_takes_it(folder, served, receiver):
     model = served()
 
@@ -465,7 +467,7 @@ def test_only_seen_and_the_end_of_a_deployment_change_and_only_forward(folder, s
 
 
 def test_an_outage_is_logged_once_and_the_next_one_again(folder, served, told):
-    receiver, model = Receiver(DataServiceAway("503")), served()
+    receiver, model = Receiver(DataServiceUnavailable("503")), served()
 
     async def story():
         deployments = Deployments(folder, "here", receiver.send, heartbeat_seconds=BEAT)
@@ -474,7 +476,7 @@ def test_an_outage_is_logged_once_and_the_next_one_again(folder, served, told):
             assert told("not told of deployments") == 1
             receiver.error = None
             await until_async(lambda: receiver.got)
-            receiver.error = DataServiceAway("503")
+            receiver.error = DataServiceUnavailable("503")
             asked = receiver.asked
             await until_async(lambda: receiver.asked > asked + 3)
         await deployments.close()
@@ -485,7 +487,7 @@ def test_an_outage_is_logged_once_and_the_next_one_again(folder, served, told):
 
 
 def test_a_refused_deployment_is_logged_once_tried_while_it_lives_and_put_aside_after(folder, served, told):
-    receiver, models = Receiver(ContentRefused("422: as the test wants it", ["seen"])), [served(), served(1.0)]
+    receiver, models = Receiver(ContentRejected("422: as the test wants it", ["seen"])), [served(), served(1.0)]
 
     async def story():
         deployments = Deployments(folder, "here", receiver.send, heartbeat_seconds=BEAT)

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from prediction_api.errors import OutboxRefuses, OutboxUnusable
-from prediction_api.outbox.outbox import Outbox, open_in
+from prediction_api.errors import OutboxUnavailable, OutboxUnusable
+from prediction_api.outbox.outbox import Outbox, open_exclusively
 
 LINES = 12
 # The bytes of a segment: one line in each, a few in each, all in one.
@@ -67,23 +67,23 @@ def append_each(outbox: Outbox, numbers: range) -> None:
 
 
 def deliver(outbox: Outbox, most_lines: int = 1) -> list[int]:
-    """Delivers one parcel, and gives its lines."""
-    parcel = outbox.take(most_lines)
-    assert parcel is not None, "nothing waits"
-    outbox.delivered(parcel.after)
-    return [json.loads(found)["number"] for found in parcel.lines]
+    """Delivers one batch, and gives its lines."""
+    batch = outbox.peek(most_lines)
+    assert batch is not None, "nothing waits"
+    outbox.ack(batch.after)
+    return [json.loads(found)["number"] for found in batch.lines]
 
 
 def rest(outbox: Outbox, most_lines: int = 3) -> tuple[list[int], int]:
     """Delivers everything that waits; gives its lines, and how many were unreadable."""
     numbers, damaged = [], 0
     for _ in range(1000):
-        parcel = outbox.take(most_lines)
-        if parcel is None:
+        batch = outbox.peek(most_lines)
+        if batch is None:
             return numbers, damaged
-        numbers += [json.loads(found)["number"] for found in parcel.lines]
-        damaged += parcel.damaged
-        outbox.delivered(parcel.after)
+        numbers += [json.loads(found)["number"] for found in batch.lines]
+        damaged += batch.damaged
+        outbox.ack(batch.after)
     pytest.fail(f"after 1,000 parcels {outbox.depth} lines still wait; {numbers[:50]} came")
 
 
@@ -95,11 +95,11 @@ def drained(outbox: Outbox, most_lines: int = 3) -> list[int]:
 
 
 def taken(outbox: Outbox) -> list[int]:
-    """The lines of the next parcel, none of them damaged, without delivering it."""
-    parcel = outbox.take(1000)
-    assert parcel is not None
-    assert parcel.damaged == 0
-    return [json.loads(found)["number"] for found in parcel.lines]
+    """The lines of the next batch, none of them damaged, without delivering it."""
+    batch = outbox.peek(1000)
+    assert batch is not None
+    assert batch.damaged == 0
+    return [json.loads(found)["number"] for found in batch.lines]
 
 
 def damage(folder: Path, number: int, place: int, byte: bytes) -> None:
@@ -154,7 +154,7 @@ def test_lines_are_taken_in_the_order_in_which_they_were_appended(open_outbox, s
 def test_a_new_outbox_holds_nothing(open_outbox):
     outbox = open_outbox()
 
-    assert (outbox.take(10), outbox.depth, outbox.size, outbox.full, outbox.oldest()) == (None, 0, 0, False, None)
+    assert (outbox.peek(10), outbox.depth, outbox.size, outbox.full, outbox.oldest()) == (None, 0, 0, False, None)
 
 
 def test_lines_that_were_appended_together_stay_together(open_outbox, tmp_path):
@@ -170,13 +170,13 @@ def test_the_same_lines_are_taken_until_they_are_delivered(open_outbox):
     outbox = open_outbox()
     append_each(outbox, range(LINES))
 
-    first = outbox.take(2)
-    again = outbox.take(2)
-    outbox.delivered(again.after)
+    first = outbox.peek(2)
+    again = outbox.peek(2)
+    outbox.ack(again.after)
 
     assert first == again
     assert first.lines == [line(0), line(1)]
-    assert outbox.take(2).lines == [line(2), line(3)]
+    assert outbox.peek(2).lines == [line(2), line(3)]
 
 
 def test_a_parcel_holds_at_most_so_many_bytes(open_outbox):
@@ -184,7 +184,7 @@ def test_a_parcel_holds_at_most_so_many_bytes(open_outbox):
     append_each(outbox, range(LINES))
     a_line = outbox.size // LINES
 
-    assert outbox.take(LINES, most_bytes=3 * a_line + 1).lines == [line(0), line(1), line(2)]
+    assert outbox.peek(LINES, most_bytes=3 * a_line + 1).lines == [line(0), line(1), line(2)]
 
 
 def test_a_line_longer_than_a_parcel_is_a_parcel_of_its_own(open_outbox):
@@ -192,7 +192,7 @@ def test_a_line_longer_than_a_parcel_is_a_parcel_of_its_own(open_outbox):
     long = line(0, text="x" * 5000)
     asyncio.run(outbox.append([long, line(1)]))
 
-    outbox.delivered(outbox.take(1, most_bytes=1000).after)
+    outbox.ack(outbox.peek(1, most_bytes=1000).after)
 
     assert drained(outbox) == [1]
 
@@ -356,7 +356,7 @@ def test_a_cursor_that_was_written_late_delivers_again(open_outbox, tmp_path):
     cursor = tmp_path / "outbox" / "cursor.json"
     before = cursor.read_bytes()
     after_three = {path: path.read_bytes() for path in segments(tmp_path)}
-    again = outbox.take(3).lines
+    again = outbox.peek(3).lines
     deliver(outbox, 3)
     cursor.write_bytes(before)
     for path, found in after_three.items():  # segments are removed only after the cursor was written
@@ -364,7 +364,7 @@ def test_a_cursor_that_was_written_late_delivers_again(open_outbox, tmp_path):
 
     outbox = open_outbox(segment_bytes=200)
 
-    assert outbox.take(2).lines == again[:2]
+    assert outbox.peek(2).lines == again[:2]
     assert drained(outbox) == list(range(3, LINES))
 
 
@@ -430,7 +430,9 @@ def test_a_full_outbox_refuses_until_something_was_delivered(open_outbox):
     append_each(outbox, range(10, 13))
 
     assert outbox.full
-    with pytest.raises(OutboxRefuses, match=r"holds 183 bytes and may hold 183 \(OUTBOX_MAX_BYTES\): 3 predictions wait"):
+    with pytest.raises(
+        OutboxUnavailable, match=r"holds 183 bytes and may hold 183 \(OUTBOX_MAX_BYTES\): 3 predictions wait"
+    ):
         append(outbox, 13)
     assert outbox.depth == 3
 
@@ -446,7 +448,7 @@ def test_a_full_outbox_is_full_after_a_reopening(open_outbox):
     outbox = open_outbox(most_bytes=100)
 
     assert outbox.full
-    with pytest.raises(OutboxRefuses, match="10 predictions wait"):
+    with pytest.raises(OutboxUnavailable, match="10 predictions wait"):
         append(outbox, 10)
 
 
@@ -456,7 +458,7 @@ def test_a_disk_that_refuses_leaves_no_half_line(open_outbox, tmp_path, segment_
     append_each(outbox, range(4))
     before, room = content(tmp_path), segments(tmp_path)[-1].stat().st_size + 20
 
-    with files_of_at_most(room if segment_bytes > 1 else 20), pytest.raises(OutboxRefuses, match="File too large"):
+    with files_of_at_most(room if segment_bytes > 1 else 20), pytest.raises(OutboxUnavailable, match="File too large"):
         append(outbox, *range(4, 8))
 
     assert content(tmp_path) == before
@@ -475,7 +477,7 @@ def test_half_a_line_that_could_not_be_cut_is_cut_before_the_next_is_written(ope
 
     with monkeypatch.context() as patch, files_of_at_most(len(content(tmp_path)) + 20):
         patch.setattr(os, "ftruncate", broken)
-        with pytest.raises(OutboxRefuses):
+        with pytest.raises(OutboxUnavailable):
             append(outbox, 1)
 
     append(outbox, 2)
@@ -485,7 +487,7 @@ def test_half_a_line_that_could_not_be_cut_is_cut_before_the_next_is_written(ope
 def test_a_full_disk_leaves_no_half_line(open_outbox, tmp_path, small_disk):
     with small_disk(tmp_path / "disk", "16k"):
         outbox = open_outbox(tmp_path / "disk" / "outbox")
-        with pytest.raises(OutboxRefuses, match="No space left on device"):
+        with pytest.raises(OutboxUnavailable, match="No space left on device"):
             append_each(outbox, range(1000))
         kept = outbox.depth
         assert kept > 100
@@ -515,11 +517,11 @@ def test_a_second_outbox_in_this_process_is_refused(open_outbox, tmp_path):
 
 
 def test_replicas_that_share_a_folder_get_an_outbox_each_and_the_next_one_takes_up_what_was_left(tmp_path):
-    first, second = open_in(tmp_path / "shared"), open_in(tmp_path / "shared")
+    first, second = open_exclusively(tmp_path / "shared"), open_exclusively(tmp_path / "shared")
     append(first, 0)
     append(second, 1)
     asyncio.run(second.close())
-    third, fourth = open_in(tmp_path / "shared"), open_in(tmp_path / "shared")
+    third, fourth = open_exclusively(tmp_path / "shared"), open_exclusively(tmp_path / "shared")
 
     assert [one.folder.name for one in (first, second, third, fourth)] == ["0", "1", "1", "2"]
     assert (third.depth, fourth.depth) == (1, 0)
@@ -531,7 +533,7 @@ def test_a_shared_folder_that_cannot_be_written_is_refused_at_once(tmp_path):
     (tmp_path / "shared").write_text("in the way")
 
     with pytest.raises(OutboxUnusable, match="should be a folder that this process may write"):
-        open_in(tmp_path / "shared")
+        open_exclusively(tmp_path / "shared")
 
 
 @pytest.mark.parametrize("inside", ["", "outbox"])
@@ -634,7 +636,7 @@ def test_a_loss_that_the_disk_tells_to_one_is_told_to_all_who_wait(open_outbox, 
         patch.setattr(os, "fsync", broken)
         found = asyncio.run(the_second_begins_a_segment())
 
-    assert [type(one) for one in found] == [OutboxRefuses, OutboxRefuses]
+    assert [type(one) for one in found] == [OutboxUnavailable, OutboxUnavailable]
     append(outbox, 5)
     assert drained(outbox)[-1] == 5
 
@@ -652,7 +654,7 @@ def test_a_disk_that_cannot_sync_refuses_all_who_wait_for_it(open_outbox, tmp_pa
         patch.setattr(os, "fdatasync", broken)
         answers = asyncio.run(append_all())
 
-    assert {type(answer) for answer in answers} == {OutboxRefuses}
+    assert {type(answer) for answer in answers} == {OutboxUnavailable}
     assert {str(answer) for answer in answers} == {
         f"The outbox cannot keep the prediction. {tmp_path / 'outbox'} cannot be put on disk: Input/output error."
     }
@@ -677,9 +679,9 @@ def test_the_oldest_line_is_the_first_that_waits(open_outbox):
 def test_lines_that_were_put_aside_are_kept_beside_those_that_wait(open_outbox, tmp_path):
     outbox = open_outbox()
     append(outbox, 0)
-    outbox.put_aside([line(7), line(8)])
+    outbox.dead_letter([line(7), line(8)])
     outbox = open_outbox()
-    outbox.put_aside([line(9)])
+    outbox.dead_letter([line(9)])
 
     assert (tmp_path / "outbox" / "refused.ndjson").read_bytes() == b"%b\n%b\n%b\n" % (line(7), line(8), line(9))
     assert outbox.depth == 1
