@@ -15,7 +15,7 @@ from data_api.database.engine import FORBIDDEN, translate_error
 from data_api.errors import DatabaseForeign
 from data_api.models import Base
 
-FOLDER = Path(__file__).parent / "migrations"
+FOLDER = Path(__file__).parents[1] / "migrations"
 LOCK = 7_241_001  # any number that nobody else locks in this database
 
 
