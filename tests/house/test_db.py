@@ -52,7 +52,7 @@ def test_a_setting_that_the_page_names_exists(name):
 
 def test_the_page_lists_each_metric_and_no_other():
     listed = set(re.findall(r"`(data_api_\w+)`", PAGE))
-    code = "\n".join((SOURCE / f"{name}.py").read_text() for name in ("metrics", "service"))
+    code = "\n".join((SOURCE / f"{name}.py").read_text() for name in ("metrics", "app_state"))
 
     assert listed == set(re.findall(r'"(data_api_\w+)"', code))
     assert len([family for family in Metrics().registry.collect() if family.name.startswith("data_api")]) >= 6
