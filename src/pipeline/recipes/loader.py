@@ -12,16 +12,16 @@ from pipeline.support.errors import ParamsInvalid
 
 
 class Recipe(Protocol):
-    """What a recipe module offers: its own settings, and the way from raw tables to examples."""
+    """What a recipe module has: ``Options``, its own settings, and ``examples``, which turns raw tables into examples."""
 
     Options: type[Any]
 
     def examples(self, tables: Mapping[str, pd.DataFrame], data: Data, options: Any) -> Examples:
-        """The examples in the raw tables."""
+        """The examples in the raw tables, by table name; ``options`` are the recipe's ``Options``."""
 
 
 def load_recipe(name: str) -> Recipe:
-    """The recipe ``src/pipeline/recipes/<name>.py``. Raises ParamsInvalid where there is none."""
+    """The module ``src/pipeline/recipes/<name>.py``. Raises ParamsInvalid where there is none, or it is no recipe."""
     try:
         module = importlib.import_module(f"pipeline.recipes.{name}")
         if not (hasattr(module, "examples") and hasattr(module, "Options")):

@@ -1,4 +1,4 @@
-"""The recipe for any single table: its rows are the examples, as they stand."""
+"""The recipe for any single table: each of its rows is an example, unchanged."""
 
 from collections.abc import Mapping
 
@@ -13,11 +13,11 @@ from pipeline.support.errors import TableInvalid
 
 @dataclass(frozen=True, config=CLOSED)
 class Options:
-    """No settings: those of every data set are enough."""
+    """No settings beyond those of every data set."""
 
 
 def examples(tables: Mapping[str, pd.DataFrame], data: Data, _options: Options) -> Examples:
-    """The rows whose target is known, with the declared columns; the target is 1 where it equals ``data.target.positive``.
+    """The rows that have a target, with the declared columns; the target is 1 where it equals ``data.target.positive``.
 
     Raises TableInvalid where no row has the positive label, or every row has it.
     """
@@ -33,15 +33,16 @@ def examples(tables: Mapping[str, pd.DataFrame], data: Data, _options: Options) 
             f"data.target.name is {target.name}; the table has the columns {', '.join(table.columns)}. "
             f"Correct conf/data/{data.name}.yaml."
         )
-    known = table[table[target.name].notna()]
-    if types.is_float_dtype(known[target.name]) and (known[target.name] % 1 == 0).all():
-        known = known.assign(**{target.name: known[target.name].astype("int64")})  # whole labels beside missing ones
-    label = (known[target.name].astype(str) == str(target.positive)).astype("int8")
-    if label.nunique() < 2:
-        seen = ", ".join(sorted(known[target.name].astype(str).unique())[:10])
+    labelled = table[table[target.name].notna()]
+    labels = labelled[target.name]
+    if types.is_float_dtype(labels) and (labels % 1 == 0).all():
+        labels = labels.astype("int64")  # missing values had turned whole numbers into decimal ones
+    positive = (labels.astype(str) == str(target.positive)).astype("int8")
+    if positive.nunique() < 2:
+        values = ", ".join(sorted(labels.astype(str).unique())[:10])
         raise TableInvalid(
-            f"data.target.positive is {target.positive!r}, one of two or more labels of column {target.name} "
-            f"was wanted, and it holds {seen or 'nothing'}. Correct conf/data/{data.name}.yaml."
+            f"data.target.positive is {target.positive!r}; it should be one of two or more labels of column {target.name}, "
+            f"which holds {values or 'nothing'}. Correct conf/data/{data.name}.yaml."
         )
-    frame = known[list(data.columns)].assign(**{target.name: label})
-    return Examples(frame.reset_index(drop=True), {f"{target.name} unknown": len(table) - len(known)})
+    frame = labelled[list(data.columns)].assign(**{target.name: positive})
+    return Examples(frame.reset_index(drop=True), {f"{target.name} unknown": len(table) - len(labelled)})

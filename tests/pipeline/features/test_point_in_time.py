@@ -1,10 +1,19 @@
-"""A question at a moment sees what had happened until then, and nothing after it: held to plain loops."""
+"""A lookup at a moment sees the events until then and none after it; compared with plain loops."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.features.point_in_time import NEVER, OpenIntervals, Timeline, codes, minutes, picked, ratio, shrunk
+from pipeline.features.point_in_time import (
+    NEVER,
+    OpenIntervals,
+    Timeline,
+    codes,
+    divide_or_nan,
+    epoch_minutes,
+    shrink_towards,
+    take_or_nan,
+)
 
 
 @pytest.fixture
@@ -21,11 +30,11 @@ def array(*numbers):
 @pytest.mark.parametrize(("length", "lag"), [(10, 0), (10, 3), (1, 0), (100, 0)])
 def test_a_window_counts_and_sums_what_a_loop_finds(events, length, lag):
     key, moment, value = events
-    found = Timeline(key, moment, value=value).window(key, moment, length, lag)
+    window = Timeline(key, moment, value=value).window(key, moment, length, lag)
     inside = [(key == k) & (moment > m - length) & (moment <= m - lag) for k, m in zip(key, moment, strict=True)]
 
-    assert found["count"].tolist() == [int(rows.sum()) for rows in inside]
-    assert found["value"].tolist() == [int(value[rows].sum()) for rows in inside]
+    assert window["count"].tolist() == [int(rows.sum()) for rows in inside]
+    assert window["value"].tolist() == [int(value[rows].sum()) for rows in inside]
 
 
 def test_a_window_is_open_at_its_start_and_closed_at_its_end():
@@ -38,17 +47,17 @@ def test_an_event_at_the_start_of_1970_is_in_its_window():
     assert Timeline(array(1), array(0)).window(array(1), array(5), 60)["count"].tolist() == [1]
 
 
-def test_events_of_the_future_move_no_answer(events):
+def test_later_events_do_not_change_a_window(events):
     key, moment, value = events
     past = moment <= 20
-    asked = np.full(4, 20)
+    moments = np.full(4, 20)
     keys = np.arange(4)
-    whole, known = Timeline(key, moment, value=value), Timeline(key[past], moment[past], value=value[past])
+    everything, until_20 = Timeline(key, moment, value=value), Timeline(key[past], moment[past], value=value[past])
 
-    assert whole.window(keys, asked, 15)["value"].tolist() == known.window(keys, asked, 15)["value"].tolist()
+    assert everything.window(keys, moments, 15)["value"].tolist() == until_20.window(keys, moments, 15)["value"].tolist()
 
 
-def test_the_order_of_the_rows_is_of_no_matter(events):
+def test_the_order_of_the_rows_does_not_matter(events):
     key, moment, value = events
     other = np.random.default_rng(0).permutation(80)
     first = Timeline(key, moment, value=value).window(key, moment, 12)
@@ -57,7 +66,7 @@ def test_the_order_of_the_rows_is_of_no_matter(events):
     assert first["value"].tolist() == second["value"].tolist()
 
 
-def test_what_has_not_happened_is_not_counted():
+def test_an_event_that_has_not_happened_is_not_counted():
     line = Timeline(array(0, 0), array(1, 2), np.array([True, False]))
 
     assert line.window(array(0), array(5), 10)["count"].tolist() == [1]
@@ -73,64 +82,64 @@ def test_flags_are_summed():
 def test_the_last_event_is_the_one_that_a_loop_finds(events, back):
     key, moment, _ = events
     asked_key, asked_moment = np.repeat(np.arange(5), 10), np.tile(np.arange(0, 50, 5), 5)
-    wanted = []
+    expected = []
     for k, m in zip(asked_key, asked_moment, strict=True):
         seen = sorted((moment[row], row) for row in range(80) if key[row] == k and moment[row] <= m)
-        wanted.append(seen[-1 - back][1] if len(seen) > back else -1)
+        expected.append(seen[-1 - back][1] if len(seen) > back else -1)
 
-    assert Timeline(key, moment).last(asked_key, asked_moment, back).tolist() == wanted
+    assert Timeline(key, moment).last_row(asked_key, asked_moment, back).tolist() == expected
 
 
 def test_no_event_at_all_is_no_last_event():
-    assert Timeline(array(), array()).last(array(0, 1), array(5, 5)).tolist() == [-1, -1]
+    assert Timeline(array(), array()).last_row(array(0, 1), array(5, 5)).tolist() == [-1, -1]
 
 
 def test_open_intervals_are_counted_and_aged_as_a_loop_does():
     random = np.random.default_rng(4)
     key, start = random.integers(0, 3, 60), random.integers(0, 50, 60)
     end = np.where(random.random(60) < 0.2, NEVER, start + random.integers(-3, 20, 60))
-    asked_key, asked = np.repeat(np.arange(3), 12), np.tile(np.arange(0, 60, 5), 3)
-    count, age = OpenIntervals(key, start, end).at(asked_key, asked)
-    open_at = [(key == k) & (start <= m) & (m < end) for k, m in zip(asked_key, asked, strict=True)]
+    asked_key, asked_moment = np.repeat(np.arange(3), 12), np.tile(np.arange(0, 60, 5), 3)
+    count, age = OpenIntervals(key, start, end).count_open(asked_key, asked_moment)
+    open_at = [(key == k) & (start <= m) & (m < end) for k, m in zip(asked_key, asked_moment, strict=True)]
 
     assert count.tolist() == [int(rows.sum()) for rows in open_at]
-    assert age.tolist() == [int((m - start[rows]).sum()) for rows, m in zip(open_at, asked, strict=True)]
+    assert age.tolist() == [int((m - start[rows]).sum()) for rows, m in zip(open_at, asked_moment, strict=True)]
 
 
 def test_an_interval_that_never_ends_stays_open():
-    count, age = OpenIntervals(array(7), array(10), array(NEVER)).at(array(7, 7), array(9, 1010))
+    count, age = OpenIntervals(array(7), array(10), array(NEVER)).count_open(array(7, 7), array(9, 1010))
 
     assert (count.tolist(), age.tolist()) == ([0, 1], [0, 1000])
 
 
 def test_codes_are_one_per_combination_and_missing_is_a_value():
-    found = codes(pd.Series(["a", "a", "b", None, None]), pd.Series(["x", "y", "x", "x", "x"]))
+    groups = codes(pd.Series(["a", "a", "b", None, None]), pd.Series(["x", "y", "x", "x", "x"]))
 
-    assert found.tolist() == [0, 1, 2, 3, 3]
+    assert groups.tolist() == [0, 1, 2, 3, 3]
 
 
-def test_a_ratio_over_nothing_is_missing():
-    assert ratio(array(1, 0), array(4, 0)).tolist() == pytest.approx([0.25, np.nan], nan_ok=True)
+def test_a_division_by_zero_is_missing():
+    assert divide_or_nan(array(1, 0), array(4, 0)).tolist() == pytest.approx([0.25, np.nan], nan_ok=True)
 
 
 def test_a_shrunk_mean_lies_between_its_own_and_the_wider_one():
-    found = shrunk(array(4, 0, 0), array(4, 0, 0), np.array([0.5, 0.5, np.nan]), 4)
+    means = shrink_towards(np.array([0.5, 0.5, np.nan]), array(4, 0, 0), array(4, 0, 0), 4)
 
-    assert found.tolist() == [0.75, 0.5, 0.0]
+    assert means.tolist() == [0.75, 0.5, 0.0]
 
 
-def test_picked_values_are_missing_where_there_is_no_row():
-    assert picked([5, 6], array(1, -1)).tolist() == pytest.approx([6, np.nan], nan_ok=True)
-    assert picked([], array(-1)).tolist() == pytest.approx([np.nan], nan_ok=True)
+def test_values_are_missing_where_there_is_no_row():
+    assert take_or_nan([5, 6], array(1, -1)).tolist() == pytest.approx([6, np.nan], nan_ok=True)
+    assert take_or_nan([], array(-1)).tolist() == pytest.approx([np.nan], nan_ok=True)
 
 
 def test_minutes_count_from_1970_in_utc_and_round_down():
     moments = pd.Series(["1970-01-01 00:01:59", "1969-12-31 23:59:30", "2012-02-29 00:00:00", None]).pipe(pd.to_datetime)
 
-    assert minutes(moments).tolist() == [1, -1, 15399 * 1440, NEVER]
+    assert epoch_minutes(moments).tolist() == [1, -1, 15399 * 1440, NEVER]
 
 
-def test_minutes_take_other_zones_for_what_they_are():
-    there = pd.Series(pd.to_datetime(["2013-07-01 08:00"])).dt.tz_localize("America/New_York")
+def test_minutes_of_another_time_zone_are_those_of_utc():
+    new_york = pd.Series(pd.to_datetime(["2013-07-01 08:00"])).dt.tz_localize("America/New_York")
 
-    assert minutes(there).tolist() == minutes(pd.Series(pd.to_datetime(["2013-07-01 12:00"]))).tolist()
+    assert epoch_minutes(new_york).tolist() == epoch_minutes(pd.Series(pd.to_datetime(["2013-07-01 12:00"]))).tolist()

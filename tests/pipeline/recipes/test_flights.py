@@ -1,4 +1,4 @@
-"""What the flights' recipe knows of each flight, and that it knows nothing later than the prediction."""
+"""The features of the flights recipe, and that none of them uses a fact later than the prediction."""
 
 from zoneinfo import ZoneInfo
 
@@ -42,7 +42,7 @@ def raw(data):
 
 @pytest.fixture(scope="module")
 def moments_of(raw):
-    """When each flight was due, left and landed, in UTC, worked out apart from the code under test."""
+    """When each flight was due, left and landed, in UTC, computed independently of the code under test."""
     table = raw["flights"]
     due = pd.to_datetime(table["time_hour"], utc=True) + pd.to_timedelta(table["minute"], unit="min")
     zones = raw["airports"].set_index("faa")["tzone"].to_dict() | dict.fromkeys(
@@ -53,22 +53,22 @@ def moments_of(raw):
 
 
 def landed(table, moments):
-    """The arrival on the clock of the destination, searched after the departure: the first such time in the day after it."""
-    found = []
+    """Each arrival in UTC: the first time after the departure at which the destination's clock shows ``arr_time``."""
+    arrivals = []
     for left, zone, clock in zip(moments["left"], moments["zone"], table["arr_time"], strict=True):
         if pd.isna(left) or pd.isna(clock):
-            found.append(pd.NaT)
+            arrivals.append(pd.NaT)
             continue
         local = left.tz_convert(ZoneInfo(zone))
-        wanted = local.normalize().tz_localize(None) + pd.Timedelta(hours=int(clock) // 100, minutes=int(clock) % 100)
-        while wanted <= local.tz_localize(None):
-            wanted += pd.Timedelta(days=1)
-        found.append(wanted.tz_localize(ZoneInfo(zone), ambiguous=False, nonexistent="shift_forward").tz_convert("UTC"))
-    return pd.Series(pd.to_datetime(found, utc=True), index=table.index)
+        arrival = local.normalize().tz_localize(None) + pd.Timedelta(hours=int(clock) // 100, minutes=int(clock) % 100)
+        while arrival <= local.tz_localize(None):
+            arrival += pd.Timedelta(days=1)
+        arrivals.append(arrival.tz_localize(ZoneInfo(zone), ambiguous=False, nonexistent="shift_forward").tz_convert("UTC"))
+    return pd.Series(pd.to_datetime(arrivals, utc=True), index=table.index)
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_no_feature_moves_when_every_later_fact_is_deleted(moment, raw, data, options, moments_of):
+def test_no_feature_changes_when_every_later_fact_is_deleted(moment, raw, data, options, moments_of):
     now = pd.Timestamp(moment, tz="UTC")
     around = (moments_of["due"] > now - REACH) & (moments_of["due"] < now + pd.Timedelta(days=2))
     table, moments = raw["flights"][around], moments_of[around]
@@ -90,7 +90,7 @@ def test_no_feature_moves_when_every_later_fact_is_deleted(moment, raw, data, op
 
 
 @pytest.mark.parametrize("moment", MOMENTS[:1])
-def test_features_do_move_when_an_earlier_fact_is_deleted(moment, raw, data, options, moments_of):
+def test_features_change_when_an_earlier_fact_is_deleted(moment, raw, data, options, moments_of):
     now = pd.Timestamp(moment, tz="UTC")
     around = (moments_of["due"] > now - REACH) & (moments_of["due"] < now + pd.Timedelta(days=2))
     table, moments = raw["flights"][around], moments_of[around]
@@ -106,7 +106,7 @@ def test_features_do_move_when_an_earlier_fact_is_deleted(moment, raw, data, opt
     assert (before["waiting_origin"] < after["waiting_origin"]).all()
 
 
-def test_every_feature_that_is_made_is_declared_with_when_it_is_known(raw, data, options):
+def test_every_feature_is_declared_with_when_it_is_available(raw, data, options):
     made = flights.features({**raw, "flights": raw["flights"].head(50)}, options)
 
     assert set(made) == set(data.columns)
@@ -253,9 +253,9 @@ def test_cancelled_and_diverted_flights_are_counted_and_not_examples(data):
 def test_the_order_of_the_rows_does_not_matter(raw, data, options):
     some = raw["flights"].iloc[:3000]
     shuffled = some.sample(frac=1, random_state=1)
-    one, other = (flights.features({**raw, "flights": table}, options).sort_index() for table in (some, shuffled))
+    in_order, other = (flights.features({**raw, "flights": table}, options).sort_index() for table in (some, shuffled))
 
-    pd.testing.assert_frame_equal(one, other, check_exact=True)
+    pd.testing.assert_frame_equal(in_order, other, check_exact=True)
 
 
 def test_the_callers_tables_stay_as_they_are(data):

@@ -54,16 +54,16 @@ def test_a_whole_number_is_found_beside_missing_ones_that_make_the_column_decima
 
 @pytest.mark.parametrize("labels", [["no", "no"], ["yes", "yes"], ["Yes", "no"]])
 def test_a_label_that_no_row_or_every_row_has_is_refused_beside_those_there_are(data, labels):
-    seen = ", ".join(sorted(set(labels)))
+    values = ", ".join(sorted(set(labels)))
 
     with pytest.raises(
-        TableInvalid, match=rf"data\.target\.positive is 'yes', .*column good .* holds {seen}\. Correct conf/"
+        TableInvalid, match=rf"data\.target\.positive is 'yes'; .*column good, which holds {values}\. Correct conf/"
     ):
         made(pd.DataFrame({"size": [1, 2], "good": labels}), data())
 
 
-def test_a_table_without_any_target_is_refused(data):
-    with pytest.raises(TableInvalid, match="it holds nothing"):
+def test_a_table_whose_targets_are_all_missing_is_refused(data):
+    with pytest.raises(TableInvalid, match="which holds nothing"):
         made(pd.DataFrame({"size": [1.0], "good": pd.Series([None], dtype="object")}), data())
 
 
