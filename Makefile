@@ -42,26 +42,13 @@ test: setup ## Run the tests, several files at a time (TESTS='tests/db -x': what
 
 ## Serve
 .PHONY: serve demo
-# Where the services answer, and who asks: where SECRETS names the secrets of the containers, with those.
-AS_CALLER = export PREDICTION_API_URL=$${PREDICTION_API_URL:-http://127.0.0.1:$${PREDICTION_API_PORT:-8000}} \
-  DATA_API_URL=$${DATA_API_URL:-http://127.0.0.1:$${DATA_API_PORT:-8001}}; \
-  test -z "$${SECRETS:-}" || export DATA_API_KEY=$${DATA_API_KEY:-$$(cat "$$SECRETS/service_key")} \
-  FIRST_ADMIN_PASSWORD=$${FIRST_ADMIN_PASSWORD:-$$(cat "$$SECRETS/first_admin_password")}
 serve: setup ## Serve predictions on 127.0.0.1:8000 and data on :8001, after reproducing the model where there is none
 	@test -n "$${MODEL_URI:-}" -o -f data/model/about.json || dvc checkout --quiet data/model 2>/dev/null || $(MAKE) repro
-	@export DATA_API_URL=$${DATA_API_URL:-http://127.0.0.1:$${DATA_API_PORT:-8001}}; \
-	export DATA_API_KEY=$${DATA_API_KEY:-$${FIRST_SERVICE_KEY:-ontime_development_key_of_the_prediction_service}}; \
-	named() { trap '' INT; exec sed -u "s/^/$$1 | /" >&2; }; \
-	stop() { set +e; trap '' INT TERM; for one in $${prediction:-} $$(jobs -p); do kill $$one 2>/dev/null; wait $$one; done; }; \
-	trap stop EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
-	python -m data_api > >(named 'data      ') 2>&1 & data=$$!; \
-	python -m prediction_api > >(named prediction) 2>&1 & prediction=$$!; \
-	while kill -0 $$data 2>/dev/null && kill -0 $$prediction 2>/dev/null; do sleep 0.5; done; \
-	echo "error: one of the two services ended, so the other one does." >&2; exit 1
+	@python -m pipeline.operations.serve
 
 demo: setup ## Replay the test months against both running services, and hold the live scores to the offline ones (SECRETS=: of make serve)
 	@test -f data/processed/test.parquet || dvc checkout --quiet data/processed 2>/dev/null || true
-	@$(AS_CALLER); python -m pipeline.replay $(REPLAY)
+	@python -m pipeline.replay $(REPLAY)
 
 ## Run the whole system in containers
 .PHONY: up down logs smoke secrets rotate
@@ -99,9 +86,7 @@ logs: ## Follow what the containers say (SERVICE=prediction-api: of one)
 	@$(COMPOSE) logs --follow --tail 100 $(SERVICE)
 
 smoke: setup ## Follow one prediction through the running containers: answered, stored, counted, all monitors up (CORE=1)
-	@$(AS_CALLER); export PROMETHEUS_URL=$${PROMETHEUS_URL:-http://127.0.0.1:$${PROMETHEUS_PORT:-9090}}; \
-	export UPTIME_KUMA_URL=$${UPTIME_KUMA_URL:-http://127.0.0.1:$${UPTIME_KUMA_PORT:-3001}}; \
-	python -m pipeline.operations.smoke $(if $(CORE),--core)
+	@python -m pipeline.operations.smoke $(if $(CORE),--core)
 
 secrets: setup ## Write strong secrets into .secrets/own for the containers, and name them in .env; those that are there stay
 	@mkdir -p -m 700 .secrets/own; cd .secrets/own; \
@@ -153,7 +138,7 @@ rollback: setup ## Put the previous champion back (BECAUSE='...': why)
 	@python -m pipeline.registry.rollback $${BECAUSE:+--because="$$BECAUSE"}
 
 history: setup ## Say what was champion when and why (AT='2026-11-23 14:05': which model answered then)
-	@$(AS_CALLER); python -m pipeline.registry.history $${AT:+--at="$$AT"}
+	@python -m pipeline.registry.history $${AT:+--at="$$AT"}
 
 ## Experiment
 .PHONY: params sweep experiments diff notebooks verify bench bench-pipeline bench-serving bench-database

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.skipif(
     not MODEL.is_dir() and "CI" not in os.environ,  # CI makes it before
     reason="there is no model yet: type `make repro` first",
 )
+SECONDS = 40  # for anything that is waited for
 
 
 def free_port():
@@ -60,11 +61,11 @@ class Serving:
 
     def gone(self):
         until(lambda: self.pid("data_api") is None and self.pid("prediction_api") is None)
-        return self.process.wait(10)
+        return self.process.wait(SECONDS)
 
 
 def until(true, passing=()):
-    end = time.monotonic() + 40
+    end = time.monotonic() + SECONDS
     while True:
         try:
             if true():

@@ -1,4 +1,4 @@
-"""What a person gives to `make` reaches the command as it stands, and targets that ask one service ask at one address."""
+"""What a person gives to `make`, or writes into .env, reaches the command as it stands."""
 
 import os
 import shutil
@@ -8,14 +8,13 @@ import pytest
 
 ECHO = """#!/bin/sh
 printf '%s|' "$@"
-printf '%s' "$DATA_API_URL"
-printf '|%s|%s' "$MLFLOW_TRACKING_URI" "$FIRST_ADMIN_PASSWORD"
+printf '%s' "$MLFLOW_TRACKING_URI"
 """
 
 
 @pytest.fixture
 def make(tmp_path):
-    """A function that makes a target in a folder whose python prints its arguments, and the address of the data service."""
+    """A function that makes a target in a folder whose python prints its arguments, and the registry's address."""
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / ".venv/bin/python").write_text(ECHO)
     (tmp_path / ".venv/bin/python").chmod(0o755)
@@ -23,19 +22,15 @@ def make(tmp_path):
     for name in ("requirements/uv.txt", "requirements/dev.txt", "pyproject.toml", ".venv/.ready"):
         (tmp_path / name).touch()
     shutil.copy("Makefile", tmp_path)
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("MAKE", "MFLAGS", "DATA_API", "MLFLOW", "SECRETS", "FIRST_", "CORE"))
-    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "MLFLOW", "CORE"))}
 
     def run(*words, **environment):
         done = subprocess.run(
             ["make", *words], cwd=tmp_path, env={**kept, **environment}, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
-        *arguments, address, registry, password = done.stdout.split("|")
-        return arguments[2:], address, registry, password
+        *arguments, registry = done.stdout.split("|")
+        return arguments[2:], registry
 
     return run
 
@@ -56,33 +51,21 @@ def test_without_a_base_a_change_is_held_against_main(make):
     assert make("diff")[0] == ["--", "main"]
 
 
-@pytest.mark.parametrize("target", ["history", "demo"])
-@pytest.mark.parametrize(
-    ("settings", "address"),
-    [
-        ({}, "http://127.0.0.1:8001"),
-        ({"DATA_API_PORT": "9001"}, "http://127.0.0.1:9001"),
-        ({"DATA_API_PORT": "9001", "DATA_API_URL": "http://data"}, "http://data"),
-    ],
-    ids=str,
-)
-def test_the_data_service_is_asked_where_it_was_told_to_listen(make, target, settings, address):
-    assert make(target, **settings)[1] == address
-
-
 def test_what_is_typed_in_front_of_make_goes_before_what_env_says(make, tmp_path):
     (tmp_path / ".env").write_text("MLFLOW_TRACKING_URI=http://team:5000\n")
 
-    assert make("rollback")[2] == "http://team:5000"
-    assert make("rollback", MLFLOW_TRACKING_URI="http://127.0.0.1:5000")[2] == "http://127.0.0.1:5000"
+    assert make("rollback")[1] == "http://team:5000"
+    assert make("rollback", MLFLOW_TRACKING_URI="http://127.0.0.1:5000")[1] == "http://127.0.0.1:5000"
 
 
-@pytest.mark.parametrize("target", ["history", "demo", "smoke"])
-def test_who_asks_the_containers_has_their_secrets(make, tmp_path, target):
-    (tmp_path / "own").mkdir()
-    for name in ("service_key", "first_admin_password"):
-        (tmp_path / "own" / name).write_text(f"{name} of our own\n")
+@pytest.mark.parametrize("value", ["http://team:p$word@host", "http://team:$(pwd)`#1`@host # 'no remark\"", "a\\b  c"])
+def test_a_value_in_env_is_all_that_follows_its_name(make, tmp_path, value):
+    (tmp_path / ".env").write_text(f"MLFLOW_TRACKING_URI=first\nLOG_LEVEL=INFO\nMLFLOW_TRACKING_URI={value}\n")
 
-    assert make(target)[3] == ""
-    assert make(target, SECRETS="own")[3] == "first_admin_password of our own"
-    assert make(target, SECRETS="own", FIRST_ADMIN_PASSWORD="typed")[3] == "typed"
+    assert make("rollback")[1] == value
+
+
+@pytest.mark.parametrize(("words", "options"), [([], []), (["CORE=1"], ["--core"])])
+@pytest.mark.parametrize("target", ["smoke"])
+def test_the_core_alone_is_an_option_of_the_command(make, target, words, options):
+    assert make(target, *words)[0] == options

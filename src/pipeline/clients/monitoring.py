@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.clients.environment import setting
 from pipeline.clients.services import Address, Service
 
 SETTINGS = {  # name: its default, and what it is
@@ -41,7 +42,7 @@ class UptimeKuma:
 
 def from_environment(environment: Mapping[str, str]) -> tuple[Prometheus, UptimeKuma]:
     """Both where SETTINGS say that they are."""
-    url = {name: environment.get(name) or default for name, (default, _) in SETTINGS.items()}
+    url = {name: setting(name, default, environment) for name, (default, _) in SETTINGS.items()}
     return (
         Prometheus(Address(url["PROMETHEUS_URL"], "PROMETHEUS_URL", "PROMETHEUS_URL", start="make up")),
         UptimeKuma(Address(url["UPTIME_KUMA_URL"], "UPTIME_KUMA_URL", "UPTIME_KUMA_URL", start="make up")),

@@ -10,6 +10,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
+from pipeline.clients.environment import setting
 from pipeline.support.errors import OntimeError
 
 TIMEOUT = (5, 60)  # seconds to connect, and to wait for an answer
@@ -160,8 +161,8 @@ class DataService:
 
 
 def from_environment(environment: Mapping[str, str]) -> tuple[PredictionService, DataService]:
-    """Both services where SETTINGS say that they are."""
-    value = {name: environment.get(name) or default for name, (default, _) in SETTINGS.items()}
+    """Both services where SETTINGS say that they are. Raises SecretMissing."""
+    value = {name: setting(name, default, environment) for name, (default, _) in SETTINGS.items()}
     prediction = Address(value["PREDICTION_API_URL"], "PREDICTION_API_URL", "PREDICTION_API_KEY")
     store = Address(value["DATA_API_URL"], "DATA_API_URL", "DATA_API_KEY, FIRST_ADMIN and FIRST_ADMIN_PASSWORD")
     return (
@@ -173,7 +174,11 @@ def from_environment(environment: Mapping[str, str]) -> tuple[PredictionService,
 def help_text() -> str:
     """SETTINGS, as the help of a command shows them."""
     lines = (f"  {name:<22}{what} (default: {default or 'none'})\n" for name, (default, what) in SETTINGS.items())
-    return f"settings from the environment:\n{''.join(lines)}"
+    return (
+        f"settings from the environment:\n{''.join(lines)}"
+        "  ..._PORT says where on this machine a service without a ..._URL answers; SECRETS names the folder of the\n"
+        "  containers' secrets, which holds the key and the password.\n"
+    )
 
 
 def _patience(lost: int) -> Retry:

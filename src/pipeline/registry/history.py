@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.clients import services
+from pipeline.clients.environment import SecretMissing
 from pipeline.clients.services import ServiceRejected, ServiceUnavailable
 from pipeline.registry import champion_history, lineage
 from pipeline.registry.champion_history import AliasChange, ChampionPeriod
@@ -91,11 +92,11 @@ def _tell(moment: datetime, reign: ChampionPeriod | None, versions: Versions) ->
 
 
 def _show_deployments(moment: datetime, versions: Versions) -> None:
-    _, store = services.from_environment(os.environ)
     try:
+        _, store = services.from_environment(os.environ)
         store.log_in()
         found = store.deployments(moment)
-    except (ServiceUnavailable, ServiceRejected) as error:
+    except (SecretMissing, ServiceUnavailable, ServiceRejected) as error:
         console.warn(f"what answered then is not known: {error}")
         return
     if not found:
