@@ -166,9 +166,10 @@ bench: bench-pipeline bench-serving bench-database ## Time everything beside its
 bench-pipeline: setup ## Time the cold pipeline, one, three and ten copies of the table, and an idle dvc repro
 	@python tests/bench/run.py
 
-bench-serving: setup ## Time the prediction service beside an endpoint that does nothing, MLflow's server and scikit-learn
+bench-serving: setup ## Time the prediction service beside an endpoint that does nothing, MLflow's server, scikit-learn and SQLite
 	@test -f data/model/about.json || $(MAKE) repro
 	@python tests/bench/serving.py
+	@PYTHONPATH=serving python tests/bench/outbox.py
 
 bench-database: setup ## Time the data service beside a bare insert, and with 100,000 and 10 million stored predictions
 	@PYTHONPATH=tests:db python tests/bench/database.py

@@ -4,6 +4,10 @@ A folder of segments, files to which lines are only ever appended, and a cursor 
 delivered. A segment is named after the number of its first line. A line is a checksum and a JSON object. A torn last line,
 which only a death in the middle of a write can leave, was never acknowledged and is cut. The cursor is written after a
 delivery: a death between the two delivers again, and the ids of the predictions make that harmless.
+
+SQLite in WAL mode was measured in its place (tests/bench/outbox.py, ``sync=process``): an append takes 4 to 6 times as long,
+an append of 1,000 lines 2.4 to 3.8 times, the whole answer to a micro-batch 1.3 to 1.7 times; with ``full`` the disk
+decides, and both take the same time. One damaged byte in a write-ahead log also loses all lines after it without a word.
 """
 
 import asyncio
