@@ -5,7 +5,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from prediction_api.errors import PredictionApiError, SettingsInvalid
+from prediction_api.errors import PredictionApiError, SettingsInvalid, TableUnreadable
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -41,8 +41,15 @@ def _serve(_given: argparse.Namespace) -> None:
 
 
 def _score(given: argparse.Namespace) -> None:
-    from prediction_api.batch import batch_predict
-
+    try:
+        from prediction_api.batch import batch_predict
+    except ModuleNotFoundError as error:
+        if error.name != "pyarrow":
+            raise
+        raise TableUnreadable(
+            "`score` reads and writes files with pyarrow, which is not installed here. Install the extra `score` "
+            "(`pip install '.[score]'` in the repository), or pyarrow alone (`pip install pyarrow`)."
+        ) from error
     batch_predict.score(given.input, given.output, given.model)
 
 

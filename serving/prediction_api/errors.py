@@ -48,4 +48,4 @@ class ContentRejected(PredictionApiError):
 
 
 class TableUnreadable(PredictionApiError):
-    """A file to be scored lacks columns, holds values that the schema refuses, or has no reader here."""
+    """A file to be scored lacks columns, holds values that the schema refuses, or cannot be read or written."""

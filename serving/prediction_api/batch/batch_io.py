@@ -1,29 +1,36 @@
-"""Reads CSV and Parquet files chunk by chunk and writes results the same way: memory does not grow with the file.
+"""Reads tables and writes results as CSV or Parquet files, with pyarrow and in chunks: memory does not grow with the file.
 
-Numbers come as float32 with NaN for missing, categories as text with "" for missing, datetimes as float64 seconds since
-1970 on their own clock with NaN for missing. CSV needs nothing beside Python; Parquet needs pyarrow (the extra `score`).
+Numbers arrive as float32 with NaN for missing, categories as text with "" for missing, datetimes as float64 seconds since
+1970 on their own clock with NaN for missing. An empty line of a CSV file is a row without values. In a CSV file NA, NaN and
+null mean missing, as they do in the pipeline.
 """
 
 import csv
 import os
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+from pyarrow import compute, parquet
+from pyarrow import csv as arrow_csv
 
 from prediction_api.errors import TableUnreadable
 from prediction_api.model.artifact import Column
-from prediction_api.model.onnx_model import seconds
 
-ROWS = 16_384
-MISSING = frozenset(("", "NA", "N/A", "NaN", "nan", "NULL", "null"))  # as the pipeline reads a CSV file
-Columns = dict[str, npt.NDArray[Any]]
+CSV, PARQUET = ".csv", ".parquet"
+BLOCK_BYTES, ROWS = 2 * 2**20, 16_384  # of a chunk: of a CSV file, of a Parquet file
+MISSING = ["", "NA", "N/A", "NaN", "nan", "NULL", "null"]
+PARSED_TYPES = {"number": pa.float64(), "category": pa.string(), "datetime": pa.timestamp("us")}
+HELD = {"number": "numbers", "category": "text", "datetime": "timestamps without a time zone"}
+RESULT = pa.schema([("probability", pa.float64()), ("label", pa.bool_())])
+Write = Callable[[npt.NDArray[np.float64], npt.NDArray[np.bool_]], None]
+Batches = Iterator[tuple[pa.RecordBatch, int]]  # each with how far the file is read by then
 
 
 @dataclass(frozen=True)
@@ -31,15 +38,8 @@ class Chunk:
     """Some rows of a file: the number of the first one (from 1), the columns, and how far the file is read by now."""
 
     first_row: int
-    columns: Columns
+    columns: dict[str, npt.NDArray[Any]]
     done: int
-
-
-class Writer(Protocol):
-    """Takes the results of one chunk after the other."""
-
-    def write(self, probability: npt.NDArray[np.float64], label: npt.NDArray[np.bool_]) -> None:
-        """Appends the rows of a chunk."""
 
 
 def read(path: Path, columns: Sequence[Column]) -> tuple[int, str, Iterator[Chunk]]:
@@ -47,22 +47,24 @@ def read(path: Path, columns: Sequence[Column]) -> tuple[int, str, Iterator[Chun
 
     Raises TableUnreadable where the file, a column or a value is not what the schema wants.
     """
-    if path.suffix == ".parquet":
-        return _read_parquet(path, columns)
-    if path.suffix == ".csv":
-        return _read_csv(path, columns)
-    raise TableUnreadable(f"{path} should be a .csv or .parquet file; give it such a name.")
+    _check_suffix(path)
+    with _read_errors(path):
+        size = path.stat().st_size
+        if path.suffix == CSV:
+            return size, "B", _chunks(path, columns, _csv_batches(path, columns))
+        file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**20)
+        _check_header(path, file.schema_arrow.names, columns)
+        return file.metadata.num_rows, "rows", _chunks(path, columns, _parquet_batches(file, columns))
 
 
 @contextmanager
-def written(path: Path) -> Iterator[Writer]:
-    """A writer to a new file that takes its name only once all is written: no half file is ever found there."""
-    if path.suffix not in (".csv", ".parquet"):
-        raise TableUnreadable(f"{path} should be a .csv or .parquet file; give it such a name.")
+def written(path: Path) -> Iterator[Write]:
+    """A function that appends probabilities and labels to a new file, which takes its name only once all is written."""
+    _check_suffix(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with (_written_parquet if path.suffix == ".parquet" else _written_csv)(temporary) as writer:
-            yield writer
+        with temporary.open("wb") as file, _writer(path, file) as writer:
+            yield lambda *results: writer.write(pa.record_batch(list(results), schema=RESULT))
         temporary.replace(path)
     except OSError as error:
         raise TableUnreadable(
@@ -72,197 +74,150 @@ def written(path: Path) -> Iterator[Writer]:
         temporary.unlink(missing_ok=True)
 
 
-def _read_csv(path: Path, columns: Sequence[Column]) -> tuple[int, str, Iterator[Chunk]]:
+def _writer(path: Path, file: Any) -> Any:
+    if path.suffix == PARQUET:
+        return parquet.ParquetWriter(file, RESULT)
+    file.write(f"{','.join(RESULT.names)}\n".encode())  # pyarrow would quote the names
+    return arrow_csv.CSVWriter(file, RESULT, write_options=arrow_csv.WriteOptions(include_header=False))
+
+
+def _check_suffix(path: Path) -> None:
+    if path.suffix not in (CSV, PARQUET):
+        raise TableUnreadable(f"{path} should be a .csv or .parquet file; give it such a name.")
+
+
+@contextmanager
+def _read_errors(path: Path) -> Iterator[None]:
+    """Says what is wrong with a file that the system or pyarrow cannot read."""
+    kind = "CSV file in UTF-8" if path.suffix == CSV else "Parquet file"
     try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise TableUnreadable(f"{path} cannot be read: {error.strerror}.") from error
-    return size, "B", _csv_chunks(path, columns)
+        yield
+    except (OSError, pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
+        if isinstance(error, OSError) and error.strerror:
+            raise TableUnreadable(f"{path} cannot be read: {error.strerror}.") from error
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise TableUnreadable(f"{path} should be a {kind}; {reason}.") from error
 
 
-def _csv_chunks(path: Path, columns: Sequence[Column]) -> Iterator[Chunk]:
+def _chunks(path: Path, columns: Sequence[Column], batches: Batches) -> Iterator[Chunk]:
+    first_row = 1
+    with _read_errors(path):
+        for batch, done in batches:
+            yield Chunk(first_row, {column.name: _values(path, column, batch) for column in columns}, done)
+            first_row += batch.num_rows
+
+
+def _csv_batches(path: Path, columns: Sequence[Column]) -> Batches:
+    with path.open(encoding="utf-8-sig", newline="") as text:
+        header = next(csv.reader(text), [])
+    _check_header(path, header, columns)
+    uneven_rows: list[Any] = []
+    first_row = 1
     try:
-        with path.open("rb") as raw, open(raw.fileno(), encoding="utf-8-sig", newline="", closefd=False) as text:
-            rows = csv.reader(text, strict=True)
-            header = next(rows, [])
-            place = _places(path, header, columns)
-            first = 1
-            while chunk := list(islice(rows, ROWS)):
-                for number, row in enumerate(chunk, first):
-                    if len(row) != len(header):
-                        raise TableUnreadable(
-                            f"{path}, row {number} should hold {len(header)} values like the header, not {len(row)}."
-                        )
-                by_place = list(zip(*chunk, strict=True))
-                taken = {
-                    column.name: _from_text(path, first, column, by_place[place[column.name]])
-                    for column in columns
-                    if column.name in place
-                }
-                yield Chunk(first, _filled(taken, columns, len(chunk)), os.lseek(raw.fileno(), 0, os.SEEK_CUR))
-                first += len(chunk)
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise TableUnreadable(f"{path} should be a CSV file in UTF-8; {error}.") from error
-    except OSError as error:
-        raise TableUnreadable(f"{path} cannot be read: {error.strerror or error}.") from error
+        with pa.OSFile(str(path)) as file:
+            for batch in _csv_reader(file, columns, uneven_rows):
+                yield _parsed(path, first_row, columns, batch), file.tell()
+                first_row += batch.num_rows
+    except pa.ArrowInvalid as error:
+        for row in uneven_rows:  # pyarrow counts the header as a row
+            raise TableUnreadable(
+                f"{path} should be a CSV file in UTF-8; row {row.number - 1} should hold {row.expected_columns} values "
+                f"like the header, not {row.actual_columns}."
+            ) from error
+        raise
 
 
-def _from_text(path: Path, first: int, column: Column, values: Sequence[str]) -> npt.NDArray[Any]:
-    if column.kind == "category":
-        return np.array(["" if value in MISSING else value for value in values], object)
-    convert = _number_of_text if column.kind == "number" else _seconds_of_text
-    kind = np.float32 if column.kind == "number" else np.float64
+def _csv_reader(file: pa.NativeFile, columns: Sequence[Column], uneven_rows: list[Any]) -> arrow_csv.CSVStreamingReader:
+    """Gives the columns as text. A row with another number of values than the header is an error, and added to the list."""
+
+    def remember(row: Any) -> str:
+        uneven_rows.append(row)
+        return "error"
+
+    names = [column.name for column in columns]
+    return arrow_csv.open_csv(
+        file,
+        arrow_csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES),
+        arrow_csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=remember),
+        arrow_csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()),
+            include_columns=names,
+            include_missing_columns=True,
+            null_values=MISSING,
+            strings_can_be_null=True,
+        ),
+    )
+
+
+def _parsed(path: Path, first_row: int, columns: Sequence[Column], texts: pa.RecordBatch) -> pa.RecordBatch:
+    parsed = {}
+    for column in columns:
+        kind, text = PARSED_TYPES[column.kind], texts.column(column.name)
+        if column.kind == "number":
+            text = compute.utf8_trim_whitespace(text)
+        try:
+            parsed[column.name] = text.cast(kind)
+        except pa.ArrowInvalid as error:
+            row = next(row for row, value in enumerate(text) if not _casts(value, kind))
+            wanted = "a number" if column.kind == "number" else "a date and time such as 2013-05-19T14:15:00"
+            value = texts.column(column.name)[row].as_py()
+            raise TableUnreadable(
+                f"{path}, row {first_row + row}: {column.name} should be {wanted}; it is {value!r}."
+            ) from error
+    return pa.record_batch(parsed)
+
+
+def _casts(value: pa.Scalar, kind: pa.DataType) -> bool:
     try:
-        with np.errstate(over="ignore"):  # beyond float32 is infinity, which is refused with the rest
-            return np.array([np.nan if value in MISSING else convert(value) for value in values], kind)
-    except ValueError:
-        row, value = next(
-            (row, value) for row, value in enumerate(values, first) if value not in MISSING and not _converts(convert, value)
-        )
-        wanted = "a number" if column.kind == "number" else "a date and time such as 2013-05-19T14:15:00"
-        raise TableUnreadable(f"{path}, row {row}: {column.name} should be {wanted}; it is {value!r}.") from None
-
-
-def _number_of_text(value: str) -> float:
-    if "_" in value:  # Python's own notation
-        raise ValueError(value)
-    return float(value)
-
-
-def _seconds_of_text(value: str) -> float:
-    found = datetime.fromisoformat(value)
-    if found.tzinfo is not None:
-        raise ValueError(value)
-    return seconds(found)
-
-
-def _converts(convert: Any, value: str) -> bool:
-    try:
-        convert(value)
-    except ValueError:
+        value.cast(kind)
+    except pa.ArrowInvalid:
         return False
     return True
 
 
-def _read_parquet(path: Path, columns: Sequence[Column]) -> tuple[int, str, Iterator[Chunk]]:
-    parquet = _pyarrow(path)
-    import pyarrow as pa
-
-    if not path.is_file():
-        raise TableUnreadable(f"{path} cannot be read: there is no such file.")
-    try:
-        file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**20)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise TableUnreadable(f"{path} should be a Parquet file; {str(error).rstrip('.')}.") from error
-    _places(path, file.schema_arrow.names, columns)
-    return file.metadata.num_rows, "rows", _parquet_chunks(path, file, columns)
+def _parquet_batches(file: parquet.ParquetFile, columns: Sequence[Column]) -> Batches:
+    present = [column.name for column in columns if column.name in file.schema_arrow.names]
+    done = 0
+    for batch in file.iter_batches(batch_size=ROWS, columns=present, use_threads=False):
+        done += batch.num_rows
+        yield batch, done
 
 
-def _parquet_chunks(path: Path, file: Any, columns: Sequence[Column]) -> Iterator[Chunk]:
-    import pyarrow as pa
-
-    names, first = [column.name for column in columns if column.name in file.schema_arrow.names], 1
-    batches = file.iter_batches(batch_size=ROWS, columns=names, use_threads=False)
-    while True:
-        try:
-            batch = next(batches, None)
-        except (OSError, pa.ArrowException) as error:
-            raise TableUnreadable(
-                f"{path} should be a Parquet file; after row {first - 1}: {' '.join(str(error).split())}"
-            ) from error
-        if batch is None:
-            return
-        taken = {
-            column.name: _from_arrow(path, column, batch.column(column.name)) for column in columns if column.name in names
-        }
-        yield Chunk(first, _filled(taken, columns, batch.num_rows), first + batch.num_rows - 1)
-        first += batch.num_rows
-
-
-def _from_arrow(path: Path, column: Column, values: Any) -> npt.NDArray[Any]:
-    import pyarrow as pa
-
-    found = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
-    if column.kind == "number" and (pa.types.is_floating(found) or pa.types.is_integer(found)):
-        return np.asarray(
-            values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-            if found != pa.float32()
-            else values.to_numpy(zero_copy_only=False),
-            np.float32,
-        )
-    if column.kind == "category" and (pa.types.is_string(found) or pa.types.is_large_string(found)):
-        plain = values.cast(found) if found is not values.type else values
-        return np.asarray(plain.fill_null("").to_numpy(zero_copy_only=False), object)
-    if column.kind == "datetime" and pa.types.is_timestamp(found) and found.tz is None:
-        stamps = values.to_numpy(zero_copy_only=False).astype("datetime64[s]")
-        return np.where(np.isnat(stamps), np.nan, stamps.astype(np.int64).astype(np.float64))
-    if pa.types.is_null(found):
-        return np.full(len(values), "", object) if column.kind == "category" else np.full(len(values), np.nan)
-    wanted = {"number": "numbers", "category": "text", "datetime": "timestamps without a time zone"}[column.kind]
-    raise TableUnreadable(f"{path}: {column.name} should hold {wanted}; it holds {values.type}.")
-
-
-def _places(path: Path, header: Sequence[str], columns: Sequence[Column]) -> dict[str, int]:
-    missing = [column.name for column in columns if column.required and column.name not in header]
+def _check_header(path: Path, names: Sequence[str], columns: Sequence[Column]) -> None:
+    """Refuses a file without the required columns, or with two of a name."""
+    wanted = f"the {len(columns)} columns of the model's schema"
+    missing = [column.name for column in columns if column.required and column.name not in names]
     if columns and len(missing) == len(columns):
-        found = f"it has {', '.join(header[:3])}" if header else "it is empty"
-        wanted = f"the {len(columns)} columns of the model's schema, divided by commas"
-        raise TableUnreadable(f"{path} should hold {wanted}; {found}, none of them.")
+        content = f"it has {', '.join(names[:3])}" if names else "it is empty"
+        raise TableUnreadable(f"{path} should hold {wanted}, divided by commas; {content}, none of them.")
     if missing:
-        raise TableUnreadable(
-            f"{path} should hold the {len(columns)} columns of the model's schema; it lacks {', '.join(missing)}."
-        )
-    return {name: place for place, name in enumerate(header)}
+        raise TableUnreadable(f"{path} should hold {wanted}; it lacks {', '.join(missing)}.")
+    counts = Counter(names)
+    if doubled := [column.name for column in columns if counts[column.name] > 1]:
+        raise TableUnreadable(f"{path} should name each column once; it names {', '.join(doubled)} more than once.")
 
 
-def _filled(taken: Columns, columns: Sequence[Column], rows: int) -> Columns:
-    """The columns in the schema's order, empty where the file may leave them out and does."""
-    for column in columns:
-        if column.name not in taken:
-            taken[column.name] = np.full(rows, "", object) if column.kind == "category" else np.full(rows, np.nan)
-    return taken
+def _values(path: Path, column: Column, batch: pa.RecordBatch) -> npt.NDArray[Any]:
+    """A column of a batch as the model takes it; a column that the file leaves out is missing in each row."""
+    values = batch.column(column.name) if column.name in batch.schema.names else pa.nulls(batch.num_rows)
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if pa.types.is_null(values.type):
+        values = values.cast(PARSED_TYPES[column.kind])
+    if not _holds(column.kind, values.type):
+        raise TableUnreadable(f"{path}: {column.name} should hold {HELD[column.kind]}; it holds {values.type}.")
+    if column.kind == "category":
+        return np.asarray(values.fill_null("").to_numpy(zero_copy_only=False), object)
+    if column.kind == "number":
+        with np.errstate(over="ignore"):  # beyond float32 is infinity, which is refused with the rest
+            return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float32)
+    stamps = values.to_numpy(zero_copy_only=False).astype("datetime64[s]")
+    return np.where(np.isnat(stamps), np.nan, stamps.astype(np.int64).astype(np.float64))
 
 
-@contextmanager
-def _written_csv(path: Path) -> Iterator[Writer]:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        file.write("probability,label\n")
-        yield _CsvWriter(file)
-
-
-@dataclass(frozen=True)
-class _CsvWriter:
-    file: Any
-
-    def write(self, probability: npt.NDArray[np.float64], label: npt.NDArray[np.bool_]) -> None:
-        rows = zip(probability.tolist(), label.tolist(), strict=True)
-        self.file.write("".join([f"{one!r},{'true' if yes else 'false'}\n" for one, yes in rows]))
-
-
-@contextmanager
-def _written_parquet(path: Path) -> Iterator[Writer]:
-    parquet = _pyarrow(path)
-    import pyarrow as pa
-
-    schema = pa.schema([("probability", pa.float64()), ("label", pa.bool_())])
-    with parquet.ParquetWriter(path, schema) as writer:
-        yield _ParquetWriter(writer, schema)
-
-
-@dataclass(frozen=True)
-class _ParquetWriter:
-    writer: Any
-    schema: Any
-
-    def write(self, probability: npt.NDArray[np.float64], label: npt.NDArray[np.bool_]) -> None:
-        import pyarrow as pa
-
-        self.writer.write_table(pa.table([probability, label], schema=self.schema))
-
-
-def _pyarrow(path: Path) -> Any:
-    try:
-        from pyarrow import parquet
-    except ImportError as error:
-        raise TableUnreadable(f"{path} needs a Parquet reader: `pip install pyarrow`, or use a .csv file.") from error
-    return parquet
+def _holds(kind: str, arrow_type: pa.DataType) -> bool:
+    if kind == "number":
+        return bool(pa.types.is_floating(arrow_type) or pa.types.is_integer(arrow_type))
+    if kind == "category":
+        return bool(pa.types.is_string(arrow_type) or pa.types.is_large_string(arrow_type))
+    return pa.types.is_timestamp(arrow_type) and arrow_type.tz is None

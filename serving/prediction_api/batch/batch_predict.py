@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from prediction_api.batch import batch_io
-from prediction_api.batch.batch_io import Chunk, Columns
+from prediction_api.batch.batch_io import Chunk
 from prediction_api.errors import TableUnreadable
 from prediction_api.model import artifact
 from prediction_api.model.artifact import Column
@@ -34,23 +34,23 @@ def score(source: Path, target: Path, folder: Path) -> int:
     if target.exists() and source.exists() and target.samefile(source):
         raise TableUnreadable(f"{target} is the file to be scored; give the result another name, or its rows are lost.")
     model = OnnxModel(artifact.read(folder))
-    size, unit, found = batch_io.read(source, model.contract.schema.columns)
+    size, unit, chunks = batch_io.read(source, model.contract.schema.columns)
     rows = 0
-    with batch_io.written(target) as writer, tqdm(total=size, unit=unit, unit_scale=True, desc="score", disable=None) as bar:
-        for chunk, probability in _predicted(model, source, found):
-            writer.write(probability, probability >= model.threshold)
+    with batch_io.written(target) as write, tqdm(total=size, unit=unit, unit_scale=True, desc="score", disable=None) as bar:
+        for chunk, probability in _predicted(model, source, chunks):
+            write(probability, probability >= model.threshold)
             rows += len(probability)
             bar.update(chunk.done - bar.n)
     print(f"{target}: {rows:,} rows scored by {model.name} {model.version}", file=sys.stderr)
     return rows
 
 
-def _predicted(model: OnnxModel, source: Path, found: Iterator[Chunk]) -> Iterator[tuple[Chunk, Probability]]:
+def _predicted(model: OnnxModel, source: Path, chunks: Iterator[Chunk]) -> Iterator[tuple[Chunk, Probability]]:
     """The chunks in their order with their probabilities, predicted by all processors, a few chunks ahead."""
     workers = min(os.cpu_count() or 1, MOST_WORKERS)
     waiting: deque[tuple[Chunk, Future[Probability]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
-        for chunk in found:
+        for chunk in chunks:
             waiting.append((chunk, pool.submit(_predict, model, source, chunk)))
             if len(waiting) > workers + 1:
                 first, future = waiting.popleft()
@@ -67,11 +67,11 @@ def _predict(model: OnnxModel, source: Path, chunk: Chunk) -> Probability:
     return model.probabilities(_packed(columns, chunk.columns))
 
 
-def _packed(columns: tuple[Column, ...], values: Columns) -> dict[str, npt.NDArray[Any]]:
+def _packed(columns: tuple[Column, ...], values: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
     packed: dict[str, npt.NDArray[Any]] = {}
     for kind, name in INPUTS.items():
-        if found := [values[column.name] for column in columns if column.kind == kind]:
-            packed[name] = np.stack(found, axis=1).astype(TYPES[kind], copy=False)
+        if arrays := [values[column.name] for column in columns if column.kind == kind]:
+            packed[name] = np.stack(arrays, axis=1).astype(TYPES[kind], copy=False)
     return packed
 
 
@@ -99,6 +99,6 @@ def _check(source: Path, chunk: Chunk, column: Column, values: npt.NDArray[Any])
 def _foreign(column: Column, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Which texts are no category of a declared column, or are longer than a request's may be."""
     if column.categories is not None:
-        known = {"", *column.categories}
-        return np.array([value not in known for value in values.tolist()], bool)
+        allowed = {"", *column.categories}
+        return np.array([value not in allowed for value in values.tolist()], bool)
     return np.array([len(value) > MOST_CHARACTERS or NUL in value for value in values.tolist()], bool)

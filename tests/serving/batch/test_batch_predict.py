@@ -1,6 +1,5 @@
 """`score` predicts every row of a file as the API would, and leaves a whole file or none."""
 
-import builtins
 import csv
 import json
 import os
@@ -207,6 +206,35 @@ def test_a_csv_file_may_begin_with_a_mark_end_lines_as_windows_does_and_quote(sc
     (tmp_path / "in.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
 
     assert len(score(tmp_path / "in.csv")[0]) == 1
+
+
+def test_a_quoted_value_may_hold_line_breaks_and_quotes_across_blocks(score, api, tmp_path, monkeypatch):
+    monkeypatch.setattr(batch_io, "BLOCK_BYTES", 1000)
+    records = [record | {"carrier": 'two\nlines, "quoted"'} for record in rows(100)]
+
+    assert score(write_csv(tmp_path / "in.csv", records))[0].tobytes() == api(records)[0].tobytes()
+
+
+def test_a_row_that_is_longer_than_a_block_is_refused(score, tmp_path, monkeypatch):
+    monkeypatch.setattr(batch_io, "BLOCK_BYTES", 1000)
+
+    with pytest.raises(TableUnreadable, match=r"in\.csv should be a CSV file in UTF-8; .*block"):
+        score(write_csv(tmp_path / "in.csv", [rows(1)[0] | {"carrier": "x" * 3000}]))
+
+
+def test_an_empty_line_is_a_row_without_values(score, tmp_path):
+    write_csv(tmp_path / "in.csv", rows(3))
+    (tmp_path / "in.csv").write_text((tmp_path / "in.csv").read_text() + "\n")
+
+    with pytest.raises(TableUnreadable, match=r"in\.csv, row 4: departs should be .*; it is nothing"):
+        score(tmp_path / "in.csv")
+
+
+def test_two_columns_of_one_name_are_refused(score, tmp_path):
+    (tmp_path / "in.csv").write_text("departs,carrier,distance,delay,carrier\n2013-05-19T14:15:00,UA,800,2,AA\n")
+
+    with pytest.raises(TableUnreadable, match="should name each column once; it names carrier more than once"):
+        score(tmp_path / "in.csv")
 
 
 # What Parquet files hold
@@ -422,22 +450,21 @@ def test_a_parquet_file_that_is_damaged_in_the_middle_is_refused_as_what_cannot_
     assert left(tmp_path) == []
 
 
-def test_without_pyarrow_a_parquet_file_is_refused_and_a_csv_file_scored(score, tmp_path, monkeypatch):
-    source, table_source = write_csv(tmp_path / "in.csv", rows(3)), write_parquet(tmp_path / "in.parquet", rows(3))
-    real = builtins.__import__
+def test_without_pyarrow_the_command_names_the_extra_to_install(tmp_path):
+    write_csv(tmp_path / "in.csv", rows(3))
+    code = "import sys; sys.modules['pyarrow'] = None; from prediction_api.__main__ import main; main(sys.argv[1:])"
 
-    def without_pyarrow(name, *others):
-        if name.partition(".")[0] == "pyarrow":
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-        return real(name, *others)
+    done = subprocess.run(
+        [sys.executable, "-c", code, "score", "in.csv", "out.csv"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(SERVING)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
 
-    monkeypatch.setattr(builtins, "__import__", without_pyarrow)
-
-    for attempt in ((table_source, "out.csv"), (source, "out.parquet")):
-        with pytest.raises(TableUnreadable, match=r"needs a Parquet reader: `pip install pyarrow`, or use a \.csv file"):
-            score(*attempt)
+    assert done.returncode == 1
+    assert re.fullmatch(
+        r"error: `score` .* pyarrow, which is not installed here\. Install the extra `score` .*\n", done.stderr
+    )
+    assert "pip install '.[score]'" in done.stderr
     assert left(tmp_path) == []
-    assert len(score(source)[0]) == 3
 
 
 def test_a_broken_model_is_refused_before_the_input_is_read(tmp_path, make_model):
