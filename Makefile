@@ -52,82 +52,23 @@ demo: setup ## Replay the test months against both running services, and hold th
 
 ## Run the whole system in containers
 .PHONY: up down logs smoke secrets rotate
-COMPOSE = docker compose $(if $(CORE),--profile core,--profile monitoring)
-PASSWORDS = database first_admin $(if $(CORE),,kuma_admin grafana_admin)
-FIRST_LINE := awk 'NR == 1'
-define REFUSE_WEAK
-@test "$${ENVIRONMENT:-}" != production || for name in .secrets/development/*; do \
-  ! cmp -s $$name $${SECRETS:-.secrets/development}/$${name##*/} || { echo "error: production wants secrets of its own; \
-$${name##*/} is that of development. Type make secrets first." >&2; exit 1; }; done
-@test "$${ENVIRONMENT:-}" != production || for name in $(PASSWORDS); do \
-  password=$$($(FIRST_LINE) "$$SECRETS/$${name}_password"); test $${#password} -ge 12 || { echo "error: production wants strong \
-secrets; $${name}_password in $$SECRETS has less than 12 characters. Remove it, and type make secrets." >&2; exit 1; }; done
-endef
-up: ## Build and start all containers, and wait until they are healthy (CORE=1: without the monitoring)
-	$(REFUSE_WEAK)
-	@docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1 || { \
-	  echo "error: the containers need Docker with compose v2; it does not answer here. Install or start it." >&2; exit 1; }
-	@chmod -R a+rX .secrets/development monitoring data/model 2>/dev/null || true; chmod a+rX data # containers read them as other users
-	@test -f data/model/about.json || echo "There is no model yet: the pipeline makes one first, for some minutes (make logs SERVICE=pipeline)." >&2
-	@GIT_COMMIT=$$(git rev-parse HEAD 2>/dev/null || true) $(COMPOSE) up --detach --build --wait $(if $(ANEW),--force-recreate --scale prediction-api=$(ANEW)) || { \
-	  $(COMPOSE) logs --no-color --tail 4 >&2; \
-	  echo "error: not all containers came up; above is what each said last. A port that is taken has a setting in .env.example; \
-	CORE=1 leaves the monitoring out." >&2; \
-	  exit 1; }
-	@echo "predictions http://127.0.0.1:$${PREDICTION_API_PORT:-8000}/docs   data http://127.0.0.1:$${DATA_API_PORT:-8001}/docs"
-	@$(if $(CORE),true,echo "Grafana :$${GRAFANA_PORT:-3000}   Prometheus :$${PROMETHEUS_PORT:-9090}   MLflow :$${MLFLOW_PORT:-5000}   \
-	Uptime Kuma :$${UPTIME_KUMA_PORT:-3001}/status/ontime   Alertmanager :$${ALERTMANAGER_PORT:-9093}")
-	@test -n "$${SECRETS:-}" || echo "Secrets of development are in use, for this machine alone; make secrets writes others." >&2
+up: setup ## Build and start all containers, and wait until they are healthy (CORE=1: without the monitoring)
+	@python -m pipeline.operations.up $(if $(CORE),--core)
 
 down: ## Stop and remove the containers; the volumes with the data stay
 	@docker compose --profile monitoring down --remove-orphans
 
 logs: ## Follow what the containers say (SERVICE=prediction-api: of one)
-	@$(COMPOSE) logs --follow --tail 100 $(SERVICE)
+	@docker compose $(if $(CORE),--profile core,--profile monitoring) logs --follow --tail 100 $(SERVICE)
 
 smoke: setup ## Follow one prediction through the running containers: answered, stored, counted, all monitors up (CORE=1)
 	@python -m pipeline.operations.smoke $(if $(CORE),--core)
 
 secrets: setup ## Write strong secrets into .secrets/own for the containers, and name them in .env; those that are there stay
-	@mkdir -p -m 700 .secrets/own; cd .secrets/own; \
-	strong() { test -s $$1 || python -c 'import secrets; print(secrets.token_urlsafe(24))' > $$1; }; \
-	for name in database_password jwt_secret first_admin_password service_key kuma_admin_password grafana_admin_password; do \
-	  strong $$name; done; \
-	for name in outbox live_scores pipeline; do strong $${name}_heartbeat_token; \
-	  sed 's#^#http://uptime-kuma:3001/api/push/#' $${name}_heartbeat_token > $${name}_heartbeat_url; done; \
-	chmod 644 * # containers read them as other users; the folder keeps people out
-	@test ! -s .env -o -z "$$(tail -c 1 .env 2>/dev/null)" || echo >> .env
-	@grep -q '^SECRETS=' .env 2>/dev/null || echo 'SECRETS=.secrets/own' >> .env
-	@grep -qx 'SECRETS=.secrets/own' .env || { echo "error: .env should say SECRETS=.secrets/own, and names another folder." >&2; exit 1; }
-	@echo "Secrets are in .secrets/own, and .env names them. What runs keeps its old ones until make rotate." >&2
+	@python -m pipeline.operations.secrets
 
-INSIDE := docker compose exec -T
-RUNS := docker compose ps --services --status running | grep >/dev/null -x
 rotate: setup ## Move running containers to the secrets that SECRETS names (after make secrets): their passwords, then a new start
-	@test -n "$${SECRETS:-}" || { echo "error: SECRETS in .env names no folder of secrets. Type make secrets first. Then make rotate by itself: \
-.env is read as make begins." >&2; exit 1; }
-	@for name in .secrets/development/*; do name=$${name##*/}; test -s "$$SECRETS/$$name" || { \
-	  echo "error: SECRETS=$$SECRETS should hold $$name; there is none. Type make secrets first." >&2; exit 1; }; done
-	$(REFUSE_WEAK)
-	@password=$$($(FIRST_LINE) "$$SECRETS/first_admin_password"); test $${#password} -ge 12 || { \
-	  echo "error: first_admin_password in $$SECRETS has less than 12 characters. Remove it, and type make secrets." >&2; exit 1; }
-	@$(RUNS) postgres || { echo "error: passwords are changed in databases that run, and PostgreSQL does not. Type make up first." >&2; exit 1; }
-	@GIT_COMMIT=$$(git rev-parse HEAD 2>/dev/null || true) docker compose --profile $$($(RUNS) prometheus && echo monitoring || echo core) build --quiet # what fails now changes nothing
-	@! $(RUNS) uptime-kuma || { answers() { trap '' PIPE; for second in {1..30}; do sleep 1; $(FIRST_LINE) "$$SECRETS/kuma_admin_password" || break; done 2>/dev/null; }; \
-	  said=$$({ answers || true; } | $(INSIDE) uptime-kuma timeout 60 node extra/reset-password.js 2>&1 || true); \
-	  [[ $$said == *"Password reset successfully"* ]] || { echo "error: Uptime Kuma keeps its password: $$said" >&2; exit 1; }; \
-	  echo "Uptime Kuma has the new password." >&2; }
-	@! $(RUNS) grafana || { said=$$($(FIRST_LINE) "$$SECRETS/grafana_admin_password" | $(INSIDE) grafana grafana cli \
-	  --homepath /usr/share/grafana admin reset-admin-password --password-from-stdin 2>&1) || { \
-	  echo "error: Grafana keeps its password: $$said. Mend that, and type make rotate again." >&2; exit 1; }; \
-	  echo "Grafana has the new password." >&2; }
-	@{ $(FIRST_LINE) "$$SECRETS/database_password"; cat db/rotate.sql; } | $(INSIDE) postgres sh -c \
-	  'IFS= read -r NEW_PASSWORD && export NEW_PASSWORD && exec psql --quiet --set ON_ERROR_STOP=1 --username ontime ontime' || { \
-	  echo "error: PostgreSQL keeps its password; above is why. Mend that, and type make rotate again." >&2; exit 1; }
-	@echo "PostgreSQL has the new password." >&2
-	@replicas=$$(docker compose ps --quiet prediction-api | wc -l); \
-	$(MAKE) up ANEW=$$((replicas > 1 ? replicas : 1)) $$($(RUNS) prometheus || echo CORE=1)
-	@$(FIRST_LINE) "$$SECRETS/first_admin_password" | $(INSIDE) data-api python -m data_api password "$${FIRST_ADMIN:-admin}"
+	@python -m pipeline.operations.rotate
 
 ## Promote
 .PHONY: promote rollback history

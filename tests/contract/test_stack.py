@@ -233,7 +233,7 @@ def test_running_containers_move_to_secrets_of_their_own(stack):
     stack.compose("up", "--detach", "--wait", "--no-recreate", "--scale", "prediction-api=2")
     before = {one["ID"] for one in stack.containers()}
 
-    assert "names no folder of secrets. Type make secrets first." in stack.run(*MAKE, "rotate", status=2)
+    assert "names no folder of secrets. Type `make secrets` first." in stack.run(*MAKE, "rotate", status=2)
     stack.run(*MAKE, "secrets")
     said = stack.run(*MAKE, "rotate")
 

@@ -1,8 +1,6 @@
 """docker-compose.yml and the Dockerfiles, without an engine: what starts, and who may do what."""
 
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -141,20 +139,6 @@ def test_each_secret_has_a_file_of_development_and_a_strong_one(tmp_path):
     assert (tmp_path / ".env").read_text() == "LOG_LEVEL=INFO\nSECRETS=.secrets/own\n"
 
 
-@pytest.mark.parametrize("secrets", [{}, {"SECRETS": ".secrets/development"}], ids=["none", "named"])
-def test_make_up_refuses_the_secrets_of_development_in_production(tmp_path, secrets):
-    shutil.copy("Makefile", tmp_path)
-    shutil.copytree(DEVELOPMENT, tmp_path / DEVELOPMENT)
-    kept = {name: value for name, value in os.environ.items() if name not in {"SECRETS", "ENVIRONMENT"}}
-    done = subprocess.run(
-        ["make", "up"], cwd=tmp_path, env={**kept, "ENVIRONMENT": "production", **secrets}, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-
-    assert done.returncode == 2
-    assert "error: production wants secrets of its own; database_password is that of development." in done.stderr
-
-
 @pytest.mark.parametrize("name", ["outbox", "live_scores", "pipeline"])
 def test_a_heartbeat_goes_where_its_token_leads(name):
     token = (DEVELOPMENT / f"{name}_heartbeat_token").read_text()
@@ -186,42 +170,3 @@ def test_each_setting_of_a_service_reaches_its_container(service, settings, fixe
     given = {name.lower() for name in one["environment"]} | secrets
 
     assert set(settings.model_fields) - given == fixed
-
-
-def test_make_up_lets_containers_read_a_clone_of_any_mask(tmp_path):
-    shutil.copy("Makefile", tmp_path)
-    for name in ("monitoring/prometheus/prometheus.yml", "data/model/about.json", ".secrets/development/jwt_secret"):
-        subprocess.run(["install", "-D", "-m", "600", "/dev/null", name], cwd=tmp_path, check=True)
-    for folder in ("monitoring", "monitoring/prometheus", "data", "data/model", ".secrets/development"):
-        (tmp_path / folder).chmod(0o700)
-    subprocess.run(["install", "-D", "-m", "755", "/bin/true", "bin/docker"], cwd=tmp_path, check=True)
-    environment = {**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "ENVIRONMENT": "development"}
-
-    subprocess.run(["make", "up"], cwd=tmp_path, env=environment, check=True, capture_output=True)
-
-    for path in ("monitoring/prometheus/prometheus.yml", "data/model/about.json", ".secrets/development/jwt_secret"):
-        assert (tmp_path / path).stat().st_mode & 0o777 == 0o644
-        assert (tmp_path / path).parent.stat().st_mode & 0o777 == 0o755
-    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o755
-
-
-@pytest.mark.parametrize(
-    ("password", "words", "refused"),
-    [("eleven char", [], True), ("twelve chars", [], False), ("eleven char\n", [], True), ("admin", ["CORE=1"], False)],
-)
-def test_make_up_refuses_a_weak_secret_in_production(tmp_path, password, words, refused):
-    """Where it does not, the folder has neither compose file nor engine, and it ends after that."""
-    shutil.copy("Makefile", tmp_path)
-    kept = {name: value for name, value in os.environ.items() if name not in {"SECRETS", "CORE"}}
-    subprocess.run(
-        ["make", "--directory", str(tmp_path), "--assume-old", ".venv/.ready", "secrets"], check=True, capture_output=True
-    )
-    (tmp_path / ".secrets/own/grafana_admin_password").write_text(password)
-
-    done = subprocess.run(
-        ["make", "up", *words], cwd=tmp_path, env={**kept, "ENVIRONMENT": "production"}, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-
-    assert (done.returncode, "has less than 12 characters" in done.stderr) == (2, refused), done.stderr
-    assert ("grafana_admin_password in .secrets/own has" in done.stderr) == refused

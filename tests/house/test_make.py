@@ -66,6 +66,6 @@ def test_a_value_in_env_is_all_that_follows_its_name(make, tmp_path, value):
 
 
 @pytest.mark.parametrize(("words", "options"), [([], []), (["CORE=1"], ["--core"])])
-@pytest.mark.parametrize("target", ["smoke"])
+@pytest.mark.parametrize("target", ["smoke", "up"])
 def test_the_core_alone_is_an_option_of_the_command(make, target, words, options):
     assert make(target, *words)[0] == options

@@ -1,0 +1,83 @@
+"""Builds and starts all containers, and waits until they are healthy.
+
+python -m pipeline.operations.up           the whole system
+python -m pipeline.operations.up --core    without the monitoring
+"""
+
+import argparse
+import os
+import subprocess
+from collections.abc import Mapping
+
+from pipeline.config.paths import MODEL
+from pipeline.modeling import artifact
+from pipeline.operations import compose, secret_files
+from pipeline.support import console
+from pipeline.support.errors import OntimeError
+
+READ_BY_CONTAINERS = (str(secret_files.DEVELOPMENT), "monitoring", str(MODEL))
+PORTS = {
+    "PREDICTION_API": 8000, "DATA_API": 8001, "GRAFANA": 3000, "PROMETHEUS": 9090, "MLFLOW": 5000, "UPTIME_KUMA": 3001,
+    "ALERTMANAGER": 9093,
+}  # fmt: skip
+ADDRESSES = "predictions http://127.0.0.1:{PREDICTION_API}/docs   data http://127.0.0.1:{DATA_API}/docs"
+MONITORING = (
+    "Grafana :{GRAFANA}   Prometheus :{PROMETHEUS}   MLflow :{MLFLOW}   Uptime Kuma :{UPTIME_KUMA}/status/ontime   "
+    "Alertmanager :{ALERTMANAGER}"
+)
+
+
+class ContainersFailed(OntimeError):
+    """Not all containers became healthy."""
+
+
+def main() -> None:
+    """Starts them, unless production would start on weak secrets."""
+    core = _parser().parse_args().core
+    secret_files.check_production(os.environ, core)
+    start(core)
+
+
+def start(core: bool, prediction_replicas: int | None = None) -> None:
+    """Starts the containers and says where they answer; with a number of replicas, each container is made anew.
+
+    Raises DockerUnavailable or ContainersFailed.
+    """
+    compose.require()
+    _let_containers_read()
+    if not (MODEL / artifact.ABOUT).is_file():
+        console.say("There is no model yet: the pipeline makes one first, for some minutes (make logs SERVICE=pipeline).")
+    if not compose.up(core, prediction_replicas):
+        compose.show_last_lines(core)
+        raise ContainersFailed(
+            "Not all containers came up; above is what each said last. A port that is taken has a setting in .env.example; "
+            "CORE=1 leaves the monitoring out."
+        )
+    console.answer(addresses(os.environ, core))
+    if not os.environ.get("SECRETS"):
+        console.say("Secrets of development are in use, for this machine alone; `make secrets` writes others.")
+
+
+def addresses(environment: Mapping[str, str], core: bool) -> str:
+    """Where the containers answer on this machine."""
+    ports = {name: environment.get(f"{name}_PORT") or port for name, port in PORTS.items()}
+    return (ADDRESSES if core else f"{ADDRESSES}\n{MONITORING}").format(**ports)
+
+
+def _let_containers_read() -> None:
+    """Opens to every user what containers read as other users, whatever the umask was when it was written."""
+    subprocess.run(["chmod", "-R", "a+rX", *READ_BY_CONTAINERS], check=False, stderr=subprocess.DEVNULL)
+    subprocess.run(["chmod", "a+rX", str(MODEL.parent)], check=False)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.operations.up",
+        description="Build and start all containers, and wait until they are healthy.",
+    )
+    parser.add_argument("--core", action="store_true", help="without the monitoring")
+    return parser
+
+
+if __name__ == "__main__":
+    console.run(main)
