@@ -34,6 +34,7 @@ NOT_OF_PYTHON = {
     "git",
     "docker",
     "curl",
+    "cp",
     "cd",
     "createdb",
     "pg_dump",

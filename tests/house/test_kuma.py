@@ -53,7 +53,3 @@ def test_a_setting_that_the_page_names_exists():
 
     assert named
     assert [name for name in sorted(named) if not re.search(rf"^# {name}=", EXAMPLE, re.MULTILINE)] == []
-
-
-def test_the_page_is_short():
-    assert len(PAGE.split()) < 600
