@@ -95,7 +95,7 @@ def fitted(rows):
     def fit(name="hgb", columns=COLUMNS):
         key = name, tuple(columns)
         if key not in known:
-            packed, truth = model_inputs.frame(rows, columns), rows["good"].to_numpy()
+            packed, truth = model_inputs.pack(rows, columns), rows["good"].to_numpy()
             folds = np.arange(len(rows)) % TRAIN.folds
             known[key] = fitting.fit(packed, truth, folds, columns, MODELS[name], TRAIN, console.step)
         return known[key]

@@ -72,20 +72,20 @@ def examples(raw: Mapping[str, pd.DataFrame], settings: Params) -> tuple[pd.Data
     data = settings.data
     recipe = loader.load_recipe(data.recipe)
     made = recipe.examples(raw, data, parse_settings(recipe.Options, data.options, prefix="data"))
-    return split.split(schema.single_precision(made.frame, data.columns), data.split, data.target.name)
+    return split.split(schema.to_single_precision(made.frame, data.columns), data.split, data.target.name)
 
 
 def fit(train: pd.DataFrame, settings: Params) -> fitting.FittedModel:
     data = settings.data
-    packed, truth = model_inputs.frame(train, data.columns), train[data.target.name].to_numpy()
-    folds = fitting.folds(train, data.target.name, data.split, settings.train)
+    packed, truth = model_inputs.pack(train, data.columns), train[data.target.name].to_numpy()
+    folds = fitting.assign_folds(train, data.target.name, data.split, settings.train)
     return fitting.fit(packed, truth, folds, data.columns, settings.model, settings.train, step)
 
 
 def score(fitted: fitting.FittedModel, test: pd.DataFrame, settings: Params) -> float:
     """The ROC AUC; the other metrics, slices, curves and intervals are made and left."""
     data = settings.data
-    probability = fitted.model.probability(model_inputs.frame(test, data.columns))
+    probability = fitted.model.probability(model_inputs.pack(test, data.columns))
     truth, by = test[data.target.name].to_numpy(np.float64), slice_scores.Slicing(data.slices, data.resample_by)
     found = slice_scores.evaluate(test, truth, probability, fitted.threshold, by, settings.evaluate)
     return found.overall["roc_auc"]["value"] or 0.0

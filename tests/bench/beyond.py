@@ -29,14 +29,14 @@ def main() -> None:
     with step("export the graph"):
         scorer = artifact.session(onnx_export.to_graph(fitted.model, columns).SerializeToString())
     with step("compare the graph on every row"):
-        for packed in (model_inputs.frame(part, columns) for part in (train, test)):
-            found = artifact.probability(scorer, model_inputs.arrays(packed, columns))
+        for packed in (model_inputs.pack(part, columns) for part in (train, test)):
+            found = artifact.probability(scorer, model_inputs.to_arrays(packed, columns))
             parity.compare(fitted.model.probability(packed), found)
     with step("importances of the columns"):
         sample = test.iloc[np.random.default_rng(0).permutation(len(test))[: settings.evaluate.importance_rows]]
-        permutation_importance.permuted(
+        permutation_importance.auc_losses(
             lambda arrays: artifact.probability(scorer, arrays),
-            model_inputs.arrays(model_inputs.frame(sample, columns), columns),
+            model_inputs.to_arrays(model_inputs.pack(sample, columns), columns),
             sample[data.target.name].to_numpy(),
             columns,
             settings.evaluate.seed,

@@ -24,9 +24,9 @@ def main(folder: Path) -> None:
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     settings, data = load_params(), load_dataset(DATASET)
     train = table_io.read(TRAIN_TABLE)
-    packed, truth = model_inputs.frame(train, data.columns), train[data.target.name].to_numpy()
+    packed, truth = model_inputs.pack(train, data.columns), train[data.target.name].to_numpy()
     fitted = estimator.build(settings.model, data.columns, len(packed), settings.train.seed).fit(packed, truth)
-    whole = pd.concat([packed, model_inputs.frame(table_io.read(TEST_TABLE), data.columns)], ignore_index=True)
+    whole = pd.concat([packed, model_inputs.pack(table_io.read(TEST_TABLE), data.columns)], ignore_index=True)
     times = []
     for _ in range(ROUNDS):
         start = time.perf_counter()

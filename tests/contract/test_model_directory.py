@@ -48,7 +48,7 @@ def plain(value):
 
 def scored(table, columns, folder):
     """The pipeline's probability for each row."""
-    arrays = model_inputs.arrays(model_inputs.frame(table, columns), columns)
+    arrays = model_inputs.to_arrays(model_inputs.pack(table, columns), columns)
     return artifact.probability(artifact.session(folder / artifact.GRAPH), arrays)
 
 

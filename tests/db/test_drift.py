@@ -59,7 +59,7 @@ def test_rows_like_those_of_training_have_next_to_none_and_moved_ones_have_much(
     drawn = np.random.default_rng(1)
     table = drawn.normal(1000, 10, (2, 20_000))
     train, now = {"float32": table.astype("float32"), "float64": table, "few": np.round(table / 5) * 5}[numbers]
-    reference = schema.reference(pd.Series(train))
+    reference = schema.reference_distribution(pd.Series(train))
 
     assert counted(reference, now.astype(float).tolist()).index() < 0.01
     assert counted(reference, (now.astype(float) + 10).tolist()).index() > 0.25
@@ -70,7 +70,7 @@ def test_categories_like_those_of_training_have_next_to_none_and_others_have_muc
     names = np.array([f"airport {n}" for n in range(80)])
     shares = 1 / np.arange(1, 81)
     train, now = drawn.choice(names, (2, 20_000), p=shares / shares.sum())
-    reference = schema.reference(pd.Series(train))
+    reference = schema.reference_distribution(pd.Series(train))
 
     assert counted(reference, now.tolist()).index() < 0.01
     assert counted(reference, now[:LEAST_ROWS].tolist()).index() < 0.25

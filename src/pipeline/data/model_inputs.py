@@ -1,6 +1,6 @@
-"""Packs a table into what the model takes: numbers, categories and datetimes, each an array with one row per case.
+"""Packs a table into the model's three inputs: numbers, categories and datetimes, each an array with one row per case.
 
-Three arrays instead of one input per column keep a request cheap: a runtime call costs microseconds per input.
+Three arrays instead of an input per column keep a request cheap: each input of a call of ONNX Runtime costs microseconds.
 """
 
 from typing import Any
@@ -16,29 +16,29 @@ INPUTS = {"number": "numbers", "category": "categories", "datetime": "datetimes"
 TYPES = {"number": np.float32, "category": np.object_, "datetime": np.float64}
 
 
-def frame(table: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+def pack(table: pd.DataFrame, columns: Columns) -> pd.DataFrame:
     """The model's columns, by kind: numbers as float32, categories as text with "" for missing, datetimes as seconds.
 
-    Datetimes count from 1970-01-01 on their own wall clock, as float64; missing numbers and datetimes are NaN.
+    Datetimes are seconds since 1970-01-01 on their own wall clock, as float64; missing numbers and datetimes are NaN.
     """
-    packed = {name: _packed(table[name], kind) for kind in INPUTS for name in feature_names(columns, kind)}
+    packed = {name: _pack_column(table[name], kind) for kind in INPUTS for name in feature_names(columns, kind)}
     return pd.DataFrame(packed, index=table.index)
 
 
-def arrays(packed: pd.DataFrame, columns: Columns) -> dict[str, npt.NDArray[Any]]:
+def to_arrays(packed: pd.DataFrame, columns: Columns) -> dict[str, npt.NDArray[Any]]:
     """A packed frame by input name: ``numbers`` [n, k] float32, ``categories`` [n, k] text, ``datetimes`` [n, k] float64."""
     return {INPUTS[kind]: packed[names].to_numpy(TYPES[kind]) for kind in INPUTS if (names := feature_names(columns, kind))}
 
 
-def seconds(values: pd.Series) -> npt.NDArray[np.float64]:
+def epoch_seconds(values: pd.Series) -> npt.NDArray[np.float64]:
     """Seconds since 1970-01-01 on the values' own wall clock, NaN where missing."""
-    plain = values.dt.tz_localize(None).astype("datetime64[s]")
-    return np.where(plain.isna(), np.nan, plain.astype("int64").to_numpy(np.float64))
+    wall_clock = values.dt.tz_localize(None).astype("datetime64[s]")
+    return np.where(wall_clock.isna(), np.nan, wall_clock.astype("int64").to_numpy(np.float64))
 
 
-def _packed(values: pd.Series, kind: str) -> Any:
+def _pack_column(values: pd.Series, kind: str) -> Any:
     if kind == "number":
         return values.to_numpy(np.float32, na_value=np.nan)
     if kind == "category":
         return values.astype(object).where(values.notna(), "").to_numpy(object)
-    return seconds(values)
+    return epoch_seconds(values)

@@ -1,4 +1,4 @@
-"""The one schema: what is declared of each column, as a check of tables and as the ``schema.json`` that is served."""
+"""The schema: the declaration of each column, as a check of tables and as the content of ``schema.json``."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ from pandas.api import types
 from pipeline.config.settings import Column, Columns, Dataset
 from pipeline.support.errors import TableInvalid
 
-REFERENCE_BINS = 10  # quantile bins of a number's reference distribution: what population stability indices use
-REFERENCE_CATEGORIES = 50  # the most frequent ones keep a share of their own, the rest are pooled
-MOST_NUMERIC_CATEGORIES = 20  # a category of more distinct values, all of them numbers, is taken for a mistake
+REFERENCE_BINS = 10  # quantile bins of a number's reference distribution, as usual for the population stability index (PSI)
+REFERENCE_CATEGORIES = 50  # the most frequent ones have a share each, the rest are pooled
+MOST_NUMERIC_CATEGORIES = 20  # a category with more distinct values, all of them numbers, is taken for a mistake
 
 
 def feature_names(columns: Columns, kind: str) -> list[str]:
@@ -20,35 +20,35 @@ def feature_names(columns: Columns, kind: str) -> list[str]:
     return [name for name, column in columns.items() if column.kind == kind]
 
 
-def check(frame: pd.DataFrame, columns: Columns, table: str, allowed: int = 0) -> int:
-    """How many rows break what is declared of their columns: present, of their kind, in range, not empty.
+def check(frame: pd.DataFrame, columns: Columns, table: str, invalid_rows_allowed: int = 0) -> int:
+    """The number of rows that break the declaration of their columns: kind, range, categories, missing values.
 
-    Raises TableInvalid, which names each column with what was wanted and found, when a column is missing or of another
-    kind, or when more than ``allowed`` rows are at fault. The frame is not changed.
+    Raises TableInvalid where a column is missing or of another kind, or where more than ``invalid_rows_allowed`` rows are
+    invalid; its message gives the rule and the first invalid value of each column.
     """
     try:
-        _pandera(columns).validate(frame, lazy=True)
+        _pandera_schema(columns).validate(frame, lazy=True)
     except pandera.errors.SchemaErrors as errors:
         faults = errors.failure_cases
         rows = int(faults["index"].nunique())
-        whole = faults["index"].isna()
-        if whole.any() or rows > allowed:
+        of_whole_column = faults["index"].isna()
+        if of_whole_column.any() or rows > invalid_rows_allowed:
             raise TableInvalid(
-                f"Table {table} is not what its declaration says: {'; '.join(_sentences(faults))}. "
-                "Correct the table, or what conf/data/ declares of these columns."
+                f"Table {table} does not match its declaration: {'; '.join(_describe_faults(faults))}. "
+                "Correct the table, or the declaration of these columns in conf/data/."
             ) from errors
         return rows
     return 0
 
 
-def single_precision(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
-    """The frame with its numbers as float32: what the exported graph and a request hold."""
+def to_single_precision(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+    """The frame with its numbers as float32, the precision of the exported graph and of a request."""
     numbers = [name for name in feature_names(columns, "number") if name in frame and types.is_numeric_dtype(frame[name])]
     return frame.astype(dict.fromkeys(numbers, "float32"))
 
 
 def describe(dataset: Dataset, train: pd.DataFrame) -> dict[str, Any]:
-    """The content of ``schema.json``: what is declared of each column, and what the training table held."""
+    """The content of ``schema.json``: the declaration of each column, and the values that it has in the training table."""
     target = dataset.target
     return {
         "name": dataset.name,
@@ -56,16 +56,16 @@ def describe(dataset: Dataset, train: pd.DataFrame) -> dict[str, Any]:
             "name": target.name,
             "description": target.description,
             "positive": target.positive,
-            "rate": _rounded(train[target.name].mean()),
+            "rate": _round(train[target.name].mean()),
         },
         "rows": len(train),
-        "columns": [_described(name, column, train[name]) for name, column in dataset.columns.items()],
+        "columns": [_describe_column(name, column, train[name]) for name, column in dataset.columns.items()],
     }
 
 
-def reference(values: pd.Series) -> dict[str, Any]:
+def reference_distribution(values: pd.Series) -> dict[str, Any]:
     """The distribution that drift is measured against: shares by quantile bin, or by category, and the share missing."""
-    missing = _rounded(values.isna().mean())
+    missing = _round(values.isna().mean())
     present = values.dropna()
     if types.is_datetime64_any_dtype(values):
         return {"missing": missing}
@@ -75,13 +75,13 @@ def reference(values: pd.Series) -> dict[str, Any]:
         )
         counts = np.bincount(np.searchsorted(inner, present, side="left"), minlength=len(inner) + 1)
         shares = counts / max(len(present), 1)
-        return {"missing": missing, "edges": [_rounded(x) for x in inner], "shares": [_rounded(x) for x in shares]}
+        return {"missing": missing, "edges": [_round(edge) for edge in inner], "shares": [_round(share) for share in shares]}
     shares = present.value_counts(normalize=True).rename_axis("value").reset_index(name="share")
     shares = shares.sort_values(["share", "value"], ascending=[False, True]).head(REFERENCE_CATEGORIES)
-    return {"missing": missing, "shares": {row.value: _rounded(row.share) for row in shares.itertuples()}}
+    return {"missing": missing, "shares": {row.value: _round(row.share) for row in shares.itertuples()}}
 
 
-def _described(name: str, column: Column, values: pd.Series) -> dict[str, Any]:
+def _describe_column(name: str, column: Column, values: pd.Series) -> dict[str, Any]:
     low, high = column.range or (None, None)
     described: dict[str, Any] = {
         "name": name,
@@ -99,33 +99,33 @@ def _described(name: str, column: Column, values: pd.Series) -> dict[str, Any]:
         described["categories"] = list(column.categories) if column.categories else None
         described["seen"] = {"categories": sorted(values.dropna().unique().tolist())}
     else:
-        described["seen"] = {"minimum": _plain(values.min()), "maximum": _plain(values.max())}
-    return {**described, "reference": reference(values)}
+        described["seen"] = {"minimum": _to_json_value(values.min()), "maximum": _to_json_value(values.max())}
+    return {**described, "reference": reference_distribution(values)}
 
 
 def _example(values: pd.Series) -> float | str | None:
-    """A value that the training table really holds: the one in the middle of the sorted column, or the most frequent one."""
+    """A value of the training table: the middle one of a sorted column, or the most frequent category."""
     present = values.dropna()
     if present.empty:
         return None
     if types.is_numeric_dtype(values) or types.is_datetime64_any_dtype(values):
-        return _plain(present.sort_values().iloc[len(present) // 2])
+        return _to_json_value(present.sort_values().iloc[len(present) // 2])
     counts = present.value_counts()
     return str(min(counts.index[counts == counts.max()]))
 
 
-def _plain(value: Any) -> float | str | None:
+def _to_json_value(value: Any) -> float | str | None:
     if pd.isna(value):
         return None
-    return value.isoformat() if isinstance(value, pd.Timestamp) else _rounded(value)
+    return value.isoformat() if isinstance(value, pd.Timestamp) else _round(value)
 
 
-def _rounded(value: float) -> float:
-    """Six significant digits: what arithmetic in another order or on another processor leaves alone."""
+def _round(value: float) -> float:
+    """Six significant digits, which do not depend on the order of arithmetic or on the processor."""
     return float(f"{float(value):.6g}")
 
 
-def _pandera(columns: Columns) -> pandera.DataFrameSchema:
+def _pandera_schema(columns: Columns) -> pandera.DataFrameSchema:
     return pandera.DataFrameSchema(
         {name: pandera.Column(checks=_checks(column), nullable=column.nullable) for name, column in columns.items()}
     )
@@ -170,16 +170,16 @@ KIND_NAMES = {"number": "a number", "category": "a category (text)", "datetime":
 KIND_CHECKS = {"number": types.is_numeric_dtype, "category": _is_category, "datetime": types.is_datetime64_any_dtype}
 
 
-def _sentences(faults: pd.DataFrame) -> list[str]:
-    """One clause per column and rule, with the number of rows and the first value found."""
+def _describe_faults(faults: pd.DataFrame) -> list[str]:
+    """A clause per column and rule, with the number of invalid rows and the first of them."""
     clauses = []
-    for (column, check_name), group in faults.groupby(["column", "check"], sort=False, dropna=False):
-        wanted = {"not_nullable": "a value in each row", "column_in_dataframe": "to be there"}.get(check_name, check_name)
-        if check_name == "column_in_dataframe":
+    for (column, check), group in faults.groupby(["column", "check"], sort=False, dropna=False):
+        rule = "have a value in each row" if check == "not_nullable" else f"be {check}"
+        if check == "column_in_dataframe":
             clauses.append(f"column {group['failure_case'].iloc[0]} is missing")
         elif group["index"].isna().all():
-            clauses.append(f"{column} should be {wanted}")
+            clauses.append(f"{column} should {rule}")
         else:
             row, value = group[["index", "failure_case"]].iloc[0]
-            clauses.append(f"{column} should be {wanted}; {len(group)} rows are not, such as row {int(row)}: {value}")
+            clauses.append(f"{column} should {rule}; {len(group)} rows are not, such as row {int(row)}: {value}")
     return clauses

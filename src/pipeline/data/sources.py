@@ -9,14 +9,14 @@ from pipeline.support.errors import SourceMissing, TableInvalid
 
 
 def locate(data: Data) -> dict[str, Path]:
-    """The file of each raw table, by table name, its digest checked where one is declared.
+    """The file of each raw table, by table name; its digest is checked where one is declared.
 
     A package's files are found through its installed metadata; the package is never imported.
-    Raises SourceMissing where there is none, TableInvalid where the content is not the declared one.
+    Raises SourceMissing where there is no file, TableInvalid where its digest is not the declared one.
     """
-    found = {}
+    paths = {}
     for name, table in data.tables.items():
-        path = _packaged(data.source.package, table.file) if data.source.package else Path(table.file)
+        path = _find_in_package(data.source.package, table.file) if data.source.package else Path(table.file)
         if not path.is_file():
             raise SourceMissing(
                 f"Table {name} is read from {path}, which is not there. Put the file there or "
@@ -25,14 +25,14 @@ def locate(data: Data) -> dict[str, Path]:
         if table.sha256 and (digest := sha256(path)) != table.sha256:
             raise TableInvalid(
                 f"{path.name} should have the sha256 {table.sha256[:12]}… that conf/data/{data.name}.yaml declares for "
-                f"table {name}; it has {digest[:12]}…: the file is damaged or another one. Bring the "
-                "declared file back, or declare the new digest if the change is wanted."
+                f"table {name}; it has {digest[:12]}…: the file is damaged or another one. "
+                "Restore the declared file, or declare the new digest if you meant to change the file."
             )
-        found[name] = path
-    return found
+        paths[name] = path
+    return paths
 
 
-def _packaged(package: str, file: str) -> Path:
+def _find_in_package(package: str, file: str) -> Path:
     try:
         files = metadata.files(package) or []
     except metadata.PackageNotFoundError as error:

@@ -8,51 +8,60 @@ from pipeline.config.settings import RandomSplit, Split, TimeSplit
 from pipeline.support.errors import ParamsInvalid, PeriodEmpty, TableInvalid
 
 
-def split(examples: pd.DataFrame, how: Split, target: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def split(examples: pd.DataFrame, settings: Split, target: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The training rows and the test rows, each in the order of the examples.
 
-    Raises PeriodEmpty where one of them has no rows, or fewer than both classes.
+    Raises PeriodEmpty where one of the two parts has no rows or lacks a class.
     """
-    train, test = by_time(examples, how) if isinstance(how, TimeSplit) else at_random(examples, how, target)
+    if isinstance(settings, TimeSplit):
+        train, test = split_by_time(examples, settings)
+    else:
+        train, test = split_at_random(examples, settings, target)
     for name, part in (("training", train), ("test", test)):
         if part[target].nunique() < 2:
             raise PeriodEmpty(
                 f"The {name} part needs rows with and without {target}; it has {len(part)} rows, "
-                f"{int(part[target].sum())} of them with it. {_mend(examples, how)}"
+                f"{int(part[target].sum())} of them with it. {_advice(examples, settings)}"
             )
     return train, test
 
 
-def by_time(examples: pd.DataFrame, how: TimeSplit) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows before ``test_from``, and rows from then on: nothing that is trained on comes after anything that is scored."""
-    if how.column not in examples or not types.is_datetime64_any_dtype(examples[how.column]):
+def split_by_time(examples: pd.DataFrame, settings: TimeSplit) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows before ``test_from``, and rows from then on: no training row is later than a test row.
+
+    Raises ParamsInvalid where the split's column is no datetime, and TableInvalid where it has missing values.
+    """
+    if settings.column not in examples or not types.is_datetime64_any_dtype(examples[settings.column]):
         raise ParamsInvalid(
-            f"data.split.column is {how.column}; it should be a datetime column of the examples, which are "
+            f"data.split.column is {settings.column}; it should be a datetime column of the examples, which are "
             f"{', '.join(map(str, examples.columns))}. Correct it in conf/data/ and type `make params`."
         )
-    when = examples[how.column].dt.tz_localize(None)
-    if when.isna().any():
+    times = examples[settings.column].dt.tz_localize(None)
+    if times.isna().any():
         raise TableInvalid(
-            f"{how.column} should say of each row on which side of {how.test_from} it is; {when.isna().sum()} rows have "
-            "none. Fill them in or leave these rows out of the table."
+            f"{settings.column} should have a value in each row, for the split at {settings.test_from}; "
+            f"{times.isna().sum()} rows have none. Fill them in, or leave these rows out of the table."
         )
-    start = pd.Timestamp(how.test_from)
-    end = pd.Timestamp(how.test_to) if how.test_to else pd.Timestamp.max
-    return examples[when < start], examples[(when >= start) & (when < end)]
+    start = pd.Timestamp(settings.test_from)
+    end = pd.Timestamp(settings.test_to) if settings.test_to else pd.Timestamp.max
+    return examples[times < start], examples[(times >= start) & (times < end)]
 
 
-def at_random(examples: pd.DataFrame, how: RandomSplit, target: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A seeded share of the rows for testing, stratified by the target if asked for."""
-    kinds = examples[target] if how.stratify else None
+def split_at_random(examples: pd.DataFrame, settings: RandomSplit, target: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Training rows and a random share of test rows, drawn with a seed; stratified by the target if the settings say so.
+
+    Raises PeriodEmpty where there are too few rows.
+    """
+    classes = examples[target] if settings.stratify else None
     try:
-        train, test = train_test_split(examples, test_size=how.test_share, random_state=how.seed, stratify=kinds)
+        train, test = train_test_split(examples, test_size=settings.test_share, random_state=settings.seed, stratify=classes)
     except ValueError as error:
-        raise PeriodEmpty(f"The {len(examples)} rows cannot be split: {error} {_mend(examples, how)}") from error
+        raise PeriodEmpty(f"The {len(examples)} rows cannot be split: {error} {_advice(examples, settings)}") from error
     return train.sort_index(), test.sort_index()
 
 
-def _mend(examples: pd.DataFrame, how: Split) -> str:
-    if isinstance(how, RandomSplit):
+def _advice(examples: pd.DataFrame, settings: Split) -> str:
+    if isinstance(settings, RandomSplit):
         return "Correct data.split.test_share, or bring more rows."
-    when = examples[how.column]
-    return f"{how.column} runs from {when.min()} to {when.max()}: set data.split.test_from between them."
+    times = examples[settings.column]
+    return f"{settings.column} runs from {times.min()} to {times.max()}: set data.split.test_from between them."

@@ -1,4 +1,4 @@
-"""How much each column matters: what the ROC AUC loses when its values are shuffled (Breiman 2001)."""
+"""Permutation importance (Breiman 2001): the loss of ROC AUC when the values of one column are shuffled."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,7 +15,7 @@ from pipeline.data.schema import feature_names
 Predict = Callable[[Mapping[str, npt.NDArray[Any]]], npt.NDArray[np.float64]]
 
 
-def permuted(
+def auc_losses(
     predict: Predict,
     arrays: Mapping[str, npt.NDArray[Any]],
     truth: npt.NDArray[Any],
@@ -23,15 +23,15 @@ def permuted(
     seed: int,
     advance: Callable[[], None] = lambda: None,
 ) -> pd.DataFrame:
-    """Per column, the loss of ROC AUC when it alone is shuffled; the most important first."""
+    """``auc_loss`` of each column when it alone is shuffled, the most important first; ``advance`` is called after each."""
     shuffle = np.random.default_rng(seed).permutation(len(truth))
-    whole = roc_auc_score(truth, predict(arrays))
+    unshuffled = roc_auc_score(truth, predict(arrays))
     losses = {}
     for kind, name in INPUTS.items():
         for index, column in enumerate(feature_names(columns, kind)):
             shuffled = arrays[name].copy()
             shuffled[:, index] = shuffled[shuffle, index]
-            losses[column] = whole - roc_auc_score(truth, predict({**arrays, name: shuffled}))
+            losses[column] = unshuffled - roc_auc_score(truth, predict({**arrays, name: shuffled}))
             advance()
     table = pd.DataFrame({"column": list(losses), "auc_loss": np.round(list(losses.values()), 4)})
     return table.sort_values(["auc_loss", "column"], ascending=[False, True], ignore_index=True)

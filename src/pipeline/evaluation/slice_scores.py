@@ -1,4 +1,4 @@
-"""Everything that is said of a model on the test table: scores with intervals, the same by slice, and the curves."""
+"""The evaluation of a model on the test table: metrics with intervals, overall and by slice, and three curves."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,10 @@ Scores = dict[str, dict[str, float | None]]
 
 @dataclass(frozen=True)
 class Slicing:
-    """By what a test table is cut (``column`` or ``column.part``), and what the bootstrap draws whole: None for rows."""
+    """The columns (or ``column.part``) whose values are slices, and the one whose values the bootstrap draws whole.
+
+    Without ``resample_by`` the bootstrap draws single rows.
+    """
 
     slices: tuple[str, ...]
     resample_by: str | None
@@ -24,7 +27,7 @@ class Slicing:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores of the whole test table, one row per slice and metric, and the points of three curves."""
+    """Metrics of the whole test table, a table with one row per slice and metric, and the points of three curves."""
 
     overall: Scores
     slices: pd.DataFrame
@@ -49,39 +52,41 @@ def evaluate(
     advance: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Scores ``probability`` [n] against ``truth`` [n]; ``advance`` is called after each resample of each part."""
-    ranking = metrics.RankedScores.of(truth, probability, threshold, settings.calibration_bins)
-    groups = slices.groups(test, by.resample_by)
+    ranking = metrics.RankedScores.from_scores(truth, probability, threshold, settings.calibration_bins)
+    groups = slices.resampling_groups(test, by.resample_by)
 
     def score(rows: npt.NDArray[np.intp]) -> Scores:
-        part = metrics.RankedScores.of(truth[rows], probability[rows], threshold, settings.calibration_bins)
+        part = metrics.RankedScores.from_scores(truth[rows], probability[rows], threshold, settings.calibration_bins)
         _, own_groups = np.unique(groups[rows], return_inverse=True)
-        return metrics.with_intervals(part, own_groups, settings.resamples, settings.confidence, settings.seed, advance)
+        return metrics.scores_with_intervals(
+            part, own_groups, settings.resamples, settings.confidence, settings.seed, advance
+        )
 
     return Evaluation(
         overall=score(np.arange(len(test))),
-        slices=_by_slice(parts(test, by, settings), truth, score),
+        slices=_score_slices(slice_rows(test, by, settings), truth, score),
         roc=metrics.roc_curve(ranking),
         precision_recall=metrics.precision_recall_curve(ranking),
         calibration=metrics.calibration_table(ranking),
     )
 
 
-def parts(test: pd.DataFrame, by: Slicing, settings: Evaluate) -> list[tuple[str, str, npt.NDArray[np.intp]]]:
-    """The slices of the test table: (by, value, row numbers), small values of one ``by`` pooled."""
-    found = []
+def slice_rows(test: pd.DataFrame, by: Slicing, settings: Evaluate) -> list[tuple[str, str, npt.NDArray[np.intp]]]:
+    """The slices of the test table as (by, value, row numbers); values of few rows are pooled."""
+    result = []
     for name in by.slices:
-        names = slices.pooled(slices.values(test, name), settings.smallest_slice).to_numpy()
-        found += [(name, value, np.flatnonzero(names == value)) for value in sorted(set(names))]
-    return found
+        labels = slices.pool_small(slices.label_rows(test, name), settings.smallest_slice).to_numpy()
+        result += [(name, value, np.flatnonzero(labels == value)) for value in sorted(set(labels))]
+    return result
 
 
-def _by_slice(
-    found: list[tuple[str, str, npt.NDArray[np.intp]]],
+def _score_slices(
+    slices_with_rows: list[tuple[str, str, npt.NDArray[np.intp]]],
     truth: npt.NDArray[np.float64],
     score: Callable[[npt.NDArray[np.intp]], Scores],
 ) -> pd.DataFrame:
     rows = []
-    for by, value, where in found:
-        about = {"by": by, "slice": value, "rows": len(where), "rate": round(float(truth[where].mean()), 4)}
-        rows += [{**about, "metric": metric, **interval} for metric, interval in score(where).items()]
+    for by, value, members in slices_with_rows:
+        cells = {"by": by, "slice": value, "rows": len(members), "rate": round(float(truth[members].mean()), 4)}
+        rows += [{**cells, "metric": metric, **interval} for metric, interval in score(members).items()]
     return pd.DataFrame(rows, columns=["by", "slice", "rows", "rate", "metric", "value", "low", "high"])

@@ -1,4 +1,4 @@
-"""Fits a model on training rows; calibration and threshold come from the scores of models that had not seen the row."""
+"""Fits a model on the training rows, and its calibration and threshold on out-of-fold predictions (cross-fitting)."""
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.model_selection import StratifiedKFold
 
 from pipeline.config.settings import Columns, Model, RandomSplit, Split, Train
-from pipeline.data.model_inputs import seconds
+from pipeline.data.model_inputs import epoch_seconds
 from pipeline.evaluation import metrics
 from pipeline.modeling import calibration, estimator
 from pipeline.modeling.calibration import CalibratedModel
@@ -24,15 +24,16 @@ DAY = 86_400  # seconds
 
 @dataclass(frozen=True)
 class FittedModel:
-    """A calibrated model, the threshold from which it says yes, and what came of the training rows that were unseen.
+    """A calibrated model, the threshold from which it predicts positive, and its out-of-fold predictions.
 
-    ``unseen`` [n] is the calibrated probability of each by the model without its fold, ``validation`` their scores.
+    ``out_of_fold`` [n] is the calibrated probability of each training row by the model fitted without the row's fold,
+    ``validation`` the metrics of these probabilities.
     """
 
     model: CalibratedModel
     threshold: float
     validation: dict[str, float]
-    unseen: npt.NDArray[np.float64]
+    out_of_fold: npt.NDArray[np.float64]
 
 
 def fit(
@@ -44,38 +45,38 @@ def fit(
     settings: Train,
     step: Step,
 ) -> FittedModel:
-    """Cross-fits by fold for calibration (Platt 1999, where it helps) and threshold, then fits on all rows.
+    """Fits once without each fold for the calibration (Platt scaling, where it helps) and the threshold, then on all rows.
 
-    ``packed`` is a frame that ``inputs.frame`` made, ``truth`` [n] is 0 or 1, ``folds`` [n] numbers the fold of each row.
+    ``packed`` is a frame from ``model_inputs.pack``, ``truth`` [n] is 0 or 1, ``folds`` [n] numbers the fold of each row.
     """
-    unseen = np.empty(len(truth))
+    log_odds = np.empty(len(truth))
     for fold in np.unique(folds):
         inside = folds == fold
         with step(f"fit {model.name} without fold {fold + 1} of {folds.max() + 1}"):
-            trial = estimator.build(model, columns, int((~inside).sum()), settings.seed)
-            trial.fit(packed[~inside], truth[~inside])
-            unseen[inside] = trial.decision_function(packed[inside])
-    with step("calibrate on the rows of the unseen folds"):
-        slope, intercept = calibration.scaling(unseen, truth, folds)
-        probability = calibration.probability(unseen, slope, intercept)
-        threshold = calibration.threshold(settings.threshold, probability, truth)
-        ranking = metrics.RankedScores.of(truth, probability, threshold, VALIDATION_BINS)
+            fold_model = estimator.build(model, columns, int((~inside).sum()), settings.seed)
+            fold_model.fit(packed[~inside], truth[~inside])
+            log_odds[inside] = fold_model.decision_function(packed[inside])
+    with step("calibrate on the out-of-fold predictions"):
+        slope, intercept = calibration.fit_scaling(log_odds, truth, folds)
+        probability = calibration.calibrate(log_odds, slope, intercept)
+        threshold = calibration.choose_threshold(settings.threshold, probability, truth)
+        ranking = metrics.RankedScores.from_scores(truth, probability, threshold, VALIDATION_BINS)
         validation = {metric: round(value, metrics.DECIMALS) for metric, value in metrics.scores(ranking).items()}
     with step(f"fit {model.name} on all {len(truth):,} rows"):
-        whole = estimator.build(model, columns, len(truth), settings.seed).fit(packed, truth)
-    return FittedModel(CalibratedModel(whole, slope, intercept), threshold, validation, probability)
+        final = estimator.build(model, columns, len(truth), settings.seed).fit(packed, truth)
+    return FittedModel(CalibratedModel(final, slope, intercept), threshold, validation, probability)
 
 
-def folds(rows: pd.DataFrame, target: str, split: Split, settings: Train) -> Folds:
-    """The fold of each row: contiguous stretches of whole days of a split by time, so that no row's own day helps it.
+def assign_folds(rows: pd.DataFrame, target: str, split: Split, settings: Train) -> Folds:
+    """The fold of each row, from 0: consecutive periods of whole days for a split by time, random for a random split.
 
-    A random split has random folds.
+    Whole days, because rows of one day are alike: a fold's model must not learn from the days that it predicts.
 
     Raises PeriodEmpty where a fold, or what is left without it, lacks one of the two classes.
     """
     truth = rows[target].to_numpy()
     numbers = np.empty(len(rows), dtype=np.intp)
-    for number, (_, inside) in enumerate(_parts(rows, truth, split, settings)):
+    for number, (_, inside) in enumerate(_split_folds(rows, truth, split, settings)):
         numbers[inside] = number
     for number in range(settings.folds):
         inside = numbers == number
@@ -88,16 +89,18 @@ def folds(rows: pd.DataFrame, target: str, split: Split, settings: Train) -> Fol
     return numbers
 
 
-def _parts(rows: pd.DataFrame, truth: npt.NDArray[np.int8], split: Split, settings: Train) -> Iterable[tuple[Folds, Folds]]:
+def _split_folds(
+    rows: pd.DataFrame, truth: npt.NDArray[np.int8], split: Split, settings: Train
+) -> Iterable[tuple[Folds, Folds]]:
     if len(rows) < 2 * settings.folds or np.bincount(truth, minlength=2).min() < settings.folds:
         raise PeriodEmpty(
             f"Calibration needs at least train.folds ({settings.folds}) rows of each class; the training rows have "
             f"{np.bincount(truth, minlength=2).tolist()}. Lower train.folds, or bring more rows."
         )
     if isinstance(split, RandomSplit):
-        chance = StratifiedKFold(settings.folds, shuffle=True, random_state=settings.seed)
-        return list(chance.split(np.zeros(len(rows)), truth))
-    days = seconds(rows[split.column]) // DAY
-    earlier, until = (np.searchsorted(np.sort(days), days, side=side) for side in ("left", "right"))
-    numbers = ((earlier + until) / 2 * settings.folds / len(days)).astype(np.intp)
+        splitter = StratifiedKFold(settings.folds, shuffle=True, random_state=settings.seed)
+        return list(splitter.split(np.zeros(len(rows)), truth))
+    days = epoch_seconds(rows[split.column]) // DAY
+    rows_before, rows_until = (np.searchsorted(np.sort(days), days, side=side) for side in ("left", "right"))
+    numbers = ((rows_before + rows_until) / 2 * settings.folds / len(days)).astype(np.intp)
     return [(np.flatnonzero(numbers != number), np.flatnonzero(numbers == number)) for number in range(settings.folds)]

@@ -1,4 +1,4 @@
-"""Turns a calibrated model into one ONNX graph from packed raw columns to a probability, the same bytes every time."""
+"""Exports a calibrated model as one ONNX graph, from packed raw columns to a probability, with reproducible bytes."""
 
 import copy
 from typing import Any
@@ -57,9 +57,9 @@ def _with_exact_thresholds(estimator: Pipeline) -> Pipeline:
 
 
 def _replace_outputs_by_probability(graph: onnx.GraphProto, slope: float, intercept: float) -> None:
-    """Adds the calibration: the sigmoid of slope times log-odds plus intercept, flat.
+    """Adds the calibration: the sigmoid of slope times log-odds plus intercept, as one dimension [n].
 
-    In double precision, because single-precision sigmoids differ in the last bit from processor to processor.
+    In double precision, because the last bit of a single-precision sigmoid depends on the processor.
     """
     scores = graph.output[1].name
     constants = {
@@ -84,8 +84,8 @@ def _replace_outputs_by_probability(graph: onnx.GraphProto, slope: float, interc
 
 
 def _canonical(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same graph in one order of opset imports, which skl2onnx takes from a set."""
-    imports = sorted((one.domain, one.version) for one in model.opset_import)
+    """The same graph with its opset imports in sorted order; skl2onnx takes them from a set."""
+    imports = sorted((opset.domain, opset.version) for opset in model.opset_import)
     del model.opset_import[:]
     model.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in imports)
     onnx.checker.check_model(model)
@@ -93,7 +93,7 @@ def _canonical(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _parts_parser(scope: Any, transformer: Any, inputs: Any, custom_parsers: Any = None) -> Any:
-    """Declares floats as what comes out, where skl2onnx would guess the doubles that go in."""
+    """Declares that floats come out; skl2onnx would assume doubles, the type of the input."""
     operator = scope.declare_local_operator("OntimeDatetimeParts", transformer)
     operator.inputs = inputs
     operator.outputs.append(scope.declare_local_variable("datetime_parts", FloatTensorType()))
@@ -106,7 +106,7 @@ def _parts_shape(operator: Any) -> None:
 
 
 def _parts_graph(scope: Any, operator: Any, container: Any) -> None:
-    """``DatetimeParts.transform`` in ONNX, in the same order of the same operations on doubles."""
+    """``DatetimeParts.transform`` in ONNX: the same operations on doubles in the same order."""
     seconds, opset = operator.inputs[0], container.target_opset
 
     def constant(value: float) -> Any:
@@ -122,8 +122,8 @@ def _parts_graph(scope: Any, operator: Any, container: Any) -> None:
         constant(THURSDAY),
         op_version=opset,
     )
-    both = OnnxConcat(minutes, remainder(days, WEEK), axis=1, op_version=opset)
-    OnnxCast(both, to=TensorProto.FLOAT, op_version=opset, output_names=operator.outputs[:1]).add_to(scope, container)
+    parts = OnnxConcat(minutes, remainder(days, WEEK), axis=1, op_version=opset)
+    OnnxCast(parts, to=TensorProto.FLOAT, op_version=opset, output_names=operator.outputs[:1]).add_to(scope, container)
 
 
 update_registered_converter(DatetimeParts, "OntimeDatetimeParts", _parts_shape, _parts_graph, parser=_parts_parser)

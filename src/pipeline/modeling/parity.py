@@ -1,4 +1,4 @@
-"""Holds an exported graph to the estimator that it was made from."""
+"""Compares an exported graph with the estimator that it was made from."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +9,7 @@ TOLERANCE = 1e-5
 
 
 def compare(estimator: npt.NDArray[np.float64], graph: npt.NDArray[np.float64]) -> float:
-    """The largest difference between two probabilities [n] of the same rows.
+    """The largest difference between the probabilities [n] that both give for the same rows.
 
     Raises ExportInexact where it exceeds TOLERANCE or a probability is missing.
     """
@@ -17,7 +17,7 @@ def compare(estimator: npt.NDArray[np.float64], graph: npt.NDArray[np.float64]) 
     row = int(np.argmax(np.where(np.isnan(difference), np.inf, difference)))
     if not difference[row] <= TOLERANCE:
         raise ExportInexact(
-            f"The exported graph should give the estimator's probabilities to {TOLERANCE:g}; on row "
+            f"The exported graph should give the estimator's probabilities within {TOLERANCE:g}; on row "
             f"{row} it gives {graph[row]:.6f} and the estimator {estimator[row]:.6f}. Nothing was written. Choose another "
             "model in conf/model, or report the packages' versions."
         )

@@ -1,4 +1,4 @@
-"""Scores a table with a model directory, whose own schema says which columns it reads."""
+"""Predicts the rows of a table with a model directory, which names the columns that it reads in its ``schema.json``."""
 
 import json
 from pathlib import Path
@@ -13,17 +13,20 @@ from pipeline.modeling import artifact
 from pipeline.support.errors import SchemaMismatch
 
 
-def probability(folder: Path, table: pd.DataFrame, name: str) -> Floats:
-    """The probability [n] of each row of ``table``, which ``name`` calls by name in errors.
+def probability(folder: Path, table: pd.DataFrame, table_name: str) -> Floats:
+    """The probability [n] of each row of ``table``; errors call the table ``table_name``.
 
-    Raises ModelMissing where the directory is not whole, SchemaMismatch where the table lacks a column that it reads.
+    Raises ModelMissing where the directory is incomplete or altered, SchemaMismatch where the table does not have the
+    columns that the model reads.
     """
     artifact.read_metadata(folder)
     described = json.loads((folder / artifact.SCHEMA).read_text(encoding="utf-8"))["columns"]
-    columns = {one["name"]: Column(one["kind"]) for one in described}
-    if missing := [column for column in columns if column not in table]:
-        raise SchemaMismatch(f"{name} should have the columns that the model reads; it lacks {', '.join(missing)}.")
-    if other := [f"{column} ({one.kind})" for column, one in columns.items() if not KIND_CHECKS[one.kind](table[column])]:
-        raise SchemaMismatch(f"{name} should have the kinds of columns that the model reads; other are {', '.join(other)}.")
+    columns = {column["name"]: Column(column["kind"]) for column in described}
+    if missing := [name for name in columns if name not in table]:
+        raise SchemaMismatch(f"{table_name} should have the columns that the model reads; it lacks {', '.join(missing)}.")
+    if other := [f"{name} ({column.kind})" for name, column in columns.items() if not KIND_CHECKS[column.kind](table[name])]:
+        raise SchemaMismatch(
+            f"{table_name} should have the columns of the kinds that the model reads; it has others in {', '.join(other)}."
+        )
     session = artifact.session(folder / artifact.GRAPH)
-    return artifact.probability(session, model_inputs.arrays(model_inputs.frame(table, columns), columns))
+    return artifact.probability(session, model_inputs.to_arrays(model_inputs.pack(table, columns), columns))

@@ -49,9 +49,9 @@ def differences(
     The interval is that of the percentiles of a bootstrap in pairs (Efron and Tibshirani 1993, chapter 8), which draws whole
     ``groups`` [n]; resamples in which a metric is undefined do not count. ``advance`` is called after each.
     """
-    base, head = (metrics.RankedScores.of(truth, p, ANY_THRESHOLD, ONE_BIN) for p in (champion, candidate))
+    base, head = (metrics.RankedScores.from_scores(truth, p, ANY_THRESHOLD, ONE_BIN) for p in (champion, candidate))
     drawn = []
-    for weights in metrics.resamples(groups, how.resamples, how.seed):
+    for weights in metrics.bootstrap_weights(groups, how.resamples, how.seed):
         of_base, of_head = metrics.scores(base, weights), metrics.scores(head, weights)
         drawn.append([gate.gain(metric, of_base[metric], of_head[metric]) for metric in how.tolerances])
         advance()

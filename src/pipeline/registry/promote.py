@@ -96,7 +96,7 @@ def _contest(
             raise ArtifactsMissing(f"{error} {WITHOUT}") from error
         now = predict.probability(MODEL, test, str(TEST_TABLE))
     truth = test[data.target.name].to_numpy(np.float64)
-    groups = slices.groups(test, settings.data.resample_by)
+    groups = slices.resampling_groups(test, settings.data.resample_by)
     with console.step(f"hold them against each other {how.resamples} times", how.resamples) as advance:
         return paired_bootstrap.differences(truth, before, now, groups, how, advance)
 

@@ -74,7 +74,7 @@ def predicted(table: pd.DataFrame, days: Sequence[Day], columns: Columns) -> Flo
 
     The last row of a batch may differ by one bit with the size of the batch, and a bit can divide what was a tie.
     """
-    arrays = model_inputs.arrays(model_inputs.frame(table, columns), columns)
+    arrays = model_inputs.to_arrays(model_inputs.pack(table, columns), columns)
     model = artifact.session(MODEL / artifact.GRAPH)
     row_batches = [batch for day in days for batch in day.batches]
     parts = [artifact.probability(model, {name: array[rows] for name, array in arrays.items()}) for rows in row_batches]

@@ -51,7 +51,7 @@ def offline(truth: Floats, probability: Floats, threshold: float, bins: int) -> 
 
     Rows of one class alone have no ranking: neither of its two scores is defined.
     """
-    scores = metrics.scores(metrics.RankedScores.of(truth, probability, threshold, bins))
+    scores = metrics.scores(metrics.RankedScores.from_scores(truth, probability, threshold, bins))
     found: dict[str, float | None] = {name: scores[name] for name in SCORES.values()}
     found |= {"label_rate": float((probability >= threshold).mean()), "outcome_rate": float(truth.mean())}
     found |= dict.fromkeys(COUNTS, len(truth))

@@ -34,7 +34,7 @@ def main() -> None:
         about = artifact.read_metadata(MODEL)
         scorer = artifact.session(MODEL / artifact.GRAPH)
         test = table_io.read(TEST_TABLE)
-        arrays = model_inputs.arrays(model_inputs.frame(test, data.columns), data.columns)
+        arrays = model_inputs.to_arrays(model_inputs.pack(test, data.columns), data.columns)
         probability = artifact.probability(scorer, arrays)
     truth = test[data.target.name].to_numpy(np.float64)
     found = _evaluated(test, truth, probability, about["threshold"], settings)
@@ -47,7 +47,7 @@ def main() -> None:
 
 def _evaluated(test: pd.DataFrame, truth: Floats, probability: Floats, threshold: float, settings: Params) -> Evaluation:
     how, by = settings.evaluate, Slicing(settings.data.slices, settings.data.resample_by)
-    parts = 1 + len(slice_scores.parts(test, by, how))
+    parts = 1 + len(slice_scores.slice_rows(test, by, how))
     with console.step(f"score {parts} parts {how.resamples} times", parts * how.resamples) as advance:
         return slice_scores.evaluate(test, truth, probability, threshold, by, how, advance)
 
@@ -60,7 +60,7 @@ def _importances(scorer: Any, arrays: Arrays, truth: Floats, columns: Columns, h
         return artifact.probability(scorer, shuffled)
 
     with console.step(f"shuffle {len(columns)} columns in turn", len(columns)) as advance:
-        return permutation_importance.permuted(predict, sample, truth[rows], columns, how.seed, advance)
+        return permutation_importance.auc_losses(predict, sample, truth[rows], columns, how.seed, advance)
 
 
 def _write(run: Run, data: Dataset, settings: Params) -> None:

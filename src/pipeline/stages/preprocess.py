@@ -21,7 +21,7 @@ def main() -> None:
     with console.step(f"make examples by {data.recipe}"):
         examples = recipe.examples(raw, data, options)
     with console.step("check and split the examples"):
-        frame = schema.single_precision(examples.frame, data.columns)
+        frame = schema.to_single_precision(examples.frame, data.columns)
         faulty = schema.check(frame, data.columns, "of examples", settings.preprocess.invalid_rows_allowed)
         train, test = split.split(frame, data.split, data.target.name)
     if faulty:

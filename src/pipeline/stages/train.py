@@ -25,8 +25,8 @@ def main() -> None:
     with console.step("read the examples"):
         data = load_dataset(DATASET)
         rows = table_io.read(TRAIN_TABLE)
-        packed = model_inputs.frame(rows, data.columns)
-        folds = fitting.folds(rows, data.target.name, data.split, settings.train)
+        packed = model_inputs.pack(rows, data.columns)
+        folds = fitting.assign_folds(rows, data.target.name, data.split, settings.train)
     truth = rows[data.target.name].to_numpy()
     fitted = fitting.fit(packed, truth, folds, data.columns, settings.model, settings.train, console.step)
     with console.step("export the graph"):
@@ -40,15 +40,18 @@ def main() -> None:
 
 
 def _compare(fitted: FittedModel, graph: onnx.ModelProto, table: pd.DataFrame, columns: Columns) -> None:
-    packed = model_inputs.frame(table, columns)
+    packed = model_inputs.pack(table, columns)
     scorer = artifact.session(graph.SerializeToString())
-    exported = artifact.probability(scorer, model_inputs.arrays(packed, columns))
+    exported = artifact.probability(scorer, model_inputs.to_arrays(packed, columns))
     parity.compare(fitted.model.probability(packed), exported)
 
 
 def _schema(data: Dataset, rows: pd.DataFrame, fitted: FittedModel) -> dict[str, Any]:
-    """What the columns held, and the probabilities of rows unseen by their model: what drift is measured against."""
-    return {**schema.describe(data, rows), "probability": {"reference": schema.reference(pd.Series(fitted.unseen))}}
+    """The schema of the columns and of the out-of-fold probabilities, each with its reference distribution for drift."""
+    return {
+        **schema.describe(data, rows),
+        "probability": {"reference": schema.reference_distribution(pd.Series(fitted.out_of_fold))},
+    }
 
 
 def _about(data: Dataset, fitted: FittedModel, settings: Params) -> dict[str, Any]:
@@ -57,7 +60,7 @@ def _about(data: Dataset, fitted: FittedModel, settings: Params) -> dict[str, An
         "name": data.name,
         "question": data.options,
         "threshold": fitted.threshold,
-        "metrics": dict(fitted.validation),  # on training rows that the model of their fold had not seen
+        "metrics": dict(fitted.validation),  # of the out-of-fold predictions of the training rows
         "calibration": {"slope": fitted.model.slope, "intercept": fitted.model.intercept},
         "parameters": {"model": asdict(settings.model), "train": asdict(settings.train)},
         "versions": {package: metadata.version(package) for package in PACKAGES},

@@ -40,14 +40,14 @@ def test_checking_changes_nothing(columns, rows):
         (Column("datetime"), ["2013-01-01"], "x should be a datetime"),
         (Column("number", range=(0, 10)), [1.0, -1.0], r"x should be at least 0; 1 rows are not, such as row 1: -1\.0"),
         (Column("number", range=(0, 10)), [11.0, 10.0, 12.0], r"x should be at most 10; 2 rows are not, such as row 0: 11"),
-        (Column("number", nullable=False), [1.0, None], "x should be a value in each row; 1 rows are not, such as row 1"),
+        (Column("number", nullable=False), [1.0, None], "x should have a value in each row; 1 rows are not, such as row 1"),
         (Column("category", categories=("a", "b")), ["a", "c"], "x should be one of a, b; 1 rows are not, such as row 1: c"),
-        (Column("category", nullable=False), ["a", None], "x should be a value in each row"),
-        (Column("datetime", nullable=False), pd.to_datetime(["2013-01-01", None]), "x should be a value in each row"),
+        (Column("category", nullable=False), ["a", None], "x should have a value in each row"),
+        (Column("datetime", nullable=False), pd.to_datetime(["2013-01-01", None]), "x should have a value in each row"),
     ],
 )
 def test_a_broken_declaration_is_named_with_what_was_found(column, values, words):
-    with pytest.raises(TableInvalid, match=rf"Table t is not what its declaration says: {words}"):
+    with pytest.raises(TableInvalid, match=rf"Table t does not match its declaration: {words}"):
         schema.check(pd.DataFrame({"x": values}), {"x": column}, "t")
 
 
@@ -62,10 +62,10 @@ def test_a_table_must_hold_a_column_that_a_request_may_leave_out():
 
 
 def test_every_fault_is_named_at_once():
-    wanted = {"x": Column("number", range=(0, 1)), "y": Column("category", categories=("a",)), "z": Column("number")}
+    columns = {"x": Column("number", range=(0, 1)), "y": Column("category", categories=("a",)), "z": Column("number")}
 
     with pytest.raises(TableInvalid, match=r"column z is missing; x should be at most 1.*; y should be one of a"):
-        schema.check(pd.DataFrame({"x": [2.0], "y": ["b"]}), wanted, "t")
+        schema.check(pd.DataFrame({"x": [2.0], "y": ["b"]}), columns, "t")
 
 
 def test_missing_values_in_a_range_are_no_fault():
@@ -80,14 +80,14 @@ def test_as_many_faulty_rows_as_allowed_pass_and_are_counted():
     table = pd.DataFrame({"x": [2.0, 2.0, 0.5], "y": [2.0, 0.5, 0.5]})
     columns = {"x": Column("number", range=(0, 1)), "y": Column("number", range=(0, 1))}
 
-    assert schema.check(table, columns, "t", allowed=2) == 2
+    assert schema.check(table, columns, "t", invalid_rows_allowed=2) == 2
     with pytest.raises(TableInvalid):
-        schema.check(table, columns, "t", allowed=1)
+        schema.check(table, columns, "t", invalid_rows_allowed=1)
 
 
 def test_a_column_of_another_kind_is_refused_however_many_faults_are_allowed():
     with pytest.raises(TableInvalid, match="x should be a number"):
-        schema.check(pd.DataFrame({"x": ["a"]}), {"x": Column("number")}, "t", allowed=100)
+        schema.check(pd.DataFrame({"x": ["a"]}), {"x": Column("number")}, "t", invalid_rows_allowed=100)
 
 
 def test_an_infinite_number_is_refused():
@@ -106,7 +106,7 @@ def test_many_numbers_declared_as_a_category_are_taken_for_a_mistake():
 
 def test_numbers_become_single_precision_unrounded_and_the_rest_stays(columns):
     frame = pd.DataFrame({"size": [1.23456, None], "weight": [1, 2], "colour": ["red", None], "good": [1.23456, 2]})
-    tidied = schema.single_precision(frame, columns)
+    tidied = schema.to_single_precision(frame, columns)
 
     assert tidied["size"].tolist()[0] == np.float32(1.23456)
     assert tidied.dtypes.astype(str).to_dict()["weight"] == "float32"
@@ -133,7 +133,7 @@ def test_a_described_number_has_its_declaration_and_what_was_seen():
         "maximum": None,
         "example": 3.0,
         "seen": {"minimum": 1.0, "maximum": 5.0},
-        "reference": schema.reference(pd.Series([1.0, 5.0, 3.0])),
+        "reference": schema.reference_distribution(pd.Series([1.0, 5.0, 3.0])),
     }
 
 
@@ -184,7 +184,7 @@ def test_moments_are_described_as_text():
 
 
 def test_the_reference_of_a_number_is_ten_equal_shares_between_nine_edges():
-    found = schema.reference(pd.Series(np.arange(1.0, 101.0)))
+    found = schema.reference_distribution(pd.Series(np.arange(1.0, 101.0)))
 
     assert len(found["edges"]) == 9
     assert found["shares"] == [0.1] * 10
@@ -193,7 +193,7 @@ def test_the_reference_of_a_number_is_ten_equal_shares_between_nine_edges():
 
 def test_the_shares_of_a_reference_are_those_of_its_edges():
     values = pd.Series([0.0] * 7 + [1.0, 2.0, 3.0, None, None])
-    found = schema.reference(values)
+    found = schema.reference_distribution(values)
     inside = np.searchsorted(found["edges"], values.dropna(), side="left")
 
     assert found["shares"] == [float((inside == place).mean()) for place in range(len(found["edges"]) + 1)]
@@ -202,7 +202,7 @@ def test_the_shares_of_a_reference_are_those_of_its_edges():
 
 
 def test_the_reference_of_a_category_has_shares_from_the_most_frequent_on():
-    found = schema.reference(pd.Series(["b", "a", "b", "c", None]))
+    found = schema.reference_distribution(pd.Series(["b", "a", "b", "c", None]))
 
     assert found == {"missing": 0.2, "shares": {"b": 0.5, "a": 0.25, "c": 0.25}}
     assert [*found["shares"]] == ["b", "a", "c"]
@@ -210,7 +210,7 @@ def test_the_reference_of_a_category_has_shares_from_the_most_frequent_on():
 
 def test_the_reference_of_many_categories_keeps_the_fifty_most_frequent():
     values = pd.Series([f"c{number:02}" for number in range(60)] + ["c59"])
-    found = schema.reference(values)["shares"]
+    found = schema.reference_distribution(values)["shares"]
 
     assert len(found) == 50
     assert [*found][:2] == ["c59", "c00"]

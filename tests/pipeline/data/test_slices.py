@@ -15,7 +15,7 @@ TABLE = pd.DataFrame(
 
 
 def test_a_column_is_its_own_slice():
-    assert slices.values(TABLE, "origin").tolist()[:2] == ["JFK", "EWR"]
+    assert slices.label_rows(TABLE, "origin").tolist()[:2] == ["JFK", "EWR"]
 
 
 @pytest.mark.parametrize(
@@ -29,42 +29,42 @@ def test_a_column_is_its_own_slice():
     ],
 )
 def test_a_part_of_a_datetime_is_named_so_that_text_sorts_like_time(part, names):
-    assert slices.pooled(slices.values(TABLE, f"moment.{part}"), 1).tolist() == names
+    assert slices.pool_small(slices.label_rows(TABLE, f"moment.{part}"), 1).tolist() == names
 
 
 @pytest.mark.parametrize("name", ["airport", "moment.minute", "airport.hour"])
 def test_an_unknown_column_or_part_is_refused_by_name(name):
-    with pytest.raises(ParamsInvalid, match=rf"one of \.year, \.month, \.date, \.weekday, \.hour; {name} is neither"):
-        slices.values(TABLE, name)
+    with pytest.raises(ParamsInvalid, match=rf"a part \(\.year, \.month, \.date, \.weekday, \.hour\); {name} is neither"):
+        slices.label_rows(TABLE, name)
 
 
 def test_a_part_of_what_is_no_datetime_is_refused_by_name():
     with pytest.raises(ParamsInvalid, match=r"origin\.month is neither"):
-        slices.values(TABLE, "origin.month")
+        slices.label_rows(TABLE, "origin.month")
 
 
 def test_small_slices_are_pooled_and_those_of_the_smallest_size_are_not():
-    found = slices.pooled(pd.Series(["a", "a", "b", "c", None, None]), 2)
+    found = slices.pool_small(pd.Series(["a", "a", "b", "c", None, None]), 2)
 
     assert found.tolist() == ["a", "a", "other", "other", "missing", "missing"]
 
 
 def test_missing_values_of_a_categorical_column_are_named_too():
-    assert slices.pooled(pd.Series(["a", None], dtype="category"), 1).tolist() == ["a", "missing"]
+    assert slices.pool_small(pd.Series(["a", None], dtype="category"), 1).tolist() == ["a", "missing"]
 
 
 def test_large_numbers_keep_their_digits():
-    assert slices.pooled(pd.Series([1_234_567, 1_234_568]), 1).tolist() == ["1234567", "1234568"]
+    assert slices.pool_small(pd.Series([1_234_567, 1_234_568]), 1).tolist() == ["1234567", "1234568"]
 
 
-def test_rows_are_their_own_groups_unless_told_otherwise():
-    assert slices.groups(TABLE, None).tolist() == [0, 1, 2, 3]
+def test_without_a_slice_each_row_is_a_group_of_its_own():
+    assert slices.resampling_groups(TABLE, None).tolist() == [0, 1, 2, 3]
 
 
 def test_rows_of_one_day_are_one_group_and_missing_days_another():
-    assert slices.groups(TABLE, "moment.date").tolist() == [1, 0, 2, 1]
+    assert slices.resampling_groups(TABLE, "moment.date").tolist() == [1, 0, 2, 1]
 
 
 def test_group_numbers_follow_the_values_and_not_the_order_of_the_rows():
-    assert slices.groups(TABLE, "origin").tolist() == [1, 0, 2, 1]
-    assert slices.groups(TABLE[::-1], "origin").tolist() == [1, 2, 0, 1]
+    assert slices.resampling_groups(TABLE, "origin").tolist() == [1, 0, 2, 1]
+    assert slices.resampling_groups(TABLE[::-1], "origin").tolist() == [1, 2, 0, 1]

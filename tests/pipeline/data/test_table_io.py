@@ -122,7 +122,7 @@ def test_a_damaged_file_is_refused_by_name(tmp_path, ending, damage):
         {"half": whole[:half], "middle": whole[:half] + b"\xff" * 400 + whole[half + 400 :], "empty": b""}[damage]
     )
 
-    with pytest.raises(TableInvalid, match=rf"a\.{ending} cannot be read as a table: .*Replace it by a whole file\."):
+    with pytest.raises(TableInvalid, match=rf"a\.{ending} cannot be read as a table: .*Replace it by a complete file\."):
         table_io.read_source(path, {})
 
 

@@ -37,7 +37,7 @@ def weights(request):
 @pytest.mark.parametrize("metric", REFERENCES)
 def test_a_score_is_that_of_scikit_learn(metric, cases, weights):
     truth, probability = cases
-    found = metrics.scores(RankedScores.of(truth, probability, 0.4, 15), weights)[metric]
+    found = metrics.scores(RankedScores.from_scores(truth, probability, 0.4, 15), weights)[metric]
 
     assert found == pytest.approx(REFERENCES[metric](truth, probability, probability >= 0.4, weights), **EXACT)
 
@@ -56,7 +56,7 @@ def test_the_calibration_error_is_that_of_a_plain_loop(bins, cases, weights):
             observed = sum(w[row] * truth[row] for row in inside) / weight
             wanted += abs(predicted - observed) * weight / w.sum()
 
-    found = metrics.scores(RankedScores.of(truth, probability, 0.4, bins), weights)["calibration_error"]
+    found = metrics.scores(RankedScores.from_scores(truth, probability, 0.4, bins), weights)["calibration_error"]
     assert found == pytest.approx(wanted, **EXACT)
 
 
@@ -64,47 +64,49 @@ def test_a_weight_of_two_is_the_row_twice(cases):
     truth, probability = cases
     weights = np.random.default_rng(8).integers(0, 4, 500)
     twice = np.repeat(np.arange(500), weights)
-    weighted = metrics.scores(RankedScores.of(truth, probability, 0.4, 1), weights.astype(float))
+    weighted = metrics.scores(RankedScores.from_scores(truth, probability, 0.4, 1), weights.astype(float))
 
-    assert weighted == pytest.approx(metrics.scores(RankedScores.of(truth[twice], probability[twice], 0.4, 1)), **EXACT)
+    assert weighted == pytest.approx(
+        metrics.scores(RankedScores.from_scores(truth[twice], probability[twice], 0.4, 1)), **EXACT
+    )
 
 
 def test_every_metric_is_scored_in_the_order_of_the_list(cases):
-    assert tuple(metrics.scores(RankedScores.of(*cases, 0.4, 15))) == METRICS
+    assert tuple(metrics.scores(RankedScores.from_scores(*cases, 0.4, 15))) == METRICS
 
 
 def test_a_probability_at_the_threshold_is_called_positive():
-    found = metrics.scores(RankedScores.of([1, 0, 1], [0.5, 0.5, 0.4], 0.5, 1))
+    found = metrics.scores(RankedScores.from_scores([1, 0, 1], [0.5, 0.5, 0.4], 0.5, 1))
 
     assert (found["precision"], found["recall"]) == (0.5, 0.5)
 
 
 def test_calling_nothing_positive_has_no_precision_and_no_f1():
-    found = metrics.scores(RankedScores.of([1, 0], [0.2, 0.1], 0.9, 1))
+    found = metrics.scores(RankedScores.from_scores([1, 0], [0.2, 0.1], 0.9, 1))
 
     assert (found["precision"], found["recall"], found["f1"]) == (0.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize("label", [0, 1])
 def test_the_auc_of_one_class_is_undefined(label):
-    assert np.isnan(metrics.scores(RankedScores.of([label, label], [0.2, 0.1], 0.5, 1))["roc_auc"])
+    assert np.isnan(metrics.scores(RankedScores.from_scores([label, label], [0.2, 0.1], 0.5, 1))["roc_auc"])
 
 
 def test_a_class_that_the_weights_remove_is_absent():
-    ranking = RankedScores.of([1, 0], [0.2, 0.1], 0.5, 1)
+    ranking = RankedScores.from_scores([1, 0], [0.2, 0.1], 0.5, 1)
 
     assert np.isnan(metrics.scores(ranking, np.array([0.0, 1.0]))["roc_auc"])
 
 
 def test_the_log_loss_of_a_certain_error_is_cut_off():
-    found = metrics.scores(RankedScores.of([0, 1], [1.0, 0.0], 0.5, 1))["log_loss"]
+    found = metrics.scores(RankedScores.from_scores([0, 1], [1.0, 0.0], 0.5, 1))["log_loss"]
 
     assert found == pytest.approx(-np.log(1e-15), rel=1e-2)
 
 
 def test_a_resample_gives_every_row_of_a_group_the_same_count():
     groups = np.array([0, 0, 1, 1, 1, 2])
-    for weights in metrics.resamples(groups, 50, seed=1):
+    for weights in metrics.bootstrap_weights(groups, 50, seed=1):
         counts = [set(weights[groups == group]) for group in range(3)]
         assert all(len(count) == 1 for count in counts)
         assert sum(count.pop() for count in counts) == 3
@@ -112,7 +114,7 @@ def test_a_resample_gives_every_row_of_a_group_the_same_count():
 
 def test_resamples_differ_and_a_seed_repeats_them():
     groups = np.arange(20)
-    first, again, other = ([w.tolist() for w in metrics.resamples(groups, 5, seed)] for seed in (1, 1, 2))
+    first, again, other = ([w.tolist() for w in metrics.bootstrap_weights(groups, 5, seed)] for seed in (1, 1, 2))
 
     assert first == again
     assert first != other
@@ -121,9 +123,9 @@ def test_resamples_differ_and_a_seed_repeats_them():
 
 def test_an_interval_is_made_of_the_quantiles_of_the_resamples(cases):
     truth, probability = cases
-    ranking, groups = RankedScores.of(truth, probability, 0.4, 1), np.arange(500) // 25
-    table = [metrics.scores(ranking, weights) for weights in metrics.resamples(groups, 40, seed=6)]
-    found = metrics.with_intervals(ranking, groups, 40, 0.8, seed=6)
+    ranking, groups = RankedScores.from_scores(truth, probability, 0.4, 1), np.arange(500) // 25
+    table = [metrics.scores(ranking, weights) for weights in metrics.bootstrap_weights(groups, 40, seed=6)]
+    found = metrics.scores_with_intervals(ranking, groups, 40, 0.8, seed=6)
 
     for metric in METRICS:
         low, high = np.quantile([row[metric] for row in table], [0.1, 0.9])
@@ -135,37 +137,43 @@ def test_resampling_groups_gives_a_wider_interval_where_rows_of_a_group_are_alik
     random = np.random.default_rng(1)
     truth = np.repeat(random.integers(0, 2, 40), 50)
     probability = np.clip(0.4 + 0.2 * truth + random.normal(0, 0.2, 2000), 0, 1)
-    ranking = RankedScores.of(truth, probability, 0.5, 10)
+    ranking = RankedScores.from_scores(truth, probability, 0.5, 10)
 
     def width(groups):
-        brier = metrics.with_intervals(ranking, groups, 200, 0.9, seed=2)["log_loss"]
+        brier = metrics.scores_with_intervals(ranking, groups, 200, 0.9, seed=2)["log_loss"]
         return brier["high"] - brier["low"]
 
     assert width(np.arange(2000) // 50) > width(np.arange(2000)) * 1.05
 
 
 def test_an_undefined_score_has_no_value_and_no_interval():
-    found = metrics.with_intervals(RankedScores.of([1, 1], [0.2, 0.1], 0.5, 1), np.arange(2), 20, 0.9, seed=1)
+    found = metrics.scores_with_intervals(
+        RankedScores.from_scores([1, 1], [0.2, 0.1], 0.5, 1), np.arange(2), 20, 0.9, seed=1
+    )
 
     assert found["roc_auc"] == {"value": None, "low": None, "high": None}
 
 
 def test_resamples_without_a_class_are_left_out_of_the_interval():
-    found = metrics.with_intervals(RankedScores.of([1, 0], [0.2, 0.1], 0.5, 1), np.arange(2), 50, 0.9, seed=1)
+    found = metrics.scores_with_intervals(
+        RankedScores.from_scores([1, 0], [0.2, 0.1], 0.5, 1), np.arange(2), 50, 0.9, seed=1
+    )
 
     assert found["roc_auc"] == {"value": 1.0, "low": 1.0, "high": 1.0}
 
 
-def test_progress_is_told_after_each_resample(cases):
-    told = []
-    metrics.with_intervals(RankedScores.of(*cases, 0.4, 5), np.arange(500), 20, 0.9, 1, lambda: told.append(1))
+def test_progress_is_reported_after_each_resample(cases):
+    calls = []
+    metrics.scores_with_intervals(
+        RankedScores.from_scores(*cases, 0.4, 5), np.arange(500), 20, 0.9, 1, lambda: calls.append(1)
+    )
 
-    assert len(told) == 20
+    assert len(calls) == 20
 
 
 def test_the_roc_curve_is_that_of_scikit_learn(cases):
     false, true, _ = sklearn.metrics.roc_curve(*cases, drop_intermediate=False)
-    found = metrics.roc_curve(RankedScores.of(*cases, 0.4, 5))
+    found = metrics.roc_curve(RankedScores.from_scores(*cases, 0.4, 5))
     inside = ~np.isin(found["false_positive_rate"], false.round(4))
     wanted = np.interp(np.linspace(0, 1, metrics.CURVE_POINTS), false, true).round(4)
 
@@ -175,7 +183,7 @@ def test_the_roc_curve_is_that_of_scikit_learn(cases):
 
 def test_precision_at_a_recall_is_the_best_that_still_reaches_it(cases):
     precision, recall, _ = sklearn.metrics.precision_recall_curve(*cases)
-    found = metrics.precision_recall_curve(RankedScores.of(*cases, 0.4, 5))
+    found = metrics.precision_recall_curve(RankedScores.from_scores(*cases, 0.4, 5))
     grid = np.linspace(0, 1, metrics.CURVE_POINTS)[1:]
 
     assert found["recall"].tolist() == grid.round(4).tolist()
@@ -183,12 +191,12 @@ def test_precision_at_a_recall_is_the_best_that_still_reaches_it(cases):
 
 
 def test_a_calibration_bin_holds_its_rows_their_mean_and_their_share():
-    found = metrics.calibration_table(RankedScores.of([0, 1, 1, 1, 0], [0.1, 0.2, 0.6, 0.8, 0.3], 0.5, 2))
+    found = metrics.calibration_table(RankedScores.from_scores([0, 1, 1, 1, 0], [0.1, 0.2, 0.6, 0.8, 0.3], 0.5, 2))
 
     assert found.to_dict("list") == {"rows": [3, 2], "predicted": [0.2, 0.7], "observed": [0.3333, 1.0]}
 
 
 def test_the_calibration_table_of_few_rows_has_a_bin_for_each():
-    found = metrics.calibration_table(RankedScores.of([0, 1], [0.1, 0.2], 0.5, 15))
+    found = metrics.calibration_table(RankedScores.from_scores([0, 1], [0.1, 0.2], 0.5, 15))
 
     assert found["rows"].tolist() == [1, 1]

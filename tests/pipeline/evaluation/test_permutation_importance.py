@@ -9,7 +9,7 @@ from pipeline.evaluation import permutation_importance
 
 
 def arrays(rows):
-    return model_inputs.arrays(model_inputs.frame(rows, COLUMNS), COLUMNS)
+    return model_inputs.to_arrays(model_inputs.pack(rows, COLUMNS), COLUMNS)
 
 
 def by_size(packed):
@@ -22,7 +22,7 @@ def truth(rows):
 
 
 def test_the_only_column_that_the_model_reads_loses_all_and_the_others_nothing(rows):
-    found = permutation_importance.permuted(by_size, arrays(rows), truth(rows), COLUMNS, seed=1).set_index("column")[
+    found = permutation_importance.auc_losses(by_size, arrays(rows), truth(rows), COLUMNS, seed=1).set_index("column")[
         "auc_loss"
     ]
 
@@ -31,7 +31,7 @@ def test_the_only_column_that_the_model_reads_loses_all_and_the_others_nothing(r
 
 
 def test_columns_come_by_their_loss_and_then_by_name(rows):
-    found = permutation_importance.permuted(by_size, arrays(rows), truth(rows), COLUMNS, seed=1)
+    found = permutation_importance.auc_losses(by_size, arrays(rows), truth(rows), COLUMNS, seed=1)
 
     assert found["column"].tolist() == ["size", "colour", "moment", "weight"]
 
@@ -48,13 +48,13 @@ def test_each_column_of_each_kind_is_shuffled_alone(rows):
         "categories": whole["categories"],
         "datetimes": np.nan_to_num(whole["datetimes"]),
     }
-    permutation_importance.permuted(watch, whole, truth(rows), COLUMNS, seed=1)
+    permutation_importance.auc_losses(watch, whole, truth(rows), COLUMNS, seed=1)
     assert seen == [[], ["numbers"], ["numbers"], ["categories"], ["datetimes"]]
 
 
 def test_the_arrays_are_left_as_they_were(rows):
     whole, before = arrays(rows), arrays(rows)
-    permutation_importance.permuted(by_size, whole, truth(rows), COLUMNS, seed=1)
+    permutation_importance.auc_losses(by_size, whole, truth(rows), COLUMNS, seed=1)
 
     for name, array in whole.items():
         np.testing.assert_array_equal(array, before[name])
@@ -62,7 +62,7 @@ def test_the_arrays_are_left_as_they_were(rows):
 
 def test_the_seed_decides_the_losses(rows):
     first, again, other = (
-        permutation_importance.permuted(by_size, arrays(rows), truth(rows), COLUMNS, seed)["auc_loss"].tolist()
+        permutation_importance.auc_losses(by_size, arrays(rows), truth(rows), COLUMNS, seed)["auc_loss"].tolist()
         for seed in (1, 1, 2)
     )
 
@@ -70,8 +70,8 @@ def test_the_seed_decides_the_losses(rows):
     assert first != other
 
 
-def test_progress_is_told_after_each_column(rows):
-    told = []
-    permutation_importance.permuted(by_size, arrays(rows), truth(rows), COLUMNS, 1, lambda: told.append(1))
+def test_progress_is_reported_after_each_column(rows):
+    calls = []
+    permutation_importance.auc_losses(by_size, arrays(rows), truth(rows), COLUMNS, 1, lambda: calls.append(1))
 
-    assert len(told) == len(COLUMNS)
+    assert len(calls) == len(COLUMNS)

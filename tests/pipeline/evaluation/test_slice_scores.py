@@ -26,24 +26,24 @@ def evaluate(test_rows, slices=("colour",), resample_by=None, **more):
 
 def test_the_whole_table_is_scored_with_the_intervals_of_its_rows(test_rows):
     _, truth, probability = test_rows
-    ranking = metrics.RankedScores.of(truth, probability, 0.5, 5)
+    ranking = metrics.RankedScores.from_scores(truth, probability, 0.5, 5)
 
-    assert evaluate(test_rows).overall == metrics.with_intervals(ranking, np.arange(200), 20, 0.9, 1)
+    assert evaluate(test_rows).overall == metrics.scores_with_intervals(ranking, np.arange(200), 20, 0.9, 1)
 
 
-def test_the_bootstrap_draws_whole_groups_where_it_is_told_so(test_rows):
+def test_the_bootstrap_draws_whole_groups_where_asked_to(test_rows):
     rows, truth, probability = test_rows
-    ranking = metrics.RankedScores.of(truth, probability, 0.5, 5)
+    ranking = metrics.RankedScores.from_scores(truth, probability, 0.5, 5)
     days = (rows["moment"].dt.day - 1).to_numpy()
 
-    assert evaluate(test_rows, resample_by="moment.date").overall == metrics.with_intervals(ranking, days, 20, 0.9, 1)
+    assert evaluate(test_rows, resample_by="moment.date").overall == metrics.scores_with_intervals(ranking, days, 20, 0.9, 1)
 
 
 def test_a_slice_is_scored_on_its_own_rows(test_rows):
     rows, truth, probability = test_rows
     red = (rows["colour"] == "red").to_numpy()
     found = evaluate(test_rows).slices.query("by == 'colour' and slice == 'red'").set_index("metric")
-    wanted = metrics.scores(metrics.RankedScores.of(truth[red], probability[red], 0.5, 5))
+    wanted = metrics.scores(metrics.RankedScores.from_scores(truth[red], probability[red], 0.5, 5))
 
     assert found["value"].to_dict() == {metric: round(value, 6) for metric, value in wanted.items()}
     assert found["rows"].unique().tolist() == [red.sum()]
@@ -75,7 +75,7 @@ def test_without_slices_there_is_an_empty_table_with_its_columns(test_rows):
 
 def test_the_curves_are_those_of_the_whole_table(test_rows):
     _, truth, probability = test_rows
-    ranking = metrics.RankedScores.of(truth, probability, 0.5, 5)
+    ranking = metrics.RankedScores.from_scores(truth, probability, 0.5, 5)
     found = evaluate(test_rows)
 
     pd.testing.assert_frame_equal(found.roc, metrics.roc_curve(ranking))
@@ -83,12 +83,12 @@ def test_the_curves_are_those_of_the_whole_table(test_rows):
     pd.testing.assert_frame_equal(found.calibration, metrics.calibration_table(ranking))
 
 
-def test_progress_is_told_after_each_resample_of_each_part(test_rows):
-    told = []
-    evaluate(test_rows, advance=lambda: told.append(1))
+def test_progress_is_reported_after_each_resample_of_each_part(test_rows):
+    calls = []
+    evaluate(test_rows, advance=lambda: calls.append(1))
 
-    parts = 1 + len(slice_scores.parts(test_rows[0], Slicing(("colour",), None), SETTINGS))
-    assert len(told) == parts * 20 == 80
+    parts = 1 + len(slice_scores.slice_rows(test_rows[0], Slicing(("colour",), None), SETTINGS))
+    assert len(calls) == parts * 20 == 80
 
 
 def test_the_same_rows_give_the_same_evaluation(test_rows):

@@ -22,13 +22,13 @@ BY_TIME = TimeSplit("time", "moment", date(2014, 1, 1))
 def fit(rows, model="hgb", settings=TRAIN, step=lambda _: contextlib.nullcontext()):
     folds = np.arange(len(rows)) % settings.folds
     model = MODELS[model] if isinstance(model, str) else model
-    return fitting.fit(model_inputs.frame(rows, COLUMNS), rows["good"].to_numpy(), folds, COLUMNS, model, settings, step)
+    return fitting.fit(model_inputs.pack(rows, COLUMNS), rows["good"].to_numpy(), folds, COLUMNS, model, settings, step)
 
 
 @pytest.fixture(scope="module")
-def unseen(rows):
+def out_of_fold(rows):
     """The log-odds of each row by the model of the other folds, and the truth."""
-    packed, truth, folds = model_inputs.frame(rows, COLUMNS), rows["good"].to_numpy(), np.arange(len(rows)) % TRAIN.folds
+    packed, truth, folds = model_inputs.pack(rows, COLUMNS), rows["good"].to_numpy(), np.arange(len(rows)) % TRAIN.folds
     log_odds = np.zeros(len(rows))
     for fold in range(TRAIN.folds):
         others = estimator.build(MODELS["hgb"], COLUMNS, int((folds != fold).sum()), TRAIN.seed).fit(
@@ -38,35 +38,35 @@ def unseen(rows):
     return log_odds, truth
 
 
-def test_calibration_comes_from_rows_that_the_fit_had_not_seen(fitted, unseen):
+def test_calibration_comes_from_out_of_fold_predictions(fitted, out_of_fold):
     found = fitted("hgb").model
 
-    assert (found.slope, found.intercept) == calibration.platt(*unseen)
+    assert (found.slope, found.intercept) == calibration.fit_platt(*out_of_fold)
 
 
-def test_threshold_and_validation_come_from_the_same_rows(fitted, unseen):
-    log_odds, truth = unseen
-    probability = calibration.probability(log_odds, *calibration.platt(log_odds, truth))
+def test_threshold_and_validation_come_from_the_same_predictions(fitted, out_of_fold):
+    log_odds, truth = out_of_fold
+    probability = calibration.calibrate(log_odds, *calibration.fit_platt(log_odds, truth))
     found = fitted("hgb")
 
-    assert found.unseen.tolist() == probability.tolist()
-    assert found.threshold == calibration.threshold("f1", probability, truth)
-    wanted = metrics.scores(metrics.RankedScores.of(truth, probability, found.threshold, fitting.VALIDATION_BINS))
+    assert found.out_of_fold.tolist() == probability.tolist()
+    assert found.threshold == calibration.choose_threshold("f1", probability, truth)
+    wanted = metrics.scores(metrics.RankedScores.from_scores(truth, probability, found.threshold, fitting.VALIDATION_BINS))
     assert found.validation == {metric: round(value, 6) for metric, value in wanted.items()}
 
 
 def test_the_model_itself_is_fitted_on_all_rows(fitted, rows):
-    packed = model_inputs.frame(rows, COLUMNS)
+    packed = model_inputs.pack(rows, COLUMNS)
     whole = estimator.build(MODELS["hgb"], COLUMNS, len(rows), TRAIN.seed).fit(packed, rows["good"].to_numpy())
     found = fitted("hgb").model
 
-    wanted = calibration.probability(whole.decision_function(packed), found.slope, found.intercept)
+    wanted = calibration.calibrate(whole.decision_function(packed), found.slope, found.intercept)
     assert found.probability(packed).tolist() == wanted.tolist()
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_the_same_seed_gives_the_same_model(fitted, rows, model):
-    packed = model_inputs.frame(rows, COLUMNS)
+    packed = model_inputs.pack(rows, COLUMNS)
 
     assert fit(rows, model).model.probability(packed).tolist() == fitted(model).model.probability(packed).tolist()
 
@@ -83,14 +83,14 @@ def test_the_same_seed_gives_the_same_model(fitted, rows, model):
     ],
 )
 def test_every_setting_of_the_trees_changes_the_model(fitted, rows, setting, value):
-    packed = model_inputs.frame(rows, COLUMNS)
+    packed = model_inputs.pack(rows, COLUMNS)
     other = fit(rows, replace(MODELS["hgb"], **{setting: value}))
 
     assert other.model.probability(packed).tolist() != fitted("hgb").model.probability(packed).tolist()
 
 
 def test_the_penalty_changes_the_logistic_model(fitted, rows):
-    packed = model_inputs.frame(rows, COLUMNS)
+    packed = model_inputs.pack(rows, COLUMNS)
     other = fit(rows, replace(MODELS["logistic"], inverse_penalty=0.001))
 
     assert other.model.probability(packed).tolist() != fitted("logistic").model.probability(packed).tolist()
@@ -100,7 +100,7 @@ def test_a_given_threshold_is_kept(rows):
     assert fit(rows, "logistic", settings=replace(TRAIN, threshold=0.4)).threshold == 0.4
 
 
-def test_each_step_is_told(rows):
+def test_each_step_is_reported(rows):
     told = []
 
     def step(what):
@@ -111,7 +111,7 @@ def test_each_step_is_told(rows):
     assert told == [
         "fit logistic without fold 1 of 2",
         "fit logistic without fold 2 of 2",
-        "calibrate on the rows of the unseen folds",
+        "calibrate on the out-of-fold predictions",
         "fit logistic on all 300 rows",
     ]
 
@@ -121,26 +121,26 @@ def table(days, good):
 
 
 def test_folds_of_a_split_by_time_are_stretches_of_time_in_any_order_of_the_rows():
-    found = fitting.folds(table([8, 7, 6, 5, 4, 3, 2, 1, 0], [0, 1, 0, 1, 0, 1, 0, 1, 0]), "good", BY_TIME, TRAIN)
+    found = fitting.assign_folds(table([8, 7, 6, 5, 4, 3, 2, 1, 0], [0, 1, 0, 1, 0, 1, 0, 1, 0]), "good", BY_TIME, TRAIN)
 
     assert found.tolist() == [2, 2, 2, 1, 1, 1, 0, 0, 0]
 
 
 def test_the_rows_of_one_day_are_in_one_fold():
     days = [0, 0, 0, 1, 1, 1, 1, 1]
-    found = fitting.folds(table(days, [0, 1] * 4), "good", BY_TIME, replace(TRAIN, folds=2))
+    found = fitting.assign_folds(table(days, [0, 1] * 4), "good", BY_TIME, replace(TRAIN, folds=2))
 
     assert pd.Series(found).groupby(days).nunique().tolist() == [1, 1]
 
 
 def test_folds_of_a_random_split_have_the_same_rate_and_follow_the_seed():
     rows = table(range(60), [0, 0, 0, 1] * 15)
-    found = fitting.folds(rows, "good", RANDOM, TRAIN)
+    found = fitting.assign_folds(rows, "good", RANDOM, TRAIN)
 
     assert rows["good"].groupby(found).sum().tolist() == [5, 5, 5]
     assert rows["good"].groupby(found).size().tolist() == [20, 20, 20]
-    assert found.tolist() == fitting.folds(rows, "good", RANDOM, TRAIN).tolist()
-    assert found.tolist() != fitting.folds(rows, "good", RANDOM, replace(TRAIN, seed=4)).tolist()
+    assert found.tolist() == fitting.assign_folds(rows, "good", RANDOM, TRAIN).tolist()
+    assert found.tolist() != fitting.assign_folds(rows, "good", RANDOM, replace(TRAIN, seed=4)).tolist()
 
 
 def test_a_fold_of_one_class_is_refused_by_number():
@@ -149,11 +149,11 @@ def test_a_fold_of_one_class_is_refused_by_number():
     with pytest.raises(
         PeriodEmpty, match=r"each of 3 folds of the training rows; fold 2 has 3 of 3 with it. Lower train.folds"
     ):
-        fitting.folds(rows, "good", BY_TIME, TRAIN)
+        fitting.assign_folds(rows, "good", BY_TIME, TRAIN)
 
 
 @pytest.mark.parametrize("split", [RANDOM, BY_TIME], ids=["random", "time"])
 @pytest.mark.parametrize("good", [[0] * 9 + [1], [1] * 8 + [0] * 2, [0] * 10, [0, 1]], ids=str)
 def test_fewer_rows_of_a_class_than_folds_are_refused(split, good):
     with pytest.raises(PeriodEmpty, match=r"train\.folds"):
-        fitting.folds(table(range(len(good)), good), "good", split, TRAIN)
+        fitting.assign_folds(table(range(len(good)), good), "good", split, TRAIN)

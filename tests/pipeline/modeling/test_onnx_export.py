@@ -16,9 +16,9 @@ from pipeline.support.errors import ExportInexact
 
 def both(found, table, columns=COLUMNS):
     """The probabilities of a table's rows, by the estimator and by its graph."""
-    packed = model_inputs.frame(table, columns)
+    packed = model_inputs.pack(table, columns)
     session = artifact.session(onnx_export.to_graph(found.model, columns).SerializeToString())
-    return found.model.probability(packed), artifact.probability(session, model_inputs.arrays(packed, columns))
+    return found.model.probability(packed), artifact.probability(session, model_inputs.to_arrays(packed, columns))
 
 
 def case(**values):
@@ -103,7 +103,7 @@ def test_the_graph_takes_three_inputs_and_gives_one_flat_output(model):
     ],
 )
 def test_the_parts_of_a_moment_are_minutes_after_midnight_and_weekday_from_monday(moment, parts):
-    seconds = model_inputs.seconds(pd.Series([pd.Timestamp(moment)]))
+    seconds = model_inputs.epoch_seconds(pd.Series([pd.Timestamp(moment)]))
 
     assert onnx_export.DatetimeParts().fit(seconds[:, None]).transform(seconds[:, None]).tolist() == [parts]
 
@@ -123,7 +123,7 @@ from pipeline.modeling import fitting, onnx_export
 from pipeline.data import model_inputs
 from pipeline.support import console
 rows = pd.read_parquet(sys.argv[2])
-packed, truth = model_inputs.frame(rows, COLUMNS), rows["good"].to_numpy()
+packed, truth = model_inputs.pack(rows, COLUMNS), rows["good"].to_numpy()
 for name in MODELS:
     found = fitting.fit(packed, truth, np.arange(len(rows)) % TRAIN.folds, COLUMNS, MODELS[name], TRAIN, console.step)
     graph = onnx_export.to_graph(found.model, COLUMNS).SerializeToString(deterministic=True)
@@ -147,7 +147,7 @@ def test_parity_gives_the_largest_difference():
 
 def test_parity_refuses_a_difference_by_its_row():
     with pytest.raises(
-        ExportInexact, match=r"to 1e-05; on row 1 it gives 0\.300000 and the estimator 0\.250000\. Nothing was"
+        ExportInexact, match=r"within 1e-05; on row 1 it gives 0\.300000 and the estimator 0\.250000\. Nothing was"
     ):
         parity.compare(np.array([0.5, 0.25]), np.array([0.5, 0.3]))
 
@@ -165,11 +165,11 @@ def test_a_value_beside_a_threshold_goes_the_way_that_the_estimator_sends_it():
     columns = {"size": Column("number")}
     seen = pd.DataFrame({"size": np.repeat([30.1, 30.3], 40)})  # the threshold between them rounds up onto 30.2
     model = HistGradientBoosting("hgb", 0.1, trees=5, leaves=2, rows_per_leaf=1, l2=0.0, columns_per_split=1.0)
-    fitted = estimator.build(model, columns, len(seen), 0).fit(model_inputs.frame(seen, columns), np.repeat([0, 1], 40))
+    fitted = estimator.build(model, columns, len(seen), 0).fit(model_inputs.pack(seen, columns), np.repeat([0, 1], 40))
     calibrated = CalibratedModel(fitted, 1.0, 0.0)
     session = artifact.session(onnx_export.to_graph(calibrated, columns).SerializeToString())
 
-    packed = model_inputs.frame(pd.DataFrame({"size": [30.1, 30.2, 30.3]}), columns)
-    exported = artifact.probability(session, model_inputs.arrays(packed, columns))
+    packed = model_inputs.pack(pd.DataFrame({"size": [30.1, 30.2, 30.3]}), columns)
+    exported = artifact.probability(session, model_inputs.to_arrays(packed, columns))
 
     assert exported == pytest.approx(calibrated.probability(packed), abs=1e-6)

@@ -18,7 +18,7 @@ def folder(tmp_path, fitted, rows):
 
 
 def test_the_scores_are_those_of_the_graph_whatever_else_the_table_holds(folder, rows):
-    arrays = model_inputs.arrays(model_inputs.frame(rows, COLUMNS), COLUMNS)
+    arrays = model_inputs.to_arrays(model_inputs.pack(rows, COLUMNS), COLUMNS)
     wanted = artifact.probability(artifact.session(folder / "model.onnx"), arrays)
 
     assert (
@@ -31,8 +31,11 @@ def test_the_scores_are_those_of_the_graph_whatever_else_the_table_holds(folder,
     ("change", "said"),
     [
         (lambda rows: rows.drop(columns=["size", "colour"]), "test should have the columns .* it lacks size, colour"),
-        (lambda rows: rows.assign(size="large"), r"test should have the kinds .* other are size \(number\)"),
-        (lambda rows: rows.assign(moment=1.0), r"test should have the kinds .* other are moment \(datetime\)"),
+        (lambda rows: rows.assign(size="large"), r"test should have the columns of the kinds .* others in size \(number\)"),
+        (
+            lambda rows: rows.assign(moment=1.0),
+            r"test should have the columns of the kinds .* others in moment \(datetime\)",
+        ),
     ],
     ids=["lacks", "number", "datetime"],
 )

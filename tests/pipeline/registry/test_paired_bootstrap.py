@@ -66,7 +66,7 @@ def test_pairs_are_narrower_than_two_intervals(rows):
         np.quantile(
             [
                 metrics.roc_auc_score(truth, good, sample_weight=w)
-                for w in paired_bootstrap.metrics.resamples(groups, 100, 3)
+                for w in paired_bootstrap.metrics.bootstrap_weights(groups, 100, 3)
             ],
             [0.025, 0.975],
         )

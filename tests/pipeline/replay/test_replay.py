@@ -73,7 +73,7 @@ class Fake:
         records = json.loads(body)["records"]
         frame = pd.DataFrame(records, columns=list(self.columns)).astype({"moment": "datetime64[s]"})
         frame[["size", "weight"]] = frame[["size", "weight"]].astype("float32")
-        packed = model_inputs.arrays(model_inputs.frame(frame, self.columns), self.columns)
+        packed = model_inputs.to_arrays(model_inputs.pack(frame, self.columns), self.columns)
         found = artifact.probability(artifact.session(Path("data/model/model.onnx")), packed)
         self.asked.append(("predict", len(records), records))
         answers = []
@@ -111,7 +111,7 @@ class Fake:
         known = [name for name in names if name in self.outcomes]
         truth = np.array([self.outcomes[name] for name in known])
         probability = np.array([self.predictions[name]["probability"] for name in known])
-        found = metrics.scores(metrics.RankedScores.of(truth, probability, 0.4, int(query["bins"][0])))
+        found = metrics.scores(metrics.RankedScores.from_scores(truth, probability, 0.4, int(query["bins"][0])))
         if len(set(truth.tolist())) < 2:
             found |= {"roc_auc": None, "average_precision": None}
         rates = {"label_rate": float((probability >= 0.4).mean()), "outcome_rate": float(truth.mean())}

@@ -141,7 +141,7 @@ def test_the_report_and_the_model_directory_are_artifacts(run):
 
 
 def test_the_logged_model_loads_and_gives_the_same_probability(run, graph, rows):
-    arrays = model_inputs.arrays(model_inputs.frame(rows, COLUMNS), COLUMNS)
+    arrays = model_inputs.to_arrays(model_inputs.pack(rows, COLUMNS), COLUMNS)
     loaded = mlflow.onnx.load_model(f"runs:/{run.info.run_id}/model")
     session = onnxruntime.InferenceSession(loaded.SerializeToString(), providers=["CPUExecutionProvider"])
 
