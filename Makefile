@@ -1,4 +1,4 @@
-# `make` lists the targets. Everything runs in .venv, which `make setup` fills from the hashed lock and every target needs.
+# `make` lists the targets. What runs Python runs in .venv, which `make setup` fills from the hashed lock.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -9,17 +9,22 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 py
   $(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
 VENV := .venv
 READY := $(VENV)/.ready
-# Read value by value: to make itself a $ or a # in a password would mean something. What is typed in front of make goes first.
-$(foreach name,$(shell sed -nE 's/^([A-Z_]+)=.*/\1/p' .env 2>/dev/null),$(if $(filter undefined,$(origin $(name))),\
+
+# Commands get the settings of .env, except those that are set already. They are not included as a makefile would be: make would
+# expand a $ in a password, and take what follows a # for a comment.
+IN_ENV := $(shell sed -nE 's/^([A-Z_]+)=.*/\1/p' .env 2>/dev/null)
+$(foreach name,$(IN_ENV),$(if $(filter undefined,$(origin $(name))),\
   $(eval export $(name) := $$(shell sed -nE 's/^$(name)=//p' .env | tail -n 1))))
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
-# What a person wrote, as it stands: no $ of theirs is make's or the shell's.
+
+# Commands get these as they were typed: neither make nor the shell expands a $ in them.
 override export AT := $(value AT)
 override export BASE := $(value BASE)
 override export BECAUSE := $(value BECAUSE)
 override export REV := $(value REV)
-SOURCES := src serving db monitoring tests notebooks
+
+SOURCES := $(wildcard src serving db monitoring tests notebooks)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 DASHBOARDS := PYTHONPATH=monitoring/grafana python -m ontime_dashboards
 STRIP := nbstripout --extra-keys "metadata.kernelspec metadata.language_info"
@@ -30,7 +35,7 @@ TYPED := src/pipeline $(wildcard serving/prediction_api db/data_api monitoring/k
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^## / { printf "\n%s\n", substr($$0, 4) } /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
-setup: $(READY) ## Make .venv from the hashed lock (every other target does it by itself)
+setup: $(READY) ## Make .venv from the hashed lock (targets that need it do so by themselves)
 
 repro: setup ## Reproduce data, model, metrics and report: dvc repro, after checking params.yaml
 	@python -m pipeline.params.compose --check
@@ -42,11 +47,11 @@ test: setup ## Run the tests, several files at a time (TESTS='tests/db -x': what
 
 ## Serve
 .PHONY: serve demo
-serve: setup ## Serve predictions on 127.0.0.1:8000 and data on :8001, after reproducing the model where there is none
+serve: setup ## Serve predictions on 127.0.0.1:8000 and data on :8001; makes the model first if there is none
 	@test -n "$${MODEL_URI:-}" -o -f data/model/about.json || dvc checkout --quiet data/model 2>/dev/null || $(MAKE) repro
 	@python -m pipeline.operations.serve
 
-demo: setup ## Replay the test months against both running services, and hold the live scores to the offline ones (SECRETS=: of make serve)
+demo: setup ## Replay the test months against both running services, and compare live with offline scores (SECRETS=: those of make serve)
 	@test -f data/processed/test.parquet || dvc checkout --quiet data/processed 2>/dev/null || true
 	@python -m pipeline.replay $(REPLAY)
 
@@ -58,27 +63,27 @@ up: setup ## Build and start all containers, and wait until they are healthy (CO
 down: ## Stop and remove the containers; the volumes with the data stay
 	@docker compose --profile monitoring down --remove-orphans
 
-logs: ## Follow what the containers say (SERVICE=prediction-api: of one)
+logs: ## Follow the logs of the containers (SERVICE=prediction-api: of one of them)
 	@docker compose $(if $(CORE),--profile core,--profile monitoring) logs --follow --tail 100 $(SERVICE)
 
-smoke: setup ## Follow one prediction through the running containers: answered, stored, counted, all monitors up (CORE=1)
+smoke: setup ## Follow one prediction through the running containers: answered, stored, counted, all monitors up (CORE=1: no monitoring)
 	@python -m pipeline.operations.smoke $(if $(CORE),--core)
 
-secrets: setup ## Write strong secrets into .secrets/own for the containers, and name them in .env; those that are there stay
+secrets: setup ## Write strong secrets for the containers into .secrets/own, and name them in .env; those that exist stay
 	@python -m pipeline.operations.secrets
 
-rotate: setup ## Move running containers to the secrets that SECRETS names (after make secrets): their passwords, then a new start
+rotate: setup ## Give running containers the secrets that .env names: change their passwords, then start them anew
 	@python -m pipeline.operations.rotate
 
 ## Promote
 .PHONY: promote rollback history
-promote: setup ## Make data/model the champion if it beats the present one (BECAUSE='...': without a contest)
+promote: setup ## Make data/model the champion if it beats the present one (BECAUSE='why': without comparing them)
 	@python -m pipeline.registry.promote $${BECAUSE:+--because="$$BECAUSE"}
 
-rollback: setup ## Put the previous champion back (BECAUSE='...': why)
+rollback: setup ## Make the previous champion the champion again (BECAUSE='why')
 	@python -m pipeline.registry.rollback $${BECAUSE:+--because="$$BECAUSE"}
 
-history: setup ## Say what was champion when and why (AT='2026-11-23 14:05': which model answered then)
+history: setup ## Show which model was champion when, and why (AT='2026-11-23 14:05': which model answered then)
 	@python -m pipeline.registry.history $${AT:+--at="$$AT"}
 
 ## Experiment
@@ -92,10 +97,10 @@ sweep: setup ## Search over conf/ with queued experiments (conf/sweep.yaml, or S
 experiments: setup ## List the experiments of this commit, the best in validation first, with the MLflow run of each
 	@python -m pipeline.experiments.listing $${REV:+--rev="$$REV"}
 
-diff: setup ## Say in Markdown what changed since BASE (main), and fail where a metric is worse than conf/gate.yaml tolerates
+diff: setup ## Show in Markdown what changed since BASE (main); fails if a metric is worse than conf/gate.yaml tolerates
 	@python -m pipeline.diff -- "$${BASE:-main}"
 
-notebooks: setup ## Run the notebooks; copies with their pictures go to notebooks/executed
+notebooks: setup ## Run the notebooks; copies with their figures go to notebooks/executed
 	@mkdir -p notebooks/executed
 	@jupyter execute --output='executed/{notebook_name}' $(NOTEBOOKS)
 
@@ -115,44 +120,42 @@ bench-serving: setup ## Time the prediction service beside an endpoint that does
 bench-database: setup ## Time the data service beside a bare insert, and with 100,000 and 10 million stored predictions
 	@PYTHONPATH=tests:db python tests/bench/database.py
 
-## Keep the house
+## Maintain
 .PHONY: check format dashboards lock audit clean
-check: setup ## Check format, lint, types, that notebooks hold no outputs, and that params.yaml and dashboards are what their sources give
-	@ruff format --check $(wildcard $(SOURCES))
-	@ruff check $(wildcard $(SOURCES))
+check: setup ## Check format, lint, types, that notebooks hold no outputs, and that params.yaml and dashboards match their sources
+	@ruff format --check $(SOURCES) && ruff check $(SOURCES)
 	@mypy $(TYPED)
 	@$(STRIP) --verify $(NOTEBOOKS) || { echo "error: these notebooks hold outputs or a kernel's name; make format strips them." >&2; exit 1; }
 	@python -m pipeline.params.compose --check
 	@$(DASHBOARDS) --check
 
-format: setup ## Format the code, mend what lint can, and strip the notebooks of their outputs
+format: setup ## Format the code, fix what lint can fix, and strip the notebooks of their outputs
 	@$(STRIP) $(NOTEBOOKS)
-	@ruff format $(wildcard $(SOURCES))
-	@ruff check --fix $(wildcard $(SOURCES))
+	@ruff format $(SOURCES)
+	@ruff check --fix $(SOURCES)
 
 dashboards: setup ## Write Grafana's dashboards from their source in monitoring/grafana and the model's committed scores
 	@$(DASHBOARDS)
 
 COMPILE = uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-header --no-annotate
-lock: setup ## Bring the hashed locks of requirements/ to what pyproject.toml wants (UPGRADE=1: the newest of everything)
+lock: setup ## Update the hashed locks of requirements/ to what pyproject.toml asks for (UPGRADE=1: the newest of everything)
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra dev pyproject.toml -o requirements/dev.txt
 	@for extra in pipeline serving registry db kuma; do \
 	  $(COMPILE) --extra $$extra -c requirements/dev.txt pyproject.toml -o requirements/$$extra.txt; done
 	@grep -A99 '^uv==' requirements/dev.txt | awk 'NR > 1 && /^[a-z]/ { exit } { print }' > requirements/uv.txt
 
-audit: setup ## Ask for known vulnerabilities in the locks; fails where there is one, and where nobody could say
+audit: setup ## Look for known vulnerabilities in the locked packages; fails if there is one, or if nobody could be asked
 	@python tests/house/audit.py
 
 clean: ## Remove .venv and what tools leave behind; data/ and DVC's cache stay
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# uv comes from the package index into .venv by its own hash, and installs the rest; the stamp makes the second time free.
+NO_PYTHON = $(error Ontime needs Python 3.11 or newer; none is on the PATH. Install one, or type make PYTHON=/path/to/python3)
+# pip installs uv, whose hash is locked, and uv installs the rest. While no lock changes, the stamp saves doing it again.
 $(READY): requirements/uv.txt requirements/dev.txt pyproject.toml
-	@test -n "$(PYTHON)" || { echo "error: Ontime needs Python 3.11 or newer; none is on the PATH. Install one, or type make PYTHON=/path/to/python3." >&2; exit 1; }
-	@echo "Setting up $(VENV) with $$($(PYTHON) --version)" >&2
+	@echo "Setting up $(VENV) with $$($(or $(PYTHON),$(NO_PYTHON)) --version)" >&2
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@uv pip sync --quiet --require-hashes --compile-bytecode requirements/dev.txt
-	@uv pip install --quiet --no-deps --no-build-isolation --editable .
-	@touch $@
+	@uv pip install --quiet --no-deps --no-build-isolation --editable . && touch $@
