@@ -48,7 +48,7 @@ test: setup ## Run the tests, several files at a time (TESTS='tests/db -x': what
 ## Serve
 .PHONY: serve demo
 serve: setup ## Serve predictions on 127.0.0.1:8000 and data on :8001; makes the model first if there is none
-	@test -n "$${MODEL_URI:-}" -o -f data/model/about.json || dvc checkout --quiet data/model 2>/dev/null || $(MAKE) repro
+	@test -n "$${MODEL_URI:-}" -o -f data/model/metadata.json || dvc checkout --quiet data/model 2>/dev/null || $(MAKE) repro
 	@python -m pipeline.operations.serve
 
 demo: setup ## Replay the test months against both running services, and compare live with offline scores (SECRETS=: those of make serve)
@@ -113,7 +113,7 @@ bench-pipeline: setup ## Time the cold pipeline, one, three and ten copies of th
 	@python tests/bench/run.py
 
 bench-serving: setup ## Time the prediction service beside an endpoint that does nothing, MLflow's server, scikit-learn and SQLite
-	@test -f data/model/about.json || $(MAKE) repro
+	@test -f data/model/metadata.json || $(MAKE) repro
 	@python tests/bench/serving.py
 	@PYTHONPATH=serving python tests/bench/outbox.py
 

@@ -1,4 +1,4 @@
-"""The prediction service: answers from a model directory (model.onnx, schema.json, about.json) and from nothing else."""
+"""The prediction service: answers from a model directory (model.onnx, schema.json, metadata.json) and from nothing else."""
 
 import os
 

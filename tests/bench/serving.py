@@ -173,7 +173,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="of each of the two servers that are compared")
     parser.add_argument("--seconds", type=float, default=5, help="of load in a round")
     asked = parser.parse_args()
-    if not (MODEL / "about.json").is_file():
+    if not (MODEL / "metadata.json").is_file():
         sys.exit("There is no model to serve: type `make repro` first.")
     console.print(f"Serving on {os.cpu_count()} cores, {os.getloadavg()[0]:.1f} processes busy before it started")
     with tempfile.TemporaryDirectory(prefix="ontime-bench-") as name:

@@ -55,9 +55,9 @@ def scored(table, columns, folder):
 @pytest.mark.parametrize("model", ["hgb", "logistic"])
 def test_a_directory_that_the_pipeline_wrote_answers_as_the_pipeline_scores(model, fitted, rows, columns, tmp_path):
     data = Dataset("things", Target("good"), columns, RandomSplit("random", 0.25, 1))
-    about = {"name": "things", "threshold": 0.4, "data": {}, "parameters": {}, "versions": {}, "question": {}}
+    metadata = {"name": "things", "threshold": 0.4, "data": {}, "parameters": {}, "versions": {}, "question": {}}
     artifact.write(
-        tmp_path / "model", onnx_export.to_graph(fitted(model).model, columns), schema.describe(data, rows), about
+        tmp_path / "model", onnx_export.to_graph(fitted(model).model, columns), schema.describe(data, rows), metadata
     )
 
     answers = answered(rows, columns, tmp_path / "model", tmp_path)
@@ -73,11 +73,11 @@ def test_a_directory_that_the_pipeline_wrote_answers_as_the_pipeline_scores(mode
 )
 def test_every_flight_of_the_test_months_gets_the_probability_that_evaluate_scored(tmp_path):
     columns, table = load_dataset(DATASET).columns, table_io.read(TEST_TABLE)
-    about = artifact.read_metadata(MODEL)
+    metadata = artifact.read_metadata(MODEL)
 
     answers = answered(table, columns, MODEL, tmp_path)
 
     expected = scored(table, columns, MODEL)
     assert len(answers) == len(table) > 80_000
     assert np.abs(np.array([answer["probability"] for answer in answers]) - expected).max() <= CLOSE
-    assert [answer["label"] for answer in answers] == (expected >= about["threshold"]).tolist()
+    assert [answer["label"] for answer in answers] == (expected >= metadata["threshold"]).tolist()

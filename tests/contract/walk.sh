@@ -50,7 +50,7 @@ sed -i.bak 's/model: hgb/model: logistic/' conf/config.yaml && rm conf/config.ya
 make params repro
 git commit --quiet --all --message "Begin with logistic regression"
 make promote
-cp data/model/about.json "$scratch/logistic.json"
+cp data/model/metadata.json "$scratch/logistic.json"
 
 step "Serve the champion"
 MODEL_URI=models:/ontime@champion MODEL_POLL_SECONDS=2 make serve >"$scratch/log" 2>&1 &
@@ -70,7 +70,7 @@ git commit --quiet --all --message "Boosted trees"
 make repro
 make diff BASE=HEAD~1
 make promote
-wait_for data/model/about.json
+wait_for data/model/metadata.json
 
 step "Nothing is promoted twice, and nothing worse"
 make promote
@@ -85,7 +85,7 @@ make rollback
 wait_for "$scratch/logistic.json"
 must_fail "version 1 is the first" make rollback
 make promote
-wait_for data/model/about.json
+wait_for data/model/metadata.json
 
 step "Which model answered when?"
 make history

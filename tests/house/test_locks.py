@@ -34,13 +34,13 @@ def test_outputs_are_named_in_the_order_of_the_pipeline():
 
 
 def test_the_file_in_a_folder_is_named_where_a_cache_knows_both_folders(tmp_path):
-    remember(tmp_path / "mine", "cc22.dir", graph="1", schema="2", about="3")
-    remember(tmp_path / "its", "dd33.dir", graph="1", schema="9", about="8")
+    remember(tmp_path / "mine", "cc22.dir", graph="1", schema="2", metadata="3")
+    remember(tmp_path / "its", "dd33.dir", graph="1", schema="9", metadata="8")
     found = LOCK.replace("cc22", "dd33")
 
     (line,) = differences(LOCK, found, [tmp_path / "mine", tmp_path / "its"])
 
-    assert line.endswith("committed is cc22.dir: about, schema")
+    assert line.endswith("committed is cc22.dir: metadata, schema")
 
 
 def test_an_output_that_is_gone_is_named():

@@ -25,27 +25,32 @@ from prediction_api.settings import Settings
 SERVING = Path(__file__).parents[2] / "serving"
 COLUMNS = [
     {
-        "name": "departs", "kind": "datetime", "description": "When it leaves", "unit": None, "known": "in the timetable",
+        "name": "departs", "kind": "datetime", "description": "When it leaves", "unit": None,
+        "available_from": "in the timetable",
         "required": True, "nullable": False, "minimum": None, "maximum": None, "example": "2013-05-19T14:15:00",
         "seen": {"minimum": "2013-01-01T05:15:00", "maximum": "2013-09-30T23:59:00"},
     },
     {
-        "name": "carrier", "kind": "category", "description": "Airline", "unit": None, "known": "in the timetable",
+        "name": "carrier", "kind": "category", "description": "Airline", "unit": None,
+        "available_from": "in the timetable",
         "required": True, "nullable": True, "minimum": None, "maximum": None, "example": "UA", "categories": None,
         "seen": {"categories": ["AA", "UA"]},
     },
     {
-        "name": "season", "kind": "category", "description": "Season", "unit": None, "known": "always", "required": False,
+        "name": "season", "kind": "category", "description": "Season", "unit": None,
+        "available_from": "always", "required": False,
         "nullable": True, "minimum": None, "maximum": None, "example": "summer", "categories": ["summer", "winter"],
         "seen": {"categories": ["summer", "winter"]},
     },
     {
-        "name": "distance", "kind": "number", "description": "Way to go", "unit": "miles", "known": "in the timetable",
+        "name": "distance", "kind": "number", "description": "Way to go", "unit": "miles",
+        "available_from": "in the timetable",
         "required": True, "nullable": False, "minimum": 10.0, "maximum": 6000.0, "example": 800.0,
         "seen": {"minimum": 80.0, "maximum": 4983.0},
     },
     {
-        "name": "delay", "kind": "number", "description": "Delay so far", "unit": "minutes", "known": "departures observed",
+        "name": "delay", "kind": "number", "description": "Delay so far", "unit": "minutes",
+        "available_from": "departures observed",
         "required": True, "nullable": True, "minimum": None, "maximum": None, "example": 2.5,
         "seen": {"minimum": -20.0, "maximum": 300.0},
     },
@@ -97,14 +102,14 @@ def graph(bias: float = 0.0) -> bytes:
 
 @pytest.fixture
 def make_model(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a tiny model directory: its bias (0 gives 0.69 for RECORD), its columns, and changes of about.json."""
+    """Writes a tiny model directory: its bias (0 gives 0.69 for RECORD), its columns, and changes of metadata.json."""
 
     def make(
         folder: Path | None = None,
         bias: float = 0.0,
         columns: list[dict[str, Any]] = COLUMNS,
         probability: dict[str, Any] | None = None,
-        **about: Any,
+        **metadata: Any,
     ) -> Path:
         folder = folder or tmp_path / "model"
         folder.mkdir(parents=True, exist_ok=True)
@@ -115,9 +120,9 @@ def make_model(tmp_path: Path) -> Callable[..., Path]:
             "name": "tiny", "threshold": 0.5, "question": {"late_minutes": 15}, "parameters": {"model": {"name": "hgb"}},
             "versions": {"onnx": onnx.__version__}, "data": {"train.parquet": "0" * 64}, "metrics": {"roc_auc": 0.77},
             "sha256": {name: hashlib.sha256(found).hexdigest() for name, found in content.items()},
-            **about,
+            **metadata,
         }  # fmt: skip
-        for name, found in {**content, "about.json": json.dumps(whole).encode()}.items():
+        for name, found in {**content, "metadata.json": json.dumps(whole).encode()}.items():
             (folder / name).write_bytes(found)
         return folder
 

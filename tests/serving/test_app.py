@@ -766,7 +766,7 @@ def test_model_tells_name_version_digests_metrics_schema_and_lineage(client_of, 
     assert set(told) == {"name", "version", "sha256", "threshold", "question", "metrics", "lineage", "schema"}
     assert told["sha256"] == digests
     assert told["name"] == "tiny"
-    assert told["version"] == digests["about.json"][:12]
+    assert told["version"] == digests["metadata.json"][:12]
     assert (told["threshold"], told["question"]) == (0.5, {"late_minutes": 15})
     assert told["metrics"]["validation"] == {"roc_auc": 0.77}
     assert told["schema"] == json.loads((folder / "schema.json").read_text())

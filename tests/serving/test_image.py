@@ -84,5 +84,5 @@ def test_a_container_without_a_model_says_so_and_ends(image):
     done = subprocess.run(["docker", "run", "--rm", IMAGE], capture_output=True, text=True, check=False, timeout=60)
 
     assert done.returncode == 1
-    assert "/model should hold model.onnx, schema.json, about.json" in done.stderr
+    assert "/model should hold model.onnx, schema.json, metadata.json" in done.stderr
     assert "Traceback" not in done.stderr

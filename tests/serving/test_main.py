@@ -211,7 +211,7 @@ def test_serve_is_what_happens_without_a_command(make_server, record):
 
 
 @pytest.mark.skipif(
-    not Path("data/model/about.json").is_file() and "CI" not in os.environ,  # CI makes the model before
+    not Path("data/model/metadata.json").is_file() and "CI" not in os.environ,  # CI makes the model before
     reason="there is no model yet: type `make repro` first",
 )
 def test_make_serve_needs_no_setting(tmp_path):

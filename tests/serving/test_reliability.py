@@ -196,7 +196,7 @@ def test_a_reload_under_load_drops_no_request(make_server, make_model, record, t
 
     def replace(bias: float) -> str:
         fresh = make_model(tmp_path / "fresh", bias=bias)
-        version = hashlib.sha256((fresh / "about.json").read_bytes()).hexdigest()[:12]
+        version = hashlib.sha256((fresh / "metadata.json").read_bytes()).hexdigest()[:12]
         biases[version] = bias
         shutil.rmtree(model, ignore_errors=True)
         fresh.rename(model)
@@ -214,7 +214,7 @@ def test_a_reload_under_load_drops_no_request(make_server, make_model, record, t
             if number % 5 == 0:  # a truncated model comes first, and changes nothing
                 graph = model / "model.onnx"
                 graph.write_bytes(graph.read_bytes()[:-1])
-                (model / "about.json").write_bytes((model / "about.json").read_bytes() + b"\n")
+                (model / "metadata.json").write_bytes((model / "metadata.json").read_bytes() + b"\n")
                 assert reload().status_code == 502
             version = replace(number / 10)
             told = reload()

@@ -31,7 +31,7 @@ async def model(service: ServiceDep) -> dict[str, Any]:
     served = service.live.served
     contract = served.model.contract
     metrics = {
-        "validation": contract.about.metrics,
+        "validation": contract.metadata.metrics,
         **({"run": found} if (found := served.lineage.get("metrics")) else {}),
     }
     return {
@@ -39,13 +39,13 @@ async def model(service: ServiceDep) -> dict[str, Any]:
         "version": served.model.version,
         "sha256": dict(contract.sha256),
         "threshold": served.model.threshold,
-        "question": contract.about.question,
+        "question": contract.metadata.question,
         "metrics": metrics,
         "lineage": {
             **{key: value for key, value in served.lineage.items() if key != "metrics"},
-            "data": contract.about.data,
-            "parameters": contract.about.parameters,
-            "versions": contract.about.versions,
+            "data": contract.metadata.data,
+            "parameters": contract.metadata.parameters,
+            "versions": contract.metadata.versions,
             "loaded": datetime.fromtimestamp(served.loaded, UTC).isoformat(),
         },
         "schema": contract.files["schema.json"],

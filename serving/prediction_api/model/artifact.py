@@ -5,16 +5,19 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AliasChoices, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from prediction_api.errors import InvalidModel
 
-GRAPH, SCHEMA, ABOUT = FILES = ("model.onnx", "schema.json", "about.json")
+GRAPH, SCHEMA, METADATA = FILES = ("model.onnx", "schema.json", "metadata.json")
+OLD_METADATA = "about.json"  # what models that were registered before the renaming call it
 VERSION_CHARACTERS = 12
 CHECKED = ConfigDict(extra="ignore", strict=True)
+
+AvailableFrom = Annotated[str, Field(validation_alias=AliasChoices("available_from", "known"))]  # "known" in older models
 
 
 @checked_dataclass(frozen=True, config=CHECKED)
@@ -36,7 +39,7 @@ class Column:
     nullable: bool
     description: str = ""
     unit: str | None = None
-    known: str = ""
+    available_from: AvailableFrom = ""
     minimum: float | None = None
     maximum: float | None = None
     categories: tuple[str, ...] | None = None
@@ -85,8 +88,8 @@ class ModelArtifact:
 
     graph: bytes
     schema: Schema
-    about: ModelMetadata
-    files: Mapping[str, Any]  # schema.json and about.json as they were parsed
+    metadata: ModelMetadata
+    files: Mapping[str, Any]  # schema.json and metadata.json as they were parsed
     sha256: Mapping[str, str]
 
     @property
@@ -102,8 +105,19 @@ class ModelArtifact:
 
     @property
     def version(self) -> str:
-        """The first characters of the digest of about.json, which holds the digests of everything else."""
-        return self.sha256[ABOUT][:VERSION_CHARACTERS]
+        """The first characters of the digest of metadata.json, which holds the digests of everything else."""
+        return self.metadata_sha256[:VERSION_CHARACTERS]
+
+    @property
+    def metadata_sha256(self) -> str:
+        """The digest of metadata.json, by whichever name the directory holds that file."""
+        return next(self.sha256[name] for name in (METADATA, OLD_METADATA) if name in self.sha256)
+
+
+def file_names(folder: Path) -> tuple[str, str, str]:
+    """The names of graph, schema and metadata in ``folder``: an older directory calls its metadata about.json."""
+    is_old = not (folder / METADATA).exists() and (folder / OLD_METADATA).is_file()
+    return GRAPH, SCHEMA, OLD_METADATA if is_old else METADATA
 
 
 def read(folder: Path, expected: Mapping[str, str] | None = None) -> ModelArtifact:
@@ -111,10 +125,11 @@ def read(folder: Path, expected: Mapping[str, str] | None = None) -> ModelArtifa
 
     Raises InvalidModel where a file is absent, altered or foreign.
     """
-    content = {name: _bytes(folder, name) for name in FILES}
+    _, _, metadata_name = names = file_names(folder)
+    content = {name: _bytes(folder, name) for name in names}
     digests = {name: hashlib.sha256(found).hexdigest() for name, found in content.items()}
-    about = _parse(ModelMetadata, content[ABOUT], folder / ABOUT)
-    promised = [*((name, about.sha256.get(name, "no digest")) for name in (GRAPH, SCHEMA)), *(expected or {}).items()]
+    metadata = _parse(ModelMetadata, content[metadata_name], folder / metadata_name)
+    promised = [*((name, metadata.sha256.get(name, "no digest")) for name in (GRAPH, SCHEMA)), *(expected or {}).items()]
     if altered := [
         f"{name} ({digests[name][:12]}, not {digest[:12]})" for name, digest in promised if digests[name] != digest
     ]:
@@ -127,13 +142,13 @@ def read(folder: Path, expected: Mapping[str, str] | None = None) -> ModelArtifa
         raise InvalidModel(
             f"{folder / SCHEMA} should name each column once; it names {', '.join(doubled)} twice. Reproduce it."
         )
-    if not schema.columns or schema.name != about.name or not 0 <= about.threshold <= 1:
+    if not schema.columns or schema.name != metadata.name or not 0 <= metadata.threshold <= 1:
         raise InvalidModel(
             f"{folder} should hold one model: {SCHEMA} is of {schema.name!r} with {len(schema.columns)} columns, "
-            f"{ABOUT} of {about.name!r} with the threshold {about.threshold:g}. Reproduce it."
+            f"{metadata_name} of {metadata.name!r} with the threshold {metadata.threshold:g}. Reproduce it."
         )
-    whole = {name: TypeAdapter(dict[str, Any]).validate_json(content[name]) for name in (SCHEMA, ABOUT)}
-    return ModelArtifact(content[GRAPH], schema, about, whole, digests)
+    whole = {name: TypeAdapter(dict[str, Any]).validate_json(content[name]) for name in (SCHEMA, metadata_name)}
+    return ModelArtifact(content[GRAPH], schema, metadata, whole, digests)
 
 
 def _bytes(folder: Path, name: str) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 
 from prediction_api.errors import InvalidModel
 from prediction_api.model import artifact
-from prediction_api.model.artifact import FILES, ModelArtifact
+from prediction_api.model.artifact import ModelArtifact
 
 ORIGIN = "origin.json"
 
@@ -20,7 +20,7 @@ def keep(folder: Path, arrived: Path, mark: str, lineage: Mapping[str, Any]) -> 
     folder.parent.mkdir(parents=True, exist_ok=True)
     new = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))  # replicas may share the folder
     try:
-        for name in FILES:
+        for name in artifact.file_names(arrived):
             shutil.copyfile(arrived / name, new / name)
         (new / ORIGIN).write_text(json.dumps({"mark": mark, "lineage": dict(lineage)}), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from prediction_api.errors import FetchFailed
-from prediction_api.model.artifact import ABOUT, FILES
+from prediction_api.model.artifact import FILES, METADATA, OLD_METADATA, file_names
 
 MODEL_PATH, METRICS_PATH = "data/model", "data/report/metrics.json"
 NICENESS = 10  # the processor belongs to those who answer
@@ -38,24 +38,26 @@ def from_registry(uri: str, folder: Path, mark: str | None) -> dict[str, Any]:
     if here == mark:
         return {"folder": None}
     arrived = Path(artifacts.download_artifacts(artifact_uri=f"models:/{here}", dst_path=str(folder)))
-    found = sorted(path.parent for path in arrived.rglob(ABOUT))
-    if not found:
+    folder_of_model = next((path.parent for name in (METADATA, OLD_METADATA) for path in sorted(arrived.rglob(name))), None)
+    if folder_of_model is None:
         raise FetchFailed(
-            f"Version {version.version} of {name} should hold {', '.join(FILES)}; it holds no {ABOUT}. "
+            f"Version {version.version} of {name} should hold {', '.join(FILES)}; it holds no {METADATA}. "
             "Register a model directory."
         )
-    digests = {file: version.tags[f"sha256.{file}"] for file in FILES if f"sha256.{file}" in version.tags}
+    digests = {
+        file: version.tags[f"sha256.{file}"] for file in file_names(folder_of_model) if f"sha256.{file}" in version.tags
+    }
     run = client.get_run(version.run_id) if version.run_id else None
     tags = {**(run.data.tags if run else {}), **version.tags}  # the run ended before its commit was made
     lineage = {
         "registered": here,
         "git_commit": tags.get("git_commit"),
         "run": version.run_id,
-        "sha256_of": "the registry" if digests else "about.json alone",
+        "sha256_of": "the registry" if digests else "metadata.json alone",
         "dvc": {name: value for name, value in tags.items() if name.startswith("dvc.") or name == "dvc_lock"},
         "metrics": dict(run.data.metrics) if run else {},
     }
-    return {"folder": str(found[0]), "mark": here, "sha256": digests, "lineage": lineage}
+    return {"folder": str(folder_of_model), "mark": here, "sha256": digests, "lineage": lineage}
 
 
 def from_dvc(uri: str, folder: Path, mark: str | None) -> dict[str, Any]:
@@ -77,7 +79,7 @@ def from_dvc(uri: str, folder: Path, mark: str | None) -> dict[str, Any]:
         return {"folder": None}
     arrived = folder / "model"
     files.get(path, str(arrived), recursive=True)
-    for name in FILES:
+    for name in file_names(arrived):
         known = files.info(f"{path}/{name}").get("md5")
         if known and hashlib.md5((arrived / name).read_bytes(), usedforsecurity=False).hexdigest() != known:
             raise FetchFailed(

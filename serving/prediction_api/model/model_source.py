@@ -105,11 +105,11 @@ class Source:
             )
         folder = Path(place)
         read = artifact.read(folder)
-        if read.sha256[artifact.ABOUT] == mark:
+        if read.metadata_sha256 == mark:
             return None
         told = self._git_commit if uri == self.uri else None  # of a fallback nobody told
         lineage = {"uri": SECRET.sub("//", uri), "git_commit": told or _git_commit(folder)}
-        return FetchedModel(read, read.sha256[artifact.ABOUT], lineage)
+        return FetchedModel(read, read.metadata_sha256, lineage)
 
     async def _fetch_remote(self, mark: str | None) -> FetchedModel | None:
         named, name = await self._named_version(), self.uri.removeprefix("models:/").partition("@")[0]

@@ -29,7 +29,7 @@ class OnnxModel:
         """Opens the graph, holds it to the schema and asks it for a first prediction; raises InvalidModel."""
         schema = contract.schema
         self.contract = contract
-        self.name, self.version, self.threshold = schema.name, contract.version, contract.about.threshold
+        self.name, self.version, self.threshold = schema.name, contract.version, contract.metadata.threshold
         self.records = RequestSchema(schema, most_records)
         names = {kind: [column.name for column in schema.columns if column.kind == kind] for kind in INPUTS}
         self._names = {kind: found for kind, found in names.items() if found}

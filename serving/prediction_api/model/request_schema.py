@@ -223,7 +223,7 @@ def _field(column: Column, optional: bool) -> Any:
     bounded: Any = Annotated[
         Literal[column.categories] if column.categories else TYPES[column.kind], Field(**_limits(column))
     ]
-    told: dict[str, Any] = {"x-unit": column.unit, "x-known": column.known}
+    told: dict[str, Any] = {"x-unit": column.unit, "x-available-from": column.available_from}
     field: Any = Annotated[
         bounded | None if column.nullable else bounded,
         Field(

@@ -88,7 +88,7 @@ class Deployments:
         contract, lineage = model.contract, served.lineage
         new = Deployment(
             replica=self._replica, model_name=model.name, model_version=model.version, git_commit=lineage.get("git_commit"),
-            model_uri=lineage["uri"], sha256=dict(contract.sha256), data=contract.about.data,
+            model_uri=lineage["uri"], sha256=dict(contract.sha256), data=contract.metadata.data,
             started=now, seen=now, ended=None,
         )  # fmt: skip
         path = self._folder / f"{PREFIX}{uuid7()}.json"

@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, config=CLOSED)
 class Column:
-    """One column: what it holds, in which unit and range, and when its value is known.
+    """One column: what it holds, in which unit and range, and from when on its value is available.
 
     ``required`` says whether a request must hold it; a table always must.
     """
@@ -37,7 +37,7 @@ class Column:
     categories: tuple[str, ...] | None = None
     nullable: bool = True
     required: bool = True
-    known: str = "as the table gives it"
+    available_from: str = "as the table gives it"
     example: float | str | None = None
 
 

@@ -1,4 +1,4 @@
-"""Writes and opens data/model, the contract between training and serving: model.onnx, schema.json, about.json."""
+"""Writes and opens data/model, the contract between training and serving: model.onnx, schema.json, metadata.json."""
 
 import json
 from collections.abc import Mapping
@@ -14,35 +14,42 @@ from pipeline.files.atomic_write import replaced_folder
 from pipeline.files.digests import sha256
 from pipeline.support.errors import ModelMissing
 
-GRAPH, SCHEMA, ABOUT = "model.onnx", "schema.json", "about.json"
+GRAPH, SCHEMA, METADATA = "model.onnx", "schema.json", "metadata.json"
+OLD_METADATA = "about.json"  # what versions that were registered before the renaming call it
 
 
-def write(folder: Path, graph: onnx.ModelProto, schema: Mapping[str, Any], about: Mapping[str, Any]) -> None:
-    """Replaces the folder; ``about`` gains the sha256 of the other two files."""
+def write(folder: Path, graph: onnx.ModelProto, schema: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+    """Replaces the folder; ``metadata`` gains the sha256 of the other two files."""
     with replaced_folder(folder) as new:
         (new / GRAPH).write_bytes(graph.SerializeToString(deterministic=True))
         (new / SCHEMA).write_text(_json(schema), encoding="utf-8")
         digests = {name: sha256(new / name) for name in (GRAPH, SCHEMA)}
-        (new / ABOUT).write_text(_json({**about, "sha256": digests}), encoding="utf-8")
+        (new / METADATA).write_text(_json({**metadata, "sha256": digests}), encoding="utf-8")
+
+
+def file_names(folder: Path) -> tuple[str, str, str]:
+    """The names of graph, schema and metadata in ``folder``: an older directory calls its metadata about.json."""
+    is_old = not (folder / METADATA).exists() and (folder / OLD_METADATA).is_file()
+    return GRAPH, SCHEMA, OLD_METADATA if is_old else METADATA
 
 
 def read_metadata(folder: Path) -> dict[str, Any]:
-    """The content of about.json, after the other files were held to the digests in it.
+    """The content of metadata.json, after the other files were held to the digests in it.
 
     Raises ModelMissing where a file is absent or altered.
     """
     try:
-        about: dict[str, Any] = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-        altered = [name for name in (GRAPH, SCHEMA) if sha256(folder / name) != about["sha256"][name]]
+        metadata: dict[str, Any] = json.loads((folder / file_names(folder)[-1]).read_text(encoding="utf-8"))
+        altered = [name for name in (GRAPH, SCHEMA) if sha256(folder / name) != metadata["sha256"][name]]
     except (FileNotFoundError, KeyError, TypeError, ValueError) as error:
         raise ModelMissing(
-            f"{folder} should hold {GRAPH}, {SCHEMA} and {ABOUT}; {error}. Type `dvc checkout {folder}` or `make repro`."
+            f"{folder} should hold {GRAPH}, {SCHEMA} and {METADATA}; {error}. Type `dvc checkout {folder}` or `make repro`."
         ) from error
     if altered:
         raise ModelMissing(
             f"{folder} was altered since it was written: {', '.join(altered)}. Type `dvc checkout --force {folder}`."
         )
-    return about
+    return metadata
 
 
 def session(graph: Path | bytes) -> onnxruntime.InferenceSession:

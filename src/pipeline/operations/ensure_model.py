@@ -18,7 +18,7 @@ class NotReproduced(OntimeError):
 
 def main() -> None:
     """Makes the model where there is none, and says that the run is over; raises NotReproduced."""
-    if (MODEL / artifact.ABOUT).is_file():
+    if (MODEL / artifact.METADATA).is_file():
         console.say(f"{MODEL} is there: nothing to reproduce.")
     elif _dvc("checkout", "--quiet", str(MODEL), quiet=True) != 0:
         console.say(f"{MODEL} is neither here nor in DVC's cache: it is reproduced, which takes a minute or two.")

@@ -45,7 +45,7 @@ def start(core: bool, prediction_replicas: int | None = None) -> None:
     """
     compose.require()
     _let_containers_read()
-    if not (MODEL / artifact.ABOUT).is_file():
+    if not (MODEL / artifact.METADATA).is_file():
         console.say("There is no model yet: the pipeline makes one first, for some minutes (make logs SERVICE=pipeline).")
     if not compose.up(core, prediction_replicas):
         compose.show_last_lines(core)

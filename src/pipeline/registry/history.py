@@ -18,7 +18,6 @@ from pipeline.registry.champion_history import AliasChange, ChampionPeriod
 from pipeline.registry.mlflow_registry import CHAMPION, NAME, Registry, Version, named
 from pipeline.support import console, console_table
 from pipeline.support.errors import OntimeError
-from pipeline.tracking.mlflow_runs import MODEL_TAG
 
 SHORT = 12  # characters of a digest; as many as the services show of a model's
 Versions = Mapping[int, Version]
@@ -65,7 +64,7 @@ def _row(reign: ChampionPeriod, versions: Versions) -> list[str]:
     move = reign.move
     tags = versions[move.version].tags if move.version in versions else {}
     scores = [tags.get(f"metric.{name}", "unknown") for name in ("roc_auc", "brier")]
-    model = tags.get(MODEL_TAG, "removed")[:SHORT]
+    model = (lineage.model_digest(tags) or "removed")[:SHORT]
     until = _clock(reign.until) if reign.until else "now"
     return [_clock(move.time), until, str(move.version), model, move.git_commit[:9], *scores, move.kind, move.why, move.by]
 
@@ -86,7 +85,7 @@ def _tell(moment: datetime, reign: ChampionPeriod | None, versions: Versions) ->
     data = {name.removeprefix("data."): digest for name, digest in tags.items() if name.startswith("data.")}
     console.answer(
         f"At {_clock(moment)} UTC version {move.version} of {NAME} was champion, since {_clock(move.time)} "
-        f"({move.kind}: {move.why}): model {tags.get(MODEL_TAG, 'removed')[:SHORT]}, "
+        f"({move.kind}: {move.why}): model {(lineage.model_digest(tags) or 'removed')[:SHORT]}, "
         f"commit {move.git_commit}, data {_digests(data)}."
     )
 

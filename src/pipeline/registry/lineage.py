@@ -14,7 +14,7 @@ from pipeline.config.paths import LOCK, METRICS, MODEL, VALIDATION
 from pipeline.config.settings import Dataset
 from pipeline.files.digests import sha256
 from pipeline.modeling import artifact
-from pipeline.registry.mlflow_registry import FILES, ArtifactsMissing, Registry, Version
+from pipeline.registry.mlflow_registry import ArtifactsMissing, Registry, Version
 from pipeline.support.errors import ModelMissing, OntimeError
 from pipeline.tracking import mlflow_runs
 from pipeline.versioning import dvc_status, git
@@ -29,10 +29,10 @@ class NotCommitted(OntimeError):
 
 def digests(folder: Path = MODEL) -> dict[str, str]:
     """The sha256 of each file of a model directory, as tags."""
-    return {f"{DIGEST}{name}": sha256(folder / name) for name in FILES}
+    return {f"{DIGEST}{name}": sha256(folder / name) for name in artifact.file_names(folder)}
 
 
-def tags(about: Mapping[str, Any], data: Dataset) -> dict[str, str]:
+def tags(metadata: Mapping[str, Any], data: Dataset) -> dict[str, str]:
     """All that a version is registered with. Raises NotCommitted where no commit gives this model."""
     _refuse_untracked()
     _refuse_stale()
@@ -41,17 +41,17 @@ def tags(about: Mapping[str, Any], data: Dataset) -> dict[str, str]:
         "git_commit": commit(),
         "dvc_lock": sha256(LOCK),
         "params": sha256(PARAMS),
-        QUESTION: question(about, data),
+        QUESTION: question(metadata, data),
         **digests(),
-        **{f"data.{name}": digest for name, digest in about["data"].items()},
+        **{f"data.{name}": digest for name, digest in metadata["data"].items()},
         **scores,
     }
 
 
-def question(about: Mapping[str, Any], data: Dataset) -> str:
+def question(metadata: Mapping[str, Any], data: Dataset) -> str:
     """What a model answers and how its rows were split: models that share it can be scored on the same test rows."""
     target = {"name": data.target.name, "positive": data.target.positive}
-    whole = {"name": about["name"], "question": about["question"], "target": target, "split": vars(data.split)}
+    whole = {"name": metadata["name"], "question": metadata["question"], "target": target, "split": vars(data.split)}
     return json.dumps(whole, sort_keys=True, default=str)
 
 
@@ -69,6 +69,11 @@ def commit() -> str:
 def author() -> str:
     """Who does this: git's user.name, or the user of this machine."""
     return git.answer("config", "user.name") or getpass.getuser()
+
+
+def model_digest(tags: Mapping[str, str]) -> str | None:
+    """The sha256 of a version's metadata, which names its model; None where the version was registered without."""
+    return tags.get(mlflow_runs.MODEL_TAG) or tags.get(f"{DIGEST}{artifact.OLD_METADATA}")
 
 
 def is_whole(registry: Registry, version: Version) -> bool:

@@ -24,7 +24,7 @@ PASSWORD = re.compile(r"//[^/@\s]+@")
 MOVED = "champion."  # begins the tag of a move; the rest is its time, the value its content
 MOMENT = "%Y-%m-%dT%H:%M:%S.%fZ"  # a tag's name takes no plus
 MOVE = TypeAdapter(AliasChange)
-FILES = (artifact.GRAPH, artifact.SCHEMA, artifact.ABOUT)  # of a version
+FILES = (artifact.GRAPH, artifact.SCHEMA, artifact.METADATA)  # of a version
 OUR_FAULT = "INVALID_PARAMETER_VALUE"
 
 
@@ -81,7 +81,7 @@ class Registry:
             return self._version(self._client.get_model_version(NAME, str(number))) if number else None
 
     def run_of(self, digest: str) -> str | None:
-        """The newest finished run whose model has this sha256 of about.json, or None. Raises ArtifactStoreUnavailable."""
+        """The newest finished run whose model has this sha256 of metadata.json, or None. Raises ArtifactStoreUnavailable."""
         if self._experiment is None:
             return None
         asked = f"tags.`{mlflow_runs.MODEL_TAG}` = '{digest}' and attributes.status = 'FINISHED'"
@@ -89,10 +89,10 @@ class Registry:
             found = [str(run.info.run_id) for run in self._client.search_runs([self._experiment.experiment_id], asked)]
         return next(filter(self._has_files, found), None)
 
-    def log(self, settings: Params, about: Mapping[str, Any]) -> str:
+    def log(self, settings: Params, metadata: Mapping[str, Any]) -> str:
         """Logs what stands in data/ as a run and gives its id. Raises ArtifactStoreUnavailable."""
         with self._stored():
-            return mlflow_runs.log_results(settings, about)
+            return mlflow_runs.log_results(settings, metadata)
 
     def register(self, run: str, tags: Mapping[str, str]) -> Version:
         """A new version of the model directory among a run's artefacts."""
@@ -109,7 +109,9 @@ class Registry:
             found = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
         except Exception as error:  # each kind of store raises its own
             raise self._missing(version, first_line(error)) from error
-        if lacking := [name for name in FILES if not (found / name).is_file()]:  # of an empty store MLflow raises nothing
+        if lacking := [
+            name for name in artifact.file_names(found) if not (found / name).is_file()
+        ]:  # of an empty store MLflow raises nothing
             raise self._missing(version, f"it lacks {', '.join(lacking)}")
         return found
 

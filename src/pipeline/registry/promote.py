@@ -39,11 +39,11 @@ def main() -> None:
     because = _parser().parse_args().because
     how, settings = gate.read(load_mapping(Path(gate.FILE))).promote, load_params()
     with console.step("look at data/model and its commit"):
-        data, about = load_dataset(DATASET), artifact.read_metadata(MODEL)
-        tags = lineage.tags(about, data)
+        data, metadata = load_dataset(DATASET), artifact.read_metadata(MODEL)
+        tags = lineage.tags(metadata, data)
     with console.step("look at the registry"):
         registry = Registry()
-        champion, candidate = registry.holder(CHAMPION), _registered(registry, tags, about, settings)
+        champion, candidate = registry.holder(CHAMPION), _registered(registry, tags, metadata, settings)
     if champion and champion.number == candidate.number:
         console.say(f"Version {candidate.number} of {NAME} is the champion already, with this very model: nothing moves.")
     elif because or champion is None:
@@ -60,13 +60,13 @@ def main() -> None:
         _crown(registry, champion, candidate, "won", why)
 
 
-def _registered(registry: Registry, tags: Mapping[str, str], about: Mapping[str, Any], settings: Params) -> Version:
+def _registered(registry: Registry, tags: Mapping[str, str], metadata: Mapping[str, Any], settings: Params) -> Version:
     """The version that has these very files: registered before, or now, with the run that made them or a new one."""
     digests = lineage.digests()
     for version in registry.versions():
         if digests.items() <= version.tags.items() and lineage.is_whole(registry, version):
             return version
-    run = registry.run_of(digests[mlflow_runs.MODEL_TAG]) or registry.log(settings, about)
+    run = registry.run_of(digests[mlflow_runs.MODEL_TAG]) or registry.log(settings, metadata)
     version = registry.register(run, tags)
     console.say(f"Registered version {version.number} of {NAME}, from commit {tags['git_commit'][:9]}.")
     return version

@@ -37,11 +37,11 @@ def main() -> None:
     data, bins = _data(), load_params().evaluate.calibration_bins
     prediction, store = services.from_environment(os.environ)
     with console.step("look at the services"):
-        about = check(prediction, store)
+        metadata = check(prediction, store)
     with console.step("score the test rows offline"):
         table, days = _cut(table_io.read(TEST_TABLE), data.split, asked.days, asked.rows)
         truth, probability = table[data.target.name].to_numpy(np.float64), predicted(table, days, data.columns)
-        offline = comparison.offline(truth, probability, about["threshold"], bins)
+        offline = comparison.offline(truth, probability, metadata["threshold"], bins)
     with console.step(f"replay {len(table):,} rows, {days[0].name} to {days[-1].name}", len(days)) as advance:
         answered = playback.replay(table, data, days, prediction, store, advance)
     with console.step("wait until the outbox has delivered"):
@@ -53,8 +53,9 @@ def main() -> None:
 
 def check(prediction: PredictionService, store: DataService) -> dict[str, Any]:
     """What data/model says of itself. Raises ReplayImpossible where the services cannot give the scores of this model."""
-    about, model = artifact.read_metadata(MODEL), prediction.model()
-    other = [name for name, digest in model["sha256"].items() if sha256(MODEL / name) != digest]
+    metadata, model = artifact.read_metadata(MODEL), prediction.model()
+    ours = {name: sha256(MODEL / name) for name in artifact.file_names(MODEL)}
+    other = [name for name, digest in model["sha256"].items() if ours.get(name) != digest]
     if other:
         raise ReplayImpossible(
             f"{prediction.url} should serve the model in {MODEL}; it serves version {model['version']}, "
@@ -66,7 +67,7 @@ def check(prediction: PredictionService, store: DataService) -> dict[str, Any]:
             f"Start it with DATA_API_URL={store.url} and DATA_API_KEY."
         )
     store.log_in()
-    return about
+    return metadata
 
 
 def predicted(table: pd.DataFrame, days: Sequence[Day], columns: Columns) -> Floats:

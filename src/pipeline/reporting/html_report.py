@@ -26,7 +26,7 @@ NAMES = {
 def render(
     found: Evaluation,
     losses: pd.DataFrame,
-    about: Mapping[str, Any],
+    metadata: Mapping[str, Any],
     counts: Mapping[str, Any],
     data: Dataset,
     settings: Params,
@@ -43,7 +43,7 @@ def render(
     environment.filters["thousands"] = lambda number: f"{number:,}"
     environment.filters["score"] = lambda value: "-" if value is None or pd.isna(value) else f"{value:.4f}"
     return environment.get_template("report.html.j2").render(
-        about=about,
+        metadata=metadata,
         counts=counts,
         data=data,
         resample_by=settings.data.resample_by,

@@ -28,7 +28,7 @@ THRESHOLDS = {
 class Run:
     """What the stages wrote of one model, and what the test rows said of it."""
 
-    about: Mapping[str, Any]
+    metadata: Mapping[str, Any]
     schema: Mapping[str, Any]
     counts: Mapping[str, Any]
     validation: Mapping[str, float]
@@ -57,12 +57,12 @@ def render(run: Run, card: Card, data: Dataset, settings: Params) -> str:
         resample_by=settings.data.resample_by,
         evaluate=settings.evaluate,
         names=NAMES,
-        threshold_rule=THRESHOLDS.get(run.about["parameters"]["train"]["threshold"], "as set in train.threshold"),
+        threshold_rule=THRESHOLDS.get(run.metadata["parameters"]["train"]["threshold"], "as set in train.threshold"),
         trained=_trained(data.split, run.schema),
         tested=_tested(data.split, run.test),
         extremes=list(_extremes(run.found.slices)),
         columns=[(name, loss, data.columns[name]) for name, loss in run.losses.head(MOST_COLUMNS).itertuples(index=False)],
-        known=Counter(column.known for column in data.columns.values()).most_common(),
+        available_from=Counter(column.available_from for column in data.columns.values()).most_common(),
     )
 
 

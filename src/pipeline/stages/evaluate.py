@@ -31,18 +31,18 @@ def main() -> None:
     settings = load_params()
     with console.step("read the model and score the test rows"):
         data = load_dataset(DATASET)
-        about = artifact.read_metadata(MODEL)
+        metadata = artifact.read_metadata(MODEL)
         scorer = artifact.session(MODEL / artifact.GRAPH)
         test = table_io.read(TEST_TABLE)
         arrays = model_inputs.to_arrays(model_inputs.pack(test, data.columns), data.columns)
         probability = artifact.probability(scorer, arrays)
     truth = test[data.target.name].to_numpy(np.float64)
-    found = _evaluated(test, truth, probability, about["threshold"], settings)
+    found = _evaluated(test, truth, probability, metadata["threshold"], settings)
     losses = _importances(scorer, arrays, truth, data.columns, settings.evaluate)
     with console.step("write the metrics and the report"):
-        run = Run(about, _json(MODEL / artifact.SCHEMA), _json(COUNTS), _json(VALIDATION), test, found, losses)
+        run = Run(metadata, _json(MODEL / artifact.SCHEMA), _json(COUNTS), _json(VALIDATION), test, found, losses)
         _write(run, data, settings)
-    _track(about, settings)
+    _track(metadata, settings)
 
 
 def _evaluated(test: pd.DataFrame, truth: Floats, probability: Floats, threshold: float, settings: Params) -> Evaluation:
@@ -72,7 +72,7 @@ def _write(run: Run, data: Dataset, settings: Params) -> None:
         "importances": losses,
         "slices": found.slices,
     }
-    page = html_report.render(found, losses, run.about, run.counts, data, settings)
+    page = html_report.render(found, losses, run.metadata, run.counts, data, settings)
     card = model_card.render(run, load_card(CARDS / f"{data.name}.yaml"), data, settings)
     with atomic_write.replaced_folder(PLOTS) as folder:
         for name, table in plots.items():
@@ -87,10 +87,10 @@ def _json(path: Path) -> dict[str, Any]:
     return values
 
 
-def _track(about: dict[str, Any], settings: Params) -> None:
+def _track(metadata: dict[str, Any], settings: Params) -> None:
     with console.step("log the run to MLflow"):
         try:
-            mlflow_runs.log_results(settings, about)
+            mlflow_runs.log_results(settings, metadata)
         except Exception as error:  # whatever a tracking server or its client raises, the run is complete without it
             console.warn(f"MLflow did not take this run ({first_line(error)}); the results in data/ are complete.")
 

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict
-from importlib import metadata
+from importlib.metadata import version
 from typing import Any
 
 import onnx
@@ -35,7 +35,7 @@ def main() -> None:
         for table in (rows, table_io.read(TEST_TABLE)):
             _compare(fitted, graph, table, data.columns)
     with console.step(f"write {MODEL}"):
-        artifact.write(MODEL, graph, _schema(data, rows, fitted), _about(data, fitted, settings))
+        artifact.write(MODEL, graph, _schema(data, rows, fitted), _metadata(data, fitted, settings))
         atomic_write.write_text(json.dumps(fitted.validation, indent=2) + "\n", VALIDATION)
 
 
@@ -54,7 +54,7 @@ def _schema(data: Dataset, rows: pd.DataFrame, fitted: FittedModel) -> dict[str,
     }
 
 
-def _about(data: Dataset, fitted: FittedModel, settings: Params) -> dict[str, Any]:
+def _metadata(data: Dataset, fitted: FittedModel, settings: Params) -> dict[str, Any]:
     """What the model was made with and from; no clock, no commit, no machine: the same inputs give the same bytes."""
     return {
         "name": data.name,
@@ -63,7 +63,7 @@ def _about(data: Dataset, fitted: FittedModel, settings: Params) -> dict[str, An
         "metrics": dict(fitted.validation),  # of the out-of-fold predictions of the training rows
         "calibration": {"slope": fitted.model.slope, "intercept": fitted.model.intercept},
         "parameters": {"model": asdict(settings.model), "train": asdict(settings.train)},
-        "versions": {package: metadata.version(package) for package in PACKAGES},
+        "versions": {package: version(package) for package in PACKAGES},
         "data": {path.name: digests.sha256(path) for path in (TRAIN_TABLE, TEST_TABLE, DATASET, COUNTS)},
     }
 

@@ -35,7 +35,7 @@ SILENCE = {
 ONNX_TYPES = {onnx.TensorProto.FLOAT: np.float32, onnx.TensorProto.DOUBLE: np.float64, onnx.TensorProto.STRING: np.str_}
 MOST_PARAMETER_CHARACTERS = 500
 MODEL_FOLDER = "model_directory"  # of a run's artefacts
-MODEL_TAG = "sha256.about.json"  # by which the run of a model directory is found again
+MODEL_TAG = "sha256.metadata.json"  # by which the run of a model directory is found again
 
 
 def connect() -> str:
@@ -57,9 +57,9 @@ def store() -> MlflowClient:
     return found
 
 
-def log_results(settings: Params, about: Mapping[str, Any]) -> str:
+def log_results(settings: Params, metadata: Mapping[str, Any]) -> str:
     """Logs what stands in data/ as one run and gives its id; raises whatever MLflow raises."""
-    requirements = [f"{package}=={about['versions'][package]}" for package in ("onnx", "onnxruntime", "numpy")]
+    requirements = [f"{package}=={metadata['versions'][package]}" for package in ("onnx", "onnxruntime", "numpy")]
     files = {"report": PAGE, MODEL_FOLDER: MODEL}
     return log(parameters(settings), measured(METRICS, VALIDATION), MODEL / artifact.GRAPH, files, requirements)
 
@@ -82,7 +82,7 @@ def log(
     """Logs one run and gives its id; raises whatever MLflow raises. An experiment that DVC runs elsewhere logs here too."""
     store()
     mlflow.set_experiment(EXPERIMENT)
-    of_model = {MODEL_TAG: sha256(graph.parent / artifact.ABOUT)}
+    of_model = {MODEL_TAG: sha256(graph.parent / artifact.METADATA)}
     with mlflow.start_run(run_name=os.environ.get("DVC_EXP_NAME"), tags=tags() | of_model) as run:
         mlflow.log_params({key: str(value)[:MOST_PARAMETER_CHARACTERS] for key, value in parameters.items()})
         mlflow.log_metrics(dict(metrics))

@@ -119,14 +119,14 @@ def test_columns_of_one_kind_come_in_declared_order(columns):
 
 
 def test_a_described_number_has_its_declaration_and_what_was_seen():
-    column = Column("number", "How long", "m", (0.0, None), nullable=False, known="at once")
+    column = Column("number", "How long", "m", (0.0, None), nullable=False, available_from="at once")
 
     assert described([1.0, 5.0, 3.0], column)["columns"][0] == {
         "name": "x",
         "kind": "number",
         "description": "How long",
         "unit": "m",
-        "known": "at once",
+        "available_from": "at once",
         "required": True,
         "nullable": False,
         "minimum": 0.0,

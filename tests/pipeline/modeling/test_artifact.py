@@ -20,13 +20,13 @@ def folder(tmp_path, fitted):
 
 
 def test_the_folder_holds_three_files_and_no_pickle(folder):
-    assert sorted(path.name for path in folder.iterdir()) == ["about.json", "model.onnx", "schema.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["metadata.json", "model.onnx", "schema.json"]
 
 
-def test_about_holds_the_digests_of_the_other_two(folder):
-    about = artifact.read_metadata(folder)
+def test_the_metadata_hold_the_digests_of_the_other_two(folder):
+    metadata = artifact.read_metadata(folder)
 
-    assert about == {"threshold": 0.4, "sha256": {name: sha256(folder / name) for name in ("model.onnx", "schema.json")}}
+    assert metadata == {"threshold": 0.4, "sha256": {name: sha256(folder / name) for name in ("model.onnx", "schema.json")}}
 
 
 def test_the_same_model_gives_the_same_bytes(folder, tmp_path, fitted):
@@ -49,14 +49,22 @@ def test_the_graph_is_opened_from_its_file_and_scores(folder, rows, fitted):
     assert found.tolist() == pytest.approx(fitted("logistic").model.probability(packed).tolist(), abs=1e-5)
 
 
-@pytest.mark.parametrize("name", ["about.json", "model.onnx", "schema.json"])
+@pytest.mark.parametrize("name", ["metadata.json", "model.onnx", "schema.json"])
 def test_a_missing_file_is_named_with_the_command_that_brings_it_back(folder, name):
     (folder / name).unlink()
 
     with pytest.raises(
-        ModelMissing, match=rf"should hold model\.onnx, schema\.json and about\.json; .*{name}.* `dvc checkout"
+        ModelMissing, match=rf"should hold model\.onnx, schema\.json and metadata\.json; .*{name}.* `dvc checkout"
     ):
         artifact.read_metadata(folder)
+
+
+def test_an_older_directory_calls_its_metadata_about_json(folder):
+    metadata = artifact.read_metadata(folder)
+    (folder / "metadata.json").rename(folder / "about.json")
+
+    assert artifact.read_metadata(folder) == metadata
+    assert artifact.file_names(folder) == ("model.onnx", "schema.json", "about.json")
 
 
 def test_a_missing_folder_is_refused(tmp_path):
@@ -73,8 +81,8 @@ def test_an_altered_file_is_named(folder, name):
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"{}", b"[]", b'{"sha256": {}}', b"\xff\xfe"])
-def test_an_about_that_says_nothing_of_the_other_files_is_refused(folder, content):
-    (folder / "about.json").write_bytes(content)
+def test_metadata_that_say_nothing_of_the_other_files_are_refused(folder, content):
+    (folder / "metadata.json").write_bytes(content)
 
     with pytest.raises(ModelMissing, match="should hold model"):
         artifact.read_metadata(folder)
@@ -86,4 +94,4 @@ def test_a_number_that_json_cannot_hold_leaves_the_old_folder(folder, fitted):
     with pytest.raises(ValueError, match="JSON compliant"):
         artifact.write(folder, onnx_export.to_graph(fitted("hgb").model, COLUMNS), {"x": float("nan")}, {})
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    assert json.loads(before["about.json"])["threshold"] == 0.4
+    assert json.loads(before["metadata.json"])["threshold"] == 0.4

@@ -25,7 +25,7 @@ def test_a_model_in_the_cache_is_taken_from_there(project):
     done = command_in(project, *PROVIDE)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert (project / "data/model/about.json").is_file()
+    assert (project / "data/model/metadata.json").is_file()
 
 
 def test_a_model_that_is_nowhere_is_reproduced_to_the_byte(project):

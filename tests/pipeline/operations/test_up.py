@@ -42,7 +42,7 @@ def test_where_they_answer_is_printed_by_their_ports(capsys, monkeypatch):
 
 def test_the_core_has_no_monitoring_to_print_and_a_model_no_remark(capsys, monkeypatch, own):
     monkeypatch.setattr(sys, "argv", ["up", "--core"])
-    Path("data/model/about.json").touch()
+    Path("data/model/metadata.json").touch()
 
     up.main()
 
@@ -116,7 +116,7 @@ def test_production_takes_strong_passwords_of_what_starts(docker, monkeypatch, o
 
 
 def test_containers_may_read_a_clone_of_any_mask(docker):
-    files = [Path("monitoring/prometheus/prometheus.yml"), Path("data/model/about.json"), DEVELOPMENT / "jwt_secret"]
+    files = [Path("monitoring/prometheus/prometheus.yml"), Path("data/model/metadata.json"), DEVELOPMENT / "jwt_secret"]
     for path in files:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()

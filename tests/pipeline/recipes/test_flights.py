@@ -110,7 +110,7 @@ def test_every_feature_is_declared_with_when_it_is_available(raw, data, options)
     made = flights.features({**raw, "flights": raw["flights"].head(50)}, options)
 
     assert set(made) == set(data.columns)
-    assert {column.known for column in data.columns.values()} == {
+    assert {column.available_from for column in data.columns.values()} == {
         "in the timetable",
         "in the fleet list for the aircraft as flown",
         "last whole hour of weather observations",

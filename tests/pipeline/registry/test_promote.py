@@ -72,6 +72,20 @@ def tagged(registry, version, name, value):
     registry.set_model_version_tag("ontime", version, name, was)
 
 
+@contextmanager
+def called_about(registry, version):
+    """The metadata of a version have their old name for a while, as those of versions from before the renaming."""
+    new, old = "metadata.json", "about.json"
+    folder = Path(mlflow.artifacts.download_artifacts(f"models:/ontime/{version}", tracking_uri=registry.tracking_uri))
+    digest = registry.get_model_version("ontime", version).tags[f"sha256.{new}"]
+    for before, after in ((new, old), (old, new)):
+        (folder / before).rename(folder / after)
+        registry.delete_model_version_tag("ontime", version, f"sha256.{before}")
+        registry.set_model_version_tag("ontime", version, f"sha256.{after}", digest)
+        if after == old:
+            yield
+
+
 def first_champion(place, registry):
     status, told = verb(place, "history")
     assert (status, "No version of ontime has been champion. `make promote`" in told) == (0, True)
@@ -95,7 +109,7 @@ def lineage_of_the_first(place, registry, commit):
     assert version.tags["params"] == sha256(place / "params.yaml")
     assert version.tags["data.test.parquet"] == sha256(place / "data/processed/test.parquet")
     assert float(version.tags["metric.roc_auc"]) == scores["roc_auc"]["value"]
-    for name in ("model.onnx", "schema.json", "about.json"):
+    for name in ("model.onnx", "schema.json", "metadata.json"):
         assert version.tags[f"sha256.{name}"] == sha256(place / "data/model" / name)
     assert registry.get_run(version.run_id).data.tags["DVC_STAGE"] == "evaluate"  # the run that made it, not a new one
 
@@ -107,7 +121,10 @@ def better_and_worse(place, registry):
     assert (status, champion(registry)) == (1, 1), told
     assert re.search(r"not what the champion learned: its brier is 0\.\d{4} on them, and was 0\.0500 on its own", told)
 
-    status, told = verb(place, "promote")
+    with called_about(registry, "1"):
+        status, told = verb(place, "promote")
+        assert sha256(place / "data/model/metadata.json")[:12] in verb(place, "history")[1]
+        assert "removed" not in verb(place, "history")[1]
     assert (status, champion(registry)) == (0, 2), told
     assert re.search(r"brier │ 0\.\d{6} │ 0\.\d{6} │ \+0\.\d{6} │ \+0\.\d{6} to \+0\.\d{6} │ -0\.0005 ", told)
     assert "Version 2 of ontime is the champion: against version 1: brier is better by" in told
@@ -134,7 +151,7 @@ def without_files(place, registry, monkeypatch):
     gone = (
         r"error: Version {} of ontime should have its files in the store of sqlite:\S+; it lacks model\.onnx, schema\.json, "
     )
-    gone += r"about\.json\. Nothing was moved\. Bring them back there\."
+    gone += r"metadata\.json\. Nothing was moved\. Bring them back there\."
     assert (told[0], contest[0], back[0], champion(registry)) == (1, 1, 1, 2)
     assert re.search(gone.format(1) + "$", told[1]), told
     assert "Registered version 3 of ontime" in contest[1]  # the same model again, for of version 1 nothing is left
@@ -286,7 +303,7 @@ def test_a_model_that_no_commit_gives_is_not_registered(place, registry):
 
     assert uncommitted[0] == missing[0] == stale[0] == 1
     assert re.search(r"1 files have changed since \w{9}, such as conf/gate\.yaml", uncommitted[1])
-    assert "data/model should hold model.onnx, schema.json and about.json" in missing[1]
+    assert "data/model should hold model.onnx, schema.json and metadata.json" in missing[1]
     assert re.search(r"data/ should be what this commit gives; changed since it was made: train: train\.", stale[1])
     assert len(registry.search_model_versions("name='ontime'")) == versions
 

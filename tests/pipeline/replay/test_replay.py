@@ -46,7 +46,9 @@ class Fake:
         self.asked = []  # (route, number of rows, the rest) in the order of the requests
         self.predictions, self.outcomes = {}, {}
         self.busy, self.lost, self.others, self.delivery = 0, 0, 0, "ok"
-        self.model_sha256 = {name: sha256(Path("data/model") / name) for name in ("model.onnx", "schema.json", "about.json")}
+        self.model_sha256 = {
+            name: sha256(Path("data/model") / name) for name in ("model.onnx", "schema.json", "metadata.json")
+        }
         self.retry_after = "0"
         self.bend = lambda group: group
         self.version = lambda number: "v1"
@@ -180,8 +182,8 @@ def place(tmp_path, monkeypatch, values, columns, graph, rows, test_rows):
         data = Dataset("things", Target("good"), columns, how)
         table_io.write(table, Path("data/processed/test.parquet"))
         Path("data/processed/dataset.json").write_text(dump_settings(data))
-        about = {"name": "things", "threshold": 0.4, "data": {}, "parameters": {}, "versions": {}, "question": {}}
-        artifact.write(Path("data/model"), graph, schema.describe(data, rows), about)
+        metadata = {"name": "things", "threshold": 0.4, "data": {}, "parameters": {}, "versions": {}, "question": {}}
+        artifact.write(Path("data/model"), graph, schema.describe(data, rows), metadata)
         return data
 
     write()

@@ -68,9 +68,9 @@ def found_in(test_rows, slices=("colour", "moment.date"), resample_by=None):
 
 def page(found, settings):
     losses = pd.DataFrame({"column": ["size", "colour"], "auc_loss": [0.1, 0.0]})
-    about = {"threshold": 0.4321, "parameters": {"model": {"name": "logistic"}}}
+    metadata = {"threshold": 0.4321, "parameters": {"model": {"name": "logistic"}}}
     counts = {"train": 12345, "test": 200, "left_out": {"good unknown": 17}}
-    return html_report.render(found, losses, about, counts, settings.data.dataset(), settings)
+    return html_report.render(found, losses, metadata, counts, settings.data.dataset(), settings)
 
 
 @pytest.fixture

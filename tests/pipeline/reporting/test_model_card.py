@@ -21,7 +21,7 @@ CARD = Card(
     contact="The shop.",
 )
 LARGE = "red", "blue"
-ABOUT = {
+METADATA = {
     "question": {"late_minutes": 15},
     "threshold": 0.4321,
     "calibration": {"slope": 1.0, "intercept": 0.0},
@@ -38,9 +38,9 @@ def settings(values):
         "slices": ["colour"],
         "target": {"name": "good", "description": "The thing is good", "positive": "yes"},
         "columns": {
-            "size": {"kind": "number", "known": "at once", "description": "Height | width"},
-            "colour": {"kind": "category", "known": "at once"},
-            "moment": {"kind": "datetime", "known": "too late"},
+            "size": {"kind": "number", "available_from": "at once", "description": "Height | width"},
+            "colour": {"kind": "category", "available_from": "at once"},
+            "moment": {"kind": "datetime", "available_from": "too late"},
         },
     }
     return read_params(values)
@@ -65,7 +65,7 @@ def run(test_rows, settings, slices=("colour",), **more):
     }
     counts = {"train": 12345, "test": 200, "left_out": {"good unknown": 17}}
     losses = pd.DataFrame({"column": ["size", "colour", "moment"], "auc_loss": [0.1, 0.0, -0.0001]})
-    whole = {"about": ABOUT, "schema": schema, "counts": counts, "validation": {"roc_auc": 0.75}, "losses": losses}
+    whole = {"metadata": METADATA, "schema": schema, "counts": counts, "validation": {"roc_auc": 0.75}, "losses": losses}
     return Run(**{**whole, "test": test, "found": found, **more})
 
 
@@ -213,8 +213,8 @@ def test_ten_columns_at_most_are_named_with_what_they_are(made):
     assert tables(section(made(), "What matters most"))[1] == ["size", "0.1000", "at once", "Height | width"]
 
 
-def test_columns_are_counted_by_when_they_are_known(made):
-    assert tables(section(made(), "What was known when"))[1:] == [["at once", "2"], ["too late", "1"]]
+def test_columns_are_counted_by_when_they_are_available(made):
+    assert tables(section(made(), "What was available when"))[1:] == [["at once", "2"], ["too late", "1"]]
 
 
 def test_a_split_by_time_is_told_by_the_days_that_are_in_it(made, settings):
@@ -234,13 +234,13 @@ def test_a_split_by_time_is_told_by_the_days_that_are_in_it(made, settings):
 
 
 def test_a_threshold_that_somebody_set_is_told_as_such(made):
-    parameters = {**ABOUT["parameters"], "train": {"threshold": 0.3}}
+    parameters = {**METADATA["parameters"], "train": {"threshold": 0.3}}
 
-    assert "as set in train.threshold |" in made(about={**ABOUT, "parameters": parameters})
+    assert "as set in train.threshold |" in made(metadata={**METADATA, "parameters": parameters})
 
 
 def test_a_calibration_is_told_with_its_numbers(made):
-    card = made(about={**ABOUT, "calibration": {"slope": 0.9, "intercept": -0.1}})
+    card = made(metadata={**METADATA, "calibration": {"slope": 0.9, "intercept": -0.1}})
 
     assert "log-odds times 0.9 plus -0.1" in card
 

@@ -80,7 +80,7 @@ def test_a_stage_killed_in_the_middle_leaves_outputs_that_checkout_brings_back_a
     params.write_text(was.replace("trees: 400", "trees: 5"))
     assert "Running stage 'train'" in run(project, "dvc", "repro")
     assert model.read_bytes() != before
-    assert json.loads((project / "data/model/about.json").read_text())["parameters"]["model"]["trees"] == 5
+    assert json.loads((project / "data/model/metadata.json").read_text())["parameters"]["model"]["trees"] == 5
     run(project, "git", "checkout", "--quiet", ".")
     run(project, "dvc", "checkout")
 

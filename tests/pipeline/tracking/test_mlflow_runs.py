@@ -117,7 +117,7 @@ def test_the_run_says_what_it_came_from(run, experiment):
 def test_the_run_is_found_by_its_model(run, graph):
     found = mlflow.search_runs(
         [run.info.experiment_id],
-        f"tags.`{mlflow_runs.MODEL_TAG}` = '{sha256(graph.parent / 'about.json')}'",
+        f"tags.`{mlflow_runs.MODEL_TAG}` = '{sha256(graph.parent / 'metadata.json')}'",
         output_format="list",
     )
 
@@ -134,7 +134,7 @@ def test_the_report_and_the_model_directory_are_artifacts(run):
 
     assert [file.path for file in client.list_artifacts(run.info.run_id, "report")] == ["report/report.html"]
     assert sorted(file.path for file in client.list_artifacts(run.info.run_id, "model_directory")) == [
-        "model_directory/about.json",
+        "model_directory/metadata.json",
         "model_directory/model.onnx",
         "model_directory/schema.json",
     ]
@@ -253,13 +253,13 @@ from pipeline.tracking import mlflow_runs
 store = mlflow_runs.store()
 run = store.create_run(store.get_experiment_by_name(mlflow_runs.EXPERIMENT).experiment_id)
 Path("model").mkdir()
-Path("model/about.json").write_text("{}")
+Path("model/metadata.json").write_text("{}")
 store.log_artifacts(run.info.run_id, "model", "model")
 store.create_registered_model("quiet")
 store.create_model_version("quiet", f"{run.info.artifact_uri}/model", run.info.run_id)
 mlflow.artifacts.download_artifacts("models:/quiet/1", dst_path="there")
-assert Path("there/about.json").is_file()
-Path(mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/model")).joinpath("about.json").unlink()
+assert Path("there/metadata.json").is_file()
+Path(mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/model")).joinpath("metadata.json").unlink()
 mlflow.artifacts.download_artifacts("models:/quiet/1", dst_path="nothing")
 """
 

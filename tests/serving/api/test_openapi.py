@@ -67,7 +67,7 @@ def test_a_number_is_told_with_its_range_its_unit_and_an_example(fields):
 
     assert (told["type"], told["minimum"], told["maximum"]) == ("number", 10, 6000)
     assert (told["x-unit"], told["examples"], told["description"]) == ("miles", [800.0], "Way to go (miles).")
-    assert told["x-known"] == "in the timetable"
+    assert told["x-available-from"] == "in the timetable"
 
 
 def test_a_nullable_field_is_told_as_null_or_a_value(fields):

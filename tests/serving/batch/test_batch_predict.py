@@ -546,4 +546,4 @@ def test_a_label_says_whether_the_probability_reaches_the_threshold(tmp_path, ma
     batch_predict.score(source, tmp_path / "b.csv", make_model(threshold=threshold))
 
     assert result(tmp_path / "b.csv")[1] == (probabilities >= threshold).tolist()
-    assert json.loads((tmp_path / "model" / "about.json").read_text())["threshold"] == threshold
+    assert json.loads((tmp_path / "model" / "metadata.json").read_text())["threshold"] == threshold

@@ -12,7 +12,7 @@ from prediction_api.model.artifact import FILES
 
 @pytest.fixture
 def changed(make_model):
-    """A function that writes a model of which one JSON file is changed, and about.json agrees with the change."""
+    """A function that writes a model of which one JSON file is changed, and metadata.json agrees with the change."""
 
     def make(file, change):
         folder = make_model()
@@ -20,9 +20,9 @@ def changed(make_model):
         change(content)
         (folder / file).write_text(json.dumps(content))
         if file == "schema.json":
-            about = json.loads((folder / "about.json").read_bytes())
-            about["sha256"][file] = sha256(folder / file)
-            (folder / "about.json").write_text(json.dumps(about))
+            metadata = json.loads((folder / "metadata.json").read_bytes())
+            metadata["sha256"][file] = sha256(folder / file)
+            (folder / "metadata.json").write_text(json.dumps(metadata))
         return folder
 
     return make
@@ -40,21 +40,36 @@ def test_a_whole_directory_is_read_with_the_digest_of_each_file(make_model):
     assert read.graph == (folder / "model.onnx").read_bytes()
     assert read.sha256 == {name: sha256(folder / name) for name in FILES}
     assert [column.name for column in read.schema.columns] == ["departs", "carrier", "season", "distance", "delay"]
-    assert (read.about.name, read.about.threshold) == ("tiny", 0.5)
+    assert (read.metadata.name, read.metadata.threshold) == ("tiny", 0.5)
 
 
 def test_the_files_are_kept_as_they_were_parsed_with_what_the_service_does_not_know(make_model):
     read = artifact.read(make_model(weather="fine"))
 
-    assert set(read.files) == {"schema.json", "about.json"}
-    assert read.files["about.json"]["weather"] == "fine"
+    assert set(read.files) == {"schema.json", "metadata.json"}
+    assert read.files["metadata.json"]["weather"] == "fine"
     assert read.files["schema.json"]["rows"] == 100
 
 
-def test_the_version_is_the_first_12_characters_of_the_sha256_of_about_json(make_model):
+def test_the_version_is_the_first_12_characters_of_the_sha256_of_metadata_json(make_model):
     folder = make_model()
 
-    assert artifact.read(folder).version == sha256(folder / "about.json")[:12]
+    assert artifact.read(folder).version == sha256(folder / "metadata.json")[:12]
+
+
+def test_an_older_directory_is_read_as_it_was_written(changed):
+    def rename_keys(schema):
+        for column in schema["columns"]:
+            column["known"] = column.pop("available_from")
+
+    folder = changed("schema.json", rename_keys)
+    (folder / "metadata.json").rename(folder / "about.json")
+
+    read = artifact.read(folder)
+
+    assert read.version == sha256(folder / "about.json")[:12]
+    assert set(read.sha256) == {"model.onnx", "schema.json", "about.json"}
+    assert [column.available_from for column in read.schema.columns][:2] == ["in the timetable", "in the timetable"]
 
 
 def test_a_later_change_of_the_files_does_not_reach_a_model_that_was_read(make_model):
@@ -88,11 +103,13 @@ def test_a_truncated_file_is_refused_by_name(make_model, name):
         artifact.read(folder)
 
 
-def test_a_truncated_about_json_is_refused(make_model):
+def test_a_truncated_metadata_json_is_refused(make_model):
     folder = make_model()
-    (folder / "about.json").write_bytes((folder / "about.json").read_bytes()[:-10])
+    (folder / "metadata.json").write_bytes((folder / "metadata.json").read_bytes()[:-10])
 
-    with pytest.raises(InvalidModel, match=r"about\.json is not a file of this kind of model: the file: Invalid JSON: EOF"):
+    with pytest.raises(
+        InvalidModel, match=r"metadata\.json is not a file of this kind of model: the file: Invalid JSON: EOF"
+    ):
         artifact.read(folder)
 
 
@@ -107,10 +124,10 @@ def test_a_missing_file_is_refused_by_name_with_what_to_do(make_model, name):
 
 def test_a_file_in_place_of_the_directory_is_refused(make_model):
     with pytest.raises(InvalidModel, match=r"model\.onnx cannot be read \(Not a directory\)"):
-        artifact.read(make_model() / "about.json")
+        artifact.read(make_model() / "metadata.json")
 
 
-def test_a_file_without_a_digest_in_about_json_is_refused(make_model):
+def test_a_file_without_a_digest_in_metadata_json_is_refused(make_model):
     with pytest.raises(InvalidModel, match=r"schema\.json \(.{12}, not no digest\)"):
         artifact.read(make_model(sha256={"model.onnx": sha256(make_model() / "model.onnx")}))
 
@@ -124,9 +141,9 @@ def test_a_file_without_a_digest_in_about_json_is_refused(make_model):
         (b"\xff\xfe{}", "the file: Invalid JSON"),
     ],
 )
-def test_a_foreign_about_json_is_refused_with_what_it_lacks(make_model, text, words):
+def test_a_foreign_metadata_json_is_refused_with_what_it_lacks(make_model, text, words):
     folder = make_model()
-    (folder / "about.json").write_bytes(text)
+    (folder / "metadata.json").write_bytes(text)
 
     with pytest.raises(InvalidModel, match=words):
         artifact.read(folder)
@@ -143,7 +160,7 @@ def test_a_foreign_about_json_is_refused_with_what_it_lacks(make_model, text, wo
         ("data", {"train.parquet": 7}, r"data\.train\.parquet: Input should be a valid string"),
     ],
 )
-def test_a_value_of_the_wrong_type_in_about_json_is_refused_by_its_key(make_model, key, value, words):
+def test_a_value_of_the_wrong_type_in_metadata_json_is_refused_by_its_key(make_model, key, value, words):
     with pytest.raises(InvalidModel, match=words):
         artifact.read(make_model(**{key: value}))
 
@@ -167,12 +184,12 @@ def test_a_value_of_the_wrong_type_in_a_column_is_refused_by_its_place(changed, 
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan")])
 def test_a_threshold_that_is_no_probability_is_refused(make_model, threshold):
-    with pytest.raises(InvalidModel, match=f"about.json of 'tiny' with the threshold {threshold:g}"):
+    with pytest.raises(InvalidModel, match=f"metadata.json of 'tiny' with the threshold {threshold:g}"):
         artifact.read(make_model(threshold=threshold))
 
 
 def test_a_schema_of_another_model_is_refused_with_both_names(make_model):
-    with pytest.raises(InvalidModel, match=r"schema\.json is of 'tiny' with 5 columns, about\.json of 'huge'"):
+    with pytest.raises(InvalidModel, match=r"schema\.json is of 'tiny' with 5 columns, metadata\.json of 'huge'"):
         artifact.read(make_model(name="huge"))
 
 
@@ -202,7 +219,7 @@ def test_the_right_digests_of_the_sender_are_accepted(make_model):
     assert artifact.read(folder, {name: sha256(folder / name) for name in FILES}) == artifact.read(folder)
 
 
-def test_a_digest_of_the_sender_does_not_excuse_a_file_from_the_digest_in_about_json(make_model):
+def test_a_digest_of_the_sender_does_not_excuse_a_file_from_the_digest_in_metadata_json(make_model):
     folder = make_model()
     (folder / "model.onnx").write_bytes(b"another graph")
 

@@ -63,18 +63,18 @@ def test_a_start_without_the_source_answers_and_counts_as_a_reload_that_fails(ma
 
 def alter(folder):
     (folder / "model.onnx").write_bytes(b"garbage")
-    (folder / "about.json").write_bytes((folder / "about.json").read_bytes() + b"\n")
+    (folder / "metadata.json").write_bytes((folder / "metadata.json").read_bytes() + b"\n")
 
 
 def empty(folder):
-    (folder / "about.json").unlink()
+    (folder / "metadata.json").unlink()
 
 
 def hold_garbage(folder):
     (folder / "model.onnx").write_bytes(b"garbage")
-    about = json.loads((folder / "about.json").read_bytes())
-    about["sha256"]["model.onnx"] = hashlib.sha256(b"garbage").hexdigest()
-    (folder / "about.json").write_text(json.dumps(about))
+    metadata = json.loads((folder / "metadata.json").read_bytes())
+    metadata["sha256"]["model.onnx"] = hashlib.sha256(b"garbage").hexdigest()
+    (folder / "metadata.json").write_text(json.dumps(metadata))
 
 
 def answer(model):
@@ -153,7 +153,7 @@ def test_who_holds_the_old_model_gets_its_answers_after_the_swap(open_live, make
 
 @pytest.mark.parametrize(
     ("damage", "words"),
-    [(alter, "should have the sha256"), (empty, r"about\.json cannot be read"), (hold_garbage, "is no graph")],
+    [(alter, "should have the sha256"), (empty, r"metadata\.json cannot be read"), (hold_garbage, "is no graph")],
 )
 def test_a_bad_model_leaves_the_old_one_with_the_reason(open_live, make_model, looks, sample, damage, words):
     async def story():

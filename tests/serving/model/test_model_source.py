@@ -17,7 +17,7 @@ import mlflow
 import pytest
 
 from prediction_api.errors import FetchFailed, InvalidModel, NothingRegistered
-from prediction_api.model import artifact
+from prediction_api.model import artifact, model_cache
 from prediction_api.model.artifact import FILES
 from prediction_api.model.model_source import Source
 
@@ -64,7 +64,10 @@ def shelf(tmp_path_factory):
 
 @pytest.fixture
 def registry(shelf, make_model, tmp_path, monkeypatch):
-    """A registry with four versions of one model, made once: two good ones, one with a wrong digest, one without a model."""
+    """A registry with five versions of one model, made once.
+
+    Two good ones, one with a wrong digest, one without a model, one from before about.json became metadata.json.
+    """
     uri = f"sqlite:///{shelf}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     made = (shelf / "mlflow.db").exists()
@@ -79,11 +82,15 @@ def registry(shelf, make_model, tmp_path, monkeypatch):
         tags = {f"sha256.{name}": sha256(good / name) for name in FILES}
         wrong = {**tags, "sha256.model.onnx": "0" * 64}
         second = make_model(shelf / "second", bias=1.0)
+        older = make_model(shelf / "older", bias=2.0)
+        (older / "metadata.json").rename(older / "about.json")
+        digests = {f"sha256.{name}": sha256(older / name) for name in ("model.onnx", "schema.json", "about.json")}
         for folder, of_version in (
             (good, {**tags, "git_commit": "c" * 40, "dvc_lock": "f" * 64}),
             (second, {}),
             (good, wrong),
             (other, {}),
+            (older, digests),
         ):
             found = client.create_run(experiment, tags={"git_commit": "d" * 40, "dvc_lock": "e" * 64, "user": "me"})
             client.log_metric(found.info.run_id, "roc_auc", METRICS["roc_auc"])
@@ -141,13 +148,13 @@ def dies(process, seconds=2.0):
     return not is_alive(process)
 
 
-def test_a_directory_hands_over_its_model_with_the_sha256_of_about_json_as_its_mark(make_model):
+def test_a_directory_hands_over_its_model_with_the_sha256_of_metadata_json_as_its_mark(make_model):
     folder = make_model()
 
     arrival = fetch(folder)
 
     assert arrival.contract == artifact.read(folder)
-    assert arrival.mark == sha256(folder / "about.json")
+    assert arrival.mark == sha256(folder / "metadata.json")
     assert arrival.lineage == {"uri": str(folder), "git_commit": None}
 
 
@@ -182,9 +189,9 @@ def test_a_directory_without_a_model_is_refused(tmp_path):
 def test_a_directory_that_lost_its_model_is_refused_also_with_a_mark(make_model):
     folder = make_model()
     mark = fetch(folder).mark
-    (folder / "about.json").unlink()
+    (folder / "metadata.json").unlink()
 
-    with pytest.raises(InvalidModel, match=r"about\.json cannot be read"):
+    with pytest.raises(InvalidModel, match=r"metadata\.json cannot be read"):
         fetch(folder, mark)
 
 
@@ -241,6 +248,16 @@ def test_an_alias_hands_over_its_version_with_its_lineage_and_another_once_it_mo
     assert second.lineage["git_commit"] == "d" * 40
 
 
+def test_an_older_champion_is_fetched_held_to_its_digests_and_kept(registry, shelf, tmp_path):
+    registry.set_registered_model_alias("tiny", "champion", "5")
+
+    fetched = fetch("models:/tiny@champion", keep=tmp_path / "kept")
+
+    assert fetched.contract == artifact.read(shelf / "older")
+    assert fetched.lineage["sha256_of"] == "the registry"
+    assert model_cache.read(tmp_path / "kept")[0] == fetched.contract
+
+
 def test_a_version_whose_tag_holds_another_sha256_is_refused(registry):
     with pytest.raises(InvalidModel, match=rf"model\.onnx \(.{{12}}, not {'0' * 12}\)"):
         fetch("models:/tiny/3")
@@ -251,7 +268,7 @@ def test_a_version_without_a_model_directory_and_an_unknown_alias_are_one_senten
 
     assert isinstance(foreign, FetchFailed)
     assert re.fullmatch(
-        r"Version 4 of tiny should hold .*; it holds no about\.json\. Register a model directory\.", str(foreign)
+        r"Version 4 of tiny should hold .*; it holds no metadata\.json\. Register a model directory\.", str(foreign)
     )
     assert isinstance(unknown, FetchFailed)
     assert str(unknown) == "MODEL_URI=models:/tiny@nobody should name a version; tiny has no alias nobody. Promote one."
@@ -350,7 +367,7 @@ def test_a_start_while_the_registry_is_away_takes_the_model_that_came_last_from_
 
     kept, why = first(uri, keep=tmp_path / "kept")
     other, _ = first("models:/another@champion", keep=tmp_path / "kept")
-    (tmp_path / "kept/about.json").write_text("{}")
+    (tmp_path / "kept/metadata.json").write_text("{}")
     torn, _ = first(uri, keep=tmp_path / "kept")
 
     assert kept == came

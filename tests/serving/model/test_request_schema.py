@@ -431,7 +431,7 @@ def test_the_json_schema_of_a_record_is_closed_and_requires_what_the_schema_requ
                 "description": "Way to go (miles).",
                 "examples": [800.0],
                 "x-unit": "miles",
-                "x-known": "in the timetable",
+                "x-available-from": "in the timetable",
             },
         ),
         (
@@ -442,7 +442,7 @@ def test_the_json_schema_of_a_record_is_closed_and_requires_what_the_schema_requ
                 "format": "date-time-local",
                 "description": "When it leaves.",
                 "examples": ["2013-05-19T14:15:00"],
-                "x-known": "in the timetable",
+                "x-available-from": "in the timetable",
             },
         ),
         (
@@ -452,7 +452,7 @@ def test_the_json_schema_of_a_record_is_closed_and_requires_what_the_schema_requ
                 "anyOf": [{"type": "string", "enum": ["summer", "winter"]}, {"type": "null"}],
                 "description": "Season. Seen in training: summer, winter.",
                 "examples": ["summer"],
-                "x-known": "always",
+                "x-available-from": "always",
             },
         ),
     ],

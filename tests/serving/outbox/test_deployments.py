@@ -137,7 +137,7 @@ def test_the_model_that_answers_is_told_at_once_with_where_it_came_from(make_set
     assert found == {
         "replica": f"{socket.gethostname()}:8000",
         "model_name": "tiny",
-        "model_version": digests["about.json"][:12],
+        "model_version": digests["metadata.json"][:12],
         "git_commit": "c0ffee",
         "model_uri": str(make_model()),
         "sha256": digests,
@@ -259,7 +259,7 @@ def test_a_swap_ends_one_deployment_and_begins_the_next_without_a_gap(make_setti
 def test_a_bad_model_begins_no_deployment(make_settings, make_model, data_service):
     settings = make_settings(data_api_url=data_service.url, admin_keys=ADMIN_KEYS)
     with TestClient(create_app(settings)) as client:
-        (make_model() / "about.json").write_text("{}")
+        (make_model() / "metadata.json").write_text("{}")
         assert client.post("/reload", headers=ADMIN).status_code == 502
         assert [one["ended"] for one in files(settings.outbox_dir).values()] == [None]
 
