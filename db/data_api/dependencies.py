@@ -92,7 +92,7 @@ def user_of(session: Session, service: AppState, shown: Credentials) -> User:
     """The user whom credentials belong to; raises Refusal (401) where they count no more."""
     if shown.token:
         user = users.by_id(session, shown.token.user_id)
-        if user is None or shown.token.issued < user.tokens_from:
+        if user is None or shown.token.issued < user.tokens_valid_after:
             raise _unknown("token")
         return user
     found = api_keys.with_user(session, shown.digest or "")

@@ -13,7 +13,7 @@ def deployment(started=NOW - 60 * MINUTE, seen=NOW - 30 * MINUTE, ended=None, **
     return {
         "replica": "host:8000", "model_name": "ontime", "model_version": "one", "git_commit": "abc", "model_uri": "model",
         "sha256": {"model.onnx": "0" * 64}, "data": {"train.parquet": "1" * 64},
-        "started": started.isoformat(), "seen": seen.isoformat(), "ended": ended and ended.isoformat(),
+        "started_at": started.isoformat(), "last_seen_at": seen.isoformat(), "ended_at": ended and ended.isoformat(),
     } | changes  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def get(client, as_reader):
 
 
 def same(found, content):
-    moments = ("started", "seen", "ended")
+    moments = ("started_at", "last_seen_at", "ended_at")
     read = {name: found[name] and datetime.fromisoformat(found[name]) for name in moments}
     wanted = {name: content[name] and datetime.fromisoformat(content[name]) for name in moments}
     return read == wanted and all(found[name] == value for name, value in content.items() if name not in moments)
@@ -51,12 +51,23 @@ def test_a_deployment_is_stored_and_told_again_without_effect(put, get):
     assert answers[1].json() == found
 
 
-def test_seen_and_ended_move_forward_only(put, get):
+def test_the_names_of_older_services_are_accepted(put, get):
+    content = deployment(ended=NOW - 30 * MINUTE)
+    older = dict(content)
+    for new, old in (("started_at", "started"), ("last_seen_at", "seen"), ("ended_at", "ended")):
+        older[old] = older.pop(new)
+
+    assert put(str(uuid7()), older).status_code == 200
+    assert same(get()["deployments"][0], content)
+    assert put(str(uuid7()), {**older, "started_at": older["started"]}).status_code == 422
+
+
+def test_the_last_sight_and_the_end_move_forward_only(put, get):
     name = str(uuid7())
     put(name, deployment())
     put(name, deployment(seen=NOW - 10 * MINUTE))
     put(name, deployment(seen=NOW - 20 * MINUTE))
-    assert datetime.fromisoformat(get()["deployments"][0]["seen"]) == NOW - 10 * MINUTE
+    assert datetime.fromisoformat(get()["deployments"][0]["last_seen_at"]) == NOW - 10 * MINUTE
 
     put(name, deployment(seen=NOW - MINUTE, ended=NOW - MINUTE))
     put(name, deployment(seen=NOW - 5 * MINUTE))
@@ -73,12 +84,12 @@ def test_what_comes_late_moves_seen_not_beyond_the_end(put, get):
 
 
 @pytest.mark.parametrize(
-    "field", ["replica", "model_name", "model_version", "git_commit", "model_uri", "sha256", "data", "started"]
+    "field", ["replica", "model_name", "model_version", "git_commit", "model_uri", "sha256", "data", "started_at"]
 )
 def test_the_rest_stays_the_same_or_is_refused_by_name(put, get, field):
     name, content = str(uuid7()), deployment()
     put(name, content)
-    other = {"sha256": {}, "data": {}, "git_commit": None, "started": (NOW - 61 * MINUTE).isoformat()}.get(field, "other")
+    other = {"sha256": {}, "data": {}, "git_commit": None, "started_at": (NOW - 61 * MINUTE).isoformat()}.get(field, "other")
 
     answer = put(name, {**content, field: other})
 

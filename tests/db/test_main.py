@@ -84,7 +84,7 @@ def test_it_serves_until_it_is_told_to_stop_and_answers_what_it_accepted(server,
     assert (answers[0].status_code, answers[0].json()) == (201, {"recorded": 10_000, "known": 0})
     log = process.stderr.read()
     with transaction(create_engine_for(url), reads=True) as session:
-        assert session.scalars(select(ApiKey.last_used)).one() is not None
+        assert session.scalars(select(ApiKey.last_used_at)).one() is not None
     assert address + "/docs" in log
     assert "secrets of development are in use" in log
     assert "Finished server process" in log
@@ -141,7 +141,7 @@ def test_a_secret_is_long_enough_and_never_the_same():
 def test_a_database_is_migrated_without_serving(url):
     for _ in range(2):
         status, told, _ = run("migrate", DATABASE_URL=url)
-        assert (status, told.endswith("is at revision 0005\n")) == (0, True)
+        assert (status, told.endswith("is at revision 0006\n")) == (0, True)
 
 
 def test_a_database_that_does_not_answer_is_said_in_a_sentence():
@@ -160,7 +160,7 @@ def counts(url):
     moments = [datetime(2024, month, 5, tzinfo=UTC) for month in (1, 2)]
     with transaction(engine) as session:
         partitions.ensure(session, Outcome, [first_at(moment) for moment in moments])
-        session.add_all(Outcome(prediction_id=first_at(when), outcome=True, time=when, received=when) for when in moments)
+        session.add_all(Outcome(prediction_id=first_at(when), outcome=True, time=when, received_at=when) for when in moments)
 
     def count():
         with transaction(engine, reads=True) as session:
@@ -197,7 +197,7 @@ def test_a_month_of_a_database_that_is_not_there_is_refused_and_makes_none(tmp_p
     assert not (tmp_path / "none").exists()
 
     status, _, told = run("drop-month", "2024-01", "--yes", DATABASE_URL=postgresql_url)
-    assert (status, told.startswith("error: The database should be at revision 0005; it is at none.")) == (1, True)
+    assert (status, told.startswith("error: The database should be at revision 0006; it is at none.")) == (1, True)
 
 
 @pytest.mark.parametrize("month", ["2024", "2024-13", f"{datetime.now(UTC):%Y-%m}", "2999-01"])

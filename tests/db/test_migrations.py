@@ -9,15 +9,31 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event, inspect, select, text
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    DateTime,
+    Double,
+    Integer,
+    String,
+    Uuid,
+    column,
+    event,
+    insert,
+    inspect,
+    select,
+    table,
+    text,
+)
 from sqlalchemy.exc import IntegrityError
 
 from data_api.database import migrations_runner, partitions
 from data_api.database.engine import create_engine_for, transaction
 from data_api.database.uuid7 import first_at, time_of
-from data_api.models import Base, Role, User
+from data_api.models import ApiKey, Base, Deployment, Model, Outcome, Role, User
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+ID = UUID(int=first_at(NOW).int | 7 << 76 | 2 << 62)
 
 
 def alembic(url, *words, expected=0, **settings):
@@ -36,7 +52,7 @@ def engine(url):
 
 
 def anna():
-    return User(name="anna", role=Role.READER, created=NOW, tokens_from=NOW)
+    return User(name="anna", role=Role.READER, created_at=NOW, tokens_valid_after=NOW)
 
 
 def test_the_migrations_make_what_the_models_say(url):
@@ -80,9 +96,70 @@ def test_up_down_and_up_again_keeps_the_data_of_the_tables_that_stay(url, engine
     assert set(inspect(engine).get_table_names()) == {"alembic_version", *Base.metadata.tables}
     with transaction(engine, reads=True) as session:
         found = session.scalars(select(User)).one()
-    assert (found.name, found.role, found.created) == ("anna", Role.READER, NOW)
+    assert (found.name, found.role, found.created_at) == ("anna", Role.READER, NOW)
     alembic(url, "downgrade", "base")
     assert inspect(engine).get_table_names() == ["alembic_version"]
+
+
+ROWS = {
+    "users": {"user_id": 1, "name": "anna", "role": "reader", "created": NOW, "tokens_from": NOW},
+    "api_keys": {
+        "api_key_id": 1, "user_id": 1, "name": "key", "digest": "d",
+        "created": NOW, "last_used": NOW, "revoked": NOW,
+    },
+    "retired_keys": {"digest": "e", "retired": NOW},
+    "deployments": {
+        "deployment_id": ID, "replica": "host", "model_name": "ontime", "model_version": "1", "model_uri": "model",
+        "sha256": {}, "data": {}, "started": NOW, "seen": NOW, "ended": NOW,
+    },
+    "models": {"model_version": "1", "model_name": "ontime", "reference": {}, "told": NOW},
+    "predictions": {
+        "prediction_id": ID, "time": NOW, "model_name": "ontime", "model_version": "1", "probability": 0.5, "label": True,
+        "threshold": 0.5, "warnings": [], "features": {}, "received": NOW,
+    },
+    "outcomes": {"prediction_id": ID, "outcome": True, "time": NOW, "received": NOW},
+}  # fmt: skip
+TYPES = {
+    UUID: Uuid,
+    datetime: DateTime(timezone=True),
+    dict: JSON,
+    list: JSON,
+    str: String,
+    int: Integer,
+    float: Double,
+    bool: Boolean,
+}
+
+
+def stored(engine):
+    with engine.connect() as connection:
+        return {name: connection.execute(text(f"SELECT * FROM {name}")).all() for name in ROWS}
+
+
+def test_moments_get_other_names_and_no_row_changes(url, engine):
+    alembic(url, "upgrade", "0005")
+    with transaction(engine) as session:
+        partitions.make_ahead(session, NOW)
+        for name, row in ROWS.items():
+            columns = [column(key, TYPES[type(value)]) for key, value in row.items()]
+            session.execute(insert(table(name, *columns)).values(row))
+    before = stored(engine)
+
+    alembic(url, "upgrade", "head")
+    assert stored(engine) == before
+    with transaction(engine, reads=True) as session:
+        key, deployment = session.scalars(select(ApiKey)).one(), session.scalars(select(Deployment)).one()
+        assert key.created_at == key.last_used_at == key.revoked_at == NOW
+        assert deployment.started_at == deployment.last_seen_at == deployment.ended_at == NOW
+        assert session.scalars(select(User.tokens_valid_after)).one() == NOW
+        assert session.scalars(select(Model.updated_at)).one() == session.scalars(select(Outcome.received_at)).one() == NOW
+
+    alembic(url, "downgrade", "0005")
+    assert inspect(engine).get_columns("models")[-1]["name"] == "told"
+    assert stored(engine) == before
+    alembic(url, "upgrade", "head")
+    assert stored(engine) == before
+    assert "No new upgrade operations detected" in alembic(url, "check")
 
 
 def test_replicas_that_start_together_migrate_once(url, engine):

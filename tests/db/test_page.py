@@ -44,7 +44,7 @@ def add(url, name):
     engine = create_engine_for(url)
     upgrade(engine)
     with transaction(engine) as session:
-        session.add(User(name=name, role=Role.READER, created=NOW, tokens_from=NOW))
+        session.add(User(name=name, role=Role.READER, created_at=NOW, tokens_valid_after=NOW))
     engine.dispose()
 
 
@@ -69,11 +69,11 @@ def test_a_migration_is_made_as_the_page_says(tmp_path, url):
     shutil.copy("pyproject.toml", tmp_path)
     model = tmp_path / "db/data_api/models/users.py"
     city = "    city: Mapped[str | None] = mapped_column(String(64))\n"
-    model.write_text(model.read_text().replace("    created: Mapped", f"{city}    created: Mapped"))
+    model.write_text(model.read_text().replace("    created_at: Mapped", f"{city}    created_at: Mapped"))
 
     run("alembic", tmp_path, DATABASE_URL=url, PYTHONPATH=str(tmp_path / "db"))
 
-    (made,) = (tmp_path / "db/data_api/migrations/versions").glob("0006_*.py")
+    (made,) = (tmp_path / "db/data_api/migrations/versions").glob("0007_*.py")
     assert "city" in made.read_text()
 
 
@@ -130,7 +130,7 @@ def store(url, *moments):
     engine = create_engine_for(url)
     with transaction(engine) as session:
         partitions.ensure(session, Outcome, map(first_at, moments))
-        session.add_all(Outcome(prediction_id=first_at(one), outcome=True, time=one, received=one) for one in moments)
+        session.add_all(Outcome(prediction_id=first_at(one), outcome=True, time=one, received_at=one) for one in moments)
     engine.dispose()
 
 

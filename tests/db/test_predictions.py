@@ -153,7 +153,7 @@ def test_two_requests_with_the_same_rows_in_opposite_orders_end(postgresql_url):
     engine = create_engine_for(postgresql_url)
     upgrade(engine)
     now = datetime.now(UTC)
-    rows = [{"prediction_id": UUID(str(uuid7())), "outcome": True, "time": now, "received": now} for _ in range(8000)]
+    rows = [{"prediction_id": UUID(str(uuid7())), "outcome": True, "time": now, "received_at": now} for _ in range(8000)]
     with transaction(engine) as session:
         partitions.make_ahead(session, now)
     both = threading.Barrier(2)

@@ -44,7 +44,7 @@ def ask(client, prediction):
     now = datetime.now(UTC).isoformat()
     deployment = {
         "replica": "a", "model_name": "ontime", "model_version": "one", "git_commit": None, "model_uri": "data/model",
-        "sha256": {}, "data": {}, "started": now, "seen": now, "ended": None,
+        "sha256": {}, "data": {}, "started_at": now, "last_seen_at": now, "ended_at": None,
     }  # fmt: skip
     made = iter(range(1000))
     bodies = {

@@ -60,9 +60,9 @@ def run(url, make_settings):
         prepared, now = create_engine_for(url), datetime.now(UTC)
         upgrade(prepared)
         with transaction(prepared) as session:
-            session.add(User(user_id=UNLIKELY, name="tester", role=role, created=now, tokens_from=now))
+            session.add(User(user_id=UNLIKELY, name="tester", role=role, created_at=now, tokens_valid_after=now))
             session.flush()
-            session.add(ApiKey(api_key_id=UNLIKELY, user_id=UNLIKELY, name="key", digest=keys.digest(KEY), created=now))
+            session.add(ApiKey(api_key_id=UNLIKELY, user_id=UNLIKELY, name="key", digest=keys.digest(KEY), created_at=now))
         prepared.dispose()
         app = create_app(make_settings(login_attempts=10_000, max_rows=10))
         schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=SchemathesisConfig.from_dict(CONFIG))

@@ -323,7 +323,7 @@ def test_the_first_key_is_made_once_and_stays_revoked(make_client, engine, as_se
     assert works()
     with transaction(engine) as session:
         (key,) = api_keys.list_all(session)
-        api_keys.revoke(session, key, key.created)
+        api_keys.revoke(session, key, key.created_at)
 
     assert not works()
 

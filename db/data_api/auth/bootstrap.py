@@ -46,7 +46,7 @@ def _refuse_missing(settings: Settings) -> None:
 def _end_development(session: Session, settings: Settings, passwords: Passwords, now: datetime) -> None:
     """Ends the key and the passwords that everybody can read in the source."""
     key = api_keys.by_digest(session, keys.digest(DEVELOPMENT["first_service_key"]))
-    if key and key.revoked is None:
+    if key and key.revoked_at is None:
         api_keys.revoke(session, key, now)
         logger.warning("the service key of development, which everybody can read in the source, is revoked")
     for admin in users.admins(session):
@@ -85,7 +85,7 @@ def _ensure_key(session: Session, settings: Settings, now: datetime) -> None:
     owner = users.by_id(session, known.user_id) if known else users.by_name(session, SERVICE)
     if owner and owner.role != Role.SERVICE:
         _refuse_owner(settings, owner)
-    elif known and known.revoked:
+    elif known and known.revoked_at:
         logger.warning("FIRST_SERVICE_KEY was revoked and opens nothing: set another")
     elif api_keys.retired(session, digest):
         logger.warning("FIRST_SERVICE_KEY went with its user and opens nothing: set another")

@@ -28,7 +28,7 @@ def with_user(session: Session, digest: str) -> tuple[int, User] | None:
     found = session.execute(
         select(ApiKey.api_key_id, User)
         .join(User, User.user_id == ApiKey.user_id)
-        .where(ApiKey.digest == digest, ApiKey.revoked.is_(None))
+        .where(ApiKey.digest == digest, ApiKey.revoked_at.is_(None))
     ).one_or_none()
     return (found[0], found[1]) if found else None
 
@@ -41,7 +41,7 @@ def list_all(session: Session, user_id: int | None = None) -> Sequence[ApiKey]:
 
 def create(session: Session, user_id: int, name: str, digest: str, now: datetime) -> ApiKey:
     """A new key; raises NameTaken where the user has one of this name."""
-    key = ApiKey(user_id=user_id, name=name, digest=digest, created=now)
+    key = ApiKey(user_id=user_id, name=name, digest=digest, created_at=now)
     session.add(key)
     _flush(session, name)
     return key
@@ -55,21 +55,21 @@ def rename(session: Session, key: ApiKey, name: str) -> None:
 
 def revoke(session: Session, key: ApiKey, now: datetime) -> None:
     """Ends a key, for ever; the first time counts."""
-    key.revoked = key.revoked or now
+    key.revoked_at = key.revoked_at or now
     session.flush()
 
 
 def note_uses(session: Session, uses: Mapping[int, datetime]) -> None:
     """Writes when keys were used last, never back in time."""
-    for api_key_id, used in sorted(uses.items()):
-        later = or_(ApiKey.last_used.is_(None), ApiKey.last_used < used)
-        session.execute(update(ApiKey).where(ApiKey.api_key_id == api_key_id, later).values(last_used=used))
+    for api_key_id, used_at in sorted(uses.items()):
+        later = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < used_at)
+        session.execute(update(ApiKey).where(ApiKey.api_key_id == api_key_id, later).values(last_used_at=used_at))
 
 
 def retire(session: Session, user_id: int, now: datetime) -> None:
     """Remembers the keys of a user who is about to be removed, and the keys with them."""
     theirs = select(ApiKey.digest, literal(now, Utc)).where(ApiKey.user_id == user_id)
-    session.execute(insert(RetiredKey).from_select(["digest", "retired"], theirs))
+    session.execute(insert(RetiredKey).from_select(["digest", "retired_at"], theirs))
 
 
 def retired(session: Session, digest: str) -> bool:

@@ -15,7 +15,7 @@ from data_api.errors import ContentDiffers, Difference
 from data_api.models import Deployment
 
 SILENCE = timedelta(minutes=1)  # a process that answers says so every 15 seconds
-MOVING = ("seen", "ended")
+MOVING = ("last_seen_at", "ended_at")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Filter:
 
 
 def put(session: Session, deployment_id: UUID, content: dict[str, Any]) -> tuple[Deployment, bool]:
-    """Stores a deployment, or moves its ``seen`` and ``ended`` forward, and says whether it is new.
+    """Stores a deployment, or moves its ``last_seen_at`` and ``ended_at`` forward, and says whether it is new.
 
     Raises ContentDiffers where the rest is not as it was.
     """
@@ -41,9 +41,9 @@ def put(session: Session, deployment_id: UUID, content: dict[str, Any]) -> tuple
     stored = session.scalars(select(Deployment).where(Deployment.deployment_id == deployment_id).with_for_update()).one()
     if fields := [name for name, value in content.items() if name not in MOVING and getattr(stored, name) != value]:
         raise ContentDiffers("deployment", [Difference("", deployment_id, fields)])
-    if content["ended"] is not None:
-        stored.ended = max(stored.ended or content["ended"], content["ended"])
-    stored.seen = max(stored.seen, min(content["seen"], stored.ended or content["seen"]))
+    if content["ended_at"] is not None:
+        stored.ended_at = max(stored.ended_at or content["ended_at"], content["ended_at"])
+    stored.last_seen_at = max(stored.last_seen_at, min(content["last_seen_at"], stored.ended_at or content["last_seen_at"]))
     session.flush()
     return stored, bool(new)
 
@@ -53,16 +53,17 @@ def page(session: Session, wanted: Filter, after: UUID | None, limit: int) -> Se
     asked = select(Deployment).order_by(Deployment.deployment_id.desc()).limit(limit)
     if after is not None:
         asked = asked.where(Deployment.deployment_id < after)
-    last = func.coalesce(Deployment.ended, Deployment.seen)
+    last = func.coalesce(Deployment.ended_at, Deployment.last_seen_at)
     if wanted.at is not None:
         alive = or_(
-            Deployment.ended.is_(None) & (Deployment.seen >= max(wanted.at, EPOCH + SILENCE) - SILENCE), last >= wanted.at
+            Deployment.ended_at.is_(None) & (Deployment.last_seen_at >= max(wanted.at, EPOCH + SILENCE) - SILENCE),
+            last >= wanted.at,
         )
-        asked = asked.where(Deployment.started <= wanted.at, alive)
+        asked = asked.where(Deployment.started_at <= wanted.at, alive)
     if wanted.since is not None:
         asked = asked.where(last >= wanted.since)
     if wanted.until is not None:
-        asked = asked.where(Deployment.started < wanted.until)
+        asked = asked.where(Deployment.started_at < wanted.until)
     if wanted.model_version is not None:
         asked = asked.where(Deployment.model_version == wanted.model_version)
     return session.scalars(asked).all()

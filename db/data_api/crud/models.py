@@ -10,8 +10,8 @@ from data_api.models import Model
 
 
 def put(session: Session, version: str, name: str, reference: dict[str, Any], now: datetime) -> None:
-    """Stores what a model was trained on; the last word counts."""
+    """Stores what a model was trained on; the newest replaces the one before."""
     kind = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    content = {"model_name": name, "reference": reference, "told": now}
+    content = {"model_name": name, "reference": reference, "updated_at": now}
     insert = kind.insert(Model).values(model_version=version, **content)
     session.execute(insert.on_conflict_do_update(index_elements=[Model.model_version], set_=content))

@@ -19,16 +19,16 @@ def record(session: Session, rows: Sequence[bulk_insert.Row], now: datetime) -> 
     """
     ids = {row["prediction_id"] for row in rows}
     partitions.ensure(session, Outcome, ids)
-    new = bulk_insert.insert(session, Outcome, [{**row, "time": row["time"] or now, "received": now} for row in rows])
+    new = bulk_insert.insert(session, Outcome, [{**row, "time": row["time"] or now, "received_at": now} for row in rows])
     if new == len(rows):
         return ids
-    asked = select(Outcome.prediction_id, Outcome.outcome, Outcome.time, Outcome.received).where(
+    asked = select(Outcome.prediction_id, Outcome.outcome, Outcome.time, Outcome.received_at).where(
         Outcome.prediction_id.in_(ids)
     )
     stored = {row["prediction_id"]: dict(row) for row in session.execute(asked).mappings()}
     if different := bulk_insert.differing(Outcome, rows, stored, _compared):
         raise ContentDiffers("the outcome of", different)
-    return {found for found, row in stored.items() if row["received"] == now}
+    return {found for found, row in stored.items() if row["received_at"] == now}
 
 
 def _compared(row: bulk_insert.Row) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from data_api.database.uuid7 import first_at
 from data_api.errors import ContentDiffers
 from data_api.models import Outcome, Prediction
 
-COLUMNS = tuple(column.key for column in inspect(Prediction).columns if column.key != "received")
+COLUMNS = tuple(column.key for column in inspect(Prediction).columns if column.key != "received_at")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Filter:
 def record(session: Session, rows: Sequence[bulk_insert.Row], now: datetime) -> int:
     """Records rows, and says how many are new; raises ContentDiffers where an id is known with other content."""
     partitions.ensure(session, Prediction, [row["prediction_id"] for row in rows])
-    new = bulk_insert.insert(session, Prediction, [{**row, "received": now} for row in rows])
+    new = bulk_insert.insert(session, Prediction, [{**row, "received_at": now} for row in rows])
     if new < len(rows):
         asked = select(*(getattr(Prediction, name) for name in COLUMNS)).where(
             Prediction.prediction_id.in_([row["prediction_id"] for row in rows])

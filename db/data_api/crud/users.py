@@ -39,7 +39,7 @@ def admins(session: Session) -> Sequence[User]:
 
 def create(session: Session, name: str, role: Role, password_hash: str | None, now: datetime) -> User:
     """A new user; raises NameTaken."""
-    user = User(name=name, role=role, password_hash=password_hash, created=now, tokens_from=now)
+    user = User(name=name, role=role, password_hash=password_hash, created_at=now, tokens_valid_after=now)
     session.add(user)
     try:
         session.flush()
@@ -58,7 +58,7 @@ def change(session: Session, user: User, role: Role | None, password_hash: str |
         user.role = role
     if password_hash is not None:
         user.password_hash = password_hash
-    user.tokens_from = now
+    user.tokens_valid_after = now
     session.flush()
 
 

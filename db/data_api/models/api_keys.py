@@ -18,6 +18,6 @@ class ApiKey(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.user_id", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(64))
     digest: Mapped[str] = mapped_column(String(64), unique=True)  # SHA-256: keys are random, a slow hash would add nothing
-    created: Mapped[datetime] = mapped_column(Utc)
-    last_used: Mapped[datetime | None] = mapped_column(Utc)
-    revoked: Mapped[datetime | None] = mapped_column(Utc)
+    created_at: Mapped[datetime] = mapped_column(Utc)
+    last_used_at: Mapped[datetime | None] = mapped_column(Utc)
+    revoked_at: Mapped[datetime | None] = mapped_column(Utc)

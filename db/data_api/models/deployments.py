@@ -11,10 +11,10 @@ from data_api.models.base import Base, Utc
 
 
 class Deployment(Base):
-    """A model in a prediction service. ``seen`` is the last moment at which it is known to have answered."""
+    """A model in a prediction service. ``last_seen_at`` is the last moment at which it is known to have answered."""
 
     __tablename__ = "deployments"
-    __table_args__ = (Index(None, "started", "deployment_id"),)
+    __table_args__ = (Index(None, "started_at", "deployment_id"),)
 
     deployment_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     replica: Mapped[str] = mapped_column(String(200))
@@ -24,6 +24,6 @@ class Deployment(Base):
     model_uri: Mapped[str] = mapped_column(String(1000))
     sha256: Mapped[dict[str, Any]] = mapped_column(JSON)
     data: Mapped[dict[str, Any]] = mapped_column(JSON)
-    started: Mapped[datetime] = mapped_column(Utc)
-    seen: Mapped[datetime] = mapped_column(Utc)
-    ended: Mapped[datetime | None] = mapped_column(Utc)
+    started_at: Mapped[datetime] = mapped_column(Utc)
+    last_seen_at: Mapped[datetime] = mapped_column(Utc)
+    ended_at: Mapped[datetime | None] = mapped_column(Utc)

@@ -10,11 +10,11 @@ from data_api.models.base import Base, Utc
 
 
 class Model(Base):
-    """A version of a model, as a prediction service told of it last. ``reference`` is JSON as categories may hold NUL."""
+    """A version of a model, as a prediction service sent it last. ``reference`` is JSON as categories may hold NUL."""
 
     __tablename__ = "models"
 
     model_version: Mapped[str] = mapped_column(String(200), primary_key=True)
     model_name: Mapped[str] = mapped_column(String(200))
     reference: Mapped[dict[str, Any]] = mapped_column(JSON)
-    told: Mapped[datetime] = mapped_column(Utc)
+    updated_at: Mapped[datetime] = mapped_column(Utc)

@@ -18,4 +18,4 @@ class Outcome(Base):
     prediction_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     outcome: Mapped[bool] = mapped_column(Boolean)
     time: Mapped[datetime] = mapped_column(Utc)
-    received: Mapped[datetime] = mapped_column(Utc)
+    received_at: Mapped[datetime] = mapped_column(Utc)

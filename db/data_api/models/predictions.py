@@ -33,4 +33,4 @@ class Prediction(Base):
     caller: Mapped[str | None] = mapped_column(String(200))
     warnings: Mapped[list[Any]] = mapped_column(JSON)
     features: Mapped[dict[str, Any]] = mapped_column(JSON)
-    received: Mapped[datetime] = mapped_column(Utc)
+    received_at: Mapped[datetime] = mapped_column(Utc)

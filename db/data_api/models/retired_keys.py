@@ -14,4 +14,4 @@ class RetiredKey(Base):
     __tablename__ = "retired_keys"
 
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
-    retired: Mapped[datetime] = mapped_column(Utc)
+    retired_at: Mapped[datetime] = mapped_column(Utc)

@@ -34,5 +34,6 @@ class User(Base):
             length=16,
         )
     )
-    created: Mapped[datetime] = mapped_column(Utc)
-    tokens_from: Mapped[datetime] = mapped_column(Utc)  # older tokens count no more: password or role were changed since
+    created_at: Mapped[datetime] = mapped_column(Utc)
+    # Older tokens are refused: the password or the role was changed since.
+    tokens_valid_after: Mapped[datetime] = mapped_column(Utc)

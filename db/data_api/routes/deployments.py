@@ -30,7 +30,7 @@ def put(
     session: WriteSession,
     caller: Writer,
 ) -> DeploymentRead:
-    """As often as you like: `seen` and `ended` move forward only, and the rest must stay the same (409)."""
+    """As often as you like: `last_seen_at` and `ended_at` move forward only, and the rest must stay the same (409)."""
     stored, new = deployments.put(session, deployment_id, deployment.model_dump())
     after_commit(session, partial(service.metrics.rows["deployments"].inc, new))
     return DeploymentRead.model_validate(stored)
@@ -47,7 +47,7 @@ def read(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     cursor: Annotated[UUID | None, Query(description="`next` of the page before")] = None,
 ) -> DeploymentList:
-    """The newest first. One without `ended` still answers, or was cut off after `seen`."""
+    """The newest first. One without `ended_at` still answers, or was cut off after `last_seen_at`."""
     refuse_backwards(since, until)
     found = deployments.page(session, Filter(at, since, until, model_version), cursor, limit + 1)
     more = found[limit - 1].deployment_id if len(found) > limit else None

@@ -27,14 +27,14 @@ class ApiKeyUpdate(BaseModel):
 class ApiKeyRead(BaseModel):
     """A key, without what opens."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True, validate_by_name=True)
 
     api_key_id: int
     user_id: int
     name: str
-    created: datetime
-    last_used: datetime | None = Field(description="To about half a minute")
-    revoked: datetime | None
+    created: datetime = Field(validation_alias="created_at")
+    last_used: datetime | None = Field(validation_alias="last_used_at", description="To about half a minute")
+    revoked: datetime | None = Field(validation_alias="revoked_at")
 
 
 class ApiKeyList(BaseModel):

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from data_api.schemas.types import NO_NUL, Moment, Text
 
@@ -13,7 +13,7 @@ Digests = Annotated[dict[Text, Digest], Field(max_length=MOST_FILES, description
 
 
 class DeploymentCreate(BaseModel):
-    """A model in a prediction service."""
+    """A model in a prediction service. The names ``started``, ``seen`` and ``ended`` of older services are accepted too."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
@@ -24,14 +24,20 @@ class DeploymentCreate(BaseModel):
     model_uri: Annotated[str, StringConstraints(max_length=1000, pattern=NO_NUL)]
     sha256: Digests
     data: Digests
-    started: Moment
-    seen: Moment = Field(description="The last moment at which it is known to have answered")
-    ended: Moment | None
+    started_at: Moment = Field(validation_alias=AliasChoices("started_at", "started"))
+    last_seen_at: Moment = Field(
+        validation_alias=AliasChoices("last_seen_at", "seen"),
+        description="The last moment at which it is known to have answered",
+    )
+    ended_at: Moment | None = Field(validation_alias=AliasChoices("ended_at", "ended"))
 
     @model_validator(mode="after")
     def _in_order(self) -> "DeploymentCreate":
-        if not self.started <= self.seen <= (self.ended or self.seen):
-            raise ValueError(f"should be started <= seen <= ended; it is {self.started}, {self.seen}, {self.ended}")
+        if not self.started_at <= self.last_seen_at <= (self.ended_at or self.last_seen_at):
+            raise ValueError(
+                "should be started_at <= last_seen_at <= ended_at; "
+                f"it is {self.started_at}, {self.last_seen_at}, {self.ended_at}"
+            )
         return self
 
 
@@ -48,9 +54,9 @@ class DeploymentRead(BaseModel):
     model_uri: str
     sha256: dict[str, str]
     data: dict[str, str]
-    started: AwareDatetime
-    seen: AwareDatetime
-    ended: AwareDatetime | None
+    started_at: AwareDatetime
+    last_seen_at: AwareDatetime
+    ended_at: AwareDatetime | None
 
 
 class DeploymentList(BaseModel):

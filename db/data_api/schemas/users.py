@@ -46,7 +46,7 @@ class UserRead(BaseModel):
     user_id: int
     name: str
     role: Role
-    created: datetime
+    created: datetime = Field(validation_alias="created_at")
 
 
 class UserList(BaseModel):

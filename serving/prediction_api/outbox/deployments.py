@@ -1,8 +1,8 @@
 """Tells the data service which model answers from when to when, and keeps it on disk until it has arrived.
 
-A deployment is a file in the outbox's folder, there before its model answers. At each heartbeat ``seen`` moves forward, in
-the file and then in the data service; one that a killed process left behind ends where it was last seen. A file goes once
-the data service took its end. What the model that answers was trained on is told until it has arrived, once.
+A deployment is a file in the outbox's folder, there before its model answers. At each heartbeat ``last_seen_at`` moves
+forward, in the file and then in the data service; one that a killed process left behind ends where it was last seen. A file
+goes once the data service took its end. What the model that answers was trained on is told until it has arrived, once.
 """
 
 import asyncio
@@ -15,10 +15,10 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, ConfigDict, TypeAdapter
+from pydantic import AliasChoices, AwareDatetime, ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 from pydantic_core import to_json
 from uuid_utils import uuid7
@@ -39,7 +39,7 @@ logger = logging.getLogger(LOGGER)
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Deployment:
-    """A model that answered on a replica from ``started`` to ``ended``; ``sha256`` and ``data`` are digests by file."""
+    """A model that answered on a replica, from ``started_at`` to ``ended_at``; ``sha256`` and ``data`` hold digests."""
 
     replica: str
     model_name: str
@@ -48,9 +48,10 @@ class Deployment:
     model_uri: str
     sha256: dict[str, str]
     data: dict[str, str]
-    started: AwareDatetime
-    seen: AwareDatetime
-    ended: AwareDatetime | None
+    # Files that an older version left in the outbox have the second name.
+    started_at: Annotated[AwareDatetime, Field(validation_alias=AliasChoices("started_at", "started"))]
+    last_seen_at: Annotated[AwareDatetime, Field(validation_alias=AliasChoices("last_seen_at", "seen"))]
+    ended_at: Annotated[AwareDatetime | None, Field(validation_alias=AliasChoices("ended_at", "ended"))]
 
 
 DEPLOYMENT = TypeAdapter(Deployment)
@@ -89,7 +90,7 @@ class Deployments:
         new = Deployment(
             replica=self._replica, model_name=model.name, model_version=model.version, git_commit=lineage.get("git_commit"),
             model_uri=lineage["uri"], sha256=dict(contract.sha256), data=contract.metadata.data,
-            started=now, seen=now, ended=None,
+            started_at=now, last_seen_at=now, ended_at=None,
         )  # fmt: skip
         path = self._folder / f"{PREFIX}{uuid7()}.json"
         await self._on_disk(self._write, path, new)
@@ -146,11 +147,11 @@ class Deployments:
                 await send("PUT", f"/deployments/{_id(path)}", DEPLOYMENT.dump_json(deployment))
             except ContentRejected as error:
                 self._log_once(path, logging.ERROR, "the data service refuses a deployment", str(error))
-                if deployment.ended and error.fields:
+                if deployment.ended_at and error.fields:
                     await self._on_disk(self._put_aside, path, "refused")
             else:
                 self._told.discard(path)
-                if deployment.ended:
+                if deployment.ended_at:
                     await self._on_disk(path.unlink, True)
 
     async def _send_reference(self, send: Send) -> None:
@@ -199,8 +200,8 @@ class Deployments:
 
     def _end_left_behind(self) -> None:
         for path, deployment in self._waiting():
-            if deployment.ended is None:
-                self._write(path, replace(deployment, ended=deployment.seen))
+            if deployment.ended_at is None:
+                self._write(path, replace(deployment, ended_at=deployment.last_seen_at))
 
     def _drop_oldest(self) -> None:
         """Keeps the newest files, also of those put aside: ids that were made later sort later."""
@@ -234,9 +235,9 @@ def _id(path: Path) -> UUID:
 
 def _seen(deployment: Deployment) -> Deployment:
     """Answering now; clocks are set back at times, and the data service is told of no way back."""
-    return replace(deployment, seen=max(datetime.now(UTC), deployment.seen))
+    return replace(deployment, last_seen_at=max(datetime.now(UTC), deployment.last_seen_at))
 
 
 def _ended(path: Path, deployment: Deployment) -> tuple[Path, Deployment]:
     last = _seen(deployment)
-    return path, replace(last, ended=last.seen)
+    return path, replace(last, ended_at=last.last_seen_at)

@@ -108,10 +108,11 @@ def _show_deployments(moment: datetime, versions: Versions) -> None:
 def _deployed(one: Mapping[str, Any], versions: Versions) -> list[str]:
     digests = {f"{lineage.DIGEST}{name}": digest for name, digest in one["sha256"].items()}
     version = next((number for number, known in versions.items() if digests and digests.items() <= known.tags.items()), None)
-    until = _clock(datetime.fromisoformat(one["ended"])) if one["ended"] else f"seen {_clock(_moment(one['seen']))}"
+    ended = one["ended_at"]
+    until = _clock(datetime.fromisoformat(ended)) if ended else f"seen {_clock(_moment(one['last_seen_at']))}"
     return [
         one["replica"], one["model_version"], str(version or "not registered"), one["git_commit"] or "unknown",
-        _digests(one["data"]), _clock(_moment(one["started"])), until,
+        _digests(one["data"]), _clock(_moment(one["started_at"])), until,
     ]  # fmt: skip
 
 

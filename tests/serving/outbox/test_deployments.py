@@ -130,7 +130,7 @@ def test_the_model_that_answers_is_told_at_once_with_where_it_came_from(make_set
         ((deployment_id, (found, *_)),) = data_service.deployments.items()
 
     digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in make_model().iterdir()}
-    started, seen = at(found.pop("started")), at(found.pop("seen"))
+    started, seen = at(found.pop("started_at")), at(found.pop("last_seen_at"))
     assert UUID(deployment_id).version == 7
     assert before <= started <= seen <= datetime.now(UTC)
     assert started.utcoffset() == timedelta(0)
@@ -142,7 +142,7 @@ def test_the_model_that_answers_is_told_at_once_with_where_it_came_from(make_set
         "model_uri": str(make_model()),
         "sha256": digests,
         "data": {"train.parquet": "0" * 64},
-        "ended": None,
+        "ended_at": None,
     }
     assert {headers["x-api-key"] for headers in data_service.deployment_headers} == {"secret"}
     assert {headers["content-type"] for headers in data_service.deployment_headers} == {"application/json"}
@@ -250,10 +250,10 @@ def test_a_swap_ends_one_deployment_and_begins_the_next_without_a_gap(make_setti
         assert len(files(settings.outbox_dir)) == 1
 
     assert (old["model_version"], new["model_version"]) == (first, second)
-    assert at(old["started"]) <= at(new["started"]) <= at(old["ended"])
-    assert at(old["ended"]) - at(new["started"]) < timedelta(seconds=1)
-    assert old["seen"] == old["ended"]
-    assert new["ended"] is None
+    assert at(old["started_at"]) <= at(new["started_at"]) <= at(old["ended_at"])
+    assert at(old["ended_at"]) - at(new["started_at"]) < timedelta(seconds=1)
+    assert old["last_seen_at"] == old["ended_at"]
+    assert new["ended_at"] is None
 
 
 def test_a_bad_model_begins_no_deployment(make_settings, make_model, data_service):
@@ -261,7 +261,7 @@ def test_a_bad_model_begins_no_deployment(make_settings, make_model, data_servic
     with TestClient(create_app(settings)) as client:
         (make_model() / "metadata.json").write_text("{}")
         assert client.post("/reload", headers=ADMIN).status_code == 502
-        assert [one["ended"] for one in files(settings.outbox_dir).values()] == [None]
+        assert [one["ended_at"] for one in files(settings.outbox_dir).values()] == [None]
 
     assert len(data_service.deployments) == 1
 
@@ -272,7 +272,7 @@ def test_a_stop_tells_the_end_and_leaves_nothing_behind(make_server, data_servic
     assert server.stop() in {0, -15}
 
     (found,) = last(data_service.deployments).values()
-    assert before <= at(found["ended"]) == at(found["seen"]) <= datetime.now(UTC)
+    assert before <= at(found["ended_at"]) == at(found["last_seen_at"]) <= datetime.now(UTC)
     assert found["replica"] == f"{socket.gethostname()}:{server.url.rpartition(':')[2]}"
     assert not list(folder.glob("deployment*"))
 
@@ -282,7 +282,7 @@ def test_a_killed_service_ended_where_it_was_last_seen(make_server, data_service
     until(lambda: data_service.deployments)
     server.kill()
     ((killed, left),) = files(folder).items()
-    assert left["ended"] is None
+    assert left["ended_at"] is None
     time.sleep(0.2)
 
     restarted = datetime.now(UTC)
@@ -290,9 +290,24 @@ def test_a_killed_service_ended_where_it_was_last_seen(make_server, data_service
     until(lambda: len(data_service.deployments) == 2 and list(files(folder)) != [killed] and len(files(folder)) == 1)
 
     old, new = last(data_service.deployments).values()
-    assert old == {**left, "ended": left["seen"]}
-    assert at(old["ended"]) < restarted <= at(new["started"])
-    assert new["ended"] is None
+    assert old == {**left, "ended_at": left["last_seen_at"]}
+    assert at(old["ended_at"]) < restarted <= at(new["started_at"])
+    assert new["ended_at"] is None
+
+
+def test_a_deployment_that_an_older_service_left_behind_is_delivered_by_the_new_names(make_server, data_service, folder):
+    moments, name = ("2026-11-24T08:00:00Z", "2026-11-24T09:00:00Z"), str(uuid7())
+    content = {
+        "replica": "host:8000", "model_name": "tiny", "model_version": "one", "git_commit": None, "model_uri": "model",
+        "sha256": {}, "data": {}, "started": moments[0], "seen": moments[1], "ended": None,
+    }  # fmt: skip
+    (folder / f"deployment-{name}.json").write_text(json.dumps(content))
+
+    make_server(DATA_API_URL=data_service.url)
+    until(lambda: len(data_service.deployments) == 2)
+
+    found = last(data_service.deployments)[name]
+    assert [found[key] for key in ("started_at", "last_seen_at", "ended_at")] == [*moments, moments[1]]
 
 
 def test_services_that_were_killed_while_the_data_service_was_away_are_told_later(
@@ -314,7 +329,7 @@ def test_services_that_were_killed_while_the_data_service_was_away_are_told_late
     found = last(data_service.deployments)
     assert [one["model_version"] for one in found.values()] == [*versions, versions[-1]]
     assert list(found)[:3] == list(left)
-    assert [one["ended"] for one in found.values()] == [*(one["seen"] for one in left.values()), None]
+    assert [one["ended_at"] for one in found.values()] == [*(one["last_seen_at"] for one in left.values()), None]
 
 
 def test_a_second_service_that_may_not_start_ends_no_deployment(make_server, data_service, folder):
@@ -323,13 +338,13 @@ def test_a_second_service_that_may_not_start_ends_no_deployment(make_server, dat
 
     assert make_server(ready=False, DATA_API_URL=data_service.url).process.wait(20) == 1
 
-    assert [one["ended"] for one in files(folder).values()] == [None]
+    assert [one["ended_at"] for one in files(folder).values()] == [None]
     assert len(data_service.deployments) == 1
 
 
 @pytest.mark.parametrize(
     ("answer", "fields"),
-    [(SILENT, []), (503, []), (422, []), (422, ["seen"]), (409, ["started"])],
+    [(SILENT, []), (503, []), (422, []), (422, ["last_seen_at"]), (409, ["started_at"])],
     ids=["silent", "away", "refuses without a word", "refuses a field", "knows another"],
 )
 def test_predictions_and_a_stop_do_not_wait_for_who_takes_no_deployments(
@@ -348,7 +363,7 @@ def test_predictions_and_a_stop_do_not_wait_for_who_takes_no_deployments(
     assert len(data_service.recorded) == 1
     (left,) = folder.glob("deployment-*")
     assert left.suffix == (".refused" if fields else ".json")
-    assert json.loads(left.read_text())["ended"] is not None
+    assert json.loads(left.read_text())["ended_at"] is not None
 
 
 @pytest.mark.parametrize(
@@ -385,7 +400,7 @@ def test_without_a_data_service_files_do_not_pile_up(make_settings, folder, told
     assert not any(path.exists() for path in old[:6])
     assert old[-1].exists() or old[-1].with_name(f"{old[-1].name}.damaged").exists()
     (ended,) = [one for one in files(folder).values() if one]
-    assert ended["ended"] is not None
+    assert ended["ended_at"] is not None
     assert told("dropped") == 1
 
 
@@ -420,7 +435,7 @@ def test_another_model_answers_only_once_its_deployment_is_on_disk(folder, make_
 
     asyncio.run(story())
 
-    assert [one["ended"] is not None for one in files(folder).values()] == [True, True]
+    assert [one["ended_at"] is not None for one in files(folder).values()] == [True, True]
 
 
 @pytest.mark.parametrize("receiver", [None, Receiver(DataServiceUnavailable("away"))], ids=["none", "away"])
@@ -431,10 +446,14 @@ def test_a_heartbeat_keeps_the_file_fresh_though_nobody_takes_it(folder, served,
         deployments = Deployments(folder, "here", receiver and receiver.send, heartbeat_seconds=BEAT)
         async with running(deployments, model):
             (first,) = files(folder).values()
-            await until_async(lambda: at(*[one["seen"] for one in files(folder).values()]) > at(first["seen"]))
+            await until_async(
+                lambda: at(*[one["last_seen_at"] for one in files(folder).values()]) > at(first["last_seen_at"])
+            )
             (second,) = files(folder).values()
-            await until_async(lambda: at(*[one["seen"] for one in files(folder).values()]) > at(second["seen"]))
-        assert {**second, "seen": None} == {**first, "seen": None}
+            await until_async(
+                lambda: at(*[one["last_seen_at"] for one in files(folder).values()]) > at(second["last_seen_at"])
+            )
+        assert {**second, "last_seen_at": None} == {**first, "last_seen_at": None}
 
     asyncio.run(story())
 
@@ -447,8 +466,8 @@ def test_only_seen_and_the_end_of_a_deployment_change_and_only_forward(folder, s
         async with running(deployments, models[0]):
             await until_async(lambda: receiver.asked > 3)
             path, deployment = deployments._live
-            ahead = deployment.seen + timedelta(minutes=5)
-            deployments._live = path, replace(deployment, seen=ahead)  # and then the clock was set back
+            ahead = deployment.last_seen_at + timedelta(minutes=5)
+            deployments._live = path, replace(deployment, last_seen_at=ahead)  # and then the clock was set back
             asked = receiver.asked
             await until_async(lambda: receiver.asked > asked + 2)
             await deployments.begin(models[1])
@@ -459,10 +478,10 @@ def test_only_seen_and_the_end_of_a_deployment_change_and_only_forward(folder, s
     ahead = asyncio.run(story())
 
     for said in receiver.got.values():
-        assert len({json.dumps({**one, "seen": None, "ended": None}) for one in said}) == 1
-        assert (moments := [at(one["seen"]) for one in said]) == sorted(moments)
-        assert [one["ended"] is None for one in said] == [True] * (len(said) - 1) + [False]
-    assert at(last(receiver.got)[min(receiver.got)]["ended"]) == ahead
+        assert len({json.dumps({**one, "last_seen_at": None, "ended_at": None}) for one in said}) == 1
+        assert (moments := [at(one["last_seen_at"]) for one in said]) == sorted(moments)
+        assert [one["ended_at"] is None for one in said] == [True] * (len(said) - 1) + [False]
+    assert at(last(receiver.got)[min(receiver.got)]["ended_at"]) == ahead
     assert not files(folder)
 
 
@@ -487,7 +506,7 @@ def test_an_outage_is_logged_once_and_the_next_one_again(folder, served, told):
 
 
 def test_a_refused_deployment_is_logged_once_tried_while_it_lives_and_put_aside_after(folder, served, told):
-    receiver, models = Receiver(ContentRejected("422: as the test wants it", ["seen"])), [served(), served(1.0)]
+    receiver, models = Receiver(ContentRejected("422: as the test wants it", ["last_seen_at"])), [served(), served(1.0)]
 
     async def story():
         deployments = Deployments(folder, "here", receiver.send, heartbeat_seconds=BEAT)
@@ -506,7 +525,7 @@ def test_a_refused_deployment_is_logged_once_tried_while_it_lives_and_put_aside_
 
     (path,) = folder.glob("deployment-*")
     assert path.name == f"deployment-{first}.json.refused"
-    assert json.loads(path.read_text())["ended"] is not None
+    assert json.loads(path.read_text())["ended_at"] is not None
     assert first not in receiver.got
     assert told("refuses a deployment") == 2
     assert told("not told of deployments") == 0
