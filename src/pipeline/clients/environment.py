@@ -27,9 +27,8 @@ def setting(name: str, default: str, environment: Mapping[str, str]) -> str:
 
 
 def secret(folder: Path, name: str) -> str:
-    """The first line of a file of secrets. Raises SecretMissing."""
-    try:
-        text = (folder / name).read_bytes().decode()
-    except FileNotFoundError as error:
-        raise SecretMissing(f"SECRETS={folder} should hold {name}; there is none. Type `make secrets` first.") from error
-    return text.partition("\n")[0]
+    """The first line of a file of secrets. Raises SecretMissing where there is none, or where it is empty."""
+    path = folder / name
+    if path.is_file() and (line := path.read_bytes().decode().partition("\n")[0]):
+        return line
+    raise SecretMissing(f"SECRETS={folder} should hold {name}; there is none. Type `make secrets` first.")

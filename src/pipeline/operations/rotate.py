@@ -108,7 +108,8 @@ def _checked_secrets(core: bool) -> Path:
             ".env is read as make begins."
         )
     folder = Path(named)
-    secret_files.check_present(folder)
+    for name in secret_files.FILES:
+        secret(folder, name)
     secret_files.check_production(os.environ, core)
     secret_files.check_length(folder, ["first_admin_password"])
     return folder
@@ -124,3 +125,7 @@ def _send(process: "subprocess.Popen[bytes]", line: str) -> None:
         with suppress(BrokenPipeError):
             process.stdin.write(f"{line}\n".encode())
             process.stdin.flush()
+
+
+if __name__ == "__main__":
+    console.run(main)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from pipeline.clients.environment import SecretMissing, secret
+from pipeline.clients.environment import secret
 from pipeline.support.errors import OntimeError
 
 DEVELOPMENT, OWN = Path(".secrets/development"), Path(".secrets/own")
@@ -18,13 +18,6 @@ MIN_CHARACTERS = 12
 
 class SecretWeak(OntimeError):
     """A secret is that of development, or too short."""
-
-
-def check_present(folder: Path) -> None:
-    """Raises SecretMissing where a file is not in the folder, or empty."""
-    for name in FILES:
-        if not ((folder / name).is_file() and (folder / name).stat().st_size):
-            raise SecretMissing(f"SECRETS={folder} should hold {name}; there is none. Type `make secrets` first.")
 
 
 def check_production(environment: Mapping[str, str], core: bool) -> None:
