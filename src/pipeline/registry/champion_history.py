@@ -3,21 +3,25 @@
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-Kind = Literal["first", "won", "told", "rolled back", "anew"]
+from pydantic import BeforeValidator
+
+Kind = Literal["initial", "promoted", "forced", "rolled back", "restored"]
+OLD_KINDS = {"first": "initial", "won": "promoted", "told": "forced", "anew": "restored"}  # in histories from before
 
 
 @dataclass(frozen=True)
 class AliasChange:
-    """The alias went to ``version`` at ``time`` (UTC): as the first, after a contest, because someone said so, or back.
+    """The alias went to ``version`` at ``time`` (UTC), in one of five ways.
 
-    Anew: where it named nothing any more.
+    Initial: there was no champion before. Promoted: it won the contest. Forced: a person gave a reason instead of a contest.
+    Rolled back: it had been champion before. Restored: the alias had been removed.
     """
 
     time: datetime
     version: int
-    kind: Kind
+    kind: Annotated[Kind, BeforeValidator(lambda kind: OLD_KINDS.get(kind, kind))]
     why: str
     git_commit: str
     by: str

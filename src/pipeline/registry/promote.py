@@ -57,7 +57,7 @@ def main() -> None:
         if not paired_bootstrap.wins(found):
             _refuse(registry, champion, candidate, paired_bootstrap.why(found))
         why = f"against version {champion.number}: {paired_bootstrap.why(found)}"
-        _crown(registry, champion, candidate, "won", why)
+        _crown(registry, champion, candidate, "promoted", why)
 
 
 def _registered(registry: Registry, tags: Mapping[str, str], metadata: Mapping[str, Any], settings: Params) -> Version:
@@ -75,10 +75,10 @@ def _registered(registry: Registry, tags: Mapping[str, str], metadata: Mapping[s
 def _unopposed(registry: Registry, because: str | None) -> tuple[Kind, str]:
     """How a version becomes champion without a contest, and why."""
     if because:
-        return "told", because
+        return "forced", because
     if registry.moves():  # other hands took the alias away
-        return "anew", "there was no champion any more"
-    return "first", "there was no champion"
+        return "restored", "there was no champion any more"
+    return "initial", "there was no champion"
 
 
 def _contest(

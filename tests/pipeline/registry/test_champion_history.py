@@ -4,9 +4,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from pipeline.registry import champion_history
 from pipeline.registry.champion_history import AliasChange
+from pipeline.registry.mlflow_registry import MOVE
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ALL = range(9)
@@ -15,9 +17,33 @@ ALL = range(9)
 def line(*versions):
     """A move an hour, to these versions; a negative one is a way back."""
     return [
-        AliasChange(START + timedelta(hours=hour), abs(version), "rolled back" if version < 0 else "won", "", "c", "me")
+        AliasChange(START + timedelta(hours=hour), abs(version), "rolled back" if version < 0 else "promoted", "", "c", "me")
         for hour, version in enumerate(versions)
     ]
+
+
+@pytest.mark.parametrize(
+    ("stored", "kind"),
+    [
+        ("first", "initial"),
+        ("won", "promoted"),
+        ("told", "forced"),
+        ("anew", "restored"),
+        ("rolled back", "rolled back"),
+        ("forced", "forced"),
+    ],
+)
+def test_a_history_with_the_older_words_is_read(stored, kind):
+    value = {"time": "2026-01-01T00:00:00Z", "version": 1, "kind": stored, "why": "", "git_commit": "c", "by": "me"}
+
+    assert MOVE.validate_python(value).kind == kind
+
+
+def test_a_kind_that_was_never_stored_is_refused():
+    value = {"time": "2026-01-01T00:00:00Z", "version": 1, "kind": "crowned", "why": "", "git_commit": "c", "by": "me"}
+
+    with pytest.raises(ValidationError, match="'initial', 'promoted', 'forced', 'rolled back' or 'restored'"):
+        MOVE.validate_python(value)
 
 
 def test_a_reign_ends_where_the_next_begins():
@@ -59,7 +85,7 @@ def test_a_move_that_was_not_noted_is_undone_by_going_back():
 
 
 def test_what_other_hands_had_made_champion_is_the_one_before():
-    found = [*line(1, 2), AliasChange(START + timedelta(days=1), 8, "won", "", "c", "me", before=7)]
+    found = [*line(1, 2), AliasChange(START + timedelta(days=1), 8, "promoted", "", "c", "me", before=7)]
 
     assert champion_history.previous_champion(found, 8, ALL) == 7
     assert (

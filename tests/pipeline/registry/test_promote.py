@@ -196,7 +196,7 @@ def who_was_champion(place, commit):
     pattern = r"│ (\d{4}-[\d: -]+?) │ ([\d: -]+?|now) │ (\d) │ (\w{12}) │ (\w{9}) │ ([\d.]+) │ ([\d.]+) │ ([\w ]+?) │"
     rows = re.findall(pattern, told)
     told_as = [(version, how) for _, _, version, *_, how in rows]
-    assert told_as == [("1", "first"), ("2", "won"), ("1", "rolled back"), ("2", "told")]
+    assert told_as == [("1", "initial"), ("2", "promoted"), ("1", "rolled back"), ("2", "forced")]
     assert [until for _, until, *_ in rows] == [*(begin for begin, *_ in rows[1:]), "now"]
     assert rows[0][4] == rows[2][4] == commit[:9]
     assert "warning" not in told
@@ -229,7 +229,7 @@ def without_alias(place, registry):
     status, told = verb(place, "promote")
     assert (status, champion(registry)) == (0, 2), told
     assert "is the champion: there was no champion any more." in told
-    assert "│ anew │ there was no champion any more │" in verb(place, "history")[1]
+    assert "│ restored │ there was no champion any more │" in verb(place, "history")[1]
 
 
 def meanwhile(place, registry, monkeypatch):
@@ -376,7 +376,7 @@ def test_a_version_that_comes_again_keeps_its_commit(place, registry):
     version = registry.get_model_version_by_alias("ontime", "champion")
     head = penguins.run(place, "git", "rev-parse", "HEAD").strip()
     assert (status, version.tags["git_commit"] != head) == (0, True), told
-    assert version.tags["git_commit"][:9] in verb(place, "history")[1].rpartition("anew")[0].rpartition(" now ")[2]
+    assert version.tags["git_commit"][:9] in verb(place, "history")[1].rpartition("restored")[0].rpartition(" now ")[2]
 
 
 def test_a_table_that_dvc_keeps_is_in_a_commit_and_one_outside_is_in_none(place, registry):
