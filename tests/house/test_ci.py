@@ -52,7 +52,7 @@ def test_ci_checks_verifies_reproduces_and_tests():
 def test_each_workflow_calls_what_it_is_for():
     called = {path.stem: made(path.read_text()) for path in WORKFLOWS}
 
-    assert called == {"ci": made(CI.read_text()), "audit": {"setup", "audit"}, "report": {"setup", "repro", "diff"}}
+    assert called == {"ci": made(CI.read_text()), "audit": {"setup", "audit"}, "diff": {"setup", "repro", "diff"}}
 
 
 def test_the_audit_runs_each_week_and_when_somebody_asks():
@@ -85,7 +85,7 @@ def test_one_job_may_write_and_only_on_the_pull_request():
     jobs = {(path.stem, name): job for path in WORKFLOWS for name, job in yaml.safe_load(path.read_text())["jobs"].items()}
 
     assert {name: job["permissions"] for name, job in jobs.items() if "permissions" in job} == {
-        ("report", "report"): {"contents": "read", "pull-requests": "write"}
+        ("diff", "diff"): {"contents": "read", "pull-requests": "write"}
     }
 
 
@@ -127,7 +127,7 @@ def test_the_schema_refuses_a_broken_workflow(tmp_path, word, other):
 
 
 def test_the_report_compares_all_history_with_what_was_reproduced_and_fails_with_it():
-    path = Path(".github/workflows/report.yml")
+    path = Path(".github/workflows/diff.yml")
     names = [step.get("run") or step["uses"].partition("@")[0] for step in steps(path)]
     (compare,) = (step for step in steps(path) if step.get("id") == "compare")
 
@@ -145,7 +145,7 @@ exit "${GH_STATUS:-0}"
 
 
 @pytest.mark.parametrize(
-    ("report", "known", "status", "body", "last"),
+    ("comparison", "known", "status", "body", "last"),
     [
         ("**The change passes**", "", "0", "**The change passes**", "--method POST repos/o/r/issues/7/comments"),
         ("**The change fails**", "41\n42", "0", "**The change fails**", "--method PATCH repos/o/r/issues/comments/41"),
@@ -154,15 +154,15 @@ exit "${GH_STATUS:-0}"
     ],
     ids=["first", "again", "not reproduced", "a fork's token"],
 )
-def test_the_report_on_a_pull_request_is_one_comment_that_is_never_of_an_older_commit(
-    tmp_path, report, known, status, body, last
+def test_the_comparison_on_a_pull_request_is_one_comment_that_is_never_of_an_older_commit(
+    tmp_path, comparison, known, status, body, last
 ):
-    (step,) = (step for step in steps(Path(".github/workflows/report.yml")) if "GH_TOKEN" in step.get("env", {}))
+    (step,) = (step for step in steps(Path(".github/workflows/diff.yml")) if "GH_TOKEN" in step.get("env", {}))
     (tmp_path / "gh").write_text(GH)
     (tmp_path / "gh").chmod(0o755)
     (tmp_path / "known").write_text(known)
-    if report:
-        (tmp_path / "change.md").write_text(report)
+    if comparison:
+        (tmp_path / "change.md").write_text(comparison)
     told = {
         "GH_REPO": "o/r",
         "PULL_REQUEST": "7",

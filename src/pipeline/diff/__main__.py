@@ -18,7 +18,7 @@ from pipeline.versioning import dvc_status, revision
 
 
 def main() -> None:
-    """Writes the report, and raises ChangeFails where the change fails, ChangeNotJudged where it is not reproduced."""
+    """Writes the comparison, and raises ChangeFails where the change fails, ChangeNotJudged where it is not reproduced."""
     asked = _parser().parse_args()
     between = revision.commit_range(asked.base)
     with console.step(f"read {between.base} and the working tree"):
@@ -50,7 +50,7 @@ def _stale() -> list[str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pipeline.diff", description="Say in Markdown what a change did.")
     parser.add_argument("base", nargs="?", default="main", help="branch, tag or commit to compare with (default: main)")
-    parser.add_argument("--output", type=Path, help="file to write the report to, instead of printing it")
+    parser.add_argument("--output", type=Path, help="file to write the comparison to, instead of printing it")
     return parser
 
 

@@ -17,7 +17,7 @@ MOST_CHARACTERS = 60  # of a value
 
 
 def render(change: Change, between: CommitRange, base: Snapshot, head: Snapshot, stale: Sequence[str] | None) -> str:
-    """The report as Markdown; ``stale`` is what has to be reproduced in head, None where DVC could not say."""
+    """The comparison as Markdown; ``stale`` is what has to be reproduced in head, None where DVC could not say."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pipeline.diff"),
         autoescape=jinja2.select_autoescape(),  # Markdown is no HTML: what may be anybody's text passes `code`

@@ -45,7 +45,7 @@ def _rows(commit: Commit | None) -> dict[str, int] | None:
     """The row counts that `preprocess` wrote: only DVC has them, and perhaps not here."""
     try:
         text = dvc.api.read(COUNTS.as_posix(), rev=commit.hash if commit else None)
-    except Exception:  # each store has errors of its own, and a report without counts is a report
+    except Exception:  # each store has errors of its own, and a comparison without counts is one too
         return None
     return {key: int(count) for key, count in leaves(_parsed(json.loads, text, COUNTS, commit))}
 

@@ -18,7 +18,7 @@ METRICS = Path("data/report/metrics.json")
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory):
     """A clone of HEAD, on a branch main whose metrics are known."""
-    clone = cloned(tmp_path_factory.mktemp("report") / "clean")
+    clone = cloned(tmp_path_factory.mktemp("diff") / "clean")
     git("checkout", "--quiet", "-B", "main", at=clone)
     ends = {"value": 0.77, "low": 0.75, "high": 0.79}
     write_metrics(clone, dict.fromkeys(json.loads(METRICS.read_text()), ends))
@@ -62,14 +62,14 @@ def run(clone, *command):
     return subprocess.run(command, cwd=clone, env=environment(clone.parent), capture_output=True, text=True, check=False)
 
 
-def report(clone, *arguments):
+def diff(clone, *arguments):
     return run(clone, sys.executable, "-m", "pipeline.diff", *arguments)
 
 
 def test_a_model_that_is_worse_by_0_005_auc_fails_and_says_why_on_both_outputs(clone):
     change_metrics(clone, roc_auc=-0.005)
 
-    done = report(clone, "main")
+    done = diff(clone, "main")
 
     assert done.returncode == 1
     assert done.stdout.startswith("**The change fails**")
@@ -82,7 +82,7 @@ def test_a_change_cannot_loosen_what_it_is_judged_by(clone):
     gate.write_text(gate.read_text().replace("roc_auc: 0.003", "roc_auc: 0.9"))
     change_metrics(clone, roc_auc=-0.005)
 
-    done = report(clone, "main")
+    done = diff(clone, "main")
 
     assert done.returncode == 1
     assert "0.00500 worse than 0.7700 (0.003 tolerated)" in done.stdout
@@ -93,7 +93,7 @@ def test_a_change_cannot_loosen_what_it_is_judged_by(clone):
 def test_a_change_within_the_noise_or_for_the_better_passes(clone, by):
     change_metrics(clone, **by)
 
-    done = report(clone, "main")
+    done = diff(clone, "main")
 
     assert (done.returncode, done.stdout.startswith("**The change passes**")) == (0, True), done.stderr
 
@@ -101,7 +101,7 @@ def test_a_change_within_the_noise_or_for_the_better_passes(clone, by):
 def test_a_metric_that_was_deleted_fails_by_name(clone):
     change_metrics(clone, f1=None, brier=None)
 
-    done = report(clone, "main")
+    done = diff(clone, "main")
 
     assert done.returncode == 1
     assert "- `brier` was 0.7700 and is not there\n- `f1` was 0.7700 and is not there\n" in done.stdout
@@ -110,9 +110,9 @@ def test_a_metric_that_was_deleted_fails_by_name(clone):
 def test_metrics_that_were_deleted_as_a_whole_fail_and_so_does_a_file_that_holds_none(clone):
     write_metrics(clone, {})
     commit(clone)
-    gone = report(clone, "main")
+    gone = diff(clone, "main")
     (clone / METRICS).write_text('{"roc_auc": "good"}')
-    faulty = report(clone, "main")
+    faulty = diff(clone, "main")
 
     assert gone.returncode == faulty.returncode == 1
     assert "- `roc_auc` was 0.7700 and is not there" in gone.stdout
@@ -125,10 +125,10 @@ def test_metrics_that_were_deleted_as_a_whole_fail_and_so_does_a_file_that_holds
 def test_a_change_that_is_not_reproduced_is_not_judged(clone):
     model = clone / "conf/model/hgb.yaml"
     model.write_text(model.read_text().replace("trees: 400", "trees: 40"))
-    composed = report(clone, "main")
+    composed = diff(clone, "main")
     params = clone / "params.yaml"
     params.write_text(params.read_text().replace("trees: 400", "trees: 40"))
-    done = report(clone, "main", "--output", "said/change.md")
+    done = diff(clone, "main", "--output", "said/change.md")
     page = (clone / "said/change.md").read_text()
 
     assert (composed.returncode, done.returncode, done.stdout) == (1, 1, ""), done.stderr
@@ -145,7 +145,7 @@ def test_results_that_dvc_lock_does_not_know_are_not_judged(clone):
     (clone / METRICS).write_text(json.dumps(dict.fromkeys(json.loads((clone / METRICS).read_text()), 0.99)))
     commit(clone)
 
-    done = report(clone, "main")
+    done = diff(clone, "main")
 
     assert done.returncode == 1
     assert "`evaluate: data/report/metrics.json`" in done.stdout.splitlines()[0]
@@ -157,7 +157,7 @@ def test_curves_and_slices_are_compared_with_those_of_the_base(clone):
     lines = (plots / "slices.csv").read_text().splitlines(keepends=True)
     (plots / "slices.csv").write_text("".join(line for line in lines if ",EWR," not in line))
 
-    page = report(clone, "main").stdout
+    page = diff(clone, "main").stdout
 
     assert page.count("```mermaid") == 1
     assert "Calibration: the same." in page
@@ -170,14 +170,14 @@ def test_head_is_compared_with_where_it_left_the_base_and_not_with_what_came_the
     change_metrics(clone, roc_auc=0.1)
     git("checkout", "--quiet", "change", at=clone)
 
-    done = report(clone, "main")
+    done = diff(clone, "main")
 
     assert done.returncode == 0
     assert done.stdout.startswith("**Nothing changed**")
     assert f"From `{start[:9]}` (`Know the metrics`), where HEAD left `main`" in done.stdout
 
 
-def test_make_diff_prints_the_report_alone_and_fails_with_it(clone):
+def test_make_diff_prints_the_comparison_alone_and_fails_with_it(clone):
     change_metrics(clone, roc_auc=-0.005)
     (clone / ".venv").symlink_to(sys.prefix)
 
@@ -199,7 +199,7 @@ def test_make_diff_prints_the_report_alone_and_fails_with_it(clone):
 def test_a_base_that_is_not_here_is_a_sentence_that_says_how_to_get_it(clone, asked, said):
     git("update-ref", "refs/remotes/origin/feature", "HEAD", at=clone)
 
-    done = report(clone, "--", asked)
+    done = diff(clone, "--", asked)
 
     assert (done.returncode, done.stdout) == (1, "")
     assert f"error: BASE should be a branch, tag or commit; {said}" in done.stderr
@@ -208,7 +208,7 @@ def test_a_base_that_is_not_here_is_a_sentence_that_says_how_to_get_it(clone, as
 def test_a_shallow_clone_is_told_to_fetch(clean, tmp_path):
     git("clone", "--quiet", "--depth", "1", f"file://{clean}", str(tmp_path / "clone"))
 
-    done = report(tmp_path / "clone", "HEAD~1")
+    done = diff(tmp_path / "clone", "HEAD~1")
 
     assert (done.returncode, done.stdout) == (1, "")
     assert "error: BASE should be a branch, tag or commit; there is no HEAD~1 here. This clone is shallow" in done.stderr
@@ -218,13 +218,13 @@ def test_branches_without_a_common_commit_cannot_be_compared(clone):
     git("checkout", "--quiet", "--orphan", "other", at=clone)
     commit(clone)
 
-    done = report(clone, "main")
+    done = diff(clone, "main")
 
     assert "error: main and HEAD should have a common ancestor; none is known here." in done.stderr
 
 
 def test_a_folder_without_git_is_a_sentence(tmp_path):
-    done = report(tmp_path, "main")
+    done = diff(tmp_path, "main")
 
     assert (done.returncode, done.stdout) == (1, "")
     assert "this folder is no git repository" in done.stderr
@@ -238,7 +238,7 @@ def test_a_base_from_before_there_were_metrics_makes_them_new(clone):
     git("add", "dvc.yaml", "conf", "params.yaml", "dvc.lock", "data/report", at=clone)
     commit(clone, "Measure")
 
-    done = report(clone, "HEAD~1")
+    done = diff(clone, "HEAD~1")
 
     assert done.returncode == 0, done.stderr
     assert "| `roc_auc` | - | 0.7700 [0.7500, 0.7900] | - | 0.003 | new |" in done.stdout
@@ -253,7 +253,7 @@ def test_rows_are_counted_from_the_cache_of_dvc(clone):
     keep_counts(clone, {"train": 80, "test": 10})
     shutil.rmtree(clone / "data/processed")
 
-    page = report(clone, "HEAD").stdout
+    page = diff(clone, "HEAD").stdout
 
     assert "| `train` | `90` | `80` |" in page
     assert "make repro" not in page  # data that is not checked out makes no result stale

@@ -1,4 +1,4 @@
-"""The report of a change says all of it in Markdown that GitHub takes, whatever stands in a table or a file."""
+"""The comparison of a change says all of it in Markdown that GitHub takes, whatever stands in a table or a file."""
 
 import re
 from dataclasses import replace
@@ -161,7 +161,7 @@ def test_long_lists_are_cut_and_counted():
     assert "And 25 more scores that moved." in text
 
 
-def test_a_report_fits_into_a_comment_however_much_changed():
+def test_a_comparison_fits_into_a_comment_however_much_changed():
     long = "x" * 1000
     many = {f"{group}.{long}": dict.fromkeys(map(str, range(50)), long) for group in range(20)}
     text = page(
