@@ -1,1 +1,1 @@
-"""What a change did to parameters, data and metrics, and whether conf/gate.yaml tolerates it."""
+"""Compares a change with its base: parameters, data, metrics, and whether conf/gate.yaml tolerates the difference."""

@@ -1,4 +1,4 @@
-"""Says in Markdown what a change did; exits with 1 where it makes a metric worse than conf/gate.yaml tolerates.
+"""Compares a change with its base in Markdown; exits with 1 where a metric becomes worse than conf/gate.yaml tolerates.
 
 python -m pipeline.diff main                 the working tree against the commit where HEAD left main
 python -m pipeline.diff main --output FILE   the same into a file
@@ -19,8 +19,8 @@ from pipeline.versioning import dvc_status, revision
 
 def main() -> None:
     """Writes the comparison, and raises ChangeFails where the change fails, ChangeNotJudged where it is not reproduced."""
-    asked = _parser().parse_args()
-    between = revision.commit_range(asked.base)
+    arguments = _parser().parse_args()
+    between = revision.commit_range(arguments.base)
     with console.step(f"read {between.base} and the working tree"):
         base, head = snapshot.read(between.base), snapshot.read()
     with console.step("ask DVC what is reproduced"):
@@ -28,27 +28,29 @@ def main() -> None:
     tolerated = gate.read(head.gate).diff
     judged_by = gate.stricter(gate.read(base.gate).diff, tolerated) if base.gate else tolerated
     change = compare.compare(base, head, judged_by)
-    page = markdown.render(change, between, base, head, stale)
-    if asked.output:
-        atomic_write.write_text(page, asked.output)
+    comparison = markdown.render(change, between, base, head, stale)
+    if arguments.output:
+        atomic_write.write_text(comparison, arguments.output)
     else:
-        sys.stdout.write(page)
+        sys.stdout.write(comparison)
     compare.refuse_stale(stale)
     compare.refuse_failure(change)
 
 
 def _stale() -> list[str]:
-    """What has to be reproduced before anything can be judged. Raises DvcStatusUnavailable where DVC cannot say."""
-    found = dvc_status.stale_reasons(dvc_status.changed_stages())
+    """What has to be reproduced before the change can be judged. Raises DvcStatusUnavailable where DVC cannot tell."""
+    stale = dvc_status.stale_reasons(dvc_status.changed_stages())
     try:
         compose.check(load_mapping(PARAMS), compose.compose())
     except ParamsStale:
-        return [f"{PARAMS}: not what conf/ composes to", *found]
-    return found
+        return [f"{PARAMS}: not what conf/ composes to", *stale]
+    return stale
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m pipeline.diff", description="Say in Markdown what a change did.")
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.diff", description="Compare a change with its base, in Markdown."
+    )
     parser.add_argument("base", nargs="?", default="main", help="branch, tag or commit to compare with (default: main)")
     parser.add_argument("--output", type=Path, help="file to write the comparison to, instead of printing it")
     return parser

@@ -1,4 +1,4 @@
-"""What one side of a change says differs from the other: settings, hashes, rows, scores, slices; and whether it fails."""
+"""Compares two snapshots: settings, hashes, row counts, metrics, slices, curves; and decides whether the change fails."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,10 +15,10 @@ Verdict = Literal["worse", "gone", "within tolerance", "better", "new", "same", 
 FAILS = frozenset(("worse", "gone"))
 ABSENT = ("not there", "undefined")
 SLICE = ["by", "slice"]
-DECIMALS = 9  # of a difference: what subtracting two rounded scores adds in the sixteenth is no change
-MOST_STALE = 3  # named in a sentence
+DECIMALS = 9  # of a difference: the rounding error of subtracting two scores is no change
+MOST_STALE = 3  # stages named in a message
 SAME_QUESTION = ("data.columns.", "data.tables.", "data.source.", "data.slices", "data.resample_by")
-UNCERTAIN = 1e-9  # a tolerance below which the slices of a metric are sorted as if they had this one
+SMALLEST_TOLERANCE = 1e-9  # of a slice when slices are sorted, so that a tolerance of 0 divides nothing by 0
 
 
 class ChangeFails(OntimeError):
@@ -26,12 +26,12 @@ class ChangeFails(OntimeError):
 
 
 class ChangeNotJudged(OntimeError):
-    """The results are not those of the code and the settings that stand beside them."""
+    """The results in data/ are not those of the present code and settings."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A score, None where it is undefined, with the ends of its interval where somebody worked them out."""
+    """A score, None where it is undefined, and the ends of its interval where there is one."""
 
     value: float | None
     low: float | None = None
@@ -40,7 +40,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What is known of one side: empty, or None, where it has no such file."""
+    """The files of one side of a change; empty, or None, where it has no such file."""
 
     params: Mapping[str, Any]
     gate: Mapping[str, Any]
@@ -63,7 +63,7 @@ class ChangedValue:
 
 @dataclass(frozen=True)
 class Score:
-    """One metric on both sides, None on the side that does not have it; without a tolerance it is only shown."""
+    """One metric on both sides, None on the side that lacks it; without a tolerance it is shown and not judged."""
 
     name: str
     base: Interval | None
@@ -72,15 +72,15 @@ class Score:
 
     @property
     def change(self) -> float | None:
-        """Head less base, None where one of them is undefined or not there."""
-        before, after = _value(self.base), _value(self.head)
-        return None if before is None or after is None else round(after - before, DECIMALS)
+        """Head minus base, None where either is undefined or absent."""
+        base, head = _value(self.base), _value(self.head)
+        return None if base is None or head is None else round(head - base, DECIMALS)
 
     @property
     def verdict(self) -> Verdict:
-        """One word for the change; those of FAILS fail it.
+        """How the metric changed, in a word or two; a verdict in FAILS fails the change.
 
-        A metric is gone where head lacks it, or has it undefined, and somebody counts on it: the base or the gate.
+        A metric is gone where head lacks it, or has it undefined although the base defines it or the gate judges it.
         """
         if _value(self.head) is None:
             if self.head is None or self.tolerance is not None or _value(self.base) is not None:
@@ -97,17 +97,17 @@ class Score:
 
     @property
     def reason(self) -> str:
-        """Why it fails, as what follows its name in a sentence."""
-        before, after = _four(self.base), _four(self.head)
-        if after in ABSENT:
-            return f"is {after}; {gate.FILE} has a tolerance for it" if self.base is None else f"was {before} and is {after}"
-        worse = abs(self.change or 0)
-        return f"is {after}, {worse:.5f} worse than {before} ({self.tolerance:g} tolerated)"
+        """Why the metric fails the change, as a predicate to follow its name."""
+        base, head = _format(self.base), _format(self.head)
+        if head in ABSENT:
+            return f"is {head}; {gate.FILE} has a tolerance for it" if self.base is None else f"was {base} and is {head}"
+        loss = abs(self.change or 0)
+        return f"is {head}, {loss:.5f} worse than {base} ({self.tolerance:g} tolerated)"
 
 
 @dataclass(frozen=True)
 class SliceScore:
-    """One metric of one slice that both sides have, ``rows`` of it in head, with the change that would show it."""
+    """One metric of a slice that both sides have, with the number of ``rows`` of the slice in head."""
 
     by: str
     slice: str
@@ -116,14 +116,14 @@ class SliceScore:
 
     @property
     def tolerances_moved(self) -> float:
-        """Its change in units of the tolerance of its metric; infinite where the score is defined on one side alone."""
+        """The change divided by the tolerance of the metric; infinite where only one side defines the score."""
         change = self.score.change
-        return float("inf") if change is None else abs(change) / max(self.score.tolerance or 0, UNCERTAIN)
+        return float("inf") if change is None else abs(change) / max(self.score.tolerance or 0, SMALLEST_TOLERANCE)
 
 
 @dataclass(frozen=True)
 class Slices:
-    """The slices that moved, those that moved most first; and how many only one side has."""
+    """The scores of slices that moved, the largest moves first; how many slices both sides have, and only one side has."""
 
     moved: Sequence[SliceScore] = ()
     compared: int = 0
@@ -133,7 +133,7 @@ class Slices:
 
 @dataclass(frozen=True)
 class Change:
-    """All that differs between two sides."""
+    """All differences between two snapshots."""
 
     params: Sequence[ChangedValue]
     gate: Sequence[ChangedValue]
@@ -151,13 +151,14 @@ class Change:
         return judged + [score for score in self.validation if score.verdict == "gone"]
 
     @property
-    def question(self) -> list[str]:
-        """The settings and row counts by which the two sides are not scored on the same rows for the same answer."""
-        return of_question(one.key for one in self.params) + [f"rows.{one.key}" for one in self.rows if one.key == "test"]
+    def question_changes(self) -> list[str]:
+        """The settings and row counts that changed what is predicted or on which rows, so that scores are not comparable."""
+        changed_rows = [f"rows.{count.key}" for count in self.rows if count.key == "test"]
+        return question_changes(setting.key for setting in self.params) + changed_rows
 
     @property
-    def nothing(self) -> bool:
-        """Whether the two sides are the same in all that is compared."""
+    def is_empty(self) -> bool:
+        """Whether the two sides are the same in everything that is compared."""
         scores = [*self.metrics, *self.validation]
         values = [*self.params, *self.gate, *self.hashes, *self.rows]
         moved = self.slices.moved or self.slices.gone or self.slices.new or self.curves
@@ -165,7 +166,7 @@ class Change:
 
 
 def compare(base: Snapshot, head: Snapshot, judged_by: gate.Diff) -> Change:
-    """What differs, judged by these tolerances."""
+    """All differences between two snapshots; ``judged_by`` holds the tolerances."""
     rows = differences(base.rows, head.rows) if base.rows is not None and head.rows is not None else []
     return Change(
         params=differences(base.params, head.params),
@@ -173,23 +174,23 @@ def compare(base: Snapshot, head: Snapshot, judged_by: gate.Diff) -> Change:
         hashes=differences(base.hashes, head.hashes),
         rows=rows,
         metrics=_scores(base.metrics, head.metrics, judged_by.tolerances),
-        validation=_scores(_of_validation(base), _of_validation(head), {}),
+        validation=_scores(_validation_scores(base), _validation_scores(head), {}),
         slices=_slices(base.slices, head.slices, judged_by.slice_tolerances),
         curves=_curves(base.curves, head.curves),
     )
 
 
-def of_question(differing: Iterable[str]) -> list[str]:
-    """Of the settings that differ, those by which two sides answer different questions."""
-    of_data = [key for key in differing if key.startswith("data.") and not key.endswith(".description")]
-    return [key for key in of_data if not key.startswith(SAME_QUESTION)]
+def question_changes(keys: Iterable[str]) -> list[str]:
+    """The keys, of settings that differ, that change what is predicted or on which rows."""
+    data_keys = [key for key in keys if key.startswith("data.") and not key.endswith(".description")]
+    return [key for key in data_keys if not key.startswith(SAME_QUESTION)]
 
 
 def refuse_stale(stale: Sequence[str]) -> None:
-    """Raises ChangeNotJudged where something has to be reproduced before its results say anything."""
+    """Raises ChangeNotJudged where ``stale`` names stages to reproduce before their results can be judged."""
     if stale:
         raise ChangeNotJudged(
-            "A change is judged by the results of its own code and settings; what data/ holds is older than "
+            "A change is judged by the results of its own code and settings; those in data/ are older than "
             f"{'; '.join(stale[:MOST_STALE])}. Type `make params repro`, then `make diff` again."
         )
 
@@ -200,15 +201,15 @@ def refuse_failure(change: Change) -> None:
         reasons = "; ".join(f"{score.name} {score.reason}" for score in change.failed)
         raise ChangeFails(
             f"A change should leave every metric within its tolerance; {reasons}. "
-            f"Mend the change, or first change {gate.FILE} by itself, and say there why more is tolerated."
+            f"Correct the change, or first change {gate.FILE} by itself, and say there why more is tolerated."
         )
 
 
 def differences(base: Mapping[str, Any], head: Mapping[str, Any]) -> list[ChangedValue]:
-    """The leaves that differ, by full key, in the order of head and then of base."""
-    before, after = dict(leaves(base)) if base else {}, dict(leaves(head)) if head else {}
-    keys = [key for key in {**after, **before} if key not in before or key not in after or before[key] != after[key]]
-    return [ChangedValue(key, _text(before, key), _text(after, key)) for key in keys]
+    """The values that differ between nested mappings, by full key, in the order of head and then of base."""
+    old, new = dict(leaves(base)) if base else {}, dict(leaves(head)) if head else {}
+    keys = [key for key in {**new, **old} if key not in old or key not in new or old[key] != new[key]]
+    return [ChangedValue(key, _text(old, key), _text(new, key)) for key in keys]
 
 
 def _text(values: Mapping[str, Any], key: str) -> str | None:
@@ -222,7 +223,7 @@ def _value(score: Interval | None) -> float | None:
     return None if score is None else score.value
 
 
-def _four(score: Interval | None) -> str:
+def _format(score: Interval | None) -> str:
     return ABSENT[0] if score is None else ABSENT[1] if score.value is None else f"{score.value:.4f}"
 
 
@@ -231,23 +232,23 @@ def _scores(base: Mapping[str, Interval], head: Mapping[str, Interval], toleranc
     return [Score(name, base.get(name), head.get(name), tolerances.get(name)) for name in names]
 
 
-def _of_validation(side: Snapshot) -> dict[str, Interval]:
-    """The scores of the validation period, under names that are not those of the test period."""
+def _validation_scores(side: Snapshot) -> dict[str, Interval]:
+    """The scores of the validation period, as ``validation.<metric>`` to tell them from those of the test period."""
     return {f"validation.{name}": score for name, score in side.validation.items()}
 
 
 def _slices(base: pd.DataFrame | None, head: pd.DataFrame | None, tolerances: Mapping[Any, float]) -> Slices:
-    before, after = _names(base), _names(head)
+    old, new = _slice_names(base), _slice_names(head)
     if base is None or head is None:
-        return Slices(gone=len(before), new=len(after))
+        return Slices(gone=len(old), new=len(new))
     both = base.merge(head, on=[*SLICE, "metric"], suffixes=("_base", "_head"))
     scores = [_slice_score(row, tolerances[row["metric"]]) for row in _rows(both) if row["metric"] in tolerances]
-    moved = [one for one in scores if one.tolerances_moved > 1 and one.score.base != one.score.head]
-    moved.sort(key=lambda one: one.tolerances_moved, reverse=True)
-    return Slices(moved, len(before & after), len(before - after), len(after - before))
+    moved = [score for score in scores if score.tolerances_moved > 1 and score.score.base != score.score.head]
+    moved.sort(key=lambda score: score.tolerances_moved, reverse=True)
+    return Slices(moved, len(old & new), len(old - new), len(new - old))
 
 
-def _names(table: pd.DataFrame | None) -> set[tuple[str, ...]]:
+def _slice_names(table: pd.DataFrame | None) -> set[tuple[str, ...]]:
     return set() if table is None else set(table[SLICE].itertuples(index=False, name=None))
 
 

@@ -1,4 +1,4 @@
-"""What a model or a change has to reach: the settings of conf/gate.yaml."""
+"""The settings of conf/gate.yaml: the tolerances that a candidate or a change has to meet."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,7 +19,7 @@ LOWER_IS_BETTER = frozenset(("brier", "log_loss", "calibration_error"))
 
 @dataclass(frozen=True, config=CLOSED)
 class Promote:
-    """How a candidate is held against the champion; the tolerances say how much worse it may be, by metric."""
+    """How a candidate is compared with the champion; ``tolerances`` say how much worse it may be, by metric."""
 
     resamples: Annotated[int, Field(ge=100, le=100_000)]
     confidence: Share
@@ -49,10 +49,10 @@ def read(values: Mapping[str, Any]) -> Gate:
 
 
 def stricter(base: Diff, head: Diff) -> Diff:
-    """The smaller tolerance of both for each metric: a change cannot loosen what it is judged by itself."""
+    """The head's settings with the smaller tolerance of both sides per metric, so that no change loosens its own gate."""
     both = [*head.tolerances.items(), *base.tolerances.items()]
-    found = {name: min(tolerance for other, tolerance in both if other == name) for name in dict(both)}
-    return replace(head, tolerances=found)
+    smaller = {name: min(tolerance for other, tolerance in both if other == name) for name in dict(both)}
+    return replace(head, tolerances=smaller)
 
 
 def gain(metric: str, base: float, head: float) -> float:

@@ -1,4 +1,4 @@
-"""Renders what a change did as Markdown for a pull request: short, and nobody's text can be more than text in it."""
+"""Renders the comparison as short Markdown for a pull request; text from the repository cannot become markup."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -10,34 +10,34 @@ from pipeline.diff import gate, mermaid
 from pipeline.diff.compare import Change, ChangedValue, Interval, Snapshot
 from pipeline.versioning.revision import CommitRange
 
-MOST_SETTINGS = 10  # shown of one group; a table of columns has hundreds
+MOST_SETTINGS = 10  # shown of one group: that of the columns has hundreds
 MOST_SLICES = 15
 MOST_FILES = 10
 MOST_CHARACTERS = 60  # of a value
 
 
 def render(change: Change, between: CommitRange, base: Snapshot, head: Snapshot, stale: Sequence[str] | None) -> str:
-    """The comparison as Markdown; ``stale`` is what has to be reproduced in head, None where DVC could not say."""
+    """The comparison as Markdown; ``stale`` names the stages to reproduce in head, None where DVC could not tell."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pipeline.diff"),
-        autoescape=jinja2.select_autoescape(),  # Markdown is no HTML: what may be anybody's text passes `code`
+        autoescape=jinja2.select_autoescape(),  # not for Markdown: untrusted text goes through `code`
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"code": code, "signed": signed, "interval": interval, "listed": listed}
-    drawn = {name: _drawn(name, change, base, head) for name in mermaid.CURVES}
+    curves = {name: _curve(name, change, base, head) for name in mermaid.CURVES}
     text = environment.get_template("change.md.j2").render(
         change=change,
         between=between,
         notes=list(_notes(change, stale)),
         stale=stale or (),
-        settings=settings(change.params),
+        settings=group_settings(change.params),
         most_settings=MOST_SETTINGS,
         most_slices=MOST_SLICES,
         same_hashes=[path for path, md5 in head.hashes.items() if base.hashes.get(path) == md5],
         rows=head.rows if base.rows is not None else None,
-        drawn=drawn,
+        curves=curves,
         gate_file=gate.FILE,
         counts_file=COUNTS,
     )
@@ -45,46 +45,48 @@ def render(change: Change, between: CommitRange, base: Snapshot, head: Snapshot,
 
 
 def _notes(change: Change, stale: Sequence[str] | None) -> Iterator[str]:
-    """What a reader should know before believing the rest."""
+    """Warnings that a reader needs before the rest."""
     if change.gate:
         yield f"{code(gate.FILE)} itself changed: each metric was judged by the smaller of both tolerances."
     if stale is None:
-        yield "DVC could not say whether the results are those of this code and these parameters: type `dvc status`."
-    if change.question:
-        turned = listed(change.question)
-        yield f"The two sides answer different questions, or on other rows: {turned}. Their scores do not compare."
+        yield "DVC could not tell whether the results are those of this code and these parameters: type `dvc status`."
+    if change.question_changes:
+        yield (
+            f"The two sides answer different questions, or on other rows: {listed(change.question_changes)}. "
+            "Their scores are not comparable."
+        )
 
 
-def _drawn(name: str, change: Change, base: Snapshot, head: Snapshot) -> str:
-    """A curve as a Mermaid block, or a sentence that says why there is none."""
+def _curve(name: str, change: Change, base: Snapshot, head: Snapshot) -> str:
+    """A curve as a Mermaid block, or a sentence that explains why there is none."""
     axes = mermaid.CURVES[name]
     absent = [side for side, curves in (("base", base.curves), ("head", head.curves)) if name not in curves]
     if absent:
         return f"{axes.title}: none in {' and '.join(absent)}."
     if name not in change.curves:
         return f"{axes.title}: the same."
-    drawn = mermaid.chart(axes, base.curves[name], head.curves[name])
-    return f"```mermaid\n{drawn}\n```" if drawn else f"{axes.title}: the two have no stretch in common."
+    chart = mermaid.chart(axes, base.curves[name], head.curves[name])
+    return f"```mermaid\n{chart}\n```" if chart else f"{axes.title}: the two do not overlap."
 
 
-def settings(changed: Sequence[ChangedValue]) -> dict[str, Sequence[ChangedValue]]:
-    """The settings by the group that they stand in: ``model``, or ``data.columns``, of which there are many."""
-    found: dict[str, list[ChangedValue]] = {}
-    for one in changed:
-        parts = one.key.split("[")[0].split(".")
-        found.setdefault(".".join(parts[: 2 if parts[0] == "data" else 1]), []).append(one)
-    return dict(found)
+def group_settings(changed: Sequence[ChangedValue]) -> dict[str, Sequence[ChangedValue]]:
+    """The changed settings by group, such as ``model`` or ``data.columns``."""
+    groups: dict[str, list[ChangedValue]] = {}
+    for setting in changed:
+        parts = setting.key.split("[")[0].split(".")
+        groups.setdefault(".".join(parts[: 2 if parts[0] == "data" else 1]), []).append(setting)
+    return dict(groups)
 
 
 def code(text: object) -> str:
-    """Any text as a code span of one line, cut where it is long; a table cell can hold it."""
+    """Any text as a code span of one line that fits a table cell; long text is cut."""
     line = " ".join(str(text).split()).replace("`", "'")
     line = line if len(line) <= MOST_CHARACTERS else f"{line[: MOST_CHARACTERS - 3]}..."
     return f"`{line.replace('|', chr(92) + '|')}`" if line else "` `"
 
 
 def signed(value: float | None) -> str:
-    """A change with its sign, in one more decimal than the scores: what a tolerance is held against."""
+    """A change with its sign, with one more decimal than the scores."""
     return "-" if value is None else f"{value:+.5f}"
 
 
@@ -97,6 +99,6 @@ def interval(score: Interval | None) -> str:
 
 
 def listed(names: Sequence[str], most: int = MOST_FILES) -> str:
-    """Names as code spans in a sentence, the first ones of many."""
+    """Names as code spans in a sentence: the first ``most`` and the number of others."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(map(code, names[:most])) + more

@@ -1,4 +1,4 @@
-"""Draws two curves over each other as Mermaid text, which GitHub shows as a picture in comments and job summaries."""
+"""Draws two curves in one chart as Mermaid text, which GitHub renders in comments and job summaries."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,13 +8,17 @@ import numpy.typing as npt
 import pandas as pd
 
 Floats = npt.NDArray[np.float64]
-STEPS = 32  # between the points of a line: Mermaid adds the steps up, and only halves of halves add up to the last point
-COLOURS = {"blue": "#3b82c4", "orange": "#e8710a", "grey": "#8a94a6"}  # told apart by most eyes, on white and on black
+STEPS = 32  # of a line: Mermaid sums the steps, and only steps that are powers of two sum up exactly to the last point
+COLOURS = {
+    "blue": "#3b82c4",
+    "orange": "#e8710a",
+    "grey": "#8a94a6",
+}  # distinguishable with most kinds of colour vision, on white and on black
 
 
 @dataclass(frozen=True)
 class Axes:
-    """What a curve shows: the column along each axis with its name, and whether the diagonal is where it should be."""
+    """The column along each axis of a curve with its name; ``diagonal`` where the ideal curve is the diagonal."""
 
     title: str
     x: str
@@ -32,17 +36,17 @@ CURVES = {
 
 
 def chart(axes: Axes, base: pd.DataFrame, head: pd.DataFrame) -> str | None:
-    """The curve on both sides as the text of an xychart, None where they have no stretch of x in common.
+    """Both curves as the text of an xychart, None where their ranges of x do not overlap.
 
-    An xychart has no legend: its title says which line is which.
+    An xychart has no legend, so the title says which line is which.
     """
     grid = _grid(axes, base, head)
     if grid is None:
         return None
-    lines = {"blue": _along(grid, axes, base), "orange": _along(grid, axes, head)}
+    lines = {"blue": _interpolate(grid, axes, base), "orange": _interpolate(grid, axes, head)}
     legend = "blue is base, orange is head"
     if axes.diagonal:
-        lines, legend = {"grey": grid, **lines}, f"{legend}, grey is right"
+        lines, legend = {"grey": grid, **lines}, f"{legend}, grey is perfect"
     return "\n".join(
         [
             *_colours(lines),
@@ -61,16 +65,16 @@ def _colours(names: Mapping[str, object]) -> Sequence[str]:
 
 
 def _grid(axes: Axes, *tables: pd.DataFrame) -> Floats | None:
-    """Evenly spaced values of x that every table reaches, but for the rim; their ends are whole 64ths."""
-    known = [table[[axes.x, axes.y]].dropna()[axes.x] for table in tables]
-    if not all(map(len, known)):
+    """Evenly spaced values of x over the range that all tables share, rounded outwards to 64ths; None without one."""
+    columns = [table[[axes.x, axes.y]].dropna()[axes.x] for table in tables]
+    if not all(map(len, columns)):
         return None
-    low, high = max(x.min() for x in known), min(x.max() for x in known)
+    low, high = max(x.min() for x in columns), min(x.max() for x in columns)
     if low >= high:
         return None
     return np.linspace(np.floor(low * 64) / 64, np.ceil(high * 64) / 64, STEPS + 1)
 
 
-def _along(grid: Floats, axes: Axes, table: pd.DataFrame) -> Floats:
-    known = table[[axes.x, axes.y]].dropna().sort_values(axes.x)
-    return np.asarray(np.interp(grid, known[axes.x], known[axes.y]), np.float64)
+def _interpolate(grid: Floats, axes: Axes, table: pd.DataFrame) -> Floats:
+    points = table[[axes.x, axes.y]].dropna().sort_values(axes.x)
+    return np.asarray(np.interp(grid, points[axes.x], points[axes.y]), np.float64)

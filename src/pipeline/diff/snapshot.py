@@ -1,4 +1,4 @@
-"""Reads one side of a change: what its files say, and what DVC knows of the data that git does not hold."""
+"""Reads one side of a change: its files from git, and the row counts from DVC."""
 
 import io
 import json
@@ -24,11 +24,11 @@ SCORE = ["value", "low", "high"]
 
 
 class SnapshotUnreadable(OntimeError):
-    """A file of one side is not what it should be."""
+    """A file of one side does not have the expected content."""
 
 
 def read(commit: Commit | None = None) -> Snapshot:
-    """What a commit says of itself, or the working tree without one. Raises SnapshotUnreadable, which names the file."""
+    """The snapshot of a commit, or of the working tree without one. Raises SnapshotUnreadable, which names the file."""
     return Snapshot(
         params=_mapping(PARAMS, commit),
         gate=_mapping(Path(gate.FILE), commit),
@@ -42,12 +42,12 @@ def read(commit: Commit | None = None) -> Snapshot:
 
 
 def _rows(commit: Commit | None) -> dict[str, int] | None:
-    """The row counts that `preprocess` wrote: only DVC has them, and perhaps not here."""
+    """The row counts that `preprocess` wrote, None where DVC's cache lacks them."""
     try:
         text = dvc.api.read(COUNTS.as_posix(), rev=commit.hash if commit else None)
-    except Exception:  # each store has errors of its own, and a comparison without counts is one too
+    except Exception:  # each kind of remote raises its own, and the comparison is useful without counts
         return None
-    return {key: int(count) for key, count in leaves(_parsed(json.loads, text, COUNTS, commit))}
+    return {key: int(count) for key, count in leaves(_parse(json.loads, text, COUNTS, commit))}
 
 
 def _hashes(lock: Mapping[str, Any]) -> dict[str, str]:
@@ -57,26 +57,26 @@ def _hashes(lock: Mapping[str, Any]) -> dict[str, str]:
 
 def _mapping(path: Path, commit: Commit | None) -> dict[str, Any]:
     text = revision.text(path, commit)
-    found = _parsed(yaml.safe_load, text or "{}", path, commit)
-    if not isinstance(found, dict):
-        raise _unreadable(path, commit, f"holds {type(found).__name__}", "a mapping")
-    return found
+    values = _parse(yaml.safe_load, text or "{}", path, commit)
+    if not isinstance(values, dict):
+        raise _unreadable(path, commit, "a mapping", f"it holds {type(values).__name__}")
+    return values
 
 
 def _scores(path: Path, commit: Commit | None) -> dict[str, Interval]:
-    """The metrics of a file: plain numbers, or ``{value, low, high}``; what is not finite is undefined."""
-    found = _parsed(_finite, revision.text(path, commit) or "{}", path, commit)
+    """The metrics in a file: numbers, or ``{value, low, high}``; NaN and infinity become None."""
+    metrics = _parse(_finite_json, revision.text(path, commit) or "{}", path, commit)
     try:
-        return {name: _interval(one if isinstance(one, dict) else {"value": one}) for name, one in found.items()}
+        return {name: _interval(score if isinstance(score, dict) else {"value": score}) for name, score in metrics.items()}
     except (AttributeError, TypeError, ValueError) as error:
-        raise _unreadable(path, commit, str(error), "numbers, or value, low and high, by metric") from error
+        raise _unreadable(path, commit, "numbers, or value, low and high, by metric", str(error)) from error
 
 
 def _interval(ends: Mapping[str, Any]) -> Interval:
     return Interval(**{end: None if number is None else float(number) for end, number in ends.items()})
 
 
-def _finite(text: str) -> Any:
+def _finite_json(text: str) -> Any:
     return json.loads(text, parse_constant=lambda _name: None)
 
 
@@ -91,18 +91,18 @@ def _table(path: Path, columns: list[str], commit: Commit | None) -> pd.DataFram
     text = revision.text(path, commit)
     if text is None:
         return None
-    words = dict.fromkeys([*SLICE, "metric"], str)
-    read = partial(pd.read_csv, usecols=columns, dtype=words, keep_default_na=False, na_values=[""])
-    return _parsed(lambda text: read(io.StringIO(text))[columns], text, path, commit)
+    text_columns = dict.fromkeys([*SLICE, "metric"], str)
+    read = partial(pd.read_csv, usecols=columns, dtype=text_columns, keep_default_na=False, na_values=[""])
+    return _parse(lambda text: read(io.StringIO(text))[columns], text, path, commit)
 
 
-def _parsed(parse: Callable[[str], Any], text: str, path: Path, commit: Commit | None) -> Any:
+def _parse(parse: Callable[[str], Any], text: str, path: Path, commit: Commit | None) -> Any:
     try:
         return parse(text)
     except (ValueError, yaml.YAMLError) as error:
-        raise _unreadable(path, commit, " ".join(str(error).split()), path.suffix[1:].upper()) from error
+        raise _unreadable(path, commit, path.suffix[1:].upper(), " ".join(str(error).split())) from error
 
 
-def _unreadable(path: Path, commit: Commit | None, found: str, wanted: str) -> SnapshotUnreadable:
-    mend = "Compare with another BASE." if commit else f"Correct it, or type `git restore {path}`."
-    return SnapshotUnreadable(f"{path} of {commit or revision.WORKING_TREE} should hold {wanted}; {found}. {mend}")
+def _unreadable(path: Path, commit: Commit | None, expected: str, problem: str) -> SnapshotUnreadable:
+    advice = "Compare with another BASE." if commit else f"Correct it, or type `git restore {path}`."
+    return SnapshotUnreadable(f"{path} of {commit or revision.WORKING_TREE} should hold {expected}; {problem}. {advice}")

@@ -9,7 +9,7 @@ from pipeline.config import paths
 from pipeline.config.flatten import leaves
 from pipeline.config.settings import PARAMS_NAME
 from pipeline.diff import gate
-from pipeline.diff.compare import of_question
+from pipeline.diff.compare import question_changes
 
 VALIDATION, TEST = str(paths.VALIDATION), str(paths.METRICS)
 COMMITTED = "committed"
@@ -94,7 +94,7 @@ def rivals(committed: Trial, trials: Sequence[Trial]) -> list[Trial]:
 
 
 def _same_question(one: Trial, other: Trial) -> bool:
-    return not of_question(key for key, *_ in changes(one.params, other.params))
+    return not question_changes(key for key, *_ in changes(one.params, other.params))
 
 
 def _trial(shown: Mapping[str, Any], name: str | None, state: str) -> Trial:

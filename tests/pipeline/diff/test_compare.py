@@ -42,7 +42,7 @@ def verdicts(change):
 def test_nothing_changed_between_two_equal_sides():
     change = compare.compare(BASE, replace(BASE), JUDGED_BY)
 
-    assert change.nothing
+    assert change.is_empty
     assert change.failed == []
     compare.refuse_failure(change)
 
@@ -63,7 +63,7 @@ def test_nothing_changed_between_two_equal_sides():
     ids=lambda other: next(iter(other)),
 )
 def test_each_part_that_differs_is_a_change(other):
-    assert not compare.compare(BASE, replace(BASE, **other), JUDGED_BY).nothing
+    assert not compare.compare(BASE, replace(BASE, **other), JUDGED_BY).is_empty
 
 
 def test_a_metric_is_judged_by_its_tolerance_and_by_which_way_is_better():
@@ -95,7 +95,9 @@ def test_a_metric_that_is_gone_fails_by_name_whether_it_has_a_tolerance_or_not()
         "roc_auc": "was 0.7500 and is not there",
         "f1": "was 0.5000 and is not there",
     }
-    with pytest.raises(compare.ChangeFails, match=r"roc_auc was .*; f1 was 0\.5000 and is not there\. Mend the change, or"):
+    with pytest.raises(
+        compare.ChangeFails, match=r"roc_auc was .*; f1 was 0\.5000 and is not there\. Correct the change, or"
+    ):
         compare.refuse_failure(change)
 
 

@@ -243,7 +243,7 @@ def test_a_base_from_before_there_were_metrics_makes_them_new(clone):
     assert done.returncode == 0, done.stderr
     assert "| `roc_auc` | - | 0.7700 [0.7500, 0.7900] | - | 0.003 | new |" in done.stdout
     assert "ROC curve: none in base." in done.stdout
-    assert "DVC's cache here lacks `data/processed/counts.json` of one of them." in done.stdout
+    assert "DVC's cache lacks `data/processed/counts.json` of one side." in done.stdout
 
 
 def test_rows_are_counted_from_the_cache_of_dvc(clone):

@@ -86,7 +86,7 @@ def test_a_change_that_passes_says_so():
     text = page(metrics={"roc_auc": Interval(0.751), "f1": Interval(0.5), "recall": Interval(0.4)})
 
     assert text.startswith(
-        "**The change passes**: every metric is there, and those that conf/gate.yaml judges are within their tolerance."
+        "**The change passes**: no metric is missing, and those that conf/gate.yaml judges are within their tolerance."
     )
     assert "| `recall` | - | 0.4000 | - | - | new |" in text
 
@@ -100,15 +100,15 @@ def test_settings_hashes_and_rows_stand_with_both_values():
 
     assert "| `model.trees` | `400` | `40` |" in text
     assert "| `data/model` | `bbb` | `ccc` |" in text
-    assert "The same: `data/raw`." in text
+    assert "Unchanged: `data/raw`." in text
     assert "| `train` | `1000` | `900` |" in text
 
 
 def test_rows_that_are_the_same_or_unknown_are_said_to_be():
     other = {"params": {"model": {"trees": 40}}}
 
-    assert "Rows, the same: `train` 1,000, `test` 500." in page(**other)
-    assert "DVC's cache here lacks `data/processed/counts.json` of one of them." in page(**other, rows=None)
+    assert "Rows, unchanged: `train` 1,000, `test` 500." in page(**other)
+    assert "DVC's cache lacks `data/processed/counts.json` of one side." in page(**other, rows=None)
 
 
 @pytest.mark.parametrize(
@@ -116,8 +116,11 @@ def test_rows_that_are_the_same_or_unknown_are_said_to_be():
     [
         ({"gate": {"diff": {"tolerances": {"roc_auc": 0.5}}}}, "`conf/gate.yaml` itself changed"),
         ({"rows": {"train": 1000, "test": 7}}, "The two sides answer different questions, or on other rows: `rows.test`."),
-        ({"params": {"data": {"late_minutes": 30}}}, "or on other rows: `data.late_minutes`. Their scores do not compare."),
-        ({"stale": None}, "DVC could not say"),
+        (
+            {"params": {"data": {"late_minutes": 30}}},
+            "or on other rows: `data.late_minutes`. Their scores are not comparable.",
+        ),
+        ({"stale": None}, "DVC could not tell"),
     ],
 )
 def test_what_a_reader_should_know_first_is_a_warning(other, said):
@@ -204,7 +207,7 @@ def test_settings_stand_by_group_and_columns_by_theirs():
     keys = ["model.trees", "data.columns.a.kind", "data.slices[0]", "data.columns.b.range[1]", "model.name"]
 
     changed = [ChangedValue(key, None, "1") for key in keys]
-    assert list(markdown.settings(changed)) == [
+    assert list(markdown.group_settings(changed)) == [
         "model",
         "data.columns",
         "data.slices",

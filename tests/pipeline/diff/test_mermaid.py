@@ -36,13 +36,13 @@ def test_the_base_is_drawn_first_in_the_colours_that_the_title_names():
     assert head[mermaid.STEPS // 2] == 0.75
 
 
-def test_calibration_is_drawn_where_both_predict_beside_what_would_be_right():
+def test_calibration_is_drawn_beside_the_diagonal_of_perfect_calibration():
     base, head = table("calibration", [0.5, 0.1, 0.9], [0.4, 0.2, 0.8]), table("calibration", [0.2, 0.7], [0.2, 0.7])
     chart = mermaid.chart(CURVES["calibration"], base, head)
     right, before, after = lines(chart)
 
     assert 'x-axis "Predicted" 0.1875 --> 0.703125' in chart
-    assert "grey is right" in chart
+    assert "grey is perfect" in chart
     assert right[0] == pytest.approx(0.1875, abs=5e-4)
     assert before[0] == pytest.approx(0.2437, abs=1e-4)
     assert after[-1] == 0.7
