@@ -6,6 +6,7 @@ Everything is checked and built before the first password changes. Each change m
 that failed in the middle goes on with a second call.
 """
 
+import argparse
 import os
 import subprocess
 from contextlib import suppress
@@ -38,6 +39,7 @@ class PasswordKept(OntimeError):
 
 def main() -> None:
     """Rotates. Raises RotationImpossible, SecretMissing or SecretWeak before anything changes, later PasswordKept."""
+    argparse.ArgumentParser(prog="python -m pipeline.operations.rotate", description=__doc__).parse_args()
     running = compose.running()
     core = "prometheus" not in running
     folder = _checked_secrets(core)

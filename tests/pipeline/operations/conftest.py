@@ -1,6 +1,7 @@
 """A folder as the operations need it, with a stand-in for `docker` on the PATH."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,7 @@ def docker(tmp_path, monkeypatch):
     development = {path.name: path.read_text() for path in DEVELOPMENT.iterdir()}
     made = Docker(tmp_path / "docker")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["command"])
     for folder in (DEVELOPMENT, Path("data/model"), Path("db")):
         folder.mkdir(parents=True)
     for name, text in development.items():

@@ -1,5 +1,6 @@
 """Secrets are written once, and .env names their folder; tests/house/test_compose_file.py holds them to the containers."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from pipeline.operations.secrets import OtherSecretsNamed
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["secrets"])
 
 
 def written():

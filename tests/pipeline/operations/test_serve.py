@@ -77,7 +77,9 @@ def test_a_second_ctrl_c_does_not_wait(start, tmp_path):
 
 @pytest.mark.parametrize(("name", "other"), [("data", "prediction"), ("prediction", "data")])
 def test_where_one_ends_so_does_the_other_and_a_sentence_says_which(start, tmp_path, name, other):
-    serving = start(**{name: "sys.exit(7)"})
+    serving = start(**{name: "while not os.path.exists('failing'): time.sleep(0.02)\nsys.exit(7)"})
+
+    (tmp_path / "failing").touch()
 
     assert serving.wait(SECONDS) == 1
     assert f"{other:<10} | ended\nerror: The {name} service ended with status 7, so the other" in lines(tmp_path)

@@ -11,10 +11,7 @@ from pipeline.operations.compose import DockerUnavailable
 from pipeline.operations.secret_files import DEVELOPMENT, SecretWeak
 from pipeline.operations.up import ContainersFailed
 
-
-@pytest.fixture(autouse=True)
-def arguments(docker, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["up"])
+pytestmark = pytest.mark.usefixtures("docker")
 
 
 @pytest.mark.parametrize(("options", "profile"), [([], "monitoring"), (["--core"], "core")])
