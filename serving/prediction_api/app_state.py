@@ -15,7 +15,7 @@ from prediction_api.logs import LOGGER
 from prediction_api.metrics import Metrics
 from prediction_api.model.microbatch import Answer, Asked, MicroBatcher
 from prediction_api.model.model_manager import ModelManager
-from prediction_api.model.model_source import Source
+from prediction_api.model.model_source import ModelSource
 from prediction_api.model.onnx_model import OnnxModel, Warnings
 from prediction_api.outbox import outbox as outboxes
 from prediction_api.outbox.deployments import Deployments, replica_name
@@ -36,7 +36,7 @@ class AppState:
         """Raises SettingsInvalid where the keys cannot be read."""
         self.settings, self.metrics = settings, Metrics()
         self.keys, self.admins = ApiKeys(settings.api_keys, "API_KEYS"), ApiKeys(settings.admin_keys, "ADMIN_KEYS")
-        source = Source(
+        source = ModelSource(
             settings.model_uri,
             settings.model_fetch_seconds,
             settings.git_commit,

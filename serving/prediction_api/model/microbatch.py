@@ -1,7 +1,7 @@
-"""Requests that arrive together are answered together: one run of the graph, one commit of the outbox.
+"""Micro-batches: requests that arrive together share one run of the graph and one append to the outbox.
 
-The event loop hands over all requests that it finds readable before it runs what they scheduled: whoever comes first
-schedules the answer of all who come with it. Nobody waits for company: who comes alone is answered alone, at once.
+The event loop hands over all requests that it finds readable before it runs what they scheduled: the first one schedules the
+answer of all. No request waits for others: one that arrives alone is answered alone, at once.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ Answering = Callable[[OnnxModel, Sequence[Asked]], Awaitable[list[Answer]]]
 
 
 class MicroBatcher:
-    """Collects records until the event loop comes round, and has them answered at once."""
+    """Collects records until the next turn of the event loop, and has them answered together."""
 
     def __init__(self, answer: Answering) -> None:
         self._answer = answer
@@ -25,7 +25,7 @@ class MicroBatcher:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def predict(self, model: OnnxModel, record: Record, caller: str | None) -> asyncio.Future[Answer]:
-        """The answer to one record, once it is kept."""
+        """The answer to one record, once it is in the outbox."""
         loop = asyncio.get_running_loop()
         if not self._waiting:
             loop.call_soon(self._start)
@@ -35,7 +35,7 @@ class MicroBatcher:
 
     def _start(self) -> None:
         waiting, self._waiting = self._waiting, {}
-        for model, asked in waiting.items():  # one model, but for the moment of a swap
+        for model, asked in waiting.items():  # more than one only while another model takes over
             task = asyncio.create_task(self._run(model, asked))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -49,5 +49,5 @@ class MicroBatcher:
                     future.set_exception(error)
             return
         for (_, future), answer in zip(waiting, answers, strict=True):
-            if not future.done():  # its caller is gone
+            if not future.done():  # the caller has left otherwise
                 future.set_result(answer)

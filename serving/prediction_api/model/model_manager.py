@@ -1,4 +1,4 @@
-"""The model that answers, and how another takes its place: fetched, checked, warmed, and only then swapped in."""
+"""The model that answers, and its replacement by another one, which is fetched, checked and warmed first."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ from typing import Any
 from prediction_api.errors import PredictionApiError
 from prediction_api.logs import LOGGER
 from prediction_api.metrics import CHANGED, FAILED, UNCHANGED, Metrics
-from prediction_api.model.model_source import FetchedModel, Source
+from prediction_api.model.model_source import FetchedModel, ModelSource
 from prediction_api.model.onnx_model import OnnxModel
 
 logger = logging.getLogger(LOGGER)
@@ -18,7 +18,7 @@ logger = logging.getLogger(LOGGER)
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model, when it came (Unix seconds), and the mark by which its source knows it."""
+    """A model in memory, the mark that names it for its source, when it was loaded (Unix seconds), and its lineage."""
 
     model: OnnxModel
     mark: str
@@ -27,9 +27,9 @@ class LoadedModel:
 
 
 class ModelManager:
-    """Holds the model that answers. A reader takes ``served`` once per request: a swap never falls into one."""
+    """Holds the model that answers. A request reads ``served`` once, so that one model answers all of it."""
 
-    def __init__(self, source: Source, metrics: Metrics, most_records: int) -> None:
+    def __init__(self, source: ModelSource, metrics: Metrics, most_records: int) -> None:
         self.source, self._metrics, self._most_records = source, metrics, most_records
         self.served: LoadedModel
         self.failure: str | None = None
@@ -38,28 +38,28 @@ class ModelManager:
 
     async def open(self) -> None:
         """Loads the first model; raises InvalidModel or FetchFailed."""
-        arrival, away = await self.source.fetch_first()
-        await self._take(arrival)
-        if away:
-            self._fail(away)
+        fetched, failure = await self.source.fetch_first()
+        await self._replace(fetched)
+        if failure:
+            self._record_failure(failure)
 
     async def reload(self) -> bool:
-        """Looks for another model and takes it; False where it still is the same.
+        """Fetches the model that is there now and lets it answer; False where it still is the same.
 
-        Raises InvalidModel or FetchFailed where the source has no good one; the old model goes on answering.
+        Raises InvalidModel or FetchFailed where the source has no valid one; the old model goes on answering.
         """
         async with self._reloading:
             try:
-                arrival = await self.source.fetch(self.served.mark)
-                if arrival is not None:
-                    await self._take(arrival)
+                fetched = await self.source.fetch(self.served.mark)
+                if fetched is not None:
+                    await self._replace(fetched)
             except Exception as error:
-                self._fail(error)
+                self._record_failure(error)
                 raise
             self.failure = None
             self._metrics.reload_failing.set(0)
-            self._metrics.reloads[CHANGED if arrival else UNCHANGED].inc()
-            return arrival is not None
+            self._metrics.reloads[CHANGED if fetched else UNCHANGED].inc()
+            return fetched is not None
 
     async def poll(self, seconds: float) -> None:
         """Reloads for ever, at this interval."""
@@ -72,21 +72,21 @@ class ModelManager:
             except Exception:
                 logger.exception("looking for another model failed")
 
-    def _fail(self, error: Exception) -> None:
-        reason, before = str(error) or type(error).__name__, self.failure
+    def _record_failure(self, error: Exception) -> None:
+        reason, previous_reason = str(error) or type(error).__name__, self.failure
         self.failure = reason
         self._metrics.reload_failing.set(1)
         self._metrics.reloads[FAILED].inc()
-        if reason != before:  # said once, however often it is seen
+        if reason != previous_reason:  # each poll fails for the same reason
             logger.error("the old model goes on answering", extra={"reason": reason, "version": self.served.model.version})
 
-    async def _take(self, arrival: FetchedModel) -> None:
-        model = await asyncio.to_thread(OnnxModel, arrival.contract, self._most_records)
-        served = LoadedModel(model, arrival.mark, time.time(), arrival.lineage)
+    async def _replace(self, fetched: FetchedModel) -> None:
+        model = await asyncio.to_thread(OnnxModel, fetched.contract, self._most_records)
+        loaded = LoadedModel(model, fetched.mark, time.time(), fetched.lineage)
         if self.announce:
-            await self.announce(served)
-        self.served = served
+            await self.announce(loaded)
+        self.served = loaded
         self._metrics.model.clear()
         self._metrics.model.labels(model.name, model.version).set(1)
-        self._metrics.model_loaded.set(self.served.loaded)
+        self._metrics.model_loaded.set(loaded.loaded)
         logger.info("a model answers", extra={"model": model.name, "version": model.version, "uri": self.source.shown})

@@ -10,7 +10,7 @@ from prediction_api.errors import FetchFailed, InvalidModel
 from prediction_api.metrics import Metrics
 from prediction_api.model import artifact
 from prediction_api.model.model_manager import ModelManager
-from prediction_api.model.model_source import Source
+from prediction_api.model.model_source import ModelSource
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def open_live(make_model, metrics):
     """A coroutine function that opens the tiny model directory."""
 
     async def start():
-        live = ModelManager(Source(str(make_model())), metrics, most_records=3)
+        live = ModelManager(ModelSource(str(make_model())), metrics, most_records=3)
         await live.open()
         return live
 
@@ -45,7 +45,7 @@ def looks(sample):
     ]
 
 
-class Away(Source):
+class Away(ModelSource):
     """A registry that cannot be reached, with a directory to begin with."""
 
     async def fetch(self, mark=None):
@@ -106,7 +106,7 @@ def test_a_bad_first_model_is_refused(make_model, metrics):
     alter(folder)
 
     with pytest.raises(InvalidModel, match=r"model\.onnx"):
-        asyncio.run(ModelManager(Source(str(folder)), metrics, most_records=3).open())
+        asyncio.run(ModelManager(ModelSource(str(folder)), metrics, most_records=3).open())
 
 
 def test_an_unchanged_model_stays(open_live, looks):
@@ -174,7 +174,7 @@ def test_a_bad_model_leaves_the_old_one_with_the_reason(open_live, make_model, l
 def test_a_place_that_hands_nothing_over_leaves_the_old_model_with_the_reason(open_live, looks):
     async def story():
         live = await open_live()
-        old, live.source = live.served, Source("dvc:///nowhere?rev=main", seconds=0.01)
+        old, live.source = live.served, ModelSource("dvc:///nowhere?rev=main", seconds=0.01)
         with pytest.raises(FetchFailed, match=r"within 0\.01 seconds"):
             await live.reload()
         assert live.served is old
@@ -188,7 +188,7 @@ def test_a_place_that_hands_nothing_over_leaves_the_old_model_with_the_reason(op
 def test_an_unforeseen_failure_counts_as_one_too(open_live, looks):
     async def story():
         live = await open_live()
-        old, live.source = live.served, Source("\0")
+        old, live.source = live.served, ModelSource("\0")
         with pytest.raises(ValueError, match="null byte"):  # no error of the service: nobody foresaw it
             await live.reload()
         assert live.served is old
@@ -275,7 +275,7 @@ def test_polling_takes_a_changed_model_and_goes_on_after_a_bad_one(open_live, ma
 def test_polling_goes_on_after_an_unforeseen_failure(open_live, make_model):
     async def story():
         live = await open_live()
-        good, live.source = live.source, Source("\0")
+        good, live.source = live.source, ModelSource("\0")
         polling = asyncio.create_task(live.poll(0.01))
         await asyncio.sleep(0.1)
         live.source = good

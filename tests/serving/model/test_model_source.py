@@ -19,7 +19,7 @@ import pytest
 from prediction_api.errors import FetchFailed, InvalidModel, NothingRegistered
 from prediction_api.model import artifact, model_cache
 from prediction_api.model.artifact import FILES
-from prediction_api.model.model_source import Source
+from prediction_api.model.model_source import ModelSource
 
 GIT = ("git", "-c", "user.name=test", "-c", "user.email=test@example.org")
 DVC = (sys.executable, "-m", "dvc")
@@ -27,14 +27,14 @@ METRICS = {"roc_auc": 0.77}
 
 
 def fetch(uri, mark=None, seconds=60.0, **more):
-    return asyncio.run(Source(str(uri), seconds, **more).fetch(mark))
+    return asyncio.run(ModelSource(str(uri), seconds, **more).fetch(mark))
 
 
 def fetch_at_once(*asked):
     """What several fetches give, each of a URI and a mark; an error is given, too."""
 
     async def fetch_all():
-        return await asyncio.gather(*(Source(uri).fetch(mark) for uri, mark in asked), return_exceptions=True)
+        return await asyncio.gather(*(ModelSource(uri).fetch(mark) for uri, mark in asked), return_exceptions=True)
 
     return asyncio.run(fetch_all())
 
@@ -251,7 +251,7 @@ def test_an_alias_hands_over_its_version_with_its_lineage_and_another_once_it_mo
 def test_an_older_champion_is_fetched_held_to_its_digests_and_kept(registry, shelf, tmp_path):
     registry.set_registered_model_alias("tiny", "champion", "5")
 
-    fetched = fetch("models:/tiny@champion", keep=tmp_path / "kept")
+    fetched = fetch("models:/tiny@champion", cache=tmp_path / "kept")
 
     assert fetched.contract == artifact.read(shelf / "older")
     assert fetched.lineage["sha256_of"] == "the registry"
@@ -279,7 +279,7 @@ def test_until_a_version_is_promoted_the_fallback_answers_and_then_never_again(r
     folder = make_model(bias=3.0)
 
     async def follow():
-        source = Source("models:/tiny@soon", 60.0, "c0ffee", fallback=str(folder))
+        source = ModelSource("models:/tiny@soon", 60.0, "c0ffee", fallback=str(folder))
         before, away = await source.fetch_first()
         same = await source.fetch(before.mark)
         registry.set_registered_model_alias("tiny", "soon", "1")
@@ -358,17 +358,17 @@ def test_a_start_while_the_registry_is_away_takes_the_model_that_came_last_from_
     registry, make_model, shelf, tmp_path, monkeypatch
 ):
     uri, folder = "models:/tiny@champion", make_model(bias=3.0)
-    came = fetch(uri, keep=tmp_path / "kept")
+    came = fetch(uri, cache=tmp_path / "kept")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 
     def first(uri, **more):
-        return asyncio.run(Source(uri, 60.0, fallback=str(folder), **more).fetch_first())
+        return asyncio.run(ModelSource(uri, 60.0, fallback=str(folder), **more).fetch_first())
 
-    kept, why = first(uri, keep=tmp_path / "kept")
-    other, _ = first("models:/another@champion", keep=tmp_path / "kept")
+    kept, why = first(uri, cache=tmp_path / "kept")
+    other, _ = first("models:/another@champion", cache=tmp_path / "kept")
     (tmp_path / "kept/metadata.json").write_text("{}")
-    torn, _ = first(uri, keep=tmp_path / "kept")
+    torn, _ = first(uri, cache=tmp_path / "kept")
 
     assert kept == came
     assert "cannot be fetched" in str(why)
@@ -380,7 +380,7 @@ def test_a_start_without_registry_kept_model_or_fallback_fails(registry, monkeyp
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 
     with pytest.raises(FetchFailed, match="cannot be fetched"):
-        asyncio.run(Source("models:/tiny@champion", 60.0, keep=tmp_path / "kept").fetch_first())
+        asyncio.run(ModelSource("models:/tiny@champion", 60.0, cache=tmp_path / "kept").fetch_first())
 
 
 @pytest.mark.parametrize("uri", ["models:/tiny", "models:/@champion", "models:/tiny/"])
@@ -497,7 +497,7 @@ def test_a_fetch_beyond_its_time_ends_at_once_with_the_processes_that_it_started
 
 def test_a_cancelled_fetch_ends_at_once_with_the_processes_that_it_started(slow):
     async def cancel():
-        task = asyncio.create_task(Source("models:/tiny@champion").fetch())
+        task = asyncio.create_task(ModelSource("models:/tiny@champion").fetch())
         while not (slow.exists() and slow.read_text()):
             await asyncio.sleep(0.02)
         before = time.monotonic()
@@ -559,7 +559,7 @@ def test_fetches_share_nothing_that_dvc_remembers(repository, tmp_path, monkeypa
 
 
 def test_the_password_in_an_address_is_shown_nowhere(tmp_path):
-    source = Source(f"dvc://https://me:secret@127.0.0.1:1/{tmp_path.name}?rev=main", 60)
+    source = ModelSource(f"dvc://https://me:secret@127.0.0.1:1/{tmp_path.name}?rev=main", 60)
 
     with pytest.raises(FetchFailed) as found:
         asyncio.run(source.fetch())

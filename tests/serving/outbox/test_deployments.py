@@ -22,7 +22,7 @@ from prediction_api.errors import ContentRejected, DataServiceUnavailable
 from prediction_api.metrics import Metrics
 from prediction_api.model import artifact
 from prediction_api.model.model_manager import ModelManager
-from prediction_api.model.model_source import Source
+from prediction_api.model.model_source import ModelSource
 from prediction_api.outbox.deployments import MOST_FILES, Deployments, replica_name
 from serving.conftest import COLUMNS
 from serving.data_service import SILENT, STORED, DataService
@@ -52,7 +52,7 @@ def served(make_model):
     """A function that gives the tiny model as a live model holds it, with its bias."""
 
     def load(bias=0.0):
-        live = ModelManager(Source(str(make_model(bias=bias)), git_commit="c0ffee"), Metrics(), most_records=3)
+        live = ModelManager(ModelSource(str(make_model(bias=bias)), git_commit="c0ffee"), Metrics(), most_records=3)
         asyncio.run(live.open())
         return live.served
 
@@ -214,7 +214,7 @@ def test_a_data_service_that_takes_no_reference_is_told_of_deployments_and_asked
     receiver = Older(error)
 
     async def go():
-        live = ModelManager(Source(str(path)), Metrics(), most_records=3)
+        live = ModelManager(ModelSource(str(path)), Metrics(), most_records=3)
         await live.open()
         async with running(Deployments(folder, "host:1", receiver.send, heartbeat_seconds=BEAT), live.served):
             await until_async(lambda: receiver.asked >= 3)
@@ -416,7 +416,7 @@ def test_deployments_without_a_data_service_are_told_by_the_next_start(make_sett
 
 def test_another_model_answers_only_once_its_deployment_is_on_disk(folder, make_model):
     async def story():
-        live = ModelManager(Source(str(make_model())), Metrics(), most_records=3)
+        live = ModelManager(ModelSource(str(make_model())), Metrics(), most_records=3)
         await live.open()
         deployments = Deployments(folder, "here")
         await deployments.begin(live.served)
