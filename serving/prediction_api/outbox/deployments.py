@@ -1,8 +1,9 @@
-"""Tells the data service which model answers from when to when, and keeps it on disk until it has arrived.
+"""Records which model answers from when to when: on disk first, and then in the data service.
 
-A deployment is a file in the outbox's folder, there before its model answers. At each heartbeat ``last_seen_at`` moves
-forward, in the file and then in the data service; one that a killed process left behind ends where it was last seen. A file
-goes once the data service took its end. What the model that answers was trained on is told until it has arrived, once.
+A deployment is a file in the outbox's folder, written before its model answers. At each heartbeat ``last_seen_at`` moves
+forward, in the file and then in the data service; a deployment that a killed process left behind ends where it was last
+seen. The file is removed once the data service has the end. The model's reference distributions are sent until they have
+arrived once.
 """
 
 import asyncio
@@ -26,14 +27,15 @@ from uuid_utils import uuid7
 from prediction_api.errors import ContentRejected, PredictionApiError
 from prediction_api.logs import LOGGER
 from prediction_api.model.model_manager import LoadedModel
-from prediction_api.outbox.outbox import Sync, sync_folder
+from prediction_api.outbox import files
+from prediction_api.outbox.outbox import Sync
 
 PREFIX, TEMPORARY = "deployment-", "deployment.new"
 HEARTBEAT_SECONDS = 15.0
-SEND_SECONDS = 5.0  # then the next heartbeat goes on with what is left
+SEND_SECONDS = 5.0  # the next heartbeat sends what is left then
 LAST_SECONDS = 2.0  # at shutdown; what is left waits on disk
-MOST_FILES = 1000  # without a data service nobody takes them
-Send = Callable[[str, str, bytes], Awaitable[None]]  # method, path, content; raises ContentRejected, or whatever may pass
+MOST_FILES = 1000  # without a data service they are never sent
+Send = Callable[[str, str, bytes], Awaitable[None]]  # method, path, content; raises ContentRejected, or any other error
 logger = logging.getLogger(LOGGER)
 
 
@@ -58,9 +60,9 @@ DEPLOYMENT = TypeAdapter(Deployment)
 
 
 class Deployments:
-    """The deployments of the process whose outbox is open in the folder. What fails here fails no prediction.
+    """The deployments of the process whose outbox is open in the folder. A failure here fails no prediction.
 
-    The disk is used in one thread: a slow one keeps nobody waiting, and the files change in the order of what happened.
+    One thread uses the disk: a slow disk delays no prediction, and the files change in the order of what happened.
     """
 
     def __init__(
@@ -74,19 +76,19 @@ class Deployments:
         self._folder, self._replica, self._send = folder, replica, send
         self._full_sync, self._heartbeat_seconds = sync == "full", heartbeat_seconds
         self._live: tuple[Path, Deployment] | None = None
-        self._untold: tuple[str, bytes] | None = None  # where and what the model that answers was trained on
+        self._unsent_reference: tuple[str, bytes] | None = None  # path and content of what the model was trained on
         self._changed = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "deployments")
-        self._told: set[object] = set()  # what was logged and has not passed yet
+        self._logged: set[object] = set()  # the failures that were logged and still last
 
     async def open(self) -> None:
-        """Ends what a process that was killed left behind."""
+        """Ends the deployments that a killed process left behind."""
         await self._on_disk(self._end_left_behind)
 
-    async def begin(self, served: LoadedModel) -> None:
-        """Returns once the deployment of a model that is about to answer is on disk; the one before has ended then."""
-        now, model = datetime.now(UTC), served.model
-        contract, lineage = model.contract, served.lineage
+    async def begin(self, loaded: LoadedModel) -> None:
+        """Ends the deployment before, and returns once the one of a model that is about to answer is on disk."""
+        now, model = datetime.now(UTC), loaded.model
+        contract, lineage = model.contract, loaded.lineage
         new = Deployment(
             replica=self._replica, model_name=model.name, model_version=model.version, git_commit=lineage.get("git_commit"),
             model_uri=lineage["uri"], sha256=dict(contract.sha256), data=contract.metadata.data,
@@ -99,50 +101,48 @@ class Deployments:
         self._live = path, new
         if contract.reference:
             content = {"model_name": model.name, "reference": contract.reference}
-            self._untold = f"/models/{model.version}", to_json(content)
+            self._unsent_reference = f"/models/{model.version}", to_json(content)
         self._thread.submit(self._drop_oldest)
         self._changed.set()
 
     async def run(self) -> None:
-        """Says for ever that the model still answers: at once where another began, and at each heartbeat."""
+        """Reports for ever that the model answers: at each heartbeat, and at once when another model begins."""
         while True:
             self._changed.clear()
-            await self._beat()
+            if self._live:
+                path, deployment = self._live
+                self._live = path, _seen(deployment)
+                await self._on_disk(self._write, *self._live)
+            await self._report(SEND_SECONDS)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), self._heartbeat_seconds)
 
     async def close(self) -> None:
-        """Ends what answered, and says so once, in a moment or not at all."""
+        """Ends the deployment, and tries once to report the end."""
         if self._live:
             await self._on_disk(self._write, *_ended(*self._live))
-        await self._tell(LAST_SECONDS)
+        await self._report(LAST_SECONDS)
         self._thread.shutdown()
 
-    async def _beat(self) -> None:
-        if self._live:
-            path, deployment = self._live
-            self._live = path, _seen(deployment)
-            await self._on_disk(self._write, *self._live)
-        await self._tell(SEND_SECONDS)
-
-    async def _tell(self, seconds: float) -> None:
+    async def _report(self, seconds: float) -> None:
         if self._send is None:
             return
         try:
             async with asyncio.timeout(seconds):
-                await self._send_waiting(self._send)
+                await self._send_deployments(self._send)
                 await self._send_reference(self._send)
-            self._told.discard("away")
+            self._logged.discard("data service")
         except Exception as error:
             reason = str(error) or type(error).__name__
-            self._log_once("away", logging.WARNING, "the data service is not told of deployments, which wait", reason)
+            self._log_once("data service", logging.WARNING, "deployments wait on disk for the data service", reason)
 
-    async def _send_waiting(self, send: Send) -> None:
-        """Sends each file, the newest first; one that is refused is tried again while it lives.
+    async def _send_deployments(self, send: Send) -> None:
+        """Sends what the files hold, the newest first, and removes the files of those that ended.
 
-        After its end it is put aside, where the data service says what is wrong with it.
+        A deployment that the data service refuses is sent again; once it has ended and the refusal names a field, it is
+        put aside.
         """
-        for path, deployment in await self._on_disk(self._waiting):
+        for path, deployment in await self._on_disk(self._read_all):
             try:
                 await send("PUT", f"/deployments/{_id(path)}", DEPLOYMENT.dump_json(deployment))
             except ContentRejected as error:
@@ -150,94 +150,89 @@ class Deployments:
                 if deployment.ended_at and error.fields:
                     await self._on_disk(self._put_aside, path, "refused")
             else:
-                self._told.discard(path)
+                self._logged.discard(path)
                 if deployment.ended_at:
                     await self._on_disk(path.unlink, True)
 
     async def _send_reference(self, send: Send) -> None:
-        """Sends what the model that answers was trained on. An older data service takes none, and sees no drift."""
-        if (untold := self._untold) is None:
+        """Sends the reference distributions of the model that answers. An older data service refuses them."""
+        if (reference := self._unsent_reference) is None:
             return
         try:
-            await send("PUT", *untold)
+            await send("PUT", *reference)
         except PredictionApiError as error:
-            message = "the data service is not told what the model was trained on, and sees no drift"
+            message = "the data service does not take the model's reference distributions, and measures no drift"
             self._log_once("reference", logging.WARNING, message, str(error))
             return
-        self._told.discard("reference")
-        if self._untold is untold:
-            self._untold = None
+        self._logged.discard("reference")
+        if self._unsent_reference is reference:
+            self._unsent_reference = None
 
-    async def _on_disk(self, function: Callable[..., Any], *given: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *given)
+    async def _on_disk(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
 
     def _write(self, path: Path, deployment: Deployment) -> None:
-        temporary = self._folder / TEMPORARY
         try:
-            with temporary.open("wb") as file:
-                file.write(DEPLOYMENT.dump_json(deployment))
-                if self._full_sync:
-                    file.flush()
-                    os.fsync(file.fileno())
-            temporary.replace(path)
-            if self._full_sync:
-                sync_folder(self._folder)
-            self._told.discard("disk")
+            files.replace(path, DEPLOYMENT.dump_json(deployment), self._folder / TEMPORARY, self._full_sync)
+            self._logged.discard("disk")
         except OSError as error:  # the next heartbeat tries again
             self._log_once("disk", logging.ERROR, "a deployment cannot be written", f"{path}: {error.strerror}")
 
-    def _waiting(self) -> list[tuple[Path, Deployment]]:
-        """What the files hold, the newest first; one that is damaged is put aside."""
-        found = []
+    def _read_all(self) -> list[tuple[Path, Deployment]]:
+        """The deployments in the folder, the newest first; a damaged file is put aside."""
+        deployments = []
         for path in sorted(self._folder.glob(f"{PREFIX}*.json"), reverse=True):
             try:
                 _id(path)
-                found.append((path, DEPLOYMENT.validate_json(path.read_bytes(), strict=True)))
+                deployments.append((path, DEPLOYMENT.validate_json(path.read_bytes(), strict=True)))
             except (OSError, ValueError) as error:
                 self._log_once(path, logging.ERROR, "a deployment is unreadable and put aside", f"{path}: {error}")
                 self._put_aside(path, "damaged")
-        return found
+        return deployments
 
     def _end_left_behind(self) -> None:
-        for path, deployment in self._waiting():
+        for path, deployment in self._read_all():
             if deployment.ended_at is None:
                 self._write(path, replace(deployment, ended_at=deployment.last_seen_at))
 
     def _drop_oldest(self) -> None:
-        """Keeps the newest files, also of those put aside: ids that were made later sort later."""
+        """Keeps the newest files, with those put aside: later ids sort later."""
         dropped = sorted(self._folder.glob(f"{PREFIX}*"))[:-MOST_FILES]
         for path in dropped:
             with suppress(OSError):
                 path.unlink()
         if dropped:
-            logger.warning("deployments that nobody took are dropped", extra={"dropped": len(dropped), "kept": MOST_FILES})
+            logger.warning(
+                "the oldest deployments that were never reported are dropped",
+                extra={"dropped": len(dropped), "kept": MOST_FILES},
+            )
 
-    def _put_aside(self, path: Path, why: str) -> None:
+    def _put_aside(self, path: Path, reason: str) -> None:
         with suppress(OSError):
-            path.replace(path.with_name(f"{path.name}.{why}"))
-            self._told.discard(path)
+            path.replace(path.with_name(f"{path.name}.{reason}"))
+            self._logged.discard(path)
 
-    def _log_once(self, what: object, level: int, message: str, reason: str) -> None:
-        if what not in self._told:
-            self._told.add(what)
+    def _log_once(self, failure: object, level: int, message: str, reason: str) -> None:
+        if failure not in self._logged:
+            self._logged.add(failure)
             logger.log(level, message, extra={"reason": reason})
 
 
 def replica_name(port: int) -> str:
-    """Where this process answers: its host (a container's id) and port, the same after a restart; its pid for any port."""
+    """Host (in a container its id) and port, the same after a restart; the process id where the port may be any."""
     return f"{socket.gethostname()}:{port or f'pid-{os.getpid()}'}"
 
 
 def _id(path: Path) -> UUID:
-    """Raises ValueError where a person gave the file its name."""
+    """The id in a file's name; raises ValueError where a person named the file."""
     return UUID(path.stem.removeprefix(PREFIX))
 
 
 def _seen(deployment: Deployment) -> Deployment:
-    """Answering now; clocks are set back at times, and the data service is told of no way back."""
+    """The deployment as seen now, and never earlier than before: clocks are set back at times."""
     return replace(deployment, last_seen_at=max(datetime.now(UTC), deployment.last_seen_at))
 
 
 def _ended(path: Path, deployment: Deployment) -> tuple[Path, Deployment]:
-    last = _seen(deployment)
-    return path, replace(last, ended_at=last.last_seen_at)
+    deployment = _seen(deployment)
+    return path, replace(deployment, ended_at=deployment.last_seen_at)

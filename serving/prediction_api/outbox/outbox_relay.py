@@ -1,13 +1,13 @@
-"""Carries predictions from the outbox to the data service: in order, in parcels, again and again until they have arrived.
+"""Delivers predictions from the outbox to the data service: in order, in batches, and again until they have arrived.
 
-The data service takes the same id twice as once, so that a batch whose answer was lost is simply sent again. A line is put
-aside only where the data service names it: whoever refuses without a word of what is wrong may have a fault of its own.
+The data service records an id once, so a batch whose answer was lost is simply sent again. A line becomes a dead letter only
+where the data service names it: a refusal without a reason may be a fault of the data service itself.
 """
 
 import asyncio
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
@@ -24,14 +24,14 @@ LAST_SECONDS = 5.0  # at shutdown; what is left waits on disk
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 SLOWEST_RETRY_SECONDS = 30
 AFTER_FAILURE_SECONDS = 1.0
-# What the data service says of the content of what was sent; anything else may pass, so it is tried again.
-ABOUT_CONTENT = {400, 409, 413, 422}
-ROW = re.compile(r"predictions\.(\d+)(?:\.|$)")  # a field of its problems, by the place in the batch
+CONTENT_STATUSES = {400, 409, 413, 422}  # they concern what was sent; any other failure may pass, and is retried
+ROW = re.compile(r"predictions\.(\d+)(?:\.|$)")  # a field in the data service's problem: the place of a line in the batch
+SendLines = Callable[[list[bytes]], Awaitable[None]]
 logger = logging.getLogger(LOGGER)
 
 
 class OutboxRelay:
-    """Delivers until it is stopped."""
+    """Delivers what waits in an outbox until it is stopped; ``failure`` says why the last attempt failed."""
 
     def __init__(self, outbox: Outbox, metrics: Metrics, url: str, key: str | None) -> None:
         self._outbox, self._metrics = outbox, metrics
@@ -43,23 +43,23 @@ class OutboxRelay:
         self._most_lines = MOST_LINES
 
     async def run(self) -> None:
-        """Delivers for ever; waits a moment where nothing waits, and longer and longer where nobody takes it."""
+        """Delivers for ever; looks again after a moment where no line waits."""
         while True:
             try:
-                busy = await self._deliver_next()
+                delivered = await self._deliver_batch(self._send_until_taken)
             except Exception as error:
                 self.failure = f"{type(error).__name__}: {error}"
                 self._metrics.delivery_failures.inc()
                 logger.exception("delivery failed and begins again")
                 await asyncio.sleep(AFTER_FAILURE_SECONDS)
             else:
-                await asyncio.sleep(0 if busy else IDLE_SECONDS)
+                await asyncio.sleep(0 if delivered else IDLE_SECONDS)
 
     async def close(self) -> None:
-        """Delivers what it can in a few seconds, without trying anything twice."""
+        """Delivers what it can in a few seconds, without a retry."""
         try:
             async with asyncio.timeout(LAST_SECONDS):
-                while await self._deliver_next(again=False):
+                while await self._deliver_batch(self._send_once):
                     pass
         except Exception as error:
             extra = {"waiting": self._outbox.depth, "reason": str(error) or type(error).__name__}
@@ -67,31 +67,18 @@ class OutboxRelay:
         finally:
             await self._client.aclose()
 
-    async def _deliver_next(self, again: bool = True) -> bool:
-        """One batch, without the lines that the data service refuses by their place, which are put aside.
-
-        One that it refuses as a whole, as where it is too large, is taken again by halves.
-        """
+    async def _deliver_batch(self, send: SendLines) -> bool:
+        """Delivers the next batch, or makes batches smaller where it is refused as a whole; False where no line waits."""
         batch = self._outbox.peek(self._most_lines, MOST_BYTES)
         if batch is None:
             return False
-        lines, refused, reasons = batch.lines, [], []
-        while lines:
-            try:
-                await (self._until_it_arrives(lines) if again else self._post(lines))
-                break
-            except ContentRejected as error:
-                rows = _rows(error.fields, len(lines))
-                if not rows:
-                    self._most_lines = len(batch.lines) // 2
-                    return True
-                refused += [lines[row] for row in sorted(rows)]
-                lines = [line for row, line in enumerate(lines) if row not in rows]
-                reasons.append(str(error))
-        self.arrived += len(lines)
-        self._metrics.delivered.inc(len(lines))
-        if refused:
-            self._put_aside(refused, reasons[0])
+        try:
+            arrived = await self._deliver_lines(batch.lines, send)
+        except ContentRejected:  # as a whole, as where it is too large
+            self._most_lines = len(batch.lines) // 2
+            return True
+        self.arrived += arrived
+        self._metrics.delivered.inc(arrived)
         if batch.damaged:
             logger.error("lines of the outbox are damaged and cannot be delivered", extra={"lines": batch.damaged})
             self._metrics.refused.inc(batch.damaged)
@@ -99,23 +86,42 @@ class OutboxRelay:
         self._outbox.ack(batch.after)
         return True
 
-    def _put_aside(self, lines: Sequence[bytes], reason: str) -> None:
-        self._outbox.dead_letter(lines)
-        self._metrics.refused.inc(len(lines))
-        extra = {"lines": len(lines), "reason": reason}
-        logger.error("the data service refuses predictions, which are kept in refused.ndjson", extra=extra)
+    async def _deliver_lines(self, lines: list[bytes], send: SendLines) -> int:
+        """Sends lines until the data service has them, without those that it refuses by their place; gives how many it took.
 
-    async def _until_it_arrives(self, lines: list[bytes]) -> None:
+        The refused ones become dead letters. Raises ContentRejected for a refusal that names no line.
+        """
+        refused: list[bytes] = []
+        reason = ""
+        while lines:
+            try:
+                await send(lines)
+                break
+            except ContentRejected as error:
+                rows = _rows(error.fields, len(lines))
+                if not rows:
+                    raise
+                refused += [lines[row] for row in sorted(rows)]
+                lines = [line for row, line in enumerate(lines) if row not in rows]
+                reason = reason or str(error)
+        if refused:
+            self._outbox.dead_letter(refused)
+            self._metrics.refused.inc(len(refused))
+            extra = {"lines": len(refused), "reason": reason}
+            logger.error("the data service refuses predictions, which are kept in refused.ndjson", extra=extra)
+        return len(lines)
+
+    async def _send_until_taken(self, lines: list[bytes]) -> None:
         attempts = AsyncRetrying(
             retry=retry_if_exception_type(DataServiceUnavailable),
             wait=wait_random_exponential(multiplier=0.5, max=SLOWEST_RETRY_SECONDS),
-            before_sleep=self._say,
+            before_sleep=self._record_failure,
         )
-        await attempts(self._post, lines)
+        await attempts(self._send_once, lines)
         self.failure = None
 
-    async def _post(self, lines: list[bytes]) -> None:
-        """Sends lines once; raises DataServiceUnavailable also for a single line that is refused without a reason."""
+    async def _send_once(self, lines: list[bytes]) -> None:
+        """Raises ContentRejected, or DataServiceUnavailable, also where a single line is refused without a reason."""
         try:
             await self.send("POST", ROUTE, b'{"predictions":[' + b",".join(lines) + b"]}")
         except ContentRejected as error:
@@ -126,15 +132,19 @@ class OutboxRelay:
     async def send(self, method: str, path: str, content: bytes) -> None:
         """Sends a JSON object once; raises DataServiceUnavailable or ContentRejected."""
         try:
-            answer = await self._client.request(method, path, content=content, headers={"content-type": "application/json"})
+            response = await self._client.request(
+                method, path, content=content, headers={"content-type": "application/json"}
+            )
         except httpx.HTTPError as error:
             raise DataServiceUnavailable(f"{type(error).__name__}: {error}") from error
-        if answer.is_success and answer.headers.get("content-type", "").startswith("application/json"):
+        if response.is_success and response.headers.get("content-type", "").startswith("application/json"):
             return
-        said = f"{answer.status_code}: {answer.text[:500]}"
-        raise ContentRejected(said, _fields(answer)) if answer.status_code in ABOUT_CONTENT else DataServiceUnavailable(said)
+        reason = f"{response.status_code}: {response.text[:500]}"
+        if response.status_code in CONTENT_STATUSES:
+            raise ContentRejected(reason, _fields(response))
+        raise DataServiceUnavailable(reason)
 
-    def _say(self, state: RetryCallState) -> None:
+    def _record_failure(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         self.failure = str(error)
         self._metrics.delivery_failures.inc()
@@ -142,15 +152,15 @@ class OutboxRelay:
         logger.warning("the data service does not take predictions; they wait in the outbox", extra=extra)
 
 
-def _fields(answer: httpx.Response) -> list[str]:
+def _fields(response: httpx.Response) -> list[str]:
     """The fields that a problem (RFC 9457) of the data service names."""
     try:
-        return [str(fault["field"]) for fault in answer.json()["errors"]]
+        return [str(error["field"]) for error in response.json()["errors"]]
     except (ValueError, LookupError, TypeError):
         return []
 
 
 def _rows(fields: Sequence[str], count: int) -> set[int]:
     """The places of the lines that fields belong to."""
-    found = {int(place[1]) for field in fields if (place := ROW.match(field))}
-    return {row for row in found if row < count}
+    rows = {int(match[1]) for field in fields if (match := ROW.match(field))}
+    return {row for row in rows if row < count}

@@ -226,8 +226,8 @@ def test_a_data_service_that_takes_no_reference_is_told_of_deployments_and_asked
 
     asyncio.run(go())
     assert receiver.got["model"] == f"/models/{version}"
-    assert told("sees no drift") == 1
-    assert told("is not told of deployments") == 0
+    assert told("measures no drift") == 1
+    assert told("deployments wait on disk") == 0
 
 
 def test_a_replica_keeps_its_name_over_restarts_and_any_port_is_told_apart_by_process():
@@ -492,7 +492,7 @@ def test_an_outage_is_logged_once_and_the_next_one_again(folder, served, told):
         deployments = Deployments(folder, "here", receiver.send, heartbeat_seconds=BEAT)
         async with running(deployments, model):
             await until_async(lambda: receiver.asked > 3)
-            assert told("not told of deployments") == 1
+            assert told("deployments wait on disk") == 1
             receiver.error = None
             await until_async(lambda: receiver.got)
             receiver.error = DataServiceUnavailable("503")
@@ -502,7 +502,7 @@ def test_an_outage_is_logged_once_and_the_next_one_again(folder, served, told):
 
     asyncio.run(story())
 
-    assert told("not told of deployments") == 2
+    assert told("deployments wait on disk") == 2
 
 
 def test_a_refused_deployment_is_logged_once_tried_while_it_lives_and_put_aside_after(folder, served, told):
@@ -528,7 +528,7 @@ def test_a_refused_deployment_is_logged_once_tried_while_it_lives_and_put_aside_
     assert json.loads(path.read_text())["ended_at"] is not None
     assert first not in receiver.got
     assert told("refuses a deployment") == 2
-    assert told("not told of deployments") == 0
+    assert told("deployments wait on disk") == 0
 
 
 def test_a_disk_that_refuses_stops_no_model_and_the_file_comes_once_it_can(folder, served, told):
