@@ -8,7 +8,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from prediction_api.model import artifact
-from prediction_api.model.request_schema import Fault, InvalidJson, InvalidRecords, RequestSchema
+from prediction_api.model.request_schema import InvalidJson, InvalidRecords, RequestSchema
+from prediction_api.problems import FieldError
 
 DISTANCE = "a number of miles from 10 to 6000"
 DATETIME = "a date and time such as 2013-05-19T14:15:00, without a time zone"
@@ -77,13 +78,13 @@ def test_empty_lines_are_passed_over(records, text):
 def test_a_missing_field_is_refused_by_name(faults, record):
     del record["distance"]
 
-    assert faults(json.dumps(record).encode()) == [Fault("distance", DISTANCE, "nothing")]
+    assert faults(json.dumps(record).encode()) == [FieldError("distance", DISTANCE, "nothing")]
 
 
 def test_a_nullable_field_must_be_given_where_it_is_required(faults, record):
     del record["delay"]
 
-    assert faults(json.dumps(record).encode()) == [Fault("delay", DELAY, "nothing")]
+    assert faults(json.dumps(record).encode()) == [FieldError("delay", DELAY, "nothing")]
 
 
 def test_an_optional_field_may_be_left_out(records, record):
@@ -99,27 +100,27 @@ def test_a_nullable_field_takes_null(records, text, field):
 
 @pytest.mark.parametrize(("field", "wanted"), [("distance", DISTANCE), ("departs", DATETIME)])
 def test_another_field_does_not_take_null(faults, text, field, wanted):
-    assert faults(text(field, "null")) == [Fault(field, wanted, "null")]
+    assert faults(text(field, "null")) == [FieldError(field, wanted, "null")]
 
 
 def test_an_unknown_field_is_refused_by_name_with_the_nearest_known_one(faults, text):
     assert faults(text("distanse", "3")) == [
-        Fault("distanse", "a field of the schema, such as distance", "an unknown field, distanse")
+        FieldError("distanse", "a field of the schema, such as distance", "an unknown field, distanse")
     ]
 
 
 def test_an_unknown_field_like_no_other_is_refused_by_name(faults, text):
-    assert faults(text("zzz", "3")) == [Fault("zzz", "a field of the schema", "an unknown field, zzz")]
+    assert faults(text("zzz", "3")) == [FieldError("zzz", "a field of the schema", "an unknown field, zzz")]
 
 
 def test_an_unknown_field_named_records_is_not_proposed_as_a_field(faults, text):
-    assert faults(text("records", "[]")) == [Fault("records", "a field of the schema", "an unknown field, records")]
+    assert faults(text("records", "[]")) == [FieldError("records", "a field of the schema", "an unknown field, records")]
 
 
 def test_a_misspelt_records_of_a_batch_is_refused_with_the_right_name(faults, text):
     assert faults(b'{"recrods": [%s]}' % text(), "batch") == [
-        Fault("records", "an array of 1 to 3 records", "nothing"),
-        Fault("recrods", "a field of the schema, such as records", "an unknown field, recrods"),
+        FieldError("records", "an array of 1 to 3 records", "nothing"),
+        FieldError("recrods", "a field of the schema, such as records", "an unknown field, recrods"),
     ]
 
 
@@ -153,7 +154,7 @@ def test_the_name_of_an_unknown_field_is_shown_cut_short(faults, text):
     ],
 )
 def test_what_is_no_finite_number_of_single_precision_is_refused(faults, text, value, got):
-    assert faults(text("delay", value)) == [Fault("delay", DELAY, got)]
+    assert faults(text("delay", value)) == [FieldError("delay", DELAY, got)]
 
 
 def test_an_integer_of_more_digits_than_python_reads_is_no_json(records, text):
@@ -173,7 +174,7 @@ def test_the_ends_of_a_range_are_inside_it(records, text, value):
 
 @pytest.mark.parametrize("value", ["9.999", "6000.001", "-10"])
 def test_a_number_outside_its_range_is_refused_with_the_range(faults, text, value):
-    assert faults(text("distance", value)) == [Fault("distance", DISTANCE, value)]
+    assert faults(text("distance", value)) == [FieldError("distance", DISTANCE, value)]
 
 
 @pytest.mark.parametrize(
@@ -191,7 +192,7 @@ def test_what_is_wanted_of_a_number_names_the_bounds_that_it_has(make_records, l
     with pytest.raises(InvalidRecords) as found:
         make_records([column]).one(b'{"size": "big"}')
 
-    assert found.value.faults == [Fault("size", wanted, "'big'")]
+    assert found.value.faults == [FieldError("size", wanted, "'big'")]
 
 
 def test_a_share_has_no_unit_in_words(make_records):
@@ -200,7 +201,7 @@ def test_a_share_has_no_unit_in_words(make_records):
     with pytest.raises(InvalidRecords) as found:
         make_records([column]).one(b'{"part": 2}')
 
-    assert found.value.faults == [Fault("part", "a number of at most 1", "2")]
+    assert found.value.faults == [FieldError("part", "a number of at most 1", "2")]
 
 
 @pytest.mark.parametrize(
@@ -235,7 +236,7 @@ def test_a_datetime_may_be_written_as_iso_8601_allows(records, text, value):
 
 @pytest.mark.parametrize(("value", "got"), [("3", "3"), ("true", "true"), ("[]", "a JSON array"), ("NaN", "nan")])
 def test_what_is_no_text_is_refused_as_a_category(faults, text, value, got):
-    assert faults(text("carrier", value)) == [Fault("carrier", CARRIER, got)]
+    assert faults(text("carrier", value)) == [FieldError("carrier", CARRIER, got)]
 
 
 def test_a_category_that_training_did_not_see_is_accepted_where_none_are_declared(records, text):
@@ -244,7 +245,7 @@ def test_a_category_that_training_did_not_see_is_accepted_where_none_are_declare
 
 @pytest.mark.parametrize("value", ['"autumn"', '"Summer"', '""', "1"])
 def test_a_category_that_is_not_declared_is_refused_with_those_that_are(faults, text, value):
-    assert faults(text("season", value)) == [Fault("season", SEASON, value.replace('"', "'"))]
+    assert faults(text("season", value)) == [FieldError("season", SEASON, value.replace('"', "'"))]
 
 
 def test_the_empty_text_is_a_missing_category_where_null_is_allowed(records, text):
@@ -257,12 +258,12 @@ def test_the_empty_text_is_refused_where_null_is_not_allowed(make_records):
     with pytest.raises(InvalidRecords) as found:
         make_records([column]).one(b'{"colour": ""}')
 
-    assert found.value.faults == [Fault("colour", "a text of 1 to 500 characters", "''")]
+    assert found.value.faults == [FieldError("colour", "a text of 1 to 500 characters", "''")]
 
 
 def test_a_text_of_500_characters_is_taken_and_of_501_refused_cut_short(records, faults, text):
     assert records.one(text("carrier", '"%s"' % ("é" * 500)))["carrier"] == "é" * 500
-    assert faults(text("carrier", '"%s"' % ("é" * 501))) == [Fault("carrier", CARRIER, "'" + "é" * 59 + "...")]
+    assert faults(text("carrier", '"%s"' % ("é" * 501))) == [FieldError("carrier", CARRIER, "'" + "é" * 59 + "...")]
 
 
 def test_an_escaped_pair_of_surrogates_is_one_character(records, text):
@@ -328,47 +329,50 @@ def test_a_text_in_latin_1_is_no_json(records, text):
 )
 @pytest.mark.parametrize("read", ["one", "batch"])
 def test_a_body_that_is_no_object_is_refused(faults, read, body, got):
-    assert faults(body, read) == [Fault("the body", "a JSON object", got)]
+    assert faults(body, read) == [FieldError("the body", "a JSON object", got)]
 
 
 @pytest.mark.parametrize(
     ("value", "got"), [(b"[]", "0 of them"), (b"null", "null"), (b"{}", "a JSON object"), (b"3", "3"), (b'"x"', "'x'")]
 )
 def test_records_that_are_no_array_of_the_right_size_are_refused(faults, value, got):
-    assert faults(b'{"records": %s}' % value, "batch") == [Fault("records", "an array of 1 to 3 records", got)]
+    assert faults(b'{"records": %s}' % value, "batch") == [FieldError("records", "an array of 1 to 3 records", got)]
 
 
 def test_a_batch_of_more_than_may_be_is_refused_with_its_size(records, faults, text):
     assert len(records.batch(b'{"records": [%s]}' % b",".join([text()] * 3))) == 3
     assert faults(b'{"records": [%s]}' % b",".join([text()] * 4), "batch") == [
-        Fault("records", "an array of 1 to 3 records", "4 of them")
+        FieldError("records", "an array of 1 to 3 records", "4 of them")
     ]
 
 
 def test_a_fault_in_a_batch_names_the_record(faults, text):
     body = b'{"records": [%s, %s, 3]}' % (text(), text("distance", "1"))
 
-    assert faults(body, "batch") == [Fault("records[1].distance", DISTANCE, "1"), Fault("records[2]", "a JSON object", "3")]
+    assert faults(body, "batch") == [
+        FieldError("records[1].distance", DISTANCE, "1"),
+        FieldError("records[2]", "a JSON object", "3"),
+    ]
 
 
 def test_an_unknown_field_in_a_batch_names_the_record_and_the_nearest_field(faults, text):
     assert faults(b'{"records": [%s]}' % text("distanse", "1"), "batch") == [
-        Fault("records[0].distanse", "a field of the schema, such as distance", "an unknown field, distanse")
+        FieldError("records[0].distanse", "a field of the schema, such as distance", "an unknown field, distanse")
     ]
 
 
 @pytest.mark.parametrize(("count", "got"), [(0, "0"), (4, "4")])
 def test_lines_of_another_number_than_may_be_are_refused_with_their_number(faults, text, count, got):
-    assert faults(b"\n".join([text()] * count), "lines") == [Fault("the body", "1 to 3 lines", got)]
+    assert faults(b"\n".join([text()] * count), "lines") == [FieldError("the body", "1 to 3 lines", got)]
 
 
 def test_a_fault_in_a_line_names_the_line_counting_empty_ones(faults, text):
     body = b"\n%s\n\n%s\n[]" % (text("distance", "1"), text("zzz", "1"))
 
     assert faults(body, "lines") == [
-        Fault("line 2: distance", DISTANCE, "1"),
-        Fault("line 4: zzz", "a field of the schema", "an unknown field, zzz"),
-        Fault("line 5: the body", "a JSON object", "a JSON array"),
+        FieldError("line 2: distance", DISTANCE, "1"),
+        FieldError("line 4: zzz", "a field of the schema", "an unknown field, zzz"),
+        FieldError("line 5: the body", "a JSON object", "a JSON array"),
     ]
 
 
