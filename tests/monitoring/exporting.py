@@ -30,12 +30,12 @@ def exported(folder: Path) -> dict[str, list[tuple[str, dict[str, str]]]]:
         for status in (200, 422, 499, 500, 503):
             prediction.request(route, status, 0.01)
     outbox = SimpleNamespace(depth=0, size=0, most_bytes=1)
-    prediction_api.app_state.Service._watch_outbox(
+    prediction_api.app_state.AppState._watch_outbox(
         SimpleNamespace(metrics=prediction, outbox=outbox, outbox_age=lambda: 0.0)
     )
     url = f"sqlite:///{folder / 'ontime.db'}"
     settings = data_api.settings.Settings(database_url=url, _env_file=None)
-    data = data_api.app_state.Service(settings).metrics
+    data = data_api.app_state.AppState(settings).metrics
     for route in ("/outcomes", "/performance", "/healthz", "/readyz", "/metrics"):
         for status in (200, 500, 503):
             data.request(route, status, 0.01)

@@ -235,8 +235,8 @@ def test_what_is_drawn_as_bound_is_where_alerts_begin():
     ("title", "score"),
     [
         ("Does it rank well? (ROC AUC)", "roc_auc"),
-        ("How right is it about the positives? (average precision)", "average_precision"),
-        ("How far are probabilities from what came true? (Brier score)", "brier"),
+        ("Are the cases that it ranks highest positive? (average precision)", "average_precision"),
+        ("How far are probabilities from what happened? (Brier score)", "brier"),
         ("Does 30 % mean 30 %? (calibration error)", "calibration_error"),
     ],
 )

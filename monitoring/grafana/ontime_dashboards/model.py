@@ -35,12 +35,12 @@ def board(tested: Mapping[str, Interval]) -> Dashboard:
     """The dashboard; ``tested`` are the scores of the committed model on its test rows."""
     panels = {
         "What does it predict?": _predictions(),
-        "How good is it? (predictions of the live window whose outcome is known)": _quality(tested),
+        "How good is it? (predictions in the live window whose outcome is known)": _quality(tested),
         "Are outcomes arriving?": _outcomes(),
         "Which model answers?": _versions(),
         "Does the world still look like the training data?": _drift(),
     }
-    question = "Does the model still say what comes true, and which one is it?"
+    question = "Is the model still right, and which model answers?"
     return boards.board("model", question, panels, [boards.variable("version", 'data_api_live_predictions{job="data-api"}')])
 
 
@@ -51,31 +51,32 @@ def _predictions() -> Sequence[Panel]:
     return (
         graph(
             "Predictions each minute, by label",
-            "Good follows your callers' day; true is late for flights.",
+            "Good follows the daily rhythm of your callers; for flights, true means late.",
             "short",
             {"{{label}}": f"sum by (label) (rate({made}[$__rate_interval])) * 60"},
             stacked=True,
         ),
         graph(
-            "Does it say true as often as it comes true?",
-            "Good is two lines near each other: far apart over days, the threshold no longer fits, or the world moved.",
+            "Does it predict true as often as true happens?",
+            "Good is two lines near each other; if they are far apart for days, the threshold no longer fits, or the "
+            "world has changed.",
             "percentunit",
             {
                 "predicted now": f"sum(rate({late}[$__rate_interval])) / sum(rate({made}[$__rate_interval]))",
                 "predicted, live window, {{version}}": f'{live}, score="label_rate"}}',
-                "came true, live window, {{version}}": f'{live}, score="outcome_rate"}}',
+                "happened, live window, {{version}}": f'{live}, score="outcome_rate"}}',
             },
             most=1,
         ),
         distribution(
             "How are the probabilities distributed?",
-            "Good keeps its shape from day to day; all in one band is a model that no longer tells cases apart.",
+            "Good keeps its shape from day to day; if all are in one band, the model no longer tells cases apart.",
             "percentunit",
             {"{{le}}": 'sum by (le) (increase(prediction_api_probability_bucket{job="prediction-api"}[$__rate_interval]))'},
         ),
         graph(
-            "Warnings for each prediction, by kind",
-            "Good is a few in a hundred; a rise is a category or a number that training never saw, from then on.",
+            "Warnings per prediction, by kind",
+            "Good is a few in a hundred; a rise means that a category or a number which training never saw keeps coming.",
             "percentunit",
             {
                 "{{kind}}": 'sum by (kind) (rate(prediction_api_warnings_total{job="prediction-api"}[$__rate_interval])) '
@@ -91,31 +92,31 @@ def _quality(tested: Mapping[str, Interval]) -> Sequence[Panel]:
     return (
         _score(
             "Does it rank well? (ROC AUC)",
-            f"Good is the green band over weeks, what all test rows gave at once ({_said(auc)}); a day is often lower, "
-            f"and below {LOW_AUC}, its worst test day, a ticket is written.",
+            f"Good is the green band over weeks: the score of all test rows together ({_said(auc)}). A single day is often "
+            f"lower; below {LOW_AUC}, the worst test day, a ticket is raised.",
             "roc_auc",
             [(None, RED), (LOW_AUC, NONE), *_band(auc)],
             least=0.5,
         ),
         _score(
-            "How right is it about the positives? (average precision)",
-            f"Good is the green band over weeks, what all test rows gave at once ({_said(precision)}); it falls on days "
-            "with few of them.",
+            "Are the cases that it ranks highest positive? (average precision)",
+            f"Good is the green band over weeks: the score of all test rows together ({_said(precision)}). It is "
+            "lower on days with few positives.",
             "average_precision",
             [(None, NONE), *_band(precision)],
         ),
         _score(
-            "How far are probabilities from what came true? (Brier score)",
-            f"Good is the green band or below it, what all test rows gave at once ({_said(brier)}); always saying the "
-            "mean gives more.",
+            "How far are probabilities from what happened? (Brier score)",
+            f"Good is in the green band or below it: the score of all test rows together ({_said(brier)}). Always "
+            "predicting the mean would give a higher score.",
             "brier_score",
             [(None, NONE), *_band(brier)],
             most=None,
         ),
         _score(
             "Does 30 % mean 30 %? (calibration error)",
-            f"Good is small, {_said(calibration)} for all test rows at once (green); a day has up to 0.29, and above "
-            f"{HIGH_CALIBRATION_ERROR:.2f} a ticket is written.",
+            f"Good is small: for all test rows together it was {_said(calibration)} (green). A single day has up to "
+            f"0.29; above {HIGH_CALIBRATION_ERROR:.2f} a ticket is raised.",
             "calibration_error",
             [(None, NONE), *_band(calibration), (HIGH_CALIBRATION_ERROR, RED)],
             most=None,
@@ -141,24 +142,25 @@ def _outcomes() -> Sequence[Panel]:
     return (
         graph(
             "Predictions in the live window",
-            "Good is above the dashed line: with fewer than 300 known outcomes a score is chance, and no alert looks at it.",
+            "Good is above the dashed line: with fewer than 300 known outcomes a score is mostly chance, and no alert "
+            "uses it.",
             "short",
             {
-                "made, {{version}}": 'max by (version) (data_api_live_predictions{job="data-api", version=~"$version"})',
+                "all, {{version}}": 'max by (version) (data_api_live_predictions{job="data-api", version=~"$version"})',
                 "outcome known, {{version}}": 'version:data_api_live_outcomes:max{version=~"$version"}',
             },
             steps=((None, NONE), (300, ORANGE)),
         ),
         graph(
-            "Share of them whose outcome is known",
-            "Good is high and level; a fall means that whoever sends outcomes has stopped.",
+            "Share of these predictions whose outcome is known",
+            "Good is high and steady; a fall means that nobody sends outcomes any more.",
             "percentunit",
             {"{{version}}": 'max by (version) (data_api_outcome_coverage{job="data-api", version=~"$version"})'},
             most=1,
         ),
         graph(
             "How long until an outcome arrives?",
-            "Good is below 12 hours for flights, the dashed line; scores are always that far behind.",
+            "Good is below the dashed line, 12 hours for flights; live scores are always that far behind.",
             "s",
             {
                 "half arrived (p50)": f"histogram_quantile(0.5, sum by (le) (rate({delay}[1h])))",
@@ -167,9 +169,9 @@ def _outcomes() -> Sequence[Panel]:
             steps=((None, NONE), (12 * 3600, ORANGE)),
         ),
         graph(
-            "How old are live scores and drift?",
-            "Good is a minute or two for scores and some minutes for drift; past the dashed line, 15 minutes, what "
-            "scores say is old.",
+            "How old are the live scores and the drift?",
+            "Good is a minute or two for scores and some minutes for drift; above the dashed line, 15 minutes, the "
+            "scores are too old to rely on.",
             "s",
             {
                 "scores, {{instance}}": 'time() - (data_api_live_refreshed_timestamp_seconds{job="data-api"} > 0)',
@@ -185,27 +187,28 @@ def _versions() -> Sequence[Panel]:
     return (
         rows(
             "Which version answers on each replica?",
-            "Good is one version everywhere; two for longer than a quarter of an hour is a ticket.",
+            "Good is one version everywhere; two versions for more than 15 minutes raise a ticket.",
             "none",
             info,
             {"instance": "Replica", "name": "Model", "version": "Version"},
         ),
         number(
             "For how long has this version answered?",
-            "Good is below 90 days: it was tested on the three months after its training, and nobody measured a fourth.",
+            "Good is below 90 days: the model was tested on the three months after its training, and nobody measured "
+            "a fourth.",
             "s",
             {"{{version}}": "time() - version:prediction_api_model_first_seen:timestamp"},
             steps=((None, GREEN), (STALE_DAYS * DAY, ORANGE)),
         ),
         number(
-            "How long ago did each replica load it?",
-            "Good is since the last promotion or restart; replicas look for another model each minute or more often.",
+            "How long ago did each replica load its model?",
+            "Good is the time since the last promotion or restart; replicas look for another model at least once a minute.",
             "s",
             {"{{instance}}": 'time() - prediction_api_model_loaded_timestamp_seconds{job="prediction-api"}'},
         ),
         graph(
             "Share of predictions by version",
-            "Good is one colour, but for the minutes of a promotion or rollback.",
+            "Good is one colour, except in the minutes of a promotion or rollback.",
             "percentunit",
             {
                 "{{version}}": "sum by (version) (sum by (instance) "
@@ -217,8 +220,8 @@ def _versions() -> Sequence[Panel]:
             most=1,
         ),
         graph(
-            "Looks for another model each minute, by outcome",
-            "Good is unchanged, and changed once after a promotion; failed leaves the old model answering.",
+            "Searches for another model each minute, by outcome",
+            "Good is unchanged, and changed once after a promotion; after failed, the old model goes on answering.",
             "short",
             {
                 "{{outcome}}": "sum by (outcome) "
@@ -226,8 +229,8 @@ def _versions() -> Sequence[Panel]:
             },
         ),
         states(
-            "Did the last look for a model work?",
-            "Good is works; after a quarter of an hour of fails a ticket is written, and /readyz of the replica says why.",
+            "Did the last search for another model work?",
+            "Good is works; after 15 minutes of fails a ticket is raised, and /readyz of the replica says why.",
             {"{{instance}}": 'prediction_api_reload_failing{job="prediction-api"}'},
             named=RELOAD,
         ),
@@ -239,9 +242,9 @@ def _drift() -> Sequence[Panel]:
     steps = ((None, GREEN), (MOVED, YELLOW), (MOVED_FAR, ORANGE), (COLUMN_DRIFTED, RED))
     return (
         bars(
-            "Which columns moved most? (PSI of three days)",
-            f"Good is below {MOVED}, and {MOVED_FAR} is large; weather and delays move by themselves, any other column "
-            f"above {COLUMN_DRIFTED} is a ticket.",
+            "Which columns moved most? (PSI over three days)",
+            f"Good is below {MOVED}, and {MOVED_FAR} is large. Weather and delays move by themselves; any other "
+            f"column above {COLUMN_DRIFTED} raises a ticket.",
             "none",
             {"{{column}}": f'topk(12, max by (column) ({columns}"72h"}}))'},
             steps=steps,
@@ -250,8 +253,8 @@ def _drift() -> Sequence[Panel]:
         ),
         bars(
             "Which columns moved within six hours? (PSI)",
-            "Good is below 0.25, but hours differ from each other: this tells where to look, and alerts on nothing; "
-            "fewer than 200 rows have no index.",
+            "Good is below 0.25, but hours differ from each other: this panel shows where to look, and no alert uses "
+            "it. For fewer than 200 rows there is no value.",
             "none",
             {"{{column}}": f'topk(12, max by (column) ({columns}"6h"}}))'},
             steps=steps,
@@ -260,16 +263,16 @@ def _drift() -> Sequence[Panel]:
         ),
         graph(
             "Did the probabilities move? (PSI)",
-            f"Good is below {MOVED_FAR} for rows that are alike from day to day; three days of flights have one weather, "
-            f"reach 1.9, and above {MODEL_DRIFTED:.0f} a ticket is written.",
+            f"Good is below {MOVED_FAR} if days resemble one another. Three days of flights share one weather and "
+            f"reach 1.9; above {MODEL_DRIFTED:.0f} a ticket is raised.",
             "none",
             {"last {{window}}": 'max by (window) (data_api_probability_drift_psi{job="data-api"})'},
             steps=((None, NONE), (MOVED, YELLOW), (MOVED_FAR, ORANGE), (MODEL_DRIFTED, RED)),
         ),
         graph(
-            "Rows that drift was worked out from",
-            "Good is above the dashed line: with fewer than 1000 rows in three days chance moves columns, and no alert "
-            "looks at them.",
+            "Rows that drift was computed from",
+            "Good is above the dashed line: with fewer than 1000 rows in three days chance alone moves columns, and "
+            "no alert uses them.",
             "short",
             {"last {{window}}": 'max by (window) (data_api_drift_rows{job="data-api"})'},
             steps=((None, NONE), (1000, ORANGE)),

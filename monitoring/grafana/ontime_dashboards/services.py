@@ -26,7 +26,7 @@ FAILED_ALLOWED, SLOW_ALLOWED = 0.005, 0.01
 FAST_SECONDS = 0.1
 BUDGET_LEFT = ((None, RED), (0, ORANGE), (0.25, GREEN))
 MONITOR = {0: ("down", RED), 1: ("up", GREEN), 2: ("pending", YELLOW), 3: ("maintenance", BLUE)}
-READY = {0: ("away", RED), 1: ("ready", GREEN)}
+READY = {0: ("unavailable", RED), 1: ("ready", GREEN)}
 
 
 def board() -> Dashboard:
@@ -39,7 +39,7 @@ def board() -> Dashboard:
         "How full is it?": _saturation(),
         "Who is up, and does each job still succeed?": _monitors(),
     }
-    return boards.board("services", "Are callers answered, in time, and does everything they sent arrive?", rows)
+    return boards.board("services", "Are callers answered in time, and does everything that they sent arrive?", rows)
 
 
 def _glance() -> Sequence[Panel]:
@@ -50,8 +50,8 @@ def _glance() -> Sequence[Panel]:
     return (
         number(
             "Alerts that fire now",
-            "Good is 0; a page means that callers are refused or will be before morning, and monitoring/README.md says "
-            "what to do.",
+            "Good is 0; a page means that callers are refused now or will be before morning, and monitoring/README.md says "
+            "what to do about it.",
             "short",
             {
                 "pages": 'count(ALERTS{alertstate="firing", severity="page"}) or vector(0)',
@@ -61,15 +61,15 @@ def _glance() -> Sequence[Panel]:
         ),
         number(
             "Replicas that answer Prometheus",
-            "Good is as many as were started, at least one each; without one, nobody gets predictions.",
+            "Good is as many as were started, at least one of each; without any, nobody gets predictions.",
             "short",
             {"{{job}}": 'sum by (job) (up{job=~"prediction-api|data-api"})'},
             steps=((None, RED), (1, GREEN)),
         ),
         number(
             "Failures still allowed this month",
-            "Of 30 days' requests to /predict and /predict/batch, 0.5 % may end in a 5xx; good is more than a quarter of "
-            "that left, and below 0 the objective is missed.",
+            "Of 30 days' requests to /predict and /predict/batch, 0.5 % may end in a 5xx; good is when more than a quarter "
+            "of that is left, and below 0 the objective is missed.",
             "percentunit",
             {
                 "left": f"1 - (sum(increase({failed}[30d])) / sum(increase({requests}[30d])) > 0 or vector(0)) "
@@ -79,8 +79,8 @@ def _glance() -> Sequence[Panel]:
         ),
         number(
             "Slow answers still allowed this month",
-            "Of 30 days' answers of /predict, 1 % may take longer than 0.1 s; good is more than a quarter of that left, "
-            "and below 0 the objective is missed.",
+            "Of 30 days' answers of /predict, 1 % may take longer than 0.1 s; good is when more than a quarter of that is "
+            "left, and below 0 the objective is missed.",
             "percentunit",
             {
                 "left": f"1 - (1 - sum(increase({fast}[30d])) / sum(increase({answers}[30d])) > 0 or vector(0)) "
@@ -97,14 +97,14 @@ def _prediction_service() -> Sequence[Panel]:
     return (
         graph(
             "Requests each second, by route",
-            "Good follows your callers' day; a fall to nothing means that they no longer reach the service.",
+            "Good follows the daily rhythm of your callers; a fall to 0 means that they no longer reach the service.",
             "reqps",
             {"{{route}}": f"sum by (route) (rate({count}[$__rate_interval]))"},
         ),
         graph(
             "Share of prediction requests that fail (5xx)",
-            "Good stays below the dashed line, the 0.5 % that the objective allows over 30 days; 503 is a full outbox or "
-            "a crowd.",
+            "Good stays below the dashed line, the 0.5 % that the objective allows over 30 days; 503 means a full "
+            "outbox or too many requests at once.",
             "percentunit",
             {
                 "last 5 minutes": "job:prediction_api_errors:ratio_rate5m",
@@ -114,8 +114,8 @@ def _prediction_service() -> Sequence[Panel]:
         ),
         graph(
             "How long do predictions take, by route?",
-            "Good is p99 of /predict below the dashed line, 99 of 100 answers within 0.1 s; a batch takes longer the more "
-            "records it has, so that nothing is promised for it.",
+            "Good is p99 of /predict below the dashed line: 99 of 100 answers take at most 0.1 s. A batch takes "
+            "longer the more records it has, so nothing is promised for it.",
             "s",
             percentiles(buckets, "route"),
             steps=((None, NONE), (FAST_SECONDS, RED)),
@@ -132,15 +132,16 @@ def _prediction_service() -> Sequence[Panel]:
             steps=((None, NONE), (SLOW_ALLOWED, RED)),
         ),
         distribution(
-            "Where do the times of predictions lie?",
-            "Good is one dark band well below 0.1 s for /predict, and one above it where callers send batches; a third is a "
-            "slow replica or a slow disk.",
+            "How are the durations of predictions distributed?",
+            "Good is one dark band well below 0.1 s for /predict, and one above it if callers send batches; a third "
+            "band is a slow replica or a slow disk.",
             "s",
             {"{{le}}": f"sum by (le) (increase({buckets}[$__rate_interval]))"},
         ),
         graph(
             "Answers each second, by status",
-            "Good is 200; 422 is a caller who sends something else than the schema, 499 one who left, 503 what we lack.",
+            "Good is 200. 422: the request does not fit the schema; 499: the caller closed the connection; 503: the "
+            "service is short of something.",
             "reqps",
             {"{{status}}": f"sum by (status) (rate({count}[$__rate_interval]))"},
             stacked=True,
@@ -152,7 +153,8 @@ def _outbox() -> Sequence[Panel]:
     return (
         graph(
             "How full is the outbox?",
-            "Good is near 0; past 20 % and growing, or 90 %, it pages, since a full outbox refuses requests.",
+            "Good is near 0; above 90 %, or above 20 % and growing, a page is raised, because a full outbox refuses "
+            "requests.",
             "percentunit",
             {
                 "{{instance}}": 'prediction_api_outbox_bytes{job="prediction-api"} '
@@ -162,21 +164,21 @@ def _outbox() -> Sequence[Panel]:
         ),
         graph(
             "How long does the oldest prediction wait?",
-            "Good is seconds; past the dashed line, 10 minutes, and growing, the data service does not take them.",
+            "Good is seconds; above the dashed line, 10 minutes, and growing, the data service does not take predictions.",
             "s",
             {"{{instance}}": 'prediction_api_outbox_age_seconds{job="prediction-api"}'},
             steps=((None, NONE), (600, ORANGE)),
         ),
         graph(
-            "Predictions that wait",
-            "Good returns to 0 between deliveries; none is lost while they wait, and a restart keeps them.",
+            "Predictions that wait in the outbox",
+            "Good returns to 0 between deliveries; no prediction is lost while it waits, not even by a restart.",
             "short",
             {"{{instance}}": 'prediction_api_outbox_predictions{job="prediction-api"}'},
         ),
         graph(
             "Predictions delivered and refused each second",
-            "Good is as many delivered as predicted, and none refused; one refused is in no database until a person "
-            "mends it.",
+            "Good is as many delivered as predicted, and none refused; a refused prediction is in no database until "
+            "somebody posts it again.",
             "short",
             {
                 "delivered": 'sum(rate(prediction_api_outbox_delivered_total{job="prediction-api"}[$__rate_interval]))',
@@ -186,7 +188,7 @@ def _outbox() -> Sequence[Panel]:
         ),
         graph(
             "Deliveries that will be tried again, each minute",
-            "Good is 0; a few at a restart of the data service cost nothing.",
+            "Good is 0; a few during a restart of the data service do no harm.",
             "short",
             {
                 "{{instance}}": 'sum by (instance) (rate(prediction_api_delivery_failures_total{job="prediction-api"}'
@@ -202,51 +204,52 @@ def _data_service() -> Sequence[Panel]:
     return (
         graph(
             "Requests each second, by route (data service)",
-            "Good has /predictions as often as the outbox delivers, and /outcomes as often as your truth arrives.",
+            "Good shows /predictions as often as the outbox delivers, and /outcomes as often as outcomes are sent.",
             "reqps",
             {"{{route}}": 'sum by (route) (rate(data_api_request_seconds_count{job="data-api"}[$__rate_interval]))'},
         ),
         graph(
-            "Share of its requests that fail (5xx)",
-            "Good is 0; at the dashed line, 5 % over 15 minutes, a ticket is written, and no objective is promised: the "
-            "outbox waits.",
+            "Share of requests to the data service that fail (5xx)",
+            "Good is 0; above the dashed line, 5 % over 15 minutes, a ticket is raised. No objective is promised, "
+            "because the outbox waits.",
             "percentunit",
             {"last 15 minutes": "job:data_api_errors:ratio_rate15m"},
             steps=((None, NONE), (0.05, RED)),
         ),
         graph(
-            "How long does the data service take?",
-            "Good is p95 below a second; a stream of all predictions may take as long as it wants.",
+            "How long does the data service take to answer?",
+            "Good is p95 below a second; an export of all predictions may take longer.",
             "s",
             percentiles(buckets),
         ),
         graph(
             "Which route is slow? (p95)",
-            "Good is below a second for each; /performance grows with the predictions of its window.",
+            "Good is below a second for each; /performance takes longer the more predictions its window holds.",
             "s",
             {"{{route}}": f"histogram_quantile(0.95, sum by (le, route) (rate({buckets}[$__rate_interval])))"},
         ),
         distribution(
-            "Where do the times of the data service lie?",
-            "Good is one dark band below 0.1 s, which parcels of predictions and outcomes make.",
+            "How are the durations of the data service distributed?",
+            "Good is one dark band below 0.1 s, from batches of predictions and outcomes.",
             "s",
             {"{{le}}": f"sum by (le) (increase({buckets}[$__rate_interval]))"},
         ),
         graph(
             "New rows each minute, by table",
-            "Good has predictions at the rate of /predict, and outcomes at the same rate once they are known.",
+            "Good shows predictions at the rate of /predict, and outcomes at the same rate once they are known.",
             "short",
             {"{{table}}": 'sum by (table) (rate(data_api_rows_written_total{job="data-api"}[$__rate_interval])) * 60'},
         ),
         states(
-            "Is the database there, at the schema of this version?",
-            "Good is ready throughout; after two minutes away it pages, since whoever sends outcomes has no outbox.",
+            "Does the database answer, with the schema of this version?",
+            "Good is ready all the time; after two minutes of unavailable a page is raised, because senders of "
+            "outcomes have no outbox.",
             {"{{instance}}": 'data_api_ready{job="data-api"}'},
             named=READY,
         ),
         graph(
             "Logins each minute, by outcome",
-            "Good is few, all of which succeed; many that fail or are throttled are somebody who guesses passwords.",
+            "Good is few, and all succeed; many that fail or are throttled mean that somebody guesses passwords.",
             "short",
             {"{{outcome}}": 'sum by (outcome) (rate(data_api_logins_total{job="data-api"}[$__rate_interval])) * 60'},
         ),
@@ -257,29 +260,30 @@ def _saturation() -> Sequence[Panel]:
     jobs = 'job=~"prediction-api|data-api"'
     return (
         graph(
-            "Connections to the database in use, of the pool",
-            "Good is below 80 %; at 100 % requests wait for one another, and some are told to come back.",
+            "Share of the database connections in use",
+            "Good is below 80 %; at 100 % requests wait for a connection, and some get 503.",
             "percentunit",
             {"{{instance}}": 'data_api_pool_connections{job="data-api"} / data_api_pool_size{job="data-api"}'},
             steps=((None, NONE), (0.8, ORANGE), (1, RED)),
         ),
         graph(
             "Processors that each service uses",
-            "Good is below 1 for a prediction replica, which answers in one process; near it, start another replica.",
+            "Good is below 1 for a replica of the prediction service, which is one process; if it comes near 1, start "
+            "another replica.",
             "short",
             {"{{job}} {{instance}}": f"rate(process_cpu_seconds_total{{{jobs}}}[$__rate_interval])"},
             steps=((None, NONE), (1, ORANGE)),
         ),
         graph(
             "Memory of each service",
-            "Good is level; the compose file ends a service at 1 GiB, the dashed line.",
+            "Good is steady; the compose file ends a service at 1 GiB, the dashed line.",
             "bytes",
             {"{{job}} {{instance}}": f"process_resident_memory_bytes{{{jobs}}}"},
             steps=((None, NONE), (2**30, RED)),
         ),
         graph(
-            "Open files of each service, of those allowed",
-            "Good is level and below 80 %; a line that only climbs is connections that nobody closes.",
+            "Open files of each service, as a share of those allowed",
+            "Good is steady and below 80 %; a line that only climbs means connections that nobody closes.",
             "percentunit",
             {"{{job}} {{instance}}": f"process_open_fds{{{jobs}}} / process_max_fds{{{jobs}}}"},
             steps=((None, NONE), (0.8, ORANGE)),
@@ -290,8 +294,8 @@ def _saturation() -> Sequence[Panel]:
 def _monitors() -> Sequence[Panel]:
     return (
         states(
-            "Up or down, as Uptime Kuma sees it",
-            "Good is up throughout; outbox, live scores and pipeline are heartbeats, which are down where no work "
+            "What does Uptime Kuma see: up or down?",
+            "Good is up all the time; outbox, live scores and pipeline are heartbeats, which are down if their job has not "
             "succeeded in time.",
             {"{{monitor_name}}": 'max by (monitor_name) (monitor_status{job="uptime-kuma"})'},
             named=MONITOR,
@@ -299,8 +303,8 @@ def _monitors() -> Sequence[Panel]:
             height=10,
         ),
         bars(
-            "Share of the last day that each was up",
-            "Good is above 99.5 %, what the services promise; a day has 1440 minutes, and 7 of them are 0.5 %.",
+            "For which share of the last day was each up?",
+            "Good is above 99.5 %, which the services promise; 0.5 % of a day is 7 minutes.",
             "percentunit",
             {
                 "{{monitor_name}}": "avg by (monitor_name) "
@@ -311,7 +315,7 @@ def _monitors() -> Sequence[Panel]:
         ),
         graph(
             "How long does each take to answer Uptime Kuma?",
-            "Good is level; this is the way of a caller, with the network between.",
+            "Good is steady; this is what a caller experiences, the network included.",
             "ms",
             {
                 "{{monitor_name}}": "max by (monitor_name) "

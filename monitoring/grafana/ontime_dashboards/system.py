@@ -9,10 +9,8 @@ from ontime_dashboards.panels import GREEN, NONE, ORANGE, RED, Panel, bars, grap
 
 DAY, YEAR = 86400, 365 * 86400
 UP = {0: ("missing", RED), 1: ("up", GREEN)}
-# There is nothing in the stack that reads the containers' own accounts (cAdvisor needs root), so that panels say so.
-THEMSELVES = (
-    "Each process says it of itself: one for each container that exports metrics, not PostgreSQL, MLflow or Grafana."
-)
+# Nothing in the stack reads what the containers use (cAdvisor needs root), so each process reports for itself.
+THEMSELVES = "Each process reports this about itself; PostgreSQL, MLflow and Grafana export no metrics and are missing here."
 
 
 def board() -> Dashboard:
@@ -23,7 +21,7 @@ def board() -> Dashboard:
         "Processes in the containers": _processes(),
         "Prometheus itself": _prometheus(),
     }
-    return boards.board("system", "Does the machine have room, and is everything that watches it still there?", panels)
+    return boards.board("system", "Does the machine have room, and does everything that watches still run?", panels)
 
 
 def _host() -> Sequence[Panel]:
@@ -33,35 +31,35 @@ def _host() -> Sequence[Panel]:
     return (
         number(
             "Processors busy",
-            "Good is below 80 %: above, answers begin to wait for one another.",
+            "Good is below 80 %: above that, answers begin to wait for one another.",
             "percentunit",
             {"busy": busy},
             steps=((None, GREEN), (0.8, ORANGE), (0.95, RED)),
         ),
         number(
             "Memory left",
-            "Good is above 10 %, where a ticket is written; at 0 the kernel ends processes.",
+            "Good is above 10 %, below which a ticket is raised; at 0 the kernel ends processes.",
             "percentunit",
             {"left": memory},
             steps=((None, RED), (0.1, ORANGE), (0.2, GREEN)),
         ),
         number(
-            "Disk left, where least is",
-            "Good is above 10 %, where a ticket is written; below 5 % it pages, since a full disk stops the outbox.",
+            "Space left on the fullest disk",
+            "Good is above 10 %, below which a ticket is raised; below 5 % a page is, because a full disk stops the outbox.",
             "percentunit",
             {"left": "min(device:node_filesystem_avail:ratio)"},
             steps=((None, RED), (0.05, ORANGE), (0.1, GREEN)),
         ),
         number(
             "Time since the machine started",
-            "Good is what you expect; a small number after a quiet night is a restart that somebody should explain.",
+            "Good is what you expect; a short time after a quiet night is a restart that somebody should explain.",
             "s",
             {"since": f"time() - node_boot_time_seconds{{{node}}}"},
         ),
         graph(
             "What do the processors do?",
-            "Good has room below the dashed line, 80 %; iowait is time lost to the disk, steal to other machines of the "
-            "host.",
+            "Good stays below the dashed line, 80 %; iowait is time lost to the disk, steal is time lost to other "
+            "machines of the host.",
             "percentunit",
             {
                 "{{mode}}": f'sum by (mode) (rate(node_cpu_seconds_total{{{node}, mode!="idle"}}[$__rate_interval])) '
@@ -72,8 +70,8 @@ def _host() -> Sequence[Panel]:
             most=1,
         ),
         graph(
-            "How many wait for a processor? (load for each)",
-            "Good is below the dashed line, 1: as many as there are processors; above, they take turns.",
+            "How many processes wait for a processor? (load per processor)",
+            "Good is below the dashed line, 1: as many processes as processors; above that, they take turns.",
             "short",
             {
                 f"{minutes} min": f"node_load{minutes}{{{node}}} "
@@ -84,8 +82,8 @@ def _host() -> Sequence[Panel]:
         ),
         graph(
             "Memory",
-            "Good is a wide gap between used and all; used is what programs hold, without caches that the kernel gives "
-            "back.",
+            "Good is a wide gap between used and all; used is what programs hold, without the caches that the kernel can "
+            "give back.",
             "bytes",
             {
                 "used": f"node_memory_MemTotal_bytes{{{node}}} - node_memory_MemAvailable_bytes{{{node}}}",
@@ -94,7 +92,7 @@ def _host() -> Sequence[Panel]:
         ),
         graph(
             "Share of memory left",
-            "Good stays above the dashed line, 10 %, where a ticket is written after 15 minutes.",
+            "Good stays above the dashed line, 10 %; below it for 15 minutes, a ticket is raised.",
             "percentunit",
             {"left": memory},
             steps=((None, RED), (0.1, NONE)),
@@ -111,7 +109,7 @@ def _disk() -> Sequence[Panel]:
     return (
         graph(
             "Share of each disk left",
-            "Good stays above the dashed lines: a ticket at 10 %, a page at 5 %, since a full disk stops the outbox and "
+            "Good stays above the dashed lines: a ticket at 10 %, a page at 5 %, because a full disk stops the outbox and "
             "the database.",
             "percentunit",
             {"{{device}}": left},
@@ -119,9 +117,9 @@ def _disk() -> Sequence[Panel]:
             most=1,
         ),
         bars(
-            "When is each disk full, if it goes on as in the last six hours?",
-            "Good is a full bar, 30 days or more (a disk that does not fill has a year); below a day and 40 % left a "
-            "ticket is written.",
+            "When will each disk be full, if it fills as in the last six hours?",
+            "Good is a full bar, 30 days or more (a disk that does not fill shows a year); with less than a day and "
+            "less than 40 % left, a ticket is raised.",
             "s",
             {"{{device}}": f"clamp_max({left} / clamp_min(-deriv({left}[6h]), 1e-9), {YEAR})"},
             steps=((None, RED), (DAY, ORANGE), (7 * DAY, GREEN)),
@@ -129,7 +127,7 @@ def _disk() -> Sequence[Panel]:
         ),
         graph(
             "Read from and written to disk each second",
-            "Good is level for level traffic; each answer is written to the outbox before it leaves.",
+            "Good is steady while the traffic is steady; each answer is written to the outbox before it leaves.",
             "Bps",
             {
                 "read, {{device}}": f"rate(node_disk_read_bytes_total{{{real}}}[$__rate_interval])",
@@ -138,15 +136,15 @@ def _disk() -> Sequence[Panel]:
         ),
         graph(
             "Share of the time in which each disk is busy",
-            "Good is below the dashed line, 80 %; above, writes wait and so do answers.",
+            "Good is below the dashed line, 80 %; above it, writes wait, and so do answers.",
             "percentunit",
             {"{{device}}": f"rate(node_disk_io_time_seconds_total{{{real}}}[$__rate_interval])"},
             steps=((None, NONE), (0.8, ORANGE)),
         ),
         graph(
             "Received and sent each second",
-            "Good follows the traffic; in the compose stack node exporter sees its own container's card, on the machine "
-            "itself all cards.",
+            "Good follows the traffic; in a container node exporter sees only its own network card, on the machine "
+            "itself it sees all cards.",
             "Bps",
             {
                 "received, {{device}}": f"rate(node_network_receive_bytes_total{{{cards}}}[$__rate_interval])",
@@ -163,7 +161,7 @@ def _processes() -> Sequence[Panel]:
     return (
         graph(
             "Memory of each process",
-            f"Good is level; a line that only climbs is a leak, and compose ends most at 1 GiB. {THEMSELVES}",
+            f"Good is steady; a line that only climbs is a leak, and compose ends most containers at 1 GiB. {THEMSELVES}",
             "bytes",
             {name: f"process_resident_memory_bytes{{{jobs}}}"},
         ),
@@ -175,13 +173,13 @@ def _processes() -> Sequence[Panel]:
         ),
         graph(
             "Open files of each process",
-            f"Good is level; a line that only climbs is connections that nobody closes. {THEMSELVES}",
+            f"Good is steady; a line that only climbs means connections that nobody closes. {THEMSELVES}",
             "short",
             {name: f"process_open_fds{{{jobs}}}"},
         ),
         graph(
-            "How long does each process run?",
-            f"Good climbs without end; a fall to 0 is a restart. {THEMSELVES}",
+            "How long has each process been running?",
+            f"Good climbs steadily; a fall to 0 is a restart. {THEMSELVES}",
             "s",
             {name: f"time() - process_start_time_seconds{{{jobs}}}"},
         ),
@@ -192,8 +190,8 @@ def _prometheus() -> Sequence[Panel]:
     own = 'job="prometheus"'
     return (
         rows(
-            "What does Prometheus reach?",
-            "Good is up everywhere; alerts on what is missing stay silent, but its absence is one itself after 10 minutes.",
+            "Which targets does Prometheus reach?",
+            "Good is up everywhere; alerts on a missing target stay silent, but after 10 minutes its absence raises one.",
             "none",
             'up{job=~".+"}',
             {"job": "Job", "instance": "Instance", "Value": "State"},
@@ -201,28 +199,28 @@ def _prometheus() -> Sequence[Panel]:
         ),
         graph(
             "How long does reading each target's metrics take?",
-            "Good is far below 10 s, where Prometheus gives up; Uptime Kuma takes about 0.1 s.",
+            "Good is far below 10 s, after which Prometheus gives up; Uptime Kuma takes about 0.1 s.",
             "s",
             {"{{job}} {{instance}}": 'scrape_duration_seconds{job=~".+"}'},
             steps=((None, NONE), (10, RED)),
         ),
         graph(
             "Samples taken in each second",
-            "Good is level; a step up is a metric whose label takes too many values.",
+            "Good is steady; a step up means a metric whose label has too many values.",
             "short",
             {"samples": f"sum(rate(prometheus_tsdb_head_samples_appended_total{{{own}}}[$__rate_interval]))"},
             width=8,
         ),
         graph(
             "Series in memory",
-            "Good is some thousands and level; each costs some kilobytes of Prometheus' memory.",
+            "Good is a few thousand and steady; each series costs some kilobytes of memory.",
             "short",
             {"series": f"prometheus_tsdb_head_series{{{own}}}"},
             width=8,
         ),
         graph(
             "Space that Prometheus takes",
-            "Good levels off after 30 days, which it keeps; blocks are what is older than some hours.",
+            "Good levels off after 30 days, because older data is deleted; blocks hold what is older than a few hours.",
             "bytes",
             {
                 "blocks": f"prometheus_tsdb_storage_blocks_bytes{{{own}}}",
@@ -233,12 +231,12 @@ def _prometheus() -> Sequence[Panel]:
         ),
         graph(
             "Rules that failed, each minute",
-            "Good is 0; the alerts of a rule that fails stay silent.",
+            "Good is 0; if a rule fails, its alerts stay silent.",
             "short",
             {"failed": f"sum(rate(prometheus_rule_evaluation_failures_total{{{own}}}[$__rate_interval])) * 60"},
         ),
         graph(
-            "Alerts that got lost, each minute",
+            "Alerts that were lost, each minute",
             "Good is 0; an alert may have reached nobody.",
             "short",
             {
