@@ -78,7 +78,7 @@ def document(app: FastAPI, model: OnnxModel) -> dict[str, Any]:
 
 
 def _example(model: OnnxModel) -> dict[str, Any]:
-    return {column.name: column.example for column in model.contract.schema.columns}
+    return {column.name: column.example for column in model.artifact.schema.columns}
 
 
 def _content(name: str) -> dict[str, Any]:

@@ -29,26 +29,26 @@ ServiceDep = Annotated[AppState, Depends(service_of)]
 async def model(service: ServiceDep) -> dict[str, Any]:
     """Its name and version, the digests of its files, its metrics and schema, and where it came from."""
     served = service.live.served
-    contract = served.model.contract
+    artifact = served.model.artifact
     metrics = {
-        "validation": contract.metadata.metrics,
+        "validation": artifact.metadata.metrics,
         **({"run": found} if (found := served.lineage.get("metrics")) else {}),
     }
     return {
         "name": served.model.name,
         "version": served.model.version,
-        "sha256": dict(contract.sha256),
+        "sha256": dict(artifact.sha256),
         "threshold": served.model.threshold,
-        "question": contract.metadata.question,
+        "question": artifact.metadata.question,
         "metrics": metrics,
         "lineage": {
             **{key: value for key, value in served.lineage.items() if key != "metrics"},
-            "data": contract.metadata.data,
-            "parameters": contract.metadata.parameters,
-            "versions": contract.metadata.versions,
+            "data": artifact.metadata.data,
+            "parameters": artifact.metadata.parameters,
+            "versions": artifact.metadata.versions,
             "loaded": datetime.fromtimestamp(served.loaded, UTC).isoformat(),
         },
-        "schema": contract.files["schema.json"],
+        "schema": artifact.files["schema.json"],
     }
 
 

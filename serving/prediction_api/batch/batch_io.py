@@ -159,10 +159,10 @@ def _parsed(path: Path, first_row: int, columns: Sequence[Column], texts: pa.Rec
             parsed[column.name] = text.cast(kind)
         except pa.ArrowInvalid as error:
             row = next(row for row, value in enumerate(text) if not _casts(value, kind))
-            wanted = "a number" if column.kind == "number" else "a date and time such as 2013-05-19T14:15:00"
+            expected = "a number" if column.kind == "number" else "a date and time such as 2013-05-19T14:15:00"
             value = texts.column(column.name)[row].as_py()
             raise TableUnreadable(
-                f"{path}, row {first_row + row}: {column.name} should be {wanted}; it is {value!r}."
+                f"{path}, row {first_row + row}: {column.name} should be {expected}; it is {value!r}."
             ) from error
     return pa.record_batch(parsed)
 
@@ -185,13 +185,13 @@ def _parquet_batches(file: parquet.ParquetFile, columns: Sequence[Column]) -> Ba
 
 def _check_header(path: Path, names: Sequence[str], columns: Sequence[Column]) -> None:
     """Refuses a file without the required columns, or with two of a name."""
-    wanted = f"the {len(columns)} columns of the model's schema"
+    expected = f"the {len(columns)} columns of the model's schema"
     missing = [column.name for column in columns if column.required and column.name not in names]
     if columns and len(missing) == len(columns):
         content = f"it has {', '.join(names[:3])}" if names else "it is empty"
-        raise TableUnreadable(f"{path} should hold {wanted}, divided by commas; {content}, none of them.")
+        raise TableUnreadable(f"{path} should hold {expected}, divided by commas; {content}, none of them.")
     if missing:
-        raise TableUnreadable(f"{path} should hold {wanted}; it lacks {', '.join(missing)}.")
+        raise TableUnreadable(f"{path} should hold {expected}; it lacks {', '.join(missing)}.")
     counts = Counter(names)
     if doubled := [column.name for column in columns if counts[column.name] > 1]:
         raise TableUnreadable(f"{path} should name each column once; it names {', '.join(doubled)} more than once.")

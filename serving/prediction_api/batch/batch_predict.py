@@ -18,7 +18,7 @@ from prediction_api.errors import TableUnreadable
 from prediction_api.model import artifact
 from prediction_api.model.artifact import Column
 from prediction_api.model.onnx_model import INPUTS, OnnxModel
-from prediction_api.model.request_schema import MOST_CHARACTERS, shown, wanted
+from prediction_api.model.request_schema import MOST_CHARACTERS, expected_value, shown
 
 TYPES = {"number": np.float32, "category": np.object_, "datetime": np.float64}
 NUL = "\0"
@@ -34,7 +34,7 @@ def score(source: Path, target: Path, folder: Path) -> int:
     if target.exists() and source.exists() and target.samefile(source):
         raise TableUnreadable(f"{target} is the file to be scored; give the result another name, or its rows are lost.")
     model = OnnxModel(artifact.read(folder))
-    size, unit, chunks = batch_io.read(source, model.contract.schema.columns)
+    size, unit, chunks = batch_io.read(source, model.artifact.schema.columns)
     rows = 0
     with batch_io.written(target) as write, tqdm(total=size, unit=unit, unit_scale=True, desc="score", disable=None) as bar:
         for chunk, probability in _predicted(model, source, chunks):
@@ -61,7 +61,7 @@ def _predicted(model: OnnxModel, source: Path, chunks: Iterator[Chunk]) -> Itera
 
 
 def _predict(model: OnnxModel, source: Path, chunk: Chunk) -> Probability:
-    columns = model.contract.schema.columns
+    columns = model.artifact.schema.columns
     for column in columns:
         _check(source, chunk, column, chunk.columns[column.name])
     return model.probabilities(_packed(columns, chunk.columns))
@@ -76,7 +76,7 @@ def _packed(columns: tuple[Column, ...], values: dict[str, npt.NDArray[Any]]) ->
 
 
 def _check(source: Path, chunk: Chunk, column: Column, values: npt.NDArray[Any]) -> None:
-    """Holds values to what the API would take."""
+    """Refuses values that the API would refuse; raises TableUnreadable."""
     if column.kind == "category":
         missing, faulty = values == "", _foreign(column, values)
     else:
@@ -92,7 +92,7 @@ def _check(source: Path, chunk: Chunk, column: Column, values: npt.NDArray[Any])
         value = values[row]
         got = "nothing" if missing[row] else shown(value if isinstance(value, str) else value.item())
         raise TableUnreadable(
-            f"{source}, row {chunk.first_row + row}: {column.name} should be {wanted(column)}; it is {got}."
+            f"{source}, row {chunk.first_row + row}: {column.name} should be {expected_value(column)}; it is {got}."
         )
 
 

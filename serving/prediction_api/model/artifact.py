@@ -70,7 +70,7 @@ class Schema:
 
 @checked_dataclass(frozen=True, config=CHECKED)
 class ModelMetadata:
-    """Where the model came from and at which probability it says yes; ``data`` and ``sha256`` are digests by file."""
+    """Where the model came from, and from which probability its label is true; ``data``, ``sha256``: digests by file."""
 
     name: str
     threshold: float
@@ -127,7 +127,7 @@ def read(folder: Path, expected: Mapping[str, str] | None = None) -> ModelArtifa
     """
     _, _, metadata_name = names = file_names(folder)
     content = {name: _bytes(folder, name) for name in names}
-    digests = {name: hashlib.sha256(found).hexdigest() for name, found in content.items()}
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
     metadata = _parse(ModelMetadata, content[metadata_name], folder / metadata_name)
     promised = [*((name, metadata.sha256.get(name, "no digest")) for name in (GRAPH, SCHEMA)), *(expected or {}).items()]
     if altered := [

@@ -34,10 +34,10 @@ def from_registry(uri: str, folder: Path, mark: str | None) -> dict[str, Any]:
     if alias and alias not in _aliases(client, name):
         return {"nothing": f"MODEL_URI={uri} should name a version; {name} has no alias {alias}. Promote one."}
     version = client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, number)
-    here = f"{name}/{version.version}"
-    if here == mark:
+    version_name = f"{name}/{version.version}"
+    if version_name == mark:
         return {"folder": None}
-    arrived = Path(artifacts.download_artifacts(artifact_uri=f"models:/{here}", dst_path=str(folder)))
+    arrived = Path(artifacts.download_artifacts(artifact_uri=f"models:/{version_name}", dst_path=str(folder)))
     folder_of_model = next((path.parent for name in (METADATA, OLD_METADATA) for path in sorted(arrived.rglob(name))), None)
     if folder_of_model is None:
         raise FetchFailed(
@@ -50,14 +50,14 @@ def from_registry(uri: str, folder: Path, mark: str | None) -> dict[str, Any]:
     run = client.get_run(version.run_id) if version.run_id else None
     tags = {**(run.data.tags if run else {}), **version.tags}  # the run ended before its commit was made
     lineage = {
-        "registered": here,
+        "registered": version_name,
         "git_commit": tags.get("git_commit"),
         "run": version.run_id,
         "sha256_of": "the registry" if digests else "metadata.json alone",
         "dvc": {name: value for name, value in tags.items() if name.startswith("dvc.") or name == "dvc_lock"},
         "metrics": dict(run.data.metrics) if run else {},
     }
-    return {"folder": str(folder_of_model), "mark": here, "sha256": digests, "lineage": lineage}
+    return {"folder": str(folder_of_model), "mark": version_name, "sha256": digests, "lineage": lineage}
 
 
 def from_dvc(uri: str, folder: Path, mark: str | None) -> dict[str, Any]:
@@ -80,10 +80,10 @@ def from_dvc(uri: str, folder: Path, mark: str | None) -> dict[str, Any]:
     arrived = folder / "model"
     files.get(path, str(arrived), recursive=True)
     for name in file_names(arrived):
-        known = files.info(f"{path}/{name}").get("md5")
-        if known and hashlib.md5((arrived / name).read_bytes(), usedforsecurity=False).hexdigest() != known:
+        md5 = files.info(f"{path}/{name}").get("md5")
+        if md5 and hashlib.md5((arrived / name).read_bytes(), usedforsecurity=False).hexdigest() != md5:
             raise FetchFailed(
-                f"{name} of {uri} should have the md5 {known} that dvc.lock names; what arrived has not. Fetch it again."
+                f"{name} of {uri} should have the md5 {md5} that dvc.lock names; what arrived has another. Fetch it again."
             )
     lineage: dict[str, Any] = {"git_commit": commit, "dvc": {path: files.info(path).get("md5")}}
     if files.exists(METRICS_PATH):
@@ -125,12 +125,12 @@ def main(uri: str, folder: str, mark: str | None = None) -> None:
     fetch = from_registry if uri.startswith("models:/") else from_dvc
     out, sys.stdout = sys.stdout, sys.stderr  # what the libraries print is no answer
     try:
-        told = fetch(uri, Path(folder), mark)
+        answer = fetch(uri, Path(folder), mark)
     except FetchFailed as error:
         sys.exit(f"error: {error}")
     except Exception as error:
         sys.exit(f"error: MODEL_URI={uri} cannot be fetched: {' '.join(str(error).split()) or type(error).__name__}")
-    print(json.dumps(told), file=out)
+    print(json.dumps(answer), file=out)
 
 
 if __name__ == "__main__":

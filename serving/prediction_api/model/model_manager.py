@@ -81,7 +81,7 @@ class ModelManager:
             logger.error("the old model goes on answering", extra={"reason": reason, "version": self.served.model.version})
 
     async def _replace(self, fetched: FetchedModel) -> None:
-        model = await asyncio.to_thread(OnnxModel, fetched.contract, self._most_records)
+        model = await asyncio.to_thread(OnnxModel, fetched.artifact, self._most_records)
         loaded = LoadedModel(model, fetched.mark, time.time(), fetched.lineage)
         if self.announce:
             await self.announce(loaded)

@@ -35,7 +35,7 @@ logger = logging.getLogger(LOGGER)
 class FetchedModel:
     """A checked model with its lineage; ``mark`` names it for its source: NAME/VERSION, a commit, or a digest."""
 
-    contract: ModelArtifact
+    artifact: ModelArtifact
     mark: str
     lineage: dict[str, Any]
 

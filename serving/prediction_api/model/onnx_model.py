@@ -23,26 +23,26 @@ Warnings = list[dict[str, str]]
 
 
 class OnnxModel:
-    """A contract that answers. Safe to use from several threads: nothing in it changes."""
+    """A model artifact with its graph opened. Safe to use from several threads: nothing in it changes."""
 
-    def __init__(self, contract: ModelArtifact, most_records: int = 1000) -> None:
+    def __init__(self, artifact: ModelArtifact, most_records: int = 1000) -> None:
         """Opens the graph, holds it to the schema and asks it for a first prediction; raises InvalidModel."""
-        schema = contract.schema
-        self.contract = contract
-        self.name, self.version, self.threshold = schema.name, contract.version, contract.metadata.threshold
+        schema = artifact.schema
+        self.artifact = artifact
+        self.name, self.version, self.threshold = schema.name, artifact.version, artifact.metadata.threshold
         self.records = RequestSchema(schema, most_records)
         names = {kind: [column.name for column in schema.columns if column.kind == kind] for kind in INPUTS}
-        self._names = {kind: found for kind, found in names.items() if found}
-        self._take = {kind: _taker(found) for kind, found in self._names.items()}
+        self._names = {kind: columns for kind, columns in names.items() if columns}
+        self._take = {kind: _taker(columns) for kind, columns in self._names.items()}
         self._left_out = {column.name: None for column in schema.columns if not column.required}
         by_name = self.records.columns
         bounds = [(by_name[n].seen.minimum, by_name[n].seen.maximum) for n in names["number"]]
         self._lowest = np.array([-np.inf if not isinstance(low, float | int) else low for low, _ in bounds], np.float32)
         self._highest = np.array([np.inf if not isinstance(high, float | int) else high for _, high in bounds], np.float32)
         self._seen = [
-            frozenset(found) if (found := by_name[n].seen.categories) is not None else None for n in names["category"]
+            frozenset(seen) if (seen := by_name[n].seen.categories) is not None else None for n in names["category"]
         ]
-        self._session = _session(contract.graph, {INPUTS[kind]: len(found) for kind, found in self._names.items()})
+        self._session = _session(artifact.graph, {INPUTS[kind]: len(columns) for kind, columns in self._names.items()})
         self._smoke()
 
     def inputs(self, records: Sequence[Record]) -> Inputs:
@@ -67,7 +67,7 @@ class OnnxModel:
 
     def warnings(self, inputs: Inputs) -> dict[int, Warnings]:
         """What is unlike the training table, by row; rows without a warning are left out."""
-        found: dict[int, Warnings] = {}
+        warnings: dict[int, Warnings] = {}
         if "numbers" in inputs:
             numbers = inputs["numbers"]
             outside = (numbers < self._lowest) | (numbers > self._highest)
@@ -75,15 +75,15 @@ class OnnxModel:
                 for row, place in zip(*(index.tolist() for index in outside.nonzero()), strict=True):
                     low, high = self._lowest[place], self._highest[place]
                     text = f"{numbers[row, place]:g} is outside the {low:g} to {high:g} of the training table"
-                    found.setdefault(row, []).append(_warning(self._names["number"][place], OUTSIDE, text))
+                    warnings.setdefault(row, []).append(_warning(self._names["number"][place], OUTSIDE, text))
         if "categories" in inputs:
             for row, values in enumerate(inputs["categories"].tolist()):
                 for place, value in enumerate(values):
-                    known = self._seen[place]
-                    if known is not None and value and value not in known:
+                    seen = self._seen[place]
+                    if seen is not None and value and value not in seen:
                         text = f"{value!r} was not in the training table"
-                        found.setdefault(row, []).append(_warning(self._names["category"][place], UNSEEN, text))
-        return found
+                        warnings.setdefault(row, []).append(_warning(self._names["category"][place], UNSEEN, text))
+        return warnings
 
     def example(self) -> Record:
         """A record of the schema's own examples, with null where it has none."""
@@ -91,15 +91,15 @@ class OnnxModel:
             column.name: datetime.fromisoformat(str(column.example))
             if column.kind == "datetime" and column.example
             else column.example
-            for column in self.contract.schema.columns
+            for column in self.artifact.schema.columns
         }
 
     def _smoke(self) -> None:
         try:
             inputs, two = self.inputs([self.example()]), self.inputs([self.example()] * 2)
             for _ in range(WARM_RUNS):
-                found = self.probabilities(inputs)
-            shapes = found.shape, self.probabilities(two).shape
+                probabilities = self.probabilities(inputs)
+            shapes = probabilities.shape, self.probabilities(two).shape
         except Exception as error:
             raise InvalidModel(
                 f"{GRAPH} should give one probability for the schema's own example; it failed: "
@@ -109,7 +109,7 @@ class OnnxModel:
             raise InvalidModel(
                 f"{GRAPH} should give one probability a row; its shapes for one row and two are {shapes}. Reproduce it."
             )
-        (probability,) = found.tolist()
+        (probability,) = probabilities.tolist()
         if not 0 <= probability <= 1:
             raise InvalidModel(
                 f"{GRAPH} should give a probability; for the schema's own example it gives {probability}. Reproduce it."
@@ -147,10 +147,10 @@ def _session(graph: bytes, widths: dict[str, int]) -> onnxruntime.InferenceSessi
         raise InvalidModel(
             f"{GRAPH} is no graph that ONNX Runtime {onnxruntime.__version__} opens: {error}. Reproduce it."
         ) from error
-    found = {one.name: one.shape[-1] if one.shape else None for one in session.get_inputs()}
-    outputs = [one.name for one in session.get_outputs()]
-    if found != widths or OUTPUT not in outputs:
+    inputs = {node.name: node.shape[-1] if node.shape else None for node in session.get_inputs()}
+    outputs = [node.name for node in session.get_outputs()]
+    if inputs != widths or OUTPUT not in outputs:
         raise InvalidModel(
-            f"{GRAPH} should take {widths} and give {OUTPUT}; it takes {found} and gives {', '.join(outputs)}. Reproduce it."
+            f"{GRAPH} should take {widths} and give {OUTPUT}; it takes {inputs} and gives {', '.join(outputs)}. Reproduce it."
         )
     return session

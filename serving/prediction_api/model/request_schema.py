@@ -18,7 +18,7 @@ Record = dict[str, Any]
 Moment = Annotated[NaiveDatetime, WithJsonSchema({"type": "string", "format": "date-time-local"})]
 TYPES: Mapping[str, Any] = {"number": float, "category": str, "datetime": Moment}
 LARGEST = 3.4028235e38  # the graph takes single precision
-typed_dict: Any = TypedDict  # its fields are known only once a schema is read
+typed_dict: Any = TypedDict  # the fields come from a schema that is read at run time
 MOST_CHARACTERS = 500
 MOMENT = "2013-05-19T14:15:00"
 MOST_FAULTS, MOST_COUNTED = 100, 100_000
@@ -69,7 +69,7 @@ class RequestSchema:
         except ValidationError as error:
             faults = self._faults(error)
             faults = sorted(
-                [*faults, *self._missing(from_json(body))], key=lambda one: self._place.get(one.field, MOST_COUNTED)
+                [*faults, *self._missing(from_json(body))], key=lambda fault: self._place.get(fault.field, MOST_COUNTED)
             )
             raise InvalidRecords(faults[:MOST_FAULTS]) from None
         if self._required <= record.keys():
@@ -86,8 +86,8 @@ class RequestSchema:
             records: list[Record] = self._read_batch(body)["records"]
         except ValidationError as error:
             faults = self._faults(error, depth=2)
-            found = from_json(body)
-            missing = self._missing_in(found.get("records") if isinstance(found, dict) else None)
+            content = from_json(body)
+            missing = self._missing_in(content.get("records") if isinstance(content, dict) else None)
             raise InvalidRecords([*faults, *missing][:MOST_FAULTS]) from None
         if all(self._required <= record.keys() for record in records):
             return records
@@ -133,20 +133,20 @@ class RequestSchema:
         if isinstance(record, dict):
             for name in self.columns:
                 if name in self._required and name not in record:
-                    yield FieldError(f"{where}{name}", wanted(self.columns[name]), "nothing")
+                    yield FieldError(f"{where}{name}", expected_value(self.columns[name]), "nothing")
 
     def _missing_in(self, records: Any) -> Iterator[FieldError]:
         for number, record in enumerate(records if isinstance(records, list) else []):
             yield from self._missing(record, f"records[{number}].")
 
     def _faults(self, error: ValidationError, depth: int = 0) -> list[FieldError]:
-        """What pydantic found, ``depth`` levels above the fields of a record; raises InvalidJson."""
+        """Pydantic's errors as faults, ``depth`` levels above the fields of a record; raises InvalidJson."""
         if (count := error.error_count()) > MOST_COUNTED:  # to spell them out takes seconds
             return [FieldError("the body", "the fields of the schema", f"{count:,} faults")]
-        found = error.errors(include_url=False, include_context=False)[:MOST_FAULTS]
-        if found[0]["type"] == "json_invalid":
-            raise InvalidJson(found[0]["msg"].removeprefix("Invalid JSON: "))
-        return [self._fault(one, depth) for one in found]
+        details = error.errors(include_url=False, include_context=False)[:MOST_FAULTS]
+        if details[0]["type"] == "json_invalid":
+            raise InvalidJson(details[0]["msg"].removeprefix("Invalid JSON: "))
+        return [self._fault(detail, depth) for detail in details]
 
     def _fault(self, error: ErrorDetails, depth: int) -> FieldError:
         kind, location = error["type"], error["loc"]
@@ -156,13 +156,13 @@ class RequestSchema:
         got = "nothing" if kind == "missing" else shown(error["input"])
         inside_record = len(location) > depth
         if kind == "extra_forbidden":
-            known = list(self.columns) if inside_record else ["records"]
-            near = get_close_matches(name, known, n=1)
+            names = list(self.columns) if inside_record else ["records"]
+            near = get_close_matches(name, names, n=1)
             return FieldError(
                 field, f"a field of the schema{f', such as {near[0]}' if near else ''}", f"an unknown field, {name}"
             )
         if inside_record and name in self.columns:
-            return FieldError(field, wanted(self.columns[name]), got)
+            return FieldError(field, expected_value(self.columns[name]), got)
         if name == "records":
             size = f"{len(error['input'])} of them" if isinstance(error["input"], list) else got
             return FieldError(field, f"an array of 1 to {self.most} records", size)
@@ -189,7 +189,7 @@ def batch_type(record: Any, most: int) -> Any:
     return kind
 
 
-def wanted(column: Column) -> str:
+def expected_value(column: Column) -> str:
     """What a field takes, in words."""
     unit = f" of {column.unit}" if column.unit and column.unit != "share" else ""
     if column.kind == "datetime":
@@ -223,14 +223,14 @@ def _field(column: Column, optional: bool) -> Any:
     bounded: Any = Annotated[
         Literal[column.categories] if column.categories else TYPES[column.kind], Field(**_limits(column))
     ]
-    told: dict[str, Any] = {"x-unit": column.unit, "x-available-from": column.available_from}
+    extra: dict[str, Any] = {"x-unit": column.unit, "x-available-from": column.available_from}
     field: Any = Annotated[
         bounded | None if column.nullable else bounded,
         Field(
             title=column.name,
             description=_description(column),
             examples=None if column.example is None else [column.example],
-            json_schema_extra={key: text for key, text in told.items() if text},
+            json_schema_extra={key: text for key, text in extra.items() if text},
         ),
     ]
     return field if column.required and not optional else NotRequired[field]
@@ -248,5 +248,5 @@ def _limits(column: Column) -> dict[str, Any]:
 def _description(column: Column) -> str:
     what = f"{column.description or column.name}{f' ({column.unit})' if column.unit else ''}."
     seen = column.seen.categories
-    known = f" Seen in training: {', '.join(seen[:20])}{'...' if len(seen) > 20 else '.'}" if seen else ""
-    return what + known
+    training = f" Seen in training: {', '.join(seen[:20])}{'...' if len(seen) > 20 else '.'}" if seen else ""
+    return what + training

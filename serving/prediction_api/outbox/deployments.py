@@ -88,10 +88,10 @@ class Deployments:
     async def begin(self, loaded: LoadedModel) -> None:
         """Ends the deployment before, and returns once the one of a model that is about to answer is on disk."""
         now, model = datetime.now(UTC), loaded.model
-        contract, lineage = model.contract, loaded.lineage
+        artifact, lineage = model.artifact, loaded.lineage
         new = Deployment(
             replica=self._replica, model_name=model.name, model_version=model.version, git_commit=lineage.get("git_commit"),
-            model_uri=lineage["uri"], sha256=dict(contract.sha256), data=contract.metadata.data,
+            model_uri=lineage["uri"], sha256=dict(artifact.sha256), data=artifact.metadata.data,
             started_at=now, last_seen_at=now, ended_at=None,
         )  # fmt: skip
         path = self._folder / f"{PREFIX}{uuid7()}.json"
@@ -99,8 +99,8 @@ class Deployments:
         if self._live:
             self._thread.submit(self._write, *_ended(*self._live))
         self._live = path, new
-        if contract.reference:
-            content = {"model_name": model.name, "reference": contract.reference}
+        if artifact.reference:
+            content = {"model_name": model.name, "reference": artifact.reference}
             self._unsent_reference = f"/models/{model.version}", to_json(content)
         self._thread.submit(self._drop_oldest)
         self._changed.set()

@@ -153,7 +153,7 @@ def test_a_directory_hands_over_its_model_with_the_sha256_of_metadata_json_as_it
 
     arrival = fetch(folder)
 
-    assert arrival.contract == artifact.read(folder)
+    assert arrival.artifact == artifact.read(folder)
     assert arrival.mark == sha256(folder / "metadata.json")
     assert arrival.lineage == {"uri": str(folder), "git_commit": None}
 
@@ -161,7 +161,7 @@ def test_a_directory_hands_over_its_model_with_the_sha256_of_metadata_json_as_it
 def test_a_directory_may_be_given_as_a_file_uri(make_model):
     folder = make_model()
 
-    assert fetch(f"file://{folder}").contract == artifact.read(folder)
+    assert fetch(f"file://{folder}").artifact == artifact.read(folder)
 
 
 def test_a_directory_that_still_is_what_the_mark_says_gives_nothing(make_model):
@@ -177,7 +177,7 @@ def test_a_changed_directory_arrives_anew(make_model):
 
     after = fetch(folder, before.mark)
 
-    assert after.contract == artifact.read(folder)
+    assert after.artifact == artifact.read(folder)
     assert after.mark != before.mark
 
 
@@ -232,7 +232,7 @@ def test_an_alias_hands_over_its_version_with_its_lineage_and_another_once_it_mo
     registry.set_registered_model_alias("tiny", "champion", "2")
     second = fetch(champion, first.mark)
 
-    assert first.contract == artifact.read(shelf / "first")
+    assert first.artifact == artifact.read(shelf / "first")
     assert first.mark == "tiny/1"
     assert first.lineage == {
         "uri": "models:/tiny@champion",
@@ -244,7 +244,7 @@ def test_an_alias_hands_over_its_version_with_its_lineage_and_another_once_it_mo
         "metrics": METRICS,
     }
     assert same is None
-    assert (second.contract, second.mark) == (artifact.read(shelf / "second"), "tiny/2")
+    assert (second.artifact, second.mark) == (artifact.read(shelf / "second"), "tiny/2")
     assert second.lineage["git_commit"] == "d" * 40
 
 
@@ -253,9 +253,9 @@ def test_an_older_champion_is_fetched_held_to_its_digests_and_kept(registry, she
 
     fetched = fetch("models:/tiny@champion", cache=tmp_path / "kept")
 
-    assert fetched.contract == artifact.read(shelf / "older")
+    assert fetched.artifact == artifact.read(shelf / "older")
     assert fetched.lineage["sha256_of"] == "the registry"
-    assert model_cache.read(tmp_path / "kept")[0] == fetched.contract
+    assert model_cache.read(tmp_path / "kept")[0] == fetched.artifact
 
 
 def test_a_version_whose_tag_holds_another_sha256_is_refused(registry):
@@ -291,9 +291,9 @@ def test_until_a_version_is_promoted_the_fallback_answers_and_then_never_again(r
 
     before, away, same, promoted = asyncio.run(follow())
 
-    assert (before.contract, away, same) == (artifact.read(folder), None, None)
+    assert (before.artifact, away, same) == (artifact.read(folder), None, None)
     assert before.lineage == {"uri": str(folder), "git_commit": None}
-    assert (promoted.contract, promoted.mark) == (artifact.read(shelf / "first"), "tiny/1")
+    assert (promoted.artifact, promoted.mark) == (artifact.read(shelf / "first"), "tiny/1")
 
 
 @pytest.fixture
@@ -334,7 +334,7 @@ def test_a_registry_without_such_a_model_is_heard_of_without_mlflow_and_the_fall
     folder = make_model()
 
     first = fetch("models:/tiny@champion", fallback=str(folder))
-    assert first.contract == artifact.read(folder)
+    assert first.artifact == artifact.read(folder)
     assert fetch("models:/tiny@champion", first.mark, fallback=str(folder)) is None
 
 
@@ -372,7 +372,7 @@ def test_a_start_while_the_registry_is_away_takes_the_model_that_came_last_from_
 
     assert kept == came
     assert "cannot be fetched" in str(why)
-    assert other.contract == torn.contract == artifact.read(folder)
+    assert other.artifact == torn.artifact == artifact.read(folder)
 
 
 def test_a_start_without_registry_kept_model_or_fallback_fails(registry, monkeypatch, tmp_path):
@@ -411,8 +411,8 @@ def test_a_dvc_repository_hands_over_the_model_of_each_revision_with_its_lineage
 
     one, two = fetch_at_once(*((f"dvc://{repository}?rev={name}", None) for name in commits))
 
-    assert two.contract == artifact.read(repository / "data/model")
-    assert one.contract.version != two.contract.version
+    assert two.artifact == artifact.read(repository / "data/model")
+    assert one.artifact.version != two.artifact.version
     assert (one.mark, two.mark) == tuple(commits.values())
     assert one.lineage == {
         "uri": f"dvc://{repository}?rev=one",
@@ -430,7 +430,7 @@ def test_a_dvc_revision_that_still_is_what_the_mark_says_gives_nothing(repositor
 def test_a_model_elsewhere_in_the_repository_is_found_by_its_path(repository):
     arrival = fetch(f"dvc://{repository}?rev=two&path=copy")
 
-    assert arrival.contract == artifact.read(repository / "copy")
+    assert arrival.artifact == artifact.read(repository / "copy")
 
 
 def test_an_unknown_revision_is_one_sentence(repository):
