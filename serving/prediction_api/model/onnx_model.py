@@ -151,6 +151,7 @@ def _session(graph: bytes, widths: dict[str, int]) -> onnxruntime.InferenceSessi
     outputs = [node.name for node in session.get_outputs()]
     if inputs != widths or OUTPUT not in outputs:
         raise InvalidModel(
-            f"{GRAPH} should take {widths} and give {OUTPUT}; it takes {inputs} and gives {', '.join(outputs)}. Reproduce it."
+            f"{GRAPH} should take {widths} and give {OUTPUT}; it takes {inputs} and gives {', '.join(outputs)}. "
+            "Reproduce it."
         )
     return session
