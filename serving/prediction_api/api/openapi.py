@@ -64,9 +64,13 @@ def document(app: FastAPI, model: OnnxModel) -> dict[str, Any]:
     lines = {NDJSON.decode(): {"schema": {"type": "string", "description": "One object a line"}}}
     paths = page["paths"]
     page["paths"] = {
-        PREDICT: {"post": _route("Predict one record", "predict", _content("Record"), _content("Answer"))},
+        PREDICT: {
+            "post": _route("Predict one record", "predict", _content("Record"), _content(PredictionResponse.__name__))
+        },
         BATCH: {
-            "post": _route("Predict many records", "predict_batch", _content("Batch") | lines, _content("Answers") | lines)
+            "post": _route(
+                "Predict many records", "predict_batch", _content("Batch") | lines, _content(BatchResponse.__name__) | lines
+            )
         },
         **paths,
     }

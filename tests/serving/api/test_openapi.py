@@ -192,9 +192,9 @@ def test_a_real_refusal_and_a_real_answer_hold_what_the_document_tells(client, d
     answer = client.post("/predict", json=record | {"carrier": "ZZ"}).json()
     problem = client.post("/predict", json=record | {"distance": 1}).json()
 
-    for name, body in (("Answer", answer), ("Caution", answer["warnings"][0]), ("Problem", problem)):
+    for name, body in (("PredictionResponse", answer), ("PredictionWarning", answer["warnings"][0]), ("Problem", problem)):
         assert set(body) == set(schemas[name]["properties"]), name
-    assert set(problem["errors"][0]) == set(schemas["FieldError"]["properties"])
+    assert set(problem["errors"][0]) == set(schemas["FieldErrorBody"]["properties"])
 
 
 def test_only_the_routes_that_take_a_key_tell_of_one(document):
