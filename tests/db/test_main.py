@@ -42,6 +42,12 @@ def run(*words, text="", **settings):
 
 
 @pytest.fixture
+def url(empty_url):
+    """The commands themselves migrate the database."""
+    return empty_url
+
+
+@pytest.fixture
 def server(url):
     """A running service, its address and its log so far."""
     with socket.create_server(("127.0.0.1", 0)) as found:

@@ -45,6 +45,12 @@ def alembic(url, *words, expected=0, **settings):
 
 
 @pytest.fixture
+def url(empty_url):
+    """The tests of this file migrate the database themselves."""
+    return empty_url
+
+
+@pytest.fixture
 def engine(url):
     found = create_engine_for(url)
     yield found

@@ -39,6 +39,7 @@ def test_a_password_gives_a_token_for_an_hour(client, log_in):
     assert logins(client) == {"succeeded": 1, "failed": 0, "throttled": 0}
 
 
+@pytest.mark.usefixtures("strong_passwords")
 def test_who_exists_cannot_be_told_from_an_answer_or_its_time(client, log_in):
     def failing(name):
         start = time.perf_counter()
@@ -189,6 +190,7 @@ def test_the_clock_of_another_replica_may_be_a_little_ahead(ahead, counts):
     assert (tokens.read(tokens.issue(1, datetime.now(UTC) + timedelta(seconds=ahead))) is not None) is counts
 
 
+@pytest.mark.usefixtures("strong_passwords")
 def test_a_login_holds_no_connection_while_the_password_is_tried(make_client, log_in, monkeypatch):
     client = make_client(database_pool=1)
     service = client.app.state.service
@@ -206,6 +208,7 @@ def test_a_login_holds_no_connection_while_the_password_is_tried(make_client, lo
     assert used == [0]
 
 
+@pytest.mark.usefixtures("strong_passwords")
 def test_a_login_does_not_fail_where_its_hash_cannot_be_made_anew(client, log_in, engine, monkeypatch):
     weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("development")
     with transaction(engine) as session:
@@ -222,6 +225,7 @@ def test_a_body_that_is_no_form_is_told_what_is_wanted(client):
     assert "a form with username and password (application/x-www-form-urlencoded)" in answer.json()["detail"]
 
 
+@pytest.mark.usefixtures("strong_passwords")
 def test_a_hash_of_weaker_parameters_becomes_stronger_at_the_next_login(log_in, engine):
     weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("development")
     with transaction(engine) as session:
