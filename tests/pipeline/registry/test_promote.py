@@ -1,23 +1,19 @@
 """Promotion as people do it, on the penguins with a real registry: who wins, who waits, the way back, and what was when."""
 
-import importlib
 import json
 import re
 import shutil
-import signal
-import sys
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from io import StringIO
+from contextlib import contextmanager
 from pathlib import Path
 
 import mlflow
 import pytest
 
+import in_process
 import penguins
 from pipeline.files.digests import sha256
 from pipeline.registry import lineage
 from pipeline.registry.mlflow_registry import Registry
-from pipeline.support import console
 from pipeline.tracking import mlflow_runs
 
 WEAK, STRONG = (["model=logistic", f"model.inverse_penalty={penalty}"] for penalty in ("0.00001", "1.0"))
@@ -39,24 +35,10 @@ def registry(place):
 
 
 def verb(place, name, *words, **environment):
-    """What a verb of the pipeline does when it is run as a command: its status, and all that it prints on one line.
-
-    In this process, because another would take seconds to import MLflow.
-    """
-    module = importlib.import_module(f"pipeline.registry.{name}")
-    handlers = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as printed, redirect_stderr(printed):
-        patch.chdir(place)
-        for key, value in {**penguins.environment(place), "DATA_API_URL": "http://127.0.0.1:9", **environment}.items():
-            patch.setenv(key, value)
-        patch.setattr(sys, "argv", [name, *words])
-        try:
-            status = console.run(module.main) or 0
-        except SystemExit as ended:
-            status = ended.code
-    for number, handler in handlers:
-        signal.signal(number, handler)
-    return status, " ".join(printed.getvalue().split())
+    """What a verb of the pipeline does when it is run as a command: its status, and all that it prints on one line."""
+    settings = {**penguins.environment(place), "DATA_API_URL": "http://127.0.0.1:9", **environment}
+    done = in_process.run(f"registry.{name}", *words, folder=place, environment=settings)
+    return done.returncode, " ".join((done.stdout + done.stderr).split())
 
 
 def champion(registry):

@@ -1,6 +1,7 @@
 """All four stages on small tables of other kinds, as DVC runs them; and what each says when something is wrong."""
 
 import json
+import os
 import resource
 import shutil
 import signal
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 import yaml
 
+import in_process
 from pipeline.params import compose
 
 HOUSE = Path.cwd()
@@ -22,10 +24,11 @@ QUICK = ["evaluate.resamples=20", "evaluate.importance_rows=100", "evaluate.smal
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
+def place(empty_mlflow, tmp_path, monkeypatch):
     """An empty folder with the penguins, in which stages can run and log."""
     (tmp_path / "tests/pipeline").mkdir(parents=True)
     shutil.copy("tests/pipeline/penguins.csv", tmp_path / "tests/pipeline")
+    shutil.copy(empty_mlflow, tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     monkeypatch.setenv("PYTHONPATH", str(HOUSE / "src"))
     return tmp_path
@@ -37,15 +40,21 @@ def settings(place, *overrides, model="hgb"):
     compose.write(composed, place / "params.yaml")
 
 
-def run(place, stage, **options):
-    command = [sys.executable, "-m", f"pipeline.stages.{stage}"]
-    return subprocess.run(command, cwd=place, capture_output=True, text=True, check=False, **options)
+def run(place, stage):
+    """A stage in this process."""
+    return in_process.run(f"stages.{stage}", folder=place)
 
 
 def run_all(place, stages=STAGES):
     for stage in stages:
         done = run(place, stage)
         assert done.returncode == 0, done.stderr
+
+
+def run_process(place, stage, **options):
+    """A stage in a process of its own, as DVC starts it."""
+    command = [sys.executable, "-m", f"pipeline.stages.{stage}"]
+    return subprocess.run(command, cwd=place, capture_output=True, text=True, check=False, **options)
 
 
 def said(done):
@@ -118,17 +127,23 @@ def test_a_parquet_table_with_datetimes_split_by_time_passes_all_four_stages(pla
     assert json.loads((place / "data/report/metrics.json").read_text())["roc_auc"]["value"] > 0.6
 
 
-def test_the_same_params_give_the_same_bytes_whatever_the_hash_seed_and_the_threads(place, monkeypatch):
-    found = []
-    settings(place)
-    for seed, threads in (("0", "1"), ("1234", "2")):
-        monkeypatch.setenv("PYTHONHASHSEED", seed)
-        monkeypatch.setenv("OMP_NUM_THREADS", threads)
-        run_all(place)
-        found.append({path.relative_to(place): path.read_bytes() for path in (place / "data").rglob("*") if path.is_file()})
+def test_the_same_params_give_the_same_bytes_whatever_the_hash_seed_and_the_threads(place, reproduced):
+    """DVC ran the stages in processes with one thread, and hash seeds of chance."""
+    shutil.copy(reproduced / "params.yaml", place)
+    for stage in STAGES:
+        done = run_process(place, stage, env={**os.environ, "PYTHONHASHSEED": "1234", "OMP_NUM_THREADS": "2"})
+        assert done.returncode == 0, done.stderr
 
-    assert found[0].keys() == found[1].keys()
-    assert [path for path in found[0] if found[0][path] != found[1][path]] == []
+    here, there = (
+        {
+            path.relative_to(folder): path.read_bytes()
+            for path in (folder / "data").rglob("*")
+            if path.name != ".gitignore" and path.is_file()
+        }
+        for folder in (place, reproduced)
+    )
+    assert here.keys() == there.keys()
+    assert [path for path in here if here[path] != there[path]] == []
 
 
 def test_small_and_large_numbers_of_a_table_are_not_rounded(place):
@@ -274,7 +289,7 @@ def test_a_full_disk_leaves_the_last_good_output_and_says_what_to_do(place):
     def no_room():
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 
-    sentence = said(run(place, "ingest", preexec_fn=no_room))
+    sentence = said(run_process(place, "ingest", preexec_fn=no_room))
 
     assert "Make room or allow it, then type the same again" in sentence
     assert (place / "data/raw/table.parquet").read_bytes() == before
