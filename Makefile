@@ -31,7 +31,7 @@ STRIP := nbstripout --extra-keys "metadata.kernelspec metadata.language_info"
 TYPED := src/pipeline $(wildcard serving/prediction_api db/data_api monitoring/kuma/kuma_provisioner monitoring/grafana/ontime_dashboards)
 
 ## Start here
-.PHONY: help setup repro test
+.PHONY: help setup repro test test-long
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^## / { printf "\n%s\n", substr($$0, 4) } /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
@@ -42,8 +42,16 @@ repro: setup ## Reproduce data, model, metrics and report: dvc repro, after chec
 	@dvc repro $(STAGES)
 	@test -z "$${PIPELINE_HEARTBEAT_URL:-}" || python -m pipeline.operations.heartbeat
 
-test: setup ## Run the tests, several files at a time (TESTS='tests/db -x': what pytest is given instead)
-	@python -m pytest $(or $(TESTS),--numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder)
+# Files are shared between processes in the order of tests/conftest.py: the longest first, so that all end together.
+IN_PROCESSES := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+test: setup ## Run the tests but the long ones (TESTS='tests/db -x': what pytest is given instead)
+	@$(if $(TESTS),,echo "Running the tests, about 9 minutes on two processors; make test-long runs these too:" && python tests/house/long_tests.py)
+	@python -m pytest $(or $(TESTS),$(IN_PROCESSES) -m "not long")
+
+test-long: setup ## Run all tests, also containers and hundreds of kills: about 25 minutes on two processors
+	@echo "Running all tests, about 25 minutes on two processors, and these, which make test leaves out:"
+	@python tests/house/long_tests.py
+	@python -m pytest $(IN_PROCESSES)
 
 ## Serve
 .PHONY: serve demo
@@ -87,7 +95,7 @@ history: setup ## Show which model was champion when, and why (AT='2026-11-23 14
 	@python -m pipeline.registry.history $${AT:+--at="$$AT"}
 
 ## Experiment
-.PHONY: params sweep experiments diff notebooks verify bench bench-pipeline bench-serving bench-database
+.PHONY: params sweep experiments diff notebooks verify test-pythons bench bench-pipeline bench-serving bench-database
 params: setup ## Compose conf/ into params.yaml
 	@python -m pipeline.params.compose
 
@@ -104,8 +112,11 @@ notebooks: setup ## Run the notebooks; copies with their figures go to notebooks
 	@mkdir -p notebooks/executed
 	@jupyter execute --output='executed/{notebook_name}' $(NOTEBOOKS)
 
-verify: setup ## Show that this commit gives the same bytes in fresh clones, with other threads, seeds and processors
-	@python tests/house/verify.py
+verify: setup ## Show that this commit gives the same bytes in fresh clones, with other threads, seeds, processors (HERE=1: two)
+	@python tests/house/verify.py $(if $(HERE),--here)
+
+test-pythons: setup ## Reproduce and test this commit in a clone with each of Python 3.11, 3.12, 3.13 that is here (RUN='make check': instead)
+	@python tests/house/pythons.py $(RUN)
 
 bench: bench-pipeline bench-serving bench-database ## Time everything beside its peers
 

@@ -1,6 +1,7 @@
 """What several tests share: a small table of every kind of column, a model fitted on it, settings, and another process."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -29,10 +30,41 @@ MODELS = {
 TRAIN = Train(seed=3, folds=3, threshold="f1")
 
 
+# Files of tests that take longest, the longest first: where processes share the tests, they end at about the same time.
+LONGEST = (
+    "tests/pipeline/experiments/test_sweep.py",
+    "tests/serving/test_reliability.py",
+    "tests/pipeline/registry/test_promote.py",
+    "tests/contract/test_walk.py",
+    "tests/pipeline/test_remote.py",
+    "tests/contract/test_reliability.py",
+    "tests/serving/model/test_model_source.py",
+    "tests/pipeline/stages/test_dvc.py",
+    "tests/house/test_hooks.py",
+    "tests/pipeline/stages/test_stages.py",
+    "tests/serving/outbox/test_deployments.py",
+    "tests/pipeline/diff/test_diff.py",
+)
+
+
+def pytest_configure():
+    """Processes that tests start take Ctrl-C, also where the shell that started the tests in its background ignores it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(config, items):
+    """The longest files go first; all else stays in its order."""
+    rank = {str(config.rootpath / name): number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(str(item.path), len(rank)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
     """Threads that wait for each other cost seconds on a busy machine, and small tables gain nothing from them."""
-    with threadpoolctl.threadpool_limits(1):
+    with threadpoolctl.threadpool_limits(1), pytest.MonkeyPatch.context() as patch:
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+            patch.setenv(name, "1")
         yield
 
 

@@ -21,7 +21,8 @@ from contract.proxy import CUTTING, REFUSING, SILENT, SWALLOWING, Proxy
 from db.postgresql_server import PostgresqlServer, plain
 from pipeline.config.paths import MODEL
 
-AWAY_SECONDS, KILLS, LONGEST_LIFE_SECONDS, FAILURES = 30, 50, 0.5, 3
+LONGEST_AWAY_SECONDS, LONGEST_LIFE_SECONDS = 30, 0.5
+LONG = pytest.mark.long("half a minute without PostgreSQL, 50 kills of the data service, 12 failures of the network")
 SLOWEST_SECONDS = 3.0  # that a prediction may take, on a machine that does all of this at once
 PAUSE_SECONDS, BATCH = 0.03, 20
 
@@ -67,7 +68,7 @@ class Load:
                 new = list(self.predictions)[told : told + 200]
                 outcomes = {name: random.random() < 0.3 for name in new}
                 told += len(new)
-                until(lambda outcomes=outcomes: not outcomes or self._taken(client, outcomes), AWAY_SECONDS + 30)
+                until(lambda outcomes=outcomes: not outcomes or self._taken(client, outcomes), LONGEST_AWAY_SECONDS + 30)
                 self.outcomes |= outcomes
 
     def _taken(self, client: httpx.Client, outcomes: dict[str, bool]) -> bool:
@@ -117,7 +118,7 @@ def server() -> Iterator[PostgresqlServer]:
 @pytest.fixture
 def database(server: PostgresqlServer, request: pytest.FixtureRequest) -> str:
     """The address of an empty database."""
-    name = request.node.name
+    name = request.node.name.translate({ord("["): "_", ord("]"): None})
     with psycopg.connect(plain(server.url), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     return server.url.rsplit("/", 1)[0] + f"/{name}"
@@ -166,7 +167,8 @@ def check(seen: Load, prediction: Process, database: str) -> None:
     assert "prediction_api_outbox_refused_total 0.0" in metrics
 
 
-def test_postgresql_is_stopped_for_half_a_minute(server, data, database, record, tmp_path):
+@pytest.mark.parametrize("away_seconds", [8, pytest.param(LONGEST_AWAY_SECONDS, marks=LONG)])
+def test_postgresql_is_stopped_for_a_while(server, data, database, record, tmp_path, away_seconds):
     lasting = data.process.pid
     with serving(tmp_path, data.url) as prediction:
         with load(prediction.url, data.url, record) as seen:
@@ -174,7 +176,7 @@ def test_postgresql_is_stopped_for_half_a_minute(server, data, database, record,
             until(lambda: httpx.get(f"{data.url}/readyz").status_code == 503, 10)  # it looks every two seconds
             away = time.monotonic()
             answers = []
-            while time.monotonic() < away + AWAY_SECONDS:
+            while time.monotonic() < away + away_seconds:
                 start = time.monotonic()
                 answer = httpx.post(f"{data.url}/outcomes", json={"outcomes": []}, headers={"x-api-key": KEY}, timeout=20)
                 refused = httpx.get(f"{data.url}/deployments", headers={"x-api-key": KEY}, timeout=20)
@@ -192,10 +194,11 @@ def test_postgresql_is_stopped_for_half_a_minute(server, data, database, record,
     assert data.process.poll() is None
 
 
-def test_the_data_service_is_killed_fifty_times(data, database, record, tmp_path):
+@pytest.mark.parametrize("kills", [10, pytest.param(50, marks=LONG)])
+def test_the_data_service_is_killed_again_and_again(data, database, record, tmp_path, kills):
     with serving(tmp_path, data.url) as prediction:
         with load(prediction.url, data.url, record) as seen:
-            for _ in range(KILLS):
+            for _ in range(kills):
                 time.sleep(random.random() * LONGEST_LIFE_SECONDS)
                 data.kill()
                 data.start()
@@ -203,13 +206,14 @@ def test_the_data_service_is_killed_fifty_times(data, database, record, tmp_path
         check(seen, prediction, database)
 
 
-def test_the_network_between_the_services_fails_in_each_way(data, database, record, tmp_path):
+@pytest.mark.parametrize("times", [1, pytest.param(3, marks=LONG)])
+def test_the_network_between_the_services_fails_in_each_way(data, database, record, tmp_path, times):
     with Proxy(data.port) as network, serving(tmp_path, network.url) as prediction:
         with load(prediction.url, data.url, record) as seen:
-            for failure in FAILURES * (REFUSING, CUTTING, SWALLOWING, SILENT):
+            for failure in times * (REFUSING, CUTTING, SWALLOWING, SILENT):
                 network.fail(failure)
                 time.sleep(1)
                 network.heal()
                 time.sleep(0.5)
         check(seen, prediction, database)
-        assert network.count > FAILURES
+        assert network.count > times

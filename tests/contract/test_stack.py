@@ -23,7 +23,10 @@ ONE_SHOTS = {"pipeline", "kuma-provisioner"}
 PAUSE_SECONDS = 0.05
 FOR = re.compile(r"for: \d+m")
 
-pytestmark = pytest.mark.skipif(not engine(), reason="no Docker engine with compose answers: the stack was not started")
+pytestmark = [
+    pytest.mark.long("containers: the whole system, killed part by part"),
+    pytest.mark.skipif(not engine(), reason="no Docker engine with compose answers: the stack was not started"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,10 @@ MOST_MB = 350
 SECRET = "a secret of this test, which is long enough"
 
 
-pytestmark = pytest.mark.skipif(not engine(), reason="no Docker engine answers: the image was neither built nor run")
+pytestmark = [
+    pytest.mark.long("containers: the image of the data service"),
+    pytest.mark.skipif(not engine(), reason="no Docker engine answers: the image was neither built nor run"),
+]
 
 
 @pytest.fixture(scope="module")

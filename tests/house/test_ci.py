@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+import pythons
+
 MAKEFILE = Path("Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
 CI = Path(".ci/run")
@@ -52,7 +54,26 @@ def test_ci_checks_verifies_reproduces_and_tests():
 def test_each_workflow_calls_what_it_is_for():
     called = {path.stem: made(path.read_text()) for path in WORKFLOWS}
 
-    assert called == {"ci": made(CI.read_text()), "audit": {"setup", "audit"}, "diff": {"setup", "repro", "diff"}}
+    assert called == {
+        "audit": {"setup", "audit"},
+        "ci": made(CI.read_text()),
+        "diff": {"setup", "repro", "diff"},
+        "nightly": {"setup", "repro", "test-long"},
+    }
+
+
+def test_each_night_all_tests_run_on_every_python_that_is_supported():
+    workflow = yaml.safe_load(Path(".github/workflows/nightly.yml").read_text())
+
+    assert re.fullmatch(r"\d+ \d+ \* \* \*", workflow[True]["schedule"][0]["cron"])
+    assert tuple(workflow["jobs"]["test"]["strategy"]["matrix"]["python"]) == pythons.VERSIONS
+
+
+def test_ci_names_what_it_leaves_to_the_night():
+    end = CI.read_text().rpartition("== Left out")[2]
+
+    for words in ("tests/house/long_tests.py", "make verify", "make test-pythons"):
+        assert words in end
 
 
 def test_the_audit_runs_each_week_and_when_somebody_asks():

@@ -1,7 +1,7 @@
 """Shows that HEAD gives the same bytes in fresh clones with empty caches, whatever threads, hash seed and processor.
 
-Compares what dvc.lock and git know of every output with what is committed. Leaves nothing behind, and exits with 1
-where a byte differs.
+With --here, in this folder and in one clone side by side, which takes half the time. Compares what dvc.lock and git know
+of every output with what is committed. Leaves no clone behind, and exits with 1 where a byte differs.
 """
 
 import os
@@ -55,8 +55,12 @@ class Reproduction:
     """``dvc repro`` in a fresh clone, in a process group of its own so that it can be ended as a whole."""
 
     def __init__(self, name: str, folder: Path, commit: str, settings: dict[str, str]) -> None:
-        self.name, self.clone, self.printed = name, cloned(folder, commit), folder / "printed.txt"
-        self.environment = environment(folder, **settings)
+        self.name, self.printed = name, folder / "printed.txt"
+        self.clone, self.environment = self.place(folder, commit, settings)
+
+    def place(self, folder: Path, commit: str, settings: dict[str, str]) -> tuple[Path, dict[str, str]]:
+        """Where it runs, and in which environment."""
+        return cloned(folder, commit), environment(folder, **settings)
 
     def start(self) -> None:
         self.since = time.perf_counter()
@@ -78,6 +82,10 @@ class Reproduction:
         lines = self.printed.read_text(encoding="utf-8").splitlines()
         return [line.split("'")[1] for line in lines if line.startswith("Running stage")]
 
+    def ran(self, expected: list[str]) -> bool:
+        """Whether all ``expected`` stages ran and no other."""
+        return self.stages_run() == expected
+
     def report(self, expected: list[str], caches: list[Path]) -> bool:
         """Whether the ``expected`` stages ran and left what is committed; prints a line, and whatever did not."""
         faults = list(
@@ -86,12 +94,35 @@ class Reproduction:
         faults += [f"git status: {line}" for line in git("status", "--porcelain", at=self.clone).splitlines()]
         if self.process.returncode:
             faults = [f"dvc repro ended with {self.process.returncode}:\n{self.printed.read_text()}", *faults]
-        elif self.stages_run() != expected:
+        elif not self.ran(expected):
             faults.append(f"ran the stages {self.stages_run()}, expected {expected}")
         console.print(f"  {self.name:<32}{self.seconds:7.1f} s   {'differs' if faults else 'same'}")
         for fault in faults:
             console.print(f"      {fault}")
         return not faults
+
+
+class ReproductionHere(Reproduction):
+    """``dvc repro`` in this folder with its own cache, as `make repro` runs it: what is there already is not run again."""
+
+    def place(self, folder: Path, commit: str, settings: dict[str, str]) -> tuple[Path, dict[str, str]]:
+        folder.mkdir()
+        return ROOT, {**os.environ, **settings}
+
+    def ran(self, expected: list[str]) -> bool:
+        return set(self.stages_run()) <= set(expected)
+
+
+def reproductions(commit: str, folder: Path, here: bool) -> list[Reproduction]:
+    """One in a clone of its own for each circumstance; with ``here`` two, of which the first is in this folder."""
+    wanted = circumstances()
+    if not here:
+        return [Reproduction(name, folder / str(i), commit, more) for i, (name, more) in enumerate(wanted.items())]
+    two, other = "two threads, hash seed 1234", "another processor"
+    return [
+        ReproductionHere(f"here, {two}", folder / "here", commit, wanted[two]),
+        Reproduction(other, folder / "clone", commit, wanted[other]),
+    ]
 
 
 def run(reproductions: list[Reproduction], done: Callable[[Reproduction], None]) -> None:
@@ -113,10 +144,10 @@ def run(reproductions: list[Reproduction], done: Callable[[Reproduction], None])
             one.stop()
 
 
-def verify(commit: str, folder: Path) -> bool:
+def verify(commit: str, folder: Path, here: bool) -> bool:
     """Whether all circumstances leave what is committed, and a second run leaves it alone."""
     stages = list(yaml.safe_load(git("show", f"{commit}:dvc.yaml"))["stages"])
-    runs = [Reproduction(name, folder / str(i), commit, more) for i, (name, more) in enumerate(circumstances().items())]
+    runs = reproductions(commit, folder, here)
     caches = [ROOT / ".dvc/cache", *(one.clone / ".dvc/cache" for one in runs)]
     same: list[bool] = []
     run(runs, lambda one: same.append(one.report(stages, caches)))
@@ -130,13 +161,15 @@ def verify(commit: str, folder: Path) -> bool:
 def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     commit, _, subject = git("log", "-1", "--format=%H %s").strip().partition(" ")
-    console.print(f"Reproducing {commit[:9]} ({subject}) in fresh clones with empty caches")
+    here = "--here" in sys.argv[1:]
+    where = "here and in a fresh clone with an empty cache" if here else "in fresh clones with empty caches"
+    console.print(f"Reproducing {commit[:9]} ({subject}) {where}")
     console.print("  another processor: " + "; ".join(f"{name}={value}" for name, value in another_processor().items()))
     if git("status", "--porcelain", "--untracked-files=no"):
         console.print("  warning: tracked files have uncommitted changes, which no clone has: this verifies HEAD.")
     try:
         with tempfile.TemporaryDirectory(prefix="ontime-verify-") as folder:
-            return 0 if verify(commit, Path(folder)) else 1
+            return 0 if verify(commit, Path(folder), here) else 1
     except KeyboardInterrupt:
         return 130
 

@@ -4,12 +4,20 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import yaml
 
 from monitoring import exporting
 from monitoring.uptime_kuma import OWN_PORT, missing, running
+
+
+def pytest_collection_modifyitems(items):
+    """Whatever starts an Uptime Kuma is long."""
+    for item in items:
+        if "server" in item.fixturenames and item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.long("containers: Uptime Kuma, provisioned again and again"))
 
 
 @pytest.fixture(scope="session")

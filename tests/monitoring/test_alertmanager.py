@@ -23,6 +23,7 @@ OTHER = {"alertname": "DiskFilling", "severity": "ticket", "job": "node-exporter
 needs_image = pytest.mark.skipif(
     not has_image(IMAGES["amtool"]), reason=f"no engine has {IMAGES['amtool']}: Alertmanager did not run"
 )
+in_container = pytest.mark.long("containers: Alertmanager with a webhook")
 
 
 @pytest.fixture
@@ -98,6 +99,7 @@ def test_the_configuration_is_one_that_alertmanager_takes(name):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@in_container
 @needs_image
 def test_the_webhook_gets_a_cause_without_its_consequence(alertmanager, webhook):
     url, posted = webhook
@@ -116,6 +118,7 @@ def test_the_webhook_gets_a_cause_without_its_consequence(alertmanager, webhook)
     assert states == {"DatabaseUnavailable": "active", "OutboxGrowing": "suppressed", "DiskFilling": "active"}
 
 
+@in_container
 @needs_image
 @pytest.mark.parametrize("secret", [None, ""], ids=["missing", "empty"])
 def test_without_an_address_an_alert_stands_there_and_nothing_fails(alertmanager, webhook, secret):
@@ -132,6 +135,7 @@ def test_without_an_address_an_alert_stands_there_and_nothing_fails(alertmanager
     assert "level=WARN" not in said(name)
 
 
+@in_container
 @needs_image
 def test_an_address_that_is_none_ends_the_start_with_a_sentence():
     done = subprocess.run(

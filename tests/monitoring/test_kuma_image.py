@@ -12,7 +12,10 @@ IMAGE = "ontime-kuma-provisioner"
 MOST_MB = 200
 CONFINED = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true")
 CANNOT = missing()
-pytestmark = pytest.mark.skipif(bool(CANNOT), reason=f"{CANNOT}: the image was neither built nor run")
+pytestmark = [
+    pytest.mark.long("containers: the image that provisions Uptime Kuma"),
+    pytest.mark.skipif(bool(CANNOT), reason=f"{CANNOT}: the image was neither built nor run"),
+]
 
 
 @pytest.fixture(scope="module")

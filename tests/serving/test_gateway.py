@@ -20,7 +20,10 @@ http.server.ThreadingHTTPServer(("", 8000), Handler).serve_forever()
 """
 
 
-pytestmark = pytest.mark.skipif(not engine(), reason="no Docker engine answers: the gateway was neither built nor run")
+pytestmark = [
+    pytest.mark.long("containers: the gateway with replicas that come and go"),
+    pytest.mark.skipif(not engine(), reason="no Docker engine answers: the gateway was neither built nor run"),
+]
 
 
 @pytest.fixture

@@ -14,7 +14,10 @@ IMAGE = "ontime-prediction-api"
 MOST_MB = 450  # of which the client of the registry takes 80
 
 
-pytestmark = pytest.mark.skipif(not engine(), reason="no Docker engine answers: the image was neither built nor run")
+pytestmark = [
+    pytest.mark.long("containers: the image of the prediction service"),
+    pytest.mark.skipif(not engine(), reason="no Docker engine answers: the image was neither built nor run"),
+]
 
 
 @pytest.fixture(scope="module")

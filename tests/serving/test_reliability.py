@@ -24,7 +24,7 @@ from prediction_api.outbox.outbox import Outbox
 from serving.data_service import LOST, RECORDED, DataService
 
 CLIENTS = 8
-KILLS, SIDE_BY_SIDE = 200, 2
+SIDE_BY_SIDE = 2
 JSON = {"content-type": "application/json"}
 ADMIN_KEY = "the key of an admin"
 Answer = dict[str, Any]
@@ -162,21 +162,22 @@ def killed_again_and_again(
     return answers
 
 
-def test_two_hundred_kills_under_load_lose_no_acknowledged_prediction_and_record_none_twice(
-    make_server, make_model, data_service, record, tmp_path
+@pytest.mark.parametrize("kills", [40, pytest.param(200, marks=pytest.mark.long("200 kills of the prediction service"))])
+def test_kills_under_load_lose_no_acknowledged_prediction_and_record_none_twice(
+    make_server, make_model, data_service, record, tmp_path, kills
 ):
     model = make_model()
     data_service.answer = fickle(random.Random(0))
     outboxes = [tmp_path / f"outbox-{number}" for number in range(SIDE_BY_SIDE)]
     with ThreadPoolExecutor(SIDE_BY_SIDE) as beside:
-        each = KILLS // SIDE_BY_SIDE
+        each = kills // SIDE_BY_SIDE
         lives: list[Future[list[Answer]]] = [
             beside.submit(killed_again_and_again, make_server, outbox, model, data_service.url, record, each, number)
             for number, outbox in enumerate(outboxes)
         ]
     answers = [answer for life in lives for answer in life.result()]
 
-    assert len(answers) > 10 * KILLS
+    assert len(answers) > 10 * kills
     assert_each_id_once(answers)
     copies = data_service.copies
     assert [one["prediction_id"] for one in answers if one["prediction_id"] not in copies] == []

@@ -1,0 +1,59 @@
+"""What `make test` leaves out is named, and what it starts can be interrupted."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import long_tests
+import pythons
+
+
+def dry_run(*words):
+    """The commands that make would run."""
+    command = ["make", "--dry-run", "--assume-old", ".venv/.ready", *words]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    return subprocess.run(command, env=clean, capture_output=True, text=True, check=True).stdout
+
+
+def test_each_group_of_long_tests_is_named_once(tmp_path):
+    (tmp_path / "test_one.py").write_text('@pytest.mark.long("many kills")\n@pytest.mark.long(\n    "containers"\n)\n')
+    (tmp_path / "test_two.py").write_text('pytestmark = pytest.mark.long("containers")\n')
+
+    assert long_tests.groups(tmp_path) == ["containers", "many kills"]
+
+
+def test_no_test_is_marked_as_long_without_saying_what_it_is():
+    sources = {path: path.read_text() for path in Path("tests").rglob("*.py") if path.name != Path(__file__).name}
+
+    assert [path for path, text in sources.items() if text.count("mark.long") != len(long_tests.MARK.findall(text))] == []
+    assert len(long_tests.groups(Path("tests"))) > 5
+
+
+def test_make_test_leaves_out_long_tests_alone_and_says_so():
+    assert "tests/house/long_tests.py" in dry_run("test")
+    assert dry_run("test").rstrip().endswith('-m "not long"')
+    assert "not long" not in dry_run("test-long")
+    assert dry_run("test", "TESTS=tests/db -x").strip() == "python -m pytest tests/db -x"
+
+
+def test_a_process_that_a_test_starts_takes_ctrl_c_also_in_the_background_of_a_shell():
+    """Where a shell runs a command in its background, SIGINT comes ignored."""
+    code = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    script = (
+        f'import conftest, subprocess, sys; conftest.pytest_configure(); subprocess.run([sys.executable, "-c", "{code}"])'
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd="tests", env={"PYTHONPATH": "../src:."}, stdout=subprocess.PIPE, text=True,
+        check=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )  # fmt: skip
+
+    assert done.stdout == "True\n"
+
+
+def test_a_python_that_is_not_here_is_none(monkeypatch, tmp_path):
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+
+    assert pythons.interpreter("3.0") is None
+    assert pythons.interpreter(".".join(map(str, sys.version_info[:2])))
