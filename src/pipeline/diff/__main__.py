@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def _stale() -> list[str]:
-    """What has to be reproduced before the change can be judged. Raises DvcStatusUnavailable where DVC cannot tell."""
+    """What has to be reproduced before the change can be judged. Raises DvcFailed where DVC cannot tell."""
     stale = dvc_status.stale_reasons(dvc_status.changed_stages())
     try:
         compose.check(load_mapping(PARAMS), compose.compose())
