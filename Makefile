@@ -103,7 +103,7 @@ sweep: setup ## Search over conf/ with queued experiments (conf/sweep.yaml, or S
 	@python -m pipeline.experiments.sweep $(foreach word,$(SWEEP),'$(word)')
 
 experiments: setup ## List the experiments of this commit, the best in validation first, with the MLflow run of each
-	@python -m pipeline.experiments.listing $${REV:+--rev="$$REV"}
+	@python -m pipeline.experiments.sweep --list="$${REV:-HEAD}"
 
 diff: setup ## Show in Markdown what changed since BASE (main); fails if a metric is worse than conf/gate.yaml tolerates
 	@python -m pipeline.diff -- "$${BASE:-main}"

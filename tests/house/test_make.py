@@ -36,13 +36,16 @@ def make(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("target", "variable", "before"),
-    [("diff", "BASE", ["--"]), ("history", "AT", []), ("promote", "BECAUSE", []), ("experiments", "REV", [])],
+    ("target", "variable", "before", "option"),
+    [
+        ("diff", "BASE", ["--"], ""),
+        ("history", "AT", [], "--at="),
+        ("promote", "BECAUSE", [], "--because="),
+        ("experiments", "REV", [], "--list="),
+    ],
 )
 @pytest.mark.parametrize("text", ["v1 $x", 'it\'s 5 $(pwd) # "more"', "--all"])
-def test_what_a_person_wrote_is_one_argument_as_it_stands(make, target, variable, before, text):
-    option = "" if before else f"--{variable.lower()}="
-
+def test_what_a_person_wrote_is_one_argument_as_it_stands(make, target, variable, before, option, text):
     assert make(target, f"{variable}={text}")[0] == [*before, option + text]
     assert make(target, **{variable: text})[0] == [*before, option + text]
 

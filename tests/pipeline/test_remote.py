@@ -6,6 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
+import mlflow
 import pytest
 
 from clones import git
@@ -79,27 +80,22 @@ def test_a_pull_brings_every_output_and_leaves_nothing_to_say(shared, colleague,
     assert "Running stage" not in run(colleague, "dvc", "repro")
 
 
-def test_an_experiment_travels_with_its_model_and_the_id_of_its_run(shared, colleague, follow):
+def test_an_experiment_travels_with_its_model_and_names_its_run_in_the_server_that_all_use(shared, colleague, follow):
     run(shared, "dvc", "exp", "run", "--name", "other-model", "-S", "model=logistic")
     model = digests(shared / "data/model")
     assert model != digests(colleague / "data/model")
     run(shared, "git", "restore", "--staged", "--worktree", ".")
     run(shared, "dvc", "checkout", "--quiet")
-    listed = run(shared, "python", "-m", "pipeline.experiments.listing")
-    identity = re.search(r"other-model +│ ([0-9a-f]{32})", listed)[1]
     follow(shared, "dvc", "exp", "push", NAME="other-model")
-    follow(shared, "git", "push", "origin", "refs/notes/mlflow")
 
     follow(colleague, "dvc", "exp", "pull", NAME="other-model")
-    run(colleague, "git", "notes", "--ref=mlflow", "add", "--message", "a note of their own", "HEAD")
-    follow(colleague, "git", "fetch")
-    follow(colleague, "git", "notes")
-    shown = run(colleague, "python", "-m", "pipeline.experiments.listing")  # with an MLflow database that knows no run
+    server = f"MLFLOW_TRACKING_URI=sqlite:///{shared.parent / 'mlflow.db'}"
+    listed = run(colleague, "env", server, "python", "-m", "pipeline.experiments.sweep", "--list=HEAD")
     follow(colleague, "dvc", "exp", "apply", NAME="other-model")
 
-    assert re.search(rf"other-model +│ {identity}", shown)
+    (identity,) = re.findall(r"│ other-model .*│ ([0-9a-f]{32}) │", listed)
+    assert mlflow.MlflowClient(server.partition("=")[2]).get_run(identity).data.tags["DVC_EXP_NAME"] == "other-model"
     assert digests(colleague / "data/model") == model
-    follow(colleague, "git", "push", "origin", "refs/notes/mlflow")  # both have notes, and both are kept
     assert json.loads(run(colleague, "dvc", "status", "--json")) == {}
 
 

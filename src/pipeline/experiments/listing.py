@@ -1,103 +1,88 @@
-"""Shows the experiments of a commit, the best in validation first, each with its MLflow run; runs nothing.
+"""The experiments of a commit: read, ranked by the validation period, and shown in one table."""
 
-python -m pipeline.experiments.listing                 those that start from HEAD
-python -m pipeline.experiments.listing --rev HEAD~1    those of the commit before
-"""
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-import argparse
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import get_args
+import tenacity
 
-from pipeline.config.params_file import load_mapping
-from pipeline.diff.gate import LOWER_IS_BETTER, Metric
-from pipeline.experiments import dvc_queue, linked_runs, sweep_settings, trial_table, trials
-from pipeline.experiments.trials import Trial
-from pipeline.support import console
+from pipeline.config.flatten import leaves
+from pipeline.config.paths import METRICS, VALIDATION
+from pipeline.config.settings import PARAMS_NAME
+from pipeline.diff import compare, gate
+from pipeline.experiments import dvc_queue
+from pipeline.support import console, console_table
 from pipeline.support.errors import first_line
 from pipeline.tracking import mlflow_runs
-from pipeline.versioning import revision
-
-MOST_KEYS = 4  # that a line of 120 characters has room for
+from pipeline.versioning import dvc
 
 
-def main() -> None:
-    """Prints `dvc exp show` with the columns that matter, and which run of MLflow is whose."""
-    asked = _parser().parse_args()
-    metric = asked.metric or sweep_settings.read(load_mapping(Path(sweep_settings.FILE))).metric
-    revision.known(asked.rev, "REV")
-    committed, found = dvc_queue.show(asked.rev)
-    if not found:
-        console.say(
-            f"No experiment starts from {asked.rev}: `dvc exp run -S model=logistic` runs one, `make sweep` a search."
-        )
-        return
-    show(committed, found, metric, asked.rev)
+@dataclass(frozen=True)
+class Trial:
+    """One experiment, or the commit that all start from: its commit, parameters by full key, scores, hashes of its code."""
+
+    name: str
+    rev: str
+    state: str  # committed, queued, running, failed or success
+    params: Mapping[str, Any]
+    validation: Mapping[str, float]
+    test: Mapping[str, Any]
+    code: Mapping[str, str]
+    changes: Sequence[compare.ChangedValue] = ()  # from what is committed
+
+    def gain(self, metric: str) -> float:
+        """The metric of the validation period, so signed that more is better; minus infinity where there is none."""
+        value = self.validation.get(metric, math.nan)
+        return -math.inf if math.isnan(value) else gate.gain(metric, 0, value)
 
 
-def show(committed: Trial, found: Sequence[Trial], metric: str, rev: str = "HEAD", chosen: Trial | None = None) -> None:
-    """Prints both tables of what can be ranked, says what cannot, and notes the MLflow run of each on its commit."""
-    ended = [one for one in found if one.state == "success"]
-    ranked = trials.ranked(trials.rivals(committed, ended), metric)
-    for line in left_out(committed, found, ranked):
-        console.say(line)
-    keys = turned(committed, ranked)
-    if len(keys) > MOST_KEYS:
-        console.say(f"{len(keys)} parameters differ; shown are the first {MOST_KEYS}, and all of them by `dvc params diff`.")
-    others = [one.rev for one in ended if one not in ranked]
-    dvc_queue.print_table(rev, keys[:MOST_KEYS], metric, without=others, lower_is_better=metric in LOWER_IS_BETTER)
-    trial_table.show(ranked, keys[:MOST_KEYS], metric, linked(committed, found), chosen)
+@tenacity.retry(stop=tenacity.stop_after_attempt(5), before_sleep=dvc_queue.release_orphans, reraise=True)
+def read(rev: str = "HEAD") -> tuple[Trial, list[Trial]]:
+    """A commit as a trial, and the experiments that start from it, in any state.
+
+    `dvc exp show` opens the folder of each running experiment, and fails while a worker makes ("Empty git repo") or removes
+    that folder: for ever where the worker died meanwhile. So this waits, releases what a dead worker held, and asks again.
+    """
+    *_, shown = json.loads(dvc.run("exp", "show", "--json", "--rev", rev))
+    committed = _trial(shown, "committed", {"state": "committed"})
+    trials = [_trial(one["revs"][0], one["name"], one["executor"] or {}) for one in shown["experiments"] or ()]
+    return committed, [replace(trial, changes=compare.differences(committed.params, trial.params)) for trial in trials]
 
 
-def left_out(committed: Trial, found: Sequence[Trial], ranked: Sequence[Trial]) -> Iterator[str]:
-    """A sentence for each kind of experiment that is not ranked, and one where what is committed is not."""
-    others = sum(one.state == "success" and one not in ranked for one in found)
-    failed, waiting = (sum(one.state in states for one in found) for states in (("failed",), trials.WAITING))
-    if committed not in ranked:
-        yield "What is committed answers another question, or on other rows, and does not compare: it is not ranked."
-    if others:
-        yield f"{others} answer another question, or on other rows, and do not compare: `dvc exp show` has them."
-    if failed:
-        yield f"{failed} failed: `dvc queue logs NAME` says why, and `dvc queue remove --failed` takes them away."
-    if waiting:
-        yield f"{waiting} still to come: queued, or running."
+def _trial(shown: Mapping[str, Any], name: str, executor: Mapping[str, Any]) -> Trial:
+    data, state = shown["data"] or {}, executor.get("state") or "success"  # it ran outside the queue: it is there, so it did
+    metrics = data.get("metrics", {}) if state in ("success", "committed") else {}  # DVC shows those of HEAD for any other
+    files = {path: content.get("data") or {} for path, content in (data.get("params", {}) | metrics).items()}
+    params, validation, test = (files.get(str(path), {}) for path in (PARAMS_NAME, VALIDATION, METRICS))
+    code = {path: dep["hash"] for path, dep in data.get("deps", {}).items() if path.startswith(("src/", "requirements/"))}
+    return Trial(name, shown["rev"], state, dict(leaves(params)) if params else {}, validation, test, code)
 
 
-def turned(committed: Trial, ranked: Sequence[Trial]) -> list[str]:
-    """The parameters that differ: first what was turned, then what a chosen group brings along; of the data last."""
-
-    def place(key: str) -> tuple[bool, bool]:
-        values = {repr(one.params[key]) for one in ranked if key in one.params}
-        return key.startswith("data."), len(values) == 1
-
-    experiments = [one for one in ranked if one is not committed]
-    return sorted(dict.fromkeys([*trials.moved(experiments), *trials.moved(ranked)]), key=place)
+def ranked(committed: Trial, trials: Iterable[Trial], metric: str) -> list[Trial]:
+    """What is committed and the experiments that answer its question: the best first, equals in the order given."""
+    same = [trial for trial in trials if not compare.question_changes(change.key for change in trial.changes)]
+    return sorted([committed, *same], key=lambda trial: trial.gain(metric), reverse=True)
 
 
-def linked(committed: Trial, found: Sequence[Trial]) -> dict[str, str]:
-    """The id of the MLflow run of each experiment by name, noted on its commit; a store that is away costs a warning."""
-    finished = [one for one in found if one.state == "success"]
-    noted = linked_runs.noted(finished)
+def show(committed: Trial, trials: Sequence[Trial], metric: str) -> None:
+    """Prints a table of what answers the committed question, and says which experiments failed or answer another one."""
+    comparable, runs = ranked(committed, trials, metric), {}
     try:
-        known = linked_runs.of_experiments(mlflow_runs.store(), committed.rev)
+        runs = mlflow_runs.of_experiments(committed.rev)
     except Exception as error:  # whatever a tracking server or its client raises, the experiments are there without it
         console.warn(f"MLflow did not say which runs there are ({first_line(error)}).")
-        return noted
-    if refused := linked_runs.note([one for one in finished if known.get(one.name) != noted.get(one.name)], known):
-        console.warn(f"git took no note of the MLflow run of {', '.join(refused)}; `git config user.email` may be missing.")
-    return {**noted, **known}
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.experiments.listing", description="Show experiments, the best in validation first."
-    )
-    parser.add_argument("--rev", default="HEAD", help="the commit that they start from (default: HEAD)")
-    parser.add_argument(
-        "--metric", choices=get_args(Metric), help=f"the one to sort by (default: that of {sweep_settings.FILE})"
-    )
-    return parser
-
-
-if __name__ == "__main__":
-    console.run(main)
+    rows = []
+    for trial in comparable:
+        changes = "\n".join(f"{change.key}={change.head}" for change in trial.changes if change.head is not None)
+        score = f"{trial.validation[metric]:.6f}" if trial.gain(metric) > -math.inf else trial.state
+        test = trial.test.get(metric, {}).get("value") or math.nan
+        rows.append((trial.name, changes, score, f"{test:.6f}", runs.get(trial.name, "-")))
+    console_table.show(["experiment", "what it changes", "validation", "test", "MLflow run"], rows, left=["what it changes"])
+    console.say(f"Scores are {metric}; the order is that of the validation period, and the test period chooses nothing.")
+    for trial in trials:
+        if trial.state == "failed":
+            console.warn(f"{trial.name} failed; `dvc queue logs {trial.name}` says why.")
+    if others := len(trials) + 1 - len(comparable):
+        console.say(f"{others} answer another question, or on other rows, and do not compare: `dvc exp show` has them.")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import yaml
+from dvc.utils.hydra import get_hydra_sweeps
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -38,10 +39,25 @@ def compose(conf: Path = CONF, overrides: Sequence[str] = ()) -> dict[str, Any]:
         with initialize_config_dir(str(conf.resolve()), version_base=None):
             composed = hydra_compose("config", overrides=list(overrides))
             values = cast("dict[str, Any]", OmegaConf.to_container(composed, resolve=True))
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, ValueError) as error:  # Hydra raises it for an override without a key
         raise ParamsInvalid(f"conf/ does not compose: {' '.join(str(error).split())}. Correct it there.") from error
     _check(read_params(values))
     return values
+
+
+def grid(overrides: Sequence[str]) -> dict[tuple[str, ...], dict[str, Any]]:
+    """What each point of a search composes to, by full key: the points are those that `dvc exp run --queue -S` makes.
+
+    Raises ParamsInvalid where an override or a point is at fault.
+    """
+    try:
+        points = [tuple(point[str(PARAMS)]) for point in get_hydra_sweeps({str(PARAMS): list(overrides)})]
+    except (HydraException, ValueError) as error:
+        said = " ".join([*overrides, "is none:", *str(error).split()])
+        raise ParamsInvalid(
+            f"A search takes overrides such as a.b=choice(1,2), without spaces; {said}. Correct it."
+        ) from error
+    return {point: dict(leaves(compose(overrides=point))) for point in points}
 
 
 def _check(settings: Params) -> None:

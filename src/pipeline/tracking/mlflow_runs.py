@@ -34,6 +34,7 @@ SILENCE = {
 }
 ONNX_TYPES = {onnx.TensorProto.FLOAT: np.float32, onnx.TensorProto.DOUBLE: np.float64, onnx.TensorProto.STRING: np.str_}
 MOST_PARAMETER_CHARACTERS = 500
+MOST_RUNS = 10_000  # of the experiments of one commit
 MODEL_FOLDER = "model_directory"  # of a run's artefacts
 MODEL_TAG = "sha256.metadata.json"  # by which the run of a model directory is found again
 
@@ -62,6 +63,20 @@ def log_results(settings: Params, metadata: Mapping[str, Any]) -> str:
     requirements = [f"{package}=={metadata['versions'][package]}" for package in ("onnx", "onnxruntime", "numpy")]
     files = {"report": PAGE, MODEL_FOLDER: MODEL}
     return log(parameters(settings), measured(METRICS, VALIDATION), MODEL / artifact.GRAPH, files, requirements)
+
+
+def of_experiments(baseline: str) -> dict[str, str]:
+    """The id of the latest finished run of each DVC experiment that starts from this commit, by the experiment's name.
+
+    Raises whatever MLflow raises.
+    """
+    found = store()
+    query = f"tags.DVC_EXP_BASELINE_REV = '{baseline}' and attributes.status = 'FINISHED'"
+    experiments = [
+        experiment.experiment_id for experiment in found.search_experiments(filter_string=f"name = '{EXPERIMENT}'")
+    ]
+    runs = found.search_runs(experiments, query, max_results=MOST_RUNS, order_by=["start_time ASC"])
+    return {run.data.tags["DVC_EXP_NAME"]: run.info.run_id for run in runs if "DVC_EXP_NAME" in run.data.tags}
 
 
 def measured(metrics: Path, validation: Path) -> dict[str, float]:
