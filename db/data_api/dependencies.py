@@ -75,11 +75,11 @@ class Credentials:
 async def credentials(
     service: ServiceDep, key: Annotated[str | None, Depends(KEY)], token: Annotated[str | None, Depends(TOKEN)]
 ) -> Credentials:
-    """Raises Refusal (401) where there are none, before the database or the body is looked at."""
+    """Raises ProblemError (401) if the request has none, before the database or the body is read."""
     if key:
         return Credentials(digest=keys.digest(key))
     if not token:
-        raise ProblemError(401, f"The request says not who sent it. {WANTED}", headers=CHALLENGE)
+        raise ProblemError(401, f"The request does not say who sent it. {WANTED}", headers=CHALLENGE)
     if (found := service.tokens.read(token)) is None:
         raise _unknown("token")
     return Credentials(token=found)

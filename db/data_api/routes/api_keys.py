@@ -39,13 +39,13 @@ def create(new: ApiKeyCreate, response: Response, session: WriteSession, caller:
 
 @router.get("/api-keys/{api_key_id}", summary="One key", responses=refusals(401, 403, 404, 422))
 def one(api_key_id: ApiKeyId, session: ReadSession, caller: AdminReads) -> ApiKeyRead:
-    """Without what opens."""
+    """What is stored about the key; the key itself is not shown again."""
     return ApiKeyRead.model_validate(_found(session, api_key_id))
 
 
 @router.patch("/api-keys/{api_key_id}", summary="Rename a key", responses=refusals(400, 401, 403, 404, 409, 413, 415, 422))
 def change(api_key_id: ApiKeyId, changed: ApiKeyUpdate, session: WriteSession, caller: AdminWrites) -> ApiKeyRead:
-    """It opens as before."""
+    """The key itself stays the same and goes on working."""
     key = _found(session, api_key_id)
     api_keys.rename(session, key, changed.name)
     return ApiKeyRead.model_validate(key)
