@@ -34,7 +34,7 @@ def test_every_command_is_one_of_a_tool_that_setup_installs():
     words = [[word for word in shlex.split(command) if not re.match(r"[A-Z_]+=", word)] for command in COMMANDS]
 
     assert words
-    assert {command[0] for command in words} <= TOOLS | {"git", "curl", "cp"}
+    assert {command[0] for command in words} <= TOOLS | {"git", "curl", "cp", "."}
     for name in TOOLS - {"make"}:
         assert (Path(".venv/bin") / name).exists()
 
