@@ -13,7 +13,7 @@ import pythons
 def dry_run(*words):
     """The commands that make would run."""
     command = ["make", "--dry-run", "--assume-old", ".venv/.ready", *words]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "TESTS"))}
     return subprocess.run(command, env=clean, capture_output=True, text=True, check=True).stdout
 
 
