@@ -28,7 +28,7 @@ SOURCES := $(wildcard src serving db monitoring tests notebooks)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 DASHBOARDS := PYTHONPATH=monitoring/grafana python -m ontime_dashboards
 STRIP := nbstripout --extra-keys "metadata.kernelspec metadata.language_info"
-TYPED := src/pipeline $(wildcard serving/prediction_api db/data_api monitoring/kuma/kuma_provisioner monitoring/grafana/ontime_dashboards)
+TYPED := src/pipeline $(wildcard src/service_kit serving/prediction_api db/data_api monitoring/kuma/kuma_provisioner monitoring/grafana/ontime_dashboards)
 
 ## Start here
 .PHONY: help setup repro test test-long
@@ -129,7 +129,7 @@ bench-serving: setup ## Time the prediction service beside an endpoint that does
 	@PYTHONPATH=serving python tests/bench/outbox.py
 
 bench-database: setup ## Time the data service beside a bare insert, and with 100,000 and 10 million stored predictions
-	@PYTHONPATH=tests:db python tests/bench/database.py
+	@PYTHONPATH=tests:src:db python tests/bench/database.py
 
 ## Maintain
 .PHONY: check format dashboards lock audit clean

@@ -1,11 +1,11 @@
 """The command line: `python -m prediction_api` serves; `score` predicts a file; `key` makes an API key."""
 
 import argparse
-import asyncio
 import sys
 from pathlib import Path
 
-from prediction_api.errors import PredictionApiError, SettingsInvalid, TableUnreadable
+from prediction_api.errors import TableUnreadable
+from service_kit.errors import ServiceError, SettingsInvalid
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     try:
         {"score": _score, "key": _key}.get(given.command, _serve)(given)
-    except PredictionApiError as error:
+    except ServiceError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
@@ -30,14 +30,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _serve(_given: argparse.Namespace) -> None:
     from prediction_api import app, settings
+    from service_kit import server
 
-    read = settings.read()
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(app.serve(read))
-    else:
-        uvloop.run(app.serve(read))
+    server.run(app.serve(settings.read()))
 
 
 def _score(given: argparse.Namespace) -> None:
@@ -55,11 +50,12 @@ def _score(given: argparse.Namespace) -> None:
 
 def _key(given: argparse.Namespace) -> None:
     from prediction_api import keys
+    from service_kit import api_keys
 
     if not keys.NAME.fullmatch(given.name):
         raise SettingsInvalid(f"The name of a key should be 1 to 64 letters, digits, or . _ -; it is {given.name!r}.")
-    key = keys.new()
-    pair = f"{given.name}:{keys.digest(key)}"
+    key = api_keys.new()
+    pair = f"{given.name}:{api_keys.digest(key)}"
     print(f"key, for the header X-API-Key; it is shown this once:\n  {key}\npair, for API_KEYS or ADMIN_KEYS:\n  {pair}")
 
 

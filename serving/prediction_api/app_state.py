@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 from uuid_utils import uuid7
@@ -22,6 +22,10 @@ from prediction_api.outbox.deployments import Deployments, replica_name
 from prediction_api.outbox.outbox import Outbox
 from prediction_api.settings import Settings
 
+if TYPE_CHECKING:
+    from prediction_api.heartbeat import OutboxHeartbeat
+    from prediction_api.outbox.outbox_relay import OutboxRelay
+
 KEPT = "model"  # beside the outbox: the last model that a registry or a repository handed over
 TAKE_OVER_SECONDS = 60.0
 logger = logging.getLogger(LOGGER)
@@ -33,7 +37,7 @@ class AppState:
     """The model, its deployments, the outbox, its delivery, the keys and the metrics."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raises SettingsInvalid where the keys cannot be read."""
+        """Opens the outbox; raises SettingsInvalid where the keys cannot be read, or OutboxUnusable."""
         self.settings, self.metrics = settings, Metrics()
         self.keys, self.admins = ApiKeys(settings.api_keys, "API_KEYS"), ApiKeys(settings.admin_keys, "ADMIN_KEYS")
         source = ModelSource(
@@ -43,51 +47,49 @@ class AppState:
             settings.model_fallback,
             settings.outbox_dir / KEPT,
         )
-        self.live = ModelManager(source, self.metrics, settings.max_records)
-        self.outbox: Outbox
-        self.together = MicroBatcher(self.predict)
-        self.delivery: Any = None
-        self._deliver: Callable[[Outbox], Any]
-        self.deployments: Deployments
-        self._tasks: list[asyncio.Task[None]] = []
-        self._open = False
-
-    async def open(self) -> None:
-        """Loads the model and opens the outbox, once; raises InvalidModel, FetchFailed or OutboxUnusable."""
-        if self._open:
-            return
-        settings = self.settings
-        await self.live.open()
         open_outbox = outboxes.open_exclusively if settings.outbox_shared else Outbox
         self.outbox = open_outbox(settings.outbox_dir, settings.outbox_sync, settings.outbox_max_bytes)
+        self.delivery = self._relay(self.outbox)
+        replica, send = replica_name(settings.prediction_api_port), self.delivery.send if self.delivery else None
+        self.deployments = Deployments(self.outbox.folder, replica, send, settings.outbox_sync)
+        self.live = ModelManager(source, self.metrics, settings.max_records, self.deployments.begin)
+        self.microbatcher = MicroBatcher(self.predict)
+        self._heartbeat = self._outbox_heartbeat()
+        self._tasks: list[asyncio.Task[None]] = []
         self._watch_outbox()
-        if settings.data_api_url:
-            from prediction_api.outbox.outbox_relay import OutboxRelay
 
-            key = settings.data_api_key.get_secret_value() if settings.data_api_key else None
-            self._deliver = lambda outbox: OutboxRelay(outbox, self.metrics, str(settings.data_api_url), key)
-            self.delivery = self._deliver(self.outbox)
-            self._tasks.append(asyncio.create_task(self.delivery.run()))
-            if settings.outbox_shared:
-                self._tasks.append(asyncio.create_task(self._take_over()))
-        await self._open_deployments()
-        if settings.heartbeat_url:
-            from prediction_api.heartbeat import Heartbeat
+    async def open(self) -> None:
+        """Loads the model and starts what runs beside the requests; raises InvalidModel or FetchFailed.
 
-            address = str(settings.heartbeat_url.get_secret_value())
-            self._tasks.append(asyncio.create_task(Heartbeat(address, self.outbox, self.delivery).run()))
-        if settings.model_poll_seconds:
-            self._tasks.append(asyncio.create_task(self.live.poll(settings.model_poll_seconds)))
-        self._open = True
+        A second time changes nothing.
+        """
+        if self._tasks:
+            return
+        try:
+            await self.deployments.open()
+            await self.live.open()
+        except BaseException:
+            await self.outbox.close()
+            raise
+        works = [self.deployments.run()]
+        if self.delivery:
+            works.append(self.delivery.run())
+            if self.settings.outbox_shared:
+                works.append(self._take_over())
+        if self._heartbeat:
+            works.append(self._heartbeat.run())
+        if self.settings.model_poll_seconds:
+            works.append(self.live.poll(self.settings.model_poll_seconds))
+        self._tasks = [asyncio.create_task(work) for work in works]
 
     async def close(self) -> None:
         """Stops what runs beside the requests, delivers what it can in a few seconds, and closes the outbox."""
-        if not self._open:
+        tasks, self._tasks = self._tasks, []
+        if not tasks:
             return
-        self._open = False
-        for task in self._tasks:
+        for task in tasks:
             task.cancel()
-        for task in self._tasks:
+        for task in tasks:
             with suppress(asyncio.CancelledError):
                 await task
         try:
@@ -107,27 +109,35 @@ class AppState:
         self._count(answers)
         return answers
 
+    def _relay(self, outbox: Outbox) -> "OutboxRelay | None":
+        """What delivers an outbox to the data service, where there is one."""
+        if self.settings.data_api_url is None:
+            return None
+        from prediction_api.outbox.outbox_relay import OutboxRelay
+
+        key = self.settings.data_api_key.get_secret_value() if self.settings.data_api_key else None
+        return OutboxRelay(outbox, self.metrics, str(self.settings.data_api_url), key)
+
+    def _outbox_heartbeat(self) -> "OutboxHeartbeat | None":
+        if self.settings.heartbeat_url is None:
+            return None
+        from prediction_api.heartbeat import OutboxHeartbeat
+        from service_kit.heartbeat import Heartbeat
+
+        heartbeat = Heartbeat(str(self.settings.heartbeat_url.get_secret_value()), "HEARTBEAT_URL")
+        return OutboxHeartbeat(heartbeat, self.outbox, self.delivery)
+
     async def _take_over(self) -> None:
         """Delivers, for ever, what replicas left that are no more: nobody else would before one starts in their place."""
         while True:
             await asyncio.sleep(TAKE_OVER_SECONDS)
             for left in outboxes.orphaned_outboxes(self.settings.outbox_dir, self.outbox.folder):
                 try:
-                    if left.depth:
+                    if left.depth and (relay := self._relay(left)):
                         logger.info("delivering what another replica left", extra={"waiting": left.depth})
-                        await self._deliver(left).close()
+                        await relay.close()
                 finally:
                     await left.close()
-
-    async def _open_deployments(self) -> None:
-        """After the outbox, whose lock makes the folder ours, and before the first request."""
-        settings, send = self.settings, self.delivery.send if self.delivery else None
-        replica = replica_name(settings.prediction_api_port)
-        self.deployments = Deployments(self.outbox.folder, replica, send, settings.outbox_sync)
-        await self.deployments.open()
-        await self.deployments.begin(self.live.served)
-        self.live.announce = self.deployments.begin
-        self._tasks.append(asyncio.create_task(self.deployments.run()))
 
     def _count(self, answers: Sequence[Answer]) -> None:
         yes = sum(answer["label"] for answer in answers)

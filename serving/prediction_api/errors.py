@@ -1,14 +1,12 @@
-"""What can be wrong with a model, a setting or a file: each error says what was wanted, what was found, what to do."""
+"""What can be wrong with a model, an outbox or a file: each error says what was wanted, what was found, what to do."""
 
 from collections.abc import Sequence
 
-
-class PredictionApiError(Exception):
-    """One sentence for a person; a start or a command ends with it, without a traceback."""
+from service_kit.errors import ServiceError
 
 
-class SettingsInvalid(PredictionApiError):
-    """A setting of the environment that the service cannot use."""
+class PredictionApiError(ServiceError):
+    """A failure that this service expects."""
 
 
 class InvalidModel(PredictionApiError):

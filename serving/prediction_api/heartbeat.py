@@ -1,35 +1,32 @@
-"""Tells a push monitor, such as one of Uptime Kuma, that work succeeds; where it hears nothing, it raises the alarm."""
+"""When a push monitor gets heartbeats: while predictions can be kept, and none waits or some are being delivered."""
 
 import asyncio
-import logging
 
-import httpx
-
-from prediction_api.logs import LOGGER
 from prediction_api.outbox.outbox import Outbox
 from prediction_api.outbox.outbox_relay import OutboxRelay
+from service_kit.heartbeat import Heartbeat
 
 HEARTBEAT_SECONDS = 30.0
-TIMEOUT_SECONDS = 5.0
-logger = logging.getLogger(LOGGER)
 
 
-class Heartbeat:
-    """Asks for an address at regular times, as long as predictions arrive or none waits. Its token is in no log."""
+class OutboxHeartbeat:
+    """Sends heartbeats at regular times, as long as the outbox works."""
 
     def __init__(
-        self, url: str, outbox: Outbox, delivery: OutboxRelay | None, heartbeat_seconds: float = HEARTBEAT_SECONDS
+        self, heartbeat: Heartbeat, outbox: Outbox, delivery: OutboxRelay | None, seconds: float = HEARTBEAT_SECONDS
     ) -> None:
-        self._url, self._outbox, self._delivery, self._heartbeat_seconds = url, outbox, delivery, heartbeat_seconds
-        self._arrived, self._failing = 0, False
+        self._heartbeat, self._outbox, self._delivery, self._seconds = heartbeat, outbox, delivery, seconds
+        self._arrived = 0
 
     async def run(self) -> None:
         """Sends for ever."""
-        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
+        try:
             while True:
                 if self._works():
-                    await self._send(client)
-                await asyncio.sleep(self._heartbeat_seconds)
+                    await self._heartbeat.send()
+                await asyncio.sleep(self._seconds)
+        finally:
+            await self._heartbeat.close()
 
     def _works(self) -> bool:
         """Whether predictions can be kept, and none waits or something arrived since the last look and goes on arriving."""
@@ -37,15 +34,3 @@ class Heartbeat:
         moves, self._arrived = arrived > self._arrived, arrived
         failing = self._delivery is not None and self._delivery.failure is not None
         return self._outbox.failure is None and (not self._outbox.depth or (moves and not failing))
-
-    async def _send(self, client: httpx.AsyncClient) -> None:
-        """Sends one; a failure is logged once until one arrives again, by its kind: its text may hold the address."""
-        try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
-                status = (await client.get(self._url)).status_code
-            reason = None if status < 300 else f"it answers {status}"
-        except Exception as error:
-            reason = type(error).__name__
-        if reason and not self._failing:
-            logger.warning("the push monitor of HEARTBEAT_URL does not take heartbeats", extra={"reason": reason})
-        self._failing = reason is not None

@@ -1,18 +1,12 @@
-"""API keys: who calls. The settings hold names and SHA-256 digests; a key itself is shown once and kept nowhere.
+"""Who calls the prediction service: API keys, of which the settings hold names and SHA-256 digests."""
 
-A plain digest is enough because keys are random (256 bits); a chosen password would need a slow one.
-"""
-
-import hashlib
 import hmac
 import re
-import secrets
 
-from prediction_api.errors import SettingsInvalid
-from prediction_api.problems import ProblemError
+from service_kit import api_keys
+from service_kit.errors import SettingsInvalid
+from service_kit.problems import ProblemError
 
-KEY_HEADER = b"x-api-key"
-PREFIX = "ontime_"
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 ENTRY = re.compile(rf"(?P<name>{NAME.pattern}):(?P<digest>[0-9a-f]{{64}})")
 
@@ -39,26 +33,17 @@ class ApiKeys:
         """The name that belongs to a key, or None."""
         if not key:
             return None
-        found, given = None, digest(key)
-        for known, name in self._names.items():
-            if hmac.compare_digest(known, given):
-                found = name
-        return found
+        name_of_key, given = None, api_keys.digest(key)
+        for digest, name in self._names.items():
+            if hmac.compare_digest(digest, given):
+                name_of_key = name
+        return name_of_key
 
 
-def known(keys: ApiKeys, header: bytes | None, wanted: str) -> str:
-    """The name of the caller whose key a request's header holds; raises Refusal (401) where it holds none of them."""
-    caller = keys.caller(header.decode("latin-1") if header else None)
+def require_key(keys: ApiKeys, key: str | None, wanted: str) -> str:
+    """The name of the caller who shows a key; raises ProblemError (401) where it is none of the keys."""
+    caller = keys.caller(key)
     if caller is None:
-        raise ProblemError(401, f"The header X-API-Key should hold {wanted}.", headers={"www-authenticate": "ApiKey"})
+        detail = f"The header {api_keys.HEADER} should hold {wanted}."
+        raise ProblemError(401, detail, headers={"www-authenticate": "ApiKey"})
     return caller
-
-
-def digest(key: str) -> str:
-    """The SHA-256 of a key in hexadecimal."""
-    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def new() -> str:
-    """A fresh random key."""
-    return PREFIX + secrets.token_urlsafe(32)

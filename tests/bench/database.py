@@ -161,7 +161,7 @@ def fill(url: str, rows: int, last: datetime) -> None:
 def service(folder: Path, url: str) -> Iterator[Server]:
     """The data service on a database."""
     port = free_port()
-    settings = {"DATABASE_URL": url, "DATA_API_PORT": str(port), "PYTHONPATH": "db", "ENVIRONMENT": "development"}
+    settings = {"DATABASE_URL": url, "DATA_API_PORT": str(port), "PYTHONPATH": "src:db", "ENVIRONMENT": "development"}
     command = [sys.executable, "-m", "data_api"]
     with serving(command, port, "/readyz", folder / f"{port}.log", LIVE_REFRESH_SECONDS="86400", **settings) as found:
         yield found

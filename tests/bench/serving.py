@@ -44,7 +44,7 @@ def service(folder: Path, number: int = 0) -> Any:
     port = free_port()
     settings = {"MODEL_URI": str(MODEL), "OUTBOX_DIR": str(folder / f"outbox-{number}"), "PREDICTION_API_PORT": str(port)}
     command = [sys.executable, "-m", "prediction_api"]
-    return serving(command, port, "/readyz", folder / f"service-{number}.log", PYTHONPATH="serving", **settings)
+    return serving(command, port, "/readyz", folder / f"service-{number}.log", PYTHONPATH="src:serving", **settings)
 
 
 def bodies(folder: Path) -> tuple[Path, Path]:
@@ -68,7 +68,7 @@ def beside_no_op(folder: Path, one: Path, rounds: int, seconds: float) -> float:
         port,
         "/docs",
         folder / "no-op.log",
-        PYTHONPATH="serving",
+        PYTHONPATH="src:serving",
     )
     with idle as no_op, service(folder) as ours:
         turns = [[load(server, "/predict", one, seconds) for server in (ours, no_op)] for _ in range(rounds)]
@@ -129,7 +129,7 @@ def files(folder: Path, in_memory: dict[str, float]) -> None:
         start = time.perf_counter()
         process = subprocess.Popen(
             [*command, "--model", str(MODEL)],
-            env={**os.environ, "PYTHONPATH": "serving"},
+            env={**os.environ, "PYTHONPATH": "src:serving"},
             cwd=ROOT,
             stderr=subprocess.DEVNULL,
         )

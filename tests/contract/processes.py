@@ -29,7 +29,7 @@ class Process:
         known = {name: value for name, value in os.environ.items() if name in KEPT}
         self._environment = {
             **known,
-            "PYTHONPATH": str(HOUSE / source),
+            "PYTHONPATH": f"{HOUSE / 'src'}:{HOUSE / source}",
             f"{module.upper()}_PORT": str(self.port),
             **settings,
         }

@@ -29,7 +29,7 @@ KEY = {"x-api-key": "ontime_development_key_of_the_prediction_service"}
 
 def environment(**settings):
     kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "TMPDIR", "LANG"}}
-    return {**kept, "PYTHONPATH": "db", **settings}
+    return {**kept, "PYTHONPATH": "src:db", **settings}
 
 
 def run(*words, text="", **settings):

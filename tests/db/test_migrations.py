@@ -201,7 +201,7 @@ def test_services_that_start_together_on_an_empty_database_take_none_for_foreign
     )
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", code, url], env={**os.environ, "PYTHONPATH": "db"}, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", code, url], env={**os.environ, "PYTHONPATH": "src:db"}, stderr=subprocess.PIPE, text=True
         )
         for _ in range(4)
     ]

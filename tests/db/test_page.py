@@ -71,7 +71,7 @@ def test_a_migration_is_made_as_the_page_says(tmp_path, url):
     city = "    city: Mapped[str | None] = mapped_column(String(64))\n"
     model.write_text(model.read_text().replace("    created_at: Mapped", f"{city}    created_at: Mapped"))
 
-    run("alembic", tmp_path, DATABASE_URL=url, PYTHONPATH=str(tmp_path / "db"))
+    run("alembic", tmp_path, DATABASE_URL=url, PYTHONPATH=f"{Path.cwd()}/src:{tmp_path}/db")
 
     (made,) = (tmp_path / "db/data_api/migrations/versions").glob("0007_*.py")
     assert "city" in made.read_text()
@@ -82,7 +82,7 @@ def test_a_reader_gets_a_key_as_the_page_says(tmp_path, make_settings):
         pytest.skip("there is no curl: how a reader gets a key was not tried")
     with socket.create_server(("127.0.0.1", 0)) as found:
         port = found.getsockname()[1]
-    settings = {"DATABASE_URL": make_settings().url, "DATA_API_PORT": str(port), "PYTHONPATH": "db"}
+    settings = {"DATABASE_URL": make_settings().url, "DATA_API_PORT": str(port), "PYTHONPATH": "src:db"}
     command = [sys.executable, "-m", "data_api"]
     server = subprocess.Popen(command, env={**os.environ, **settings}, stderr=subprocess.DEVNULL)
     try:

@@ -62,7 +62,7 @@ def test_a_question_to_a_host_that_vanished_is_given_up(tmp_path):
     enter = ["unshare", "--net"]
     if not shutil.which("iptables") or subprocess.run([*enter, "true"], capture_output=True, check=False).returncode:
         pytest.skip("only root may have a network of its own: a host that vanishes was not tried")
-    environment = {**os.environ, "PYTHONPATH": "db:tests"}
+    environment = {**os.environ, "PYTHONPATH": "src:db:tests"}
     command = [*enter, sys.executable, "-c", IN_A_NETWORK_OF_ITS_OWN]
 
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=90)

@@ -22,7 +22,7 @@ from onnx import TensorProto, helper
 
 from prediction_api.settings import Settings
 
-SERVING = Path(__file__).parents[2] / "serving"
+PACKAGES = os.pathsep.join(str(Path(__file__).parents[2] / folder) for folder in ("src", "serving"))
 COLUMNS = [
     {
         "name": "departs", "kind": "datetime", "description": "When it leaves", "unit": None,
@@ -181,7 +181,7 @@ def make_server(tmp_path: Path, make_model: Callable[..., Path]) -> Iterator[Cal
             settings = {name: str(value) for name, value in given.items()}
             process = subprocess.Popen(
                 [sys.executable, "-m", "prediction_api"],
-                env={**os.environ, "PYTHONPATH": str(SERVING), "PREDICTION_API_PORT": str(port), **settings},
+                env={**os.environ, "PYTHONPATH": PACKAGES, "PREDICTION_API_PORT": str(port), **settings},
                 stdout=file, stderr=file, cwd=tmp_path,
             )  # fmt: skip
         server = Server(f"http://127.0.0.1:{port}", process, log)

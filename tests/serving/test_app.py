@@ -17,9 +17,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from prediction_api import keys
 from prediction_api.app import create_app
-from prediction_api.logs import JsonLines
+from service_kit import api_keys
+from service_kit.logs import JsonLines
 
 SOURCE = Path(__file__).parents[2] / "serving" / "prediction_api"
 NDJSON = {"content-type": "application/x-ndjson"}
@@ -95,9 +95,9 @@ def log():
     """What the service logs in this process, as its own formatter writes it."""
     handler = logging.StreamHandler(io.StringIO())
     handler.setFormatter(JsonLines())
-    logging.getLogger("prediction_api").addHandler(handler)
+    logging.getLogger("service_kit").addHandler(handler)
     yield handler.stream
-    logging.getLogger("prediction_api").removeHandler(handler)
+    logging.getLogger("service_kit").removeHandler(handler)
 
 
 @asynccontextmanager
@@ -413,7 +413,7 @@ def test_with_api_keys_a_call_without_one_of_them_is_refused(client_of, record, 
 def test_the_digest_of_a_key_is_no_key(client_of, record):
     client = client_of(api_keys=pair("web", "right"))
 
-    assert client.post("/predict", json=record, headers={"x-api-key": keys.digest("right")}).status_code == 401
+    assert client.post("/predict", json=record, headers={"x-api-key": api_keys.digest("right")}).status_code == 401
 
 
 def test_the_name_that_belongs_to_the_key_is_kept_as_the_caller(client_of, record, outbox):
@@ -639,9 +639,14 @@ def test_another_method_is_refused_with_those_that_are_allowed(client, method, p
     assert set(answer.headers["allow"].split(", ")) - {"HEAD"} == allowed
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/predict/", "/predict/x", "/Predict", "/%00"])
+@pytest.mark.parametrize("path", ["/nothing", "/predict/x", "/Predict", "/%00"])
 def test_an_unknown_path_is_a_404(client, path):
     assert_problem(client.get(path, follow_redirects=False), 404, "Not Found")
+
+
+def test_a_slash_at_the_end_leads_to_the_route_without_it(client, record):
+    assert client.post("/predict/", json=record, follow_redirects=False).status_code == 307
+    assert client.post("/predict/", json=record).status_code == 200
 
 
 def test_the_root_leads_to_the_page(client):
@@ -680,7 +685,7 @@ def test_a_failure_is_counted_as_a_500(make_settings):
         client.get("/broken")
         found = samples(client.get("/metrics").text)
 
-    assert found["prediction_api_request_seconds_count", ("route", "other"), ("status", "500")] == 1
+    assert found["prediction_api_request_seconds_count", ("route", "/broken"), ("status", "500")] == 1
 
 
 # The limit on concurrency

@@ -1,7 +1,6 @@
 """A push monitor hears from the service while work succeeds, and nobody ever sees its address."""
 
 import asyncio
-import logging
 import time
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -11,8 +10,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from prediction_api.app import create_app
-from prediction_api.heartbeat import Heartbeat
+from prediction_api.heartbeat import OutboxHeartbeat
 from push_monitor import TOKEN, PushMonitor
+from service_kit.heartbeat import Heartbeat
 from serving.data_service import DataService
 
 BEAT = 0.02
@@ -37,17 +37,9 @@ def delivery():
     return SimpleNamespace(arrived=0, failure=None)
 
 
-@pytest.fixture
-def told(caplog, monkeypatch):
-    """A function that gives the log records of the service so far."""
-    caplog.set_level(logging.INFO, "prediction_api")
-    monkeypatch.setattr(logging.getLogger("prediction_api"), "propagate", True)
-    return lambda: caplog.records
-
-
 @asynccontextmanager
 async def beating(monitor, outbox, delivery):
-    task = asyncio.create_task(Heartbeat(monitor.url, outbox, delivery, BEAT).run())
+    task = asyncio.create_task(OutboxHeartbeat(Heartbeat(monitor.url, "HEARTBEAT_URL"), outbox, delivery, BEAT).run())
     await asyncio.sleep(0)
     yield task
     task.cancel()
@@ -105,23 +97,6 @@ def test_there_is_no_heartbeat_while_something_fails(monitor, outbox, delivery, 
             assert await beats_of(monitor) == 0
 
     asyncio.run(go())
-
-
-def test_a_monitor_that_takes_no_heartbeat_is_told_of_once_and_without_its_address(monitor, outbox, delivery, told):
-    async def go():
-        async with beating(monitor, outbox, delivery) as task:
-            monitor.answer = 404
-            await until(lambda: len(monitor.beats) >= 4)
-            monitor.answer = 200
-            await until(lambda: len(monitor.beats) >= 8)
-            monitor.stop()
-            await asyncio.sleep(5 * BEAT)
-            assert not task.done()
-
-    asyncio.run(go())
-    ours = [record for record in told() if record.name == "prediction_api"]
-    assert [record.reason for record in ours] == ["it answers 404", "ConnectError"]
-    assert TOKEN not in "".join(str(vars(record)) for record in ours)
 
 
 def test_a_silent_monitor_keeps_no_prediction_and_no_stop_waiting(make_settings, monitor, record):

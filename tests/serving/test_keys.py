@@ -1,36 +1,30 @@
 """A key is known by its digest alone."""
 
 import hashlib
-import re
 
 import pytest
 
-from prediction_api import keys
-from prediction_api.errors import SettingsInvalid
 from prediction_api.keys import ApiKeys
-
-
-def test_a_digest_is_the_sha256_of_the_key():
-    # pragma: allowlist nextline secret
-    assert keys.digest("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+from service_kit import api_keys
+from service_kit.errors import SettingsInvalid
 
 
 def test_a_key_names_its_caller_and_any_other_text_nobody():
-    known = ApiKeys(f"ci:{keys.digest('one')},web:{keys.digest('two')}", "API_KEYS")
+    known = ApiKeys(f"ci:{api_keys.digest('one')},web:{api_keys.digest('two')}", "API_KEYS")
 
     assert [known.caller(key) for key in ("one", "two", "One", "three", "", None)] == ["ci", "web", None, None, None, None]
 
 
 def test_a_digest_is_no_key():
-    assert ApiKeys(f"ci:{keys.digest('one')}", "API_KEYS").caller(keys.digest("one")) is None
+    assert ApiKeys(f"ci:{api_keys.digest('one')}", "API_KEYS").caller(api_keys.digest("one")) is None
 
 
 def test_a_key_that_is_not_utf8_belongs_to_nobody():
-    assert ApiKeys(f"ci:{keys.digest('one')}", "API_KEYS").caller("one\udcff") is None
+    assert ApiKeys(f"ci:{api_keys.digest('one')}", "API_KEYS").caller("one\udcff") is None
 
 
 def test_one_caller_may_have_two_keys_while_they_are_exchanged():
-    known = ApiKeys(f"ci:{keys.digest('old')},ci:{keys.digest('new')}", "API_KEYS")
+    known = ApiKeys(f"ci:{api_keys.digest('old')},ci:{api_keys.digest('new')}", "API_KEYS")
 
     assert (known.caller("old"), known.caller("new")) == ("ci", "ci")
 
@@ -41,7 +35,7 @@ def test_without_a_pair_there_are_no_keys(text):
 
 
 def test_spaces_and_empty_places_around_pairs_are_passed_over():
-    known = ApiKeys(f" ci:{keys.digest('one')} ,\n web:{keys.digest('two')},", "API_KEYS")
+    known = ApiKeys(f" ci:{api_keys.digest('one')} ,\n web:{api_keys.digest('two')},", "API_KEYS")
 
     assert known
     assert known.caller("two") == "web"
@@ -54,7 +48,7 @@ def test_what_is_no_pair_is_refused_by_its_number_without_showing_it(entry):
     with pytest.raises(
         SettingsInvalid, match="API_KEYS should hold name:sha256 pairs, divided by commas; pair 2 is none"
     ) as found:
-        ApiKeys(f"web:{keys.digest('one')},{entry}", "API_KEYS")
+        ApiKeys(f"web:{api_keys.digest('one')},{entry}", "API_KEYS")
 
     assert entry not in str(found.value)
     assert "secret" not in str(found.value)
@@ -64,11 +58,3 @@ def test_no_key_is_nobody_even_where_the_digest_of_the_empty_text_is_listed():
     empty = hashlib.sha256(b"").hexdigest()
 
     assert ApiKeys(f"ci:{empty}", "API_KEYS").caller(None) is None
-
-
-def test_a_new_key_is_known_by_its_prefix_and_is_never_the_same():
-    first, second = keys.new(), keys.new()
-
-    assert re.fullmatch(r"ontime_[A-Za-z0-9_-]{43}", first)
-    assert first != second
-    assert ApiKeys(f"me:{keys.digest(first)}", "API_KEYS").caller(first) == "me"

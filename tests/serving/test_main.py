@@ -16,7 +16,7 @@ import pytest
 from prediction_api.batch import batch_predict
 from prediction_api.errors import TableUnreadable
 
-SERVING = Path(__file__).parents[2] / "serving"
+PACKAGES = os.pathsep.join(str(Path(__file__).parents[2] / folder) for folder in ("src", "serving"))
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def command(tmp_path, make_model):
         given = {"MODEL_URI": make_model(), "OUTBOX_DIR": tmp_path / "outbox", "PREDICTION_API_PORT": "0", **environment}
         return subprocess.run(
             [sys.executable, "-m", "prediction_api", *map(str, arguments)],
-            env={**os.environ, "PYTHONPATH": str(SERVING), **{name: str(value) for name, value in given.items()}},
+            env={**os.environ, "PYTHONPATH": PACKAGES, **{name: str(value) for name, value in given.items()}},
             capture_output=True, text=True, check=False, timeout=30, cwd=tmp_path,
         )  # fmt: skip
 

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from prediction_api import settings
-from prediction_api.errors import SettingsInvalid
 from prediction_api.settings import Settings
+from service_kit.errors import SettingsInvalid
 
 GIVEN = {
     "prediction_api_host": ("0.0.0.0", "0.0.0.0"),

@@ -3,16 +3,15 @@
 from typing import Annotated, Any
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, Field, TypeAdapter
-from pydantic.json_schema import models_json_schema
 
 from prediction_api.api.predict_routes import BATCH, NDJSON, PREDICT
 from prediction_api.model.onnx_model import OnnxModel
-from prediction_api.problems import MEDIA_TYPE, Problem, title
+from service_kit.api_keys import HEADER
+from service_kit.openapi import REFERENCE, describe, problem_content, reference
+from service_kit.problems import title
 
-REFERENCE = "#/components/schemas/{model}"
-KEY = {"ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
+KEY = {"ApiKey": {"type": "apiKey", "in": "header", "name": HEADER}}
 REFUSALS = {
     ("/predict", "post"): (400, 401, 405, 408, 413, 415, 422, 503),
     ("/predict/batch", "post"): (400, 401, 405, 408, 413, 415, 422, 503),
@@ -50,28 +49,20 @@ class BatchResponse(BaseModel):
 
 def document(app: FastAPI, model: OnnxModel) -> dict[str, Any]:
     """The OpenAPI document of an app whose predict routes take what this model takes."""
-    page = get_openapi(
-        title=app.title, version=model.version, description=app.description, routes=app.routes, tags=app.openapi_tags
-    )
-    schemas = page.setdefault("components", {}).setdefault("schemas", {})
-    for unused in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(unused, None)
-    _, answers = models_json_schema([(one, "serialization") for one in (BatchResponse, Problem)], ref_template=REFERENCE)
+    page = describe(app, model.version, BatchResponse)
+    schemas = page["components"]["schemas"]
     batch = TypeAdapter(model.records.batch_type).json_schema(ref_template=REFERENCE)
     record = batch.pop("$defs")["Record"] | {"examples": [_example(model)]}
-    schemas |= answers["$defs"] | {"Record": record, "Batch": batch}
+    schemas |= {"Record": record, "Batch": batch}
     page["components"]["securitySchemes"] = KEY
-    lines = {NDJSON.decode(): {"schema": {"type": "string", "description": "One object a line"}}}
+    lines = {NDJSON: {"schema": {"type": "string", "description": "One object a line"}}}
+    answers = _content(BatchResponse.__name__) | lines
     paths = page["paths"]
     page["paths"] = {
         PREDICT: {
             "post": _route("Predict one record", "predict", _content("Record"), _content(PredictionResponse.__name__))
         },
-        BATCH: {
-            "post": _route(
-                "Predict many records", "predict_batch", _content("Batch") | lines, _content(BatchResponse.__name__) | lines
-            )
-        },
+        BATCH: {"post": _route("Predict many records", "predict_batch", _content("Batch") | lines, answers)},
         **paths,
     }
     paths = page["paths"]
@@ -86,7 +77,7 @@ def _example(model: OnnxModel) -> dict[str, Any]:
 
 
 def _content(name: str) -> dict[str, Any]:
-    return {"application/json": {"schema": {"$ref": REFERENCE.format(model=name)}}}
+    return {"application/json": {"schema": reference(name)}}
 
 
 def _route(summary: str, name: str, asked: dict[str, Any], answered: dict[str, Any]) -> dict[str, Any]:
@@ -101,4 +92,4 @@ def _route(summary: str, name: str, asked: dict[str, Any], answered: dict[str, A
 
 
 def _problem(status: int) -> dict[str, Any]:
-    return {"description": title(status), "content": {MEDIA_TYPE: _content("Problem")["application/json"]}}
+    return {"description": title(status), "content": problem_content()}

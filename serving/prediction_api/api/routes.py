@@ -8,18 +8,20 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from prediction_api.api.predict_routes import BATCH, PREDICT
 from prediction_api.app_state import AppState
 from prediction_api.errors import PredictionApiError
-from prediction_api.keys import KEY_HEADER, known
-from prediction_api.problems import ProblemError
+from prediction_api.keys import require_key
+from service_kit import api_keys
+from service_kit.problems import ProblemError
 
 router = APIRouter()
 
 
 def service_of(request: Request) -> AppState:
     """The service that answers."""
-    found: AppState = request.app.state.service
-    return found
+    service: AppState = request.app.state.service
+    return service
 
 
 ServiceDep = Annotated[AppState, Depends(service_of)]
@@ -91,8 +93,8 @@ async def metrics(service: ServiceDep) -> Response:
 @router.post("/reload", tags=["model"], summary="Look for another model now")
 async def reload(request: Request, service: ServiceDep) -> dict[str, Any]:
     """Fetches, checks and takes the model that MODEL_URI names now; needs an admin's key."""
-    header = request.headers.get(KEY_HEADER.decode())
-    request.state.caller = known(service.admins, header.encode("latin-1") if header else None, "an admin's key (ADMIN_KEYS)")
+    key = request.headers.get(api_keys.HEADER)
+    request.state.caller = require_key(service.admins, key, "an admin's key (ADMIN_KEYS)")
     try:
         changed = await service.live.reload()
     except PredictionApiError as error:
@@ -101,4 +103,4 @@ async def reload(request: Request, service: ServiceDep) -> dict[str, Any]:
     return {"changed": changed, "model_version": service.live.served.model.version}
 
 
-PATHS = frozenset(route.path for route in router.routes if isinstance(route, APIRoute))
+PATHS = frozenset((PREDICT, BATCH, *(route.path for route in router.routes if isinstance(route, APIRoute))))

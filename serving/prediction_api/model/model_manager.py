@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from prediction_api.errors import PredictionApiError
+from prediction_api.errors import InvalidModel, PredictionApiError
 from prediction_api.logs import LOGGER
 from prediction_api.metrics import CHANGED, FAILED, UNCHANGED, Metrics
 from prediction_api.model.model_source import FetchedModel, ModelSource
@@ -26,15 +26,27 @@ class LoadedModel:
     lineage: dict[str, Any]
 
 
+Announce = Callable[[LoadedModel], Awaitable[None]]
+
+
 class ModelManager:
     """Holds the model that answers. A request reads ``served`` once, so that one model answers all of it."""
 
-    def __init__(self, source: ModelSource, metrics: Metrics, most_records: int) -> None:
-        self.source, self._metrics, self._most_records = source, metrics, most_records
-        self.served: LoadedModel
+    def __init__(
+        self, source: ModelSource, metrics: Metrics, most_records: int, announce: Announce | None = None
+    ) -> None:
+        """``announce`` is awaited before a model begins to answer."""
+        self.source, self._metrics, self._most_records, self._announce = source, metrics, most_records, announce
+        self._served: LoadedModel | None = None
         self.failure: str | None = None
-        self.announce: Callable[[LoadedModel], Awaitable[None]] | None = None  # awaited before another model takes over
         self._reloading = asyncio.Lock()
+
+    @property
+    def served(self) -> LoadedModel:
+        """The model that answers; raises InvalidModel before ``open``."""
+        if self._served is None:
+            raise InvalidModel(f"{self.source.shown} should be loaded before anybody asks for the model; it is not.")
+        return self._served
 
     async def open(self) -> None:
         """Loads the first model; raises InvalidModel or FetchFailed."""
@@ -83,9 +95,9 @@ class ModelManager:
     async def _replace(self, fetched: FetchedModel) -> None:
         model = await asyncio.to_thread(OnnxModel, fetched.artifact, self._most_records)
         loaded = LoadedModel(model, fetched.mark, time.time(), fetched.lineage)
-        if self.announce:
-            await self.announce(loaded)
-        self.served = loaded
+        if self._announce:
+            await self._announce(loaded)
+        self._served = loaded
         self._metrics.model.clear()
         self._metrics.model.labels(model.name, model.version).set(1)
         self._metrics.model_loaded.set(loaded.loaded)

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails, from_json
 from typing_extensions import TypedDict
 
 from prediction_api.model.artifact import Column, Schema
-from prediction_api.problems import FieldError
+from service_kit.problems import FieldError
 
 Record = dict[str, Any]
 # The format is the one of RFC 3339 without its offset (OpenAPI's format registry).

@@ -22,7 +22,7 @@ from prediction_api.batch import batch_io, batch_predict
 from prediction_api.errors import InvalidModel, TableUnreadable
 from prediction_api.model import artifact
 
-SERVING = Path(__file__).parents[2] / "serving"
+PACKAGES = os.pathsep.join(str(Path(__file__).parents[3] / folder) for folder in ("src", "serving"))
 NAMES = ["departs", "carrier", "season", "distance", "delay"]
 START = datetime(2013, 1, 1, 5, 15)
 SECONDS = pa.timestamp("s")
@@ -511,7 +511,7 @@ def test_a_death_in_the_middle_leaves_no_file_with_the_name_of_the_output(make_m
     write_csv(tmp_path / "in.csv", rows(1) * 400_000)  # some seconds
     process = subprocess.Popen(
         [sys.executable, "-m", "prediction_api", "score", "in.csv", target, "--model", make_model()],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(SERVING)}, stderr=subprocess.PIPE,
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": PACKAGES}, stderr=subprocess.PIPE,
     )  # fmt: skip
     until = time.monotonic() + 20
     while not left(tmp_path) and time.monotonic() < until:

@@ -133,7 +133,10 @@ def files_of_at_most(size: int) -> Iterator[None]:
 
 def hold(folder: Path) -> subprocess.Popen[str]:
     """Another process that has the outbox open."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "serving")}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(str(Path(__file__).parents[3] / folder) for folder in ("src", "serving")),
+    }
     process = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(folder)], env=environment, stdout=subprocess.PIPE, text=True, cwd=folder.parent
     )

@@ -1,4 +1,4 @@
-"""Connections that do not wait for ever: a request must have arrived whole within a time, or is refused."""
+"""Timeouts of connections: a request must arrive whole, and its answer be read, within a time."""
 
 import asyncio
 from collections.abc import Iterable
@@ -6,14 +6,14 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from prediction_api.problems import MEDIA_TYPE, body, title
+from service_kit.problems import MEDIA_TYPE, problem_json, title
 
-LOOK_SECONDS = 0.5
+CHECK_SECONDS = 0.5
 MOST_HEAD_BYTES = 2**16
 
 
 class TimeoutProtocol(HttpToolsProtocol):
-    """Notes since when the rest of a request is awaited; one task looks at all connections, so that none needs a timer."""
+    """Notes since when a request or a reader is awaited; one task checks all connections, so that none needs a timer."""
 
     waiting_since: float | None = None
     unread_since: float | None = None
@@ -25,7 +25,7 @@ class TimeoutProtocol(HttpToolsProtocol):
         self.waiting_since = self.loop.time()
 
     def data_received(self, data: bytes) -> None:
-        """Some bytes of a request; nobody knows yet whether they are its last ones, or of its head."""
+        """Some bytes of a request; the parser will say whether they end it."""
         if self.waiting_since is None and (self.cycle is None or self.cycle.response_complete):
             self.waiting_since = self.loop.time()
         self.head_bytes += len(data)
@@ -39,7 +39,7 @@ class TimeoutProtocol(HttpToolsProtocol):
         self.waiting_since = self.loop.time()
 
     def on_body(self, body: bytes) -> None:
-        """Bytes of a body, which `bodies` limits."""
+        """Bytes of a body, which `body_limit` limits."""
         self.head_bytes = 0
         super().on_body(body)
 
@@ -59,31 +59,34 @@ class TimeoutProtocol(HttpToolsProtocol):
         self.unread_since = None
 
     def abandon(self) -> None:
-        """Closes at once, with all that was asked and not yet answered."""
+        """Closes at once and drops the requests that wait for an answer."""
         self.pipeline.clear()
         self.transport.abort()
 
     def refuse(self, status: int, detail: str) -> None:
-        """Says so where nothing else was said yet, and closes."""
+        """Answers with a problem where no answer has begun, and closes."""
         if self.transport.is_closing():
             return
         if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
-            content = body(status, detail)
+            content = problem_json(status, detail)
             kind, length = f"content-type: {MEDIA_TYPE}", f"content-length: {len(content)}"
             head = (f"HTTP/1.1 {status} {title(status)}", kind, length, "connection: close")
             self.transport.write("\r\n".join([*head, "", ""]).encode() + content)
         self.transport.close()
 
 
-async def refuse_slow(connections: Iterable[Any], seconds: float) -> None:
-    """Looks at all connections, for ever; ends those that take longer than ``seconds`` to ask or to read."""
+async def refuse_slow(connections: Iterable[Any], seconds: float, setting: str) -> None:
+    """Closes, for ever, connections whose request takes longer than ``seconds`` to arrive, or whose answer is not read.
+
+    ``setting`` is the variable that holds the seconds.
+    """
     loop = asyncio.get_running_loop()
     while True:
-        await asyncio.sleep(min(LOOK_SECONDS, seconds))
+        await asyncio.sleep(min(CHECK_SECONDS, seconds))
         latest = loop.time() - seconds
         for connection in list(connections):
             if connection.unread_since is not None and connection.unread_since < latest:
                 connection.abandon()
             elif connection.waiting_since is not None and connection.waiting_since < latest:
                 connection.waiting_since = None
-                connection.refuse(408, f"The request should arrive whole within {seconds:g} seconds (REQUEST_SECONDS).")
+                connection.refuse(408, f"The request should arrive whole within {seconds:g} seconds ({setting}).")

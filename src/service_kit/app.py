@@ -1,0 +1,58 @@
+"""The application of a service before its routes: life cycle, the page /docs, and every refusal as a problem."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, Protocol
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi_swagger import patch_fastapi
+from starlette.exceptions import HTTPException
+
+from service_kit.field_errors import invalid_request
+from service_kit.problems import error_response
+
+
+class Service(Protocol):
+    """What an application needs of the state that it serves; a second ``open`` changes nothing."""
+
+    async def open(self) -> None:
+        """Takes what the service needs to answer."""
+
+    async def close(self) -> None:
+        """Gives back what it took."""
+
+
+def build_app(service: Service, title: str, description: str) -> FastAPI:
+    """An application without routes; it opens and closes the service, which is its ``state.service``."""
+    app = FastAPI(
+        title=title,
+        description=description,
+        lifespan=partial(_lifespan, service),
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+    )
+    patch_fastapi(app)  # /docs with all that it needs, so that it shows without a network
+    app.state.service = service
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(service: Service, _app: FastAPI) -> AsyncIterator[None]:
+    await service.open()
+    try:
+        yield
+    finally:
+        await service.close()
+
+
+async def _http_error(_request: Request, error: Any) -> Response:
+    return error_response(error)
+
+
+async def _validation_error(_request: Request, error: Any) -> Response:
+    return error_response(invalid_request(error.errors()))

@@ -1,0 +1,70 @@
+"""Refusals over HTTP in one shape: problem details (RFC 9457)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+from pydantic_core import to_json
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = 1
+CLOSE = {"connection": "close"}  # for a refusal that leaves a part of the request unread
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One thing that is wrong with a request: where, what was wanted, what was got."""
+
+    field: Annotated[str, Field(examples=["probability"])]
+    wanted: Annotated[str, Field(examples=["a number from 0 to 1"])]
+    got: Annotated[str, Field(examples=["1.5"])]
+
+
+class Problem(BaseModel):
+    """What every refusal looks like."""
+
+    type: str = Field(examples=["about:blank"])
+    title: str = Field(examples=["Unprocessable Content"])
+    status: int = Field(examples=[422])
+    detail: str = Field(examples=["One field is not as the API wants it."])
+    errors: list[FieldError] = Field(default_factory=list)
+
+
+class ProblemError(HTTPException):
+    """A request that is not answered as asked: its status, a sentence, and the errors of single fields."""
+
+    def __init__(
+        self, status: int, detail: str, faults: Sequence[FieldError] = (), headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(status, detail, headers)
+        self.faults = faults
+
+
+def error_response(error: HTTPException) -> Response:
+    """The answer to a request that a service, or its framework, refused."""
+    return problem_response(error.status_code, str(error.detail), getattr(error, "faults", ()), error.headers)
+
+
+def problem_response(
+    status: int, detail: str, faults: Sequence[FieldError] = (), headers: Mapping[str, str] | None = None
+) -> Response:
+    """A problem as a response; one with status 503 says when to try again."""
+    retry = {"retry-after": str(RETRY_SECONDS)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return Response(problem_json(status, detail, faults), status, {**retry, **(headers or {})}, MEDIA_TYPE)
+
+
+def problem_json(status: int, detail: str, faults: Sequence[FieldError] = ()) -> bytes:
+    """A problem as JSON."""
+    content: dict[str, Any] = {"type": "about:blank", "title": title(status), "status": status, "detail": detail}
+    if faults:
+        content["errors"] = [asdict(fault) for fault in faults]
+    return to_json(content)
+
+
+def title(status: int) -> str:
+    """The phrase of a status."""
+    return HTTPStatus(status).phrase
