@@ -1,7 +1,6 @@
 """The command line: `python -m data_api` serves; `migrate`, `drop-month`, `password` and `secret` do one thing."""
 
 import argparse
-import asyncio
 import getpass
 import secrets
 import sys
@@ -11,7 +10,8 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import make_url
 
-from data_api.errors import DataApiError, DatabaseForeign, InvalidPassword, UserMissing
+from data_api.errors import DatabaseForeign, InvalidPassword, UserMissing
+from service_kit.errors import ServiceError
 
 SECRET_BYTES = 32
 
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         by_name = {"migrate": _migrate, "drop-month": _drop_month, "password": _password, "secret": _secret}
         by_name.get(given.command, _serve)(given)
-    except DataApiError as error:
+    except ServiceError as error:
         sys.exit(f"error: {error}")
     except (KeyboardInterrupt, EOFError):
         sys.exit(130)
@@ -42,14 +42,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _serve(_given: argparse.Namespace) -> None:
     from data_api import app, settings
+    from service_kit import server
 
-    read = settings.read()
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(app.serve(read))
-    else:
-        uvloop.run(app.serve(read))
+    server.run(app.serve(settings.read()))
 
 
 def _migrate(_given: argparse.Namespace) -> None:

@@ -1,27 +1,25 @@
-"""Builds the application from its settings, and runs it."""
+"""Builds the application from its settings, and serves it."""
 
 import logging
-import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import cache, partial
 from http import HTTPStatus
 from typing import Any
 
-import uvicorn
 from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi_swagger import patch_fastapi
 from starlette.exceptions import HTTPException
 
 from data_api import openapi
 from data_api.app_state import AppState
-from data_api.errors import ContentDiffers, DatabaseUnavailable, LastAdmin, NameTaken, SettingsInvalid, StatementTooLong
-from data_api.http.problems import MOST_FAULTS, FieldError, invalid, problem, refused
-from data_api.http.request_middleware import RequestMiddleware
-from data_api.logs import LOGGER, configure
-from data_api.routes import allowed, router
+from data_api.errors import ContentDiffers, DatabaseUnavailable, LastAdmin, NameTaken, StatementTooLong
+from data_api.logs import LOGGER
+from data_api.routes import BULK, PATHS, allowed, router
 from data_api.settings import Settings
+from service_kit import logs, server
+from service_kit.app import build_app
+from service_kit.body_limit import BodyLimit
+from service_kit.field_errors import MOST_FIELD_ERRORS
+from service_kit.problems import FieldError, error_response, problem_response
+from service_kit.request_middleware import RequestLimits, RequestMiddleware
 
 DESCRIPTION = "Keeps predictions and what came true of them, and says how well the models do."
 STATUSES: dict[type[Exception], int] = {
@@ -29,116 +27,84 @@ STATUSES: dict[type[Exception], int] = {
     LastAdmin: 409,
     StatementTooLong: 422,
 }
-BACKLOG = 2048
+SMALL_BODY = BodyLimit(2**18, "of this path")
 logger = logging.getLogger(LOGGER)
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The application; its lifespan prepares the database."""
     service = AppState(settings)
-    app = FastAPI(
-        title="Ontime data",
-        description=DESCRIPTION,
-        lifespan=_lifespan,
-        docs_url=None,
-        redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
-    )
-    patch_fastapi(app)  # /docs with all that it needs, so that it shows without a network
-    app.state.service = service
+    app = build_app(service, "Ontime data", DESCRIPTION)
     app.include_router(router)
     app.openapi = cache(partial(openapi.document, app, settings.max_rows))  # type: ignore[method-assign]
-    app.add_exception_handler(HTTPException, _refused)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(ContentDiffers, _differing)
-    app.add_exception_handler(DatabaseUnavailable, _away)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(ContentDiffers, _content_differs)
+    app.add_exception_handler(DatabaseUnavailable, _database_unavailable)
     for error, status in STATUSES.items():
-        app.add_exception_handler(error, partial(_said, status))
-    app.add_middleware(RequestMiddleware, service.metrics, settings)
+        app.add_exception_handler(error, partial(_expected, status))
+    access_log = logs.AccessLog() if settings.access_log else None
+    app.add_middleware(RequestMiddleware, _limits(settings), service.metrics.request, PATHS, access_log)
     return app
 
 
 async def serve(settings: Settings) -> None:
-    """Serves until SIGTERM or SIGINT, then finishes what it accepted; raises what keeps it from starting."""
-    configure(settings.log_level)
+    """Serves until SIGTERM or SIGINT, then finishes what it accepted; raises what keeps it from starting or going on."""
+    logs.configure(settings.log_level, LOGGER)
+    options = server.ServerOptions(
+        host=settings.data_api_host,
+        host_setting="DATA_API_HOST",
+        port=settings.data_api_port,
+        port_setting="DATA_API_PORT",
+        request_seconds=settings.data_api_request_seconds,
+        request_seconds_setting="DATA_API_REQUEST_SECONDS",
+        keep_alive_seconds=settings.keep_alive_seconds,
+        shutdown_seconds=settings.shutdown_seconds,
+        forwarded_allow_ips=settings.forwarded_allow_ips,
+    )
     app = create_app(settings)
     service: AppState = app.state.service
-    listening = _listening(settings.data_api_host, settings.data_api_port)
+    listening = server.listen(options)
     await service.open()  # before the server: what is wrong here is said in one sentence
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=bool(settings.forwarded_allow_ips),  # whoever may say from where a request comes may guess without end
-        forwarded_allow_ips=settings.forwarded_allow_ips,
-        ws="none",
-        timeout_keep_alive=settings.keep_alive_seconds,
-        timeout_graceful_shutdown=int(settings.shutdown_seconds) or 1,
-    )
-    server = uvicorn.Server(config)
-    service.stop = lambda: setattr(server, "should_exit", True)
-    host, port = listening.getsockname()[:2]
-    page = f"http://{f'[{host}]' if ':' in host else host}:{port}/docs"
-    logger.info("listening", extra={"page": page, "database": service.engine.url.render_as_string()})
     if settings.defaults_in_use:
         logger.warning(
             "secrets of development are in use: for this machine alone", extra={"settings": settings.defaults_in_use}
         )
-    await server.serve(sockets=[listening])
+    database = {"database": service.engine.url.render_as_string()}
+    await server.serve(app, listening, options, service.stopping, database)
     if service.fatal:
         raise service.fatal
 
 
-def _listening(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise SettingsInvalid(
-            f"The service should listen on {host}, port {port} (DATA_API_HOST, DATA_API_PORT); "
-            f"{error.strerror or error}. End what listens there, or choose another."
-        ) from error
+def _limits(settings: Settings) -> RequestLimits:
+    bulk = BodyLimit(settings.data_api_max_body_bytes, "DATA_API_MAX_BODY_BYTES")
+    most_at_once = settings.data_api_max_concurrency
+    return RequestLimits(most_at_once, "DATA_API_MAX_CONCURRENCY", SMALL_BODY, dict.fromkeys(BULK, bulk))
 
 
-@asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    service: AppState = app.state.service
-    await service.open()
-    try:
-        yield
-    finally:
-        await service.close()
-
-
-async def _refused(request: Request, error: Any) -> Response:
+async def _http_error(request: Request, error: Any) -> Response:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (methods := allowed(request.url.path)):
-        return problem(error.status_code, f"This path takes {methods}.", headers={"allow": methods})
-    return refused(error)
+        return problem_response(error.status_code, f"This path takes {methods}.", headers={"allow": methods})
+    return error_response(error)
 
 
-async def _invalid(_request: Request, error: Any) -> Response:
-    return refused(invalid(error.errors()))
+async def _expected(status: int, _request: Request, error: Exception) -> Response:
+    return problem_response(status, _sentence(str(error)))
 
 
-async def _said(status: int, _request: Request, error: Exception) -> Response:
-    return problem(status, _sentence(str(error)))
-
-
-async def _away(request: Request, error: Any) -> Response:
+async def _database_unavailable(request: Request, error: Any) -> Response:
     """The reason, which may name hosts and users, is in the log."""
     logger.warning("a request found no database", extra={"reason": str(error), "request_id": request.state.request_id})
-    return problem(503, _sentence(error.told))
+    return problem_response(503, _sentence(error.told))
 
 
-async def _differing(_request: Request, error: Any) -> Response:
+async def _content_differs(_request: Request, error: Any) -> Response:
     """Names each field by its place, as a 422 does: whoever sent many rows can take out those that are refused."""
     faults = [
         FieldError(field=f"{place}{name}", wanted=f"what is recorded of {recorded}", got="something else")
-        for place, recorded, fields in error.differing[:MOST_FAULTS]
+        for place, recorded, fields in error.differing[:MOST_FIELD_ERRORS]
         for name in fields
     ]
-    return problem(409, _sentence(str(error)), faults)
+    return problem_response(409, _sentence(str(error)), faults[:MOST_FIELD_ERRORS])
 
 
 def _sentence(text: str) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -12,18 +12,19 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import QueuePool
 
 from data_api.auth import bootstrap
-from data_api.auth.keys import KeyUsage
+from data_api.auth.key_usage import KeyUsage
 from data_api.auth.login_throttle import LoginThrottle
 from data_api.auth.passwords import Passwords
 from data_api.auth.tokens import Tokens
 from data_api.crud import api_keys, drift, performance
 from data_api.database import migrations_runner, partitions
 from data_api.database.engine import create_engine_for, transaction
-from data_api.errors import DataApiError, DatabaseBusy, DatabaseForeign, DatabaseUnavailable, SettingsInvalid
-from data_api.heartbeat import Heartbeat
+from data_api.errors import DataApiError, DatabaseBusy, DatabaseForeign, DatabaseUnavailable
 from data_api.logs import LOGGER
 from data_api.metrics import ALL_VERSIONS, Metrics
 from data_api.settings import Settings
+from service_kit.errors import ServiceError, SettingsInvalid
+from service_kit.heartbeat import Heartbeat
 
 AGAIN_SECONDS = 1.0
 USES_SECONDS = 30.0
@@ -54,10 +55,10 @@ class AppState:
         self.passwords, self.uses, self.logins = Passwords(), KeyUsage(), LoginThrottle(settings.login_attempts)
         self.tokens = Tokens(settings.secret("jwt_secret") or "", timedelta(minutes=settings.token_minutes))
         address = settings.data_api_heartbeat_url
-        self.heartbeat = Heartbeat(str(address.get_secret_value())) if address else None
+        self.heartbeat = Heartbeat(str(address.get_secret_value()), "DATA_API_HEARTBEAT_URL") if address else None
         self.failure: str | None = "the database is not looked at yet"
-        self.fatal: DataApiError | None = None
-        self.stop: Callable[[], None] = lambda: None
+        self.fatal: ServiceError | None = None
+        self.stopping = asyncio.Event()  # the service cannot go on; ``fatal`` says why
         self._seen = NOTHING_SEEN
         self._tasks: list[asyncio.Task[None]] = []
         pool = self.engine.pool
@@ -92,6 +93,8 @@ class AppState:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with suppress(DataApiError):
             await asyncio.to_thread(self.flush_uses)
+        if self.heartbeat:
+            await self.heartbeat.close()
         self.engine.dispose()
 
     async def _prepare_once(self) -> None:
@@ -114,7 +117,7 @@ class AppState:
                 continue
             except (DatabaseForeign, SettingsInvalid) as error:
                 self.fatal = error
-                self.stop()
+                self.stopping.set()
                 return
             except Exception:
                 logger.exception("the database cannot be prepared; another try follows")
@@ -130,7 +133,10 @@ class AppState:
 
     async def _refresh_live(self) -> None:
         await self._run_periodically(
-            self.settings.live_refresh_seconds, self._refresh_and_tell, "live scores are not worked out"
+            self.settings.live_refresh_seconds,
+            self.refresh_live,
+            "live scores are not worked out",
+            self.heartbeat.send if self.heartbeat else None,
         )
 
     async def _refresh_drift(self) -> None:
@@ -142,13 +148,18 @@ class AppState:
     async def _look(self) -> None:
         await self._run_periodically(LOOK_SECONDS, self.look, "the database cannot be looked at")
 
-    async def _run_periodically(self, seconds: float, work: Callable[[], None], failed: str) -> None:
+    async def _run_periodically(
+        self, seconds: float, work: Callable[[], None], failed: str, succeeded: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """Does something in a thread at regular times while the database is ready, and then ``succeeded``."""
         failing = False
         while True:
             if self.failure is None:
                 try:
                     await asyncio.to_thread(work)
                     failing = False
+                    if succeeded:
+                        await succeeded()
                 except Exception as error:
                     if not failing:
                         logger.warning(failed, extra={"reason": str(error) or type(error).__name__})
@@ -188,11 +199,6 @@ class AppState:
         with transaction(self.engine, reads=True) as session:
             windows = drift.windows(session, datetime.now(UTC), self.settings.drift_windows)
         self.metrics.drift(windows, time.time())
-
-    def _refresh_and_tell(self) -> None:
-        self.refresh_live()
-        if self.heartbeat:
-            self.heartbeat.send()
 
     def look(self) -> None:
         """Looks whether the database answers, and at which revision it is. Nobody else looks: watching costs nothing."""

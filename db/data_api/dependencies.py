@@ -11,24 +11,24 @@ from fastapi.security import APIKeyHeader, OAuth2PasswordBearer
 from sqlalchemy.orm import Session
 
 from data_api.app_state import AppState
-from data_api.auth import keys
 from data_api.auth.tokens import Token
 from data_api.crud import api_keys, users
 from data_api.database.engine import transaction
 from data_api.errors import DatabaseUnavailable, StatementTooLong
-from data_api.http.problems import ProblemError
 from data_api.models import Role, User
+from service_kit.api_keys import HEADER, digest
+from service_kit.problems import ProblemError
 
 WANTED = "Send an API key in X-API-Key, or a token of POST /token as Authorization: Bearer."
 CHALLENGE = {"www-authenticate": 'Bearer realm="ontime"'}
-KEY = APIKeyHeader(name="X-API-Key", scheme_name="ApiKey", auto_error=False)
+KEY = APIKeyHeader(name=HEADER, scheme_name="ApiKey", auto_error=False)
 TOKEN = OAuth2PasswordBearer(tokenUrl="token", scheme_name="Token", auto_error=False)
 
 
 def service_of(request: Request) -> AppState:
     """The service that answers."""
-    found: AppState = request.app.state.service
-    return found
+    service: AppState = request.app.state.service
+    return service
 
 
 ServiceDep = Annotated[AppState, Depends(service_of)]
@@ -77,7 +77,7 @@ async def credentials(
 ) -> Credentials:
     """Raises ProblemError (401) if the request has none, before the database or the body is read."""
     if key:
-        return Credentials(digest=keys.digest(key))
+        return Credentials(digest=digest(key))
     if not token:
         raise ProblemError(401, f"The request does not say who sent it. {WANTED}", headers=CHALLENGE)
     if (found := service.tokens.read(token)) is None:
@@ -89,7 +89,7 @@ Shown = Annotated[Credentials, Depends(credentials)]
 
 
 def user_of(session: Session, service: AppState, shown: Credentials) -> User:
-    """The user whom credentials belong to; raises Refusal (401) where they count no more."""
+    """The user whom credentials belong to; raises ProblemError (401) where they count no more."""
     if shown.token:
         user = users.by_id(session, shown.token.user_id)
         if user is None or shown.token.issued < user.tokens_valid_after:

@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-
-class DataApiError(Exception):
-    """One sentence for a person; a start or a command ends with it, without a traceback."""
+from service_kit.errors import ServiceError
 
 
-class SettingsInvalid(DataApiError):
-    """The environment holds a setting that cannot be used."""
+class DataApiError(ServiceError):
+    """A failure that this service expects."""
 
 
 class DatabaseUnavailable(DataApiError):

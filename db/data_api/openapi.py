@@ -3,29 +3,21 @@
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
-from pydantic.json_schema import models_json_schema
 
-from data_api.http.problems import MEDIA_TYPE, Problem
-from data_api.routes.bulk import REFERENCE
-
-UNUSED = ("HTTPValidationError", "ValidationError")
+from service_kit.openapi import describe, problem_content
+from service_kit.problems import MEDIA_TYPE
 
 
 def document(app: FastAPI, most_rows: int) -> dict[str, Any]:
     """The OpenAPI document of the service, whose bulk routes take so many rows."""
-    page = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    page = describe(app, app.version)
     schemas = page["components"]["schemas"]
-    _, problem = models_json_schema([(Problem, "serialization")], ref_template=REFERENCE)
-    schemas |= problem["$defs"]
-    for unused in UNUSED:
-        schemas.pop(unused, None)
     for path in page["paths"].values():
         for operation in path.values():
             _lift_body(operation, schemas, most_rows)
             for status, answer in operation["responses"].items():
                 if status >= "400" and MEDIA_TYPE not in (content := answer.setdefault("content", {})) and not _own(content):
-                    answer["content"] = {MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(model="Problem")}}}
+                    answer["content"] = problem_content()
     return page
 
 

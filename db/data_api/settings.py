@@ -1,21 +1,17 @@
-"""The settings of the service, from the environment (and .env, which `make` reads) and from files of secrets."""
+"""The settings of the service, and which of them it refuses."""
 
-import os
-import warnings
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, HttpUrl, Secret, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+from pydantic import BeforeValidator, Field, HttpUrl, Secret, SecretStr
+from pydantic_settings import NoDecode
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from data_api.errors import SettingsInvalid
+from service_kit.errors import SettingsInvalid
+from service_kit.settings import Port, Seconds, ServiceSettings, read_settings
 
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Hours = Annotated[float, Field(gt=0, le=24 * 366)]
-SECRETS_DIR = "/run/secrets"  # where Docker and Kubernetes put them
 SHORTEST_SECRET, SHORTEST_PASSWORD = 32, 12
 MOST_AT_ONCE = 36  # four of the forty threads stay for those who watch
 # For a machine of one's own: everybody can read them here, so that outside development the service refuses them.
@@ -31,14 +27,12 @@ def _divided(found: object) -> object:
     return tuple(found.split(",")) if isinstance(found, str) else found
 
 
-class Settings(BaseSettings):
+class Settings(ServiceSettings):
     """Each field is an environment variable of its name in capitals, or a file of its name; empty counts as not set."""
-
-    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     environment: Literal["development", "production"] = "development"
     data_api_host: str = "127.0.0.1"
-    data_api_port: Annotated[int, Field(ge=0, le=65_535)] = 8001
+    data_api_port: Port = 8001
     database_url: SecretStr = SecretStr("sqlite:///db/ontime.db")
     database_password: SecretStr | None = None
     database_pool: Annotated[int, Field(ge=1, le=200)] = 10
@@ -62,16 +56,6 @@ class Settings(BaseSettings):
     data_api_max_body_bytes: Annotated[int, Field(ge=1_000)] = 32 * 2**20
     data_api_max_concurrency: Annotated[int, Field(ge=1, le=MOST_AT_ONCE)] = 32
     data_api_request_seconds: Seconds = 30.0
-    keep_alive_seconds: Annotated[int, Field(ge=1, le=86_400)] = 75  # longer than proxies keep theirs (60): they close first
-    shutdown_seconds: Seconds = 20.0
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    access_log: bool = True
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_empty(cls, found: dict[str, Any]) -> dict[str, Any]:
-        """Leaves out files that are empty; of variables, pydantic-settings does so itself."""
-        return {name: value for name, value in found.items() if value != ""}
 
     @property
     def live_window(self) -> timedelta:
@@ -109,28 +93,15 @@ class Settings(BaseSettings):
 
 
 def read(**given: Any) -> Settings:
-    """The settings of a process that serves; raises SettingsInvalid as ``parse`` and ``check`` do."""
+    """The settings of this process; raises SettingsInvalid, which names every invalid variable and shows no secret."""
     settings = parse(**given)
     check(settings)
     return settings
 
 
 def parse(**given: Any) -> Settings:
-    """The settings, unchecked; raises SettingsInvalid, which names every faulty variable and shows no secret.
-
-    What the environment leaves out may be a file in SECRETS_DIR, named after the field; line breaks at its end do not count.
-    """
-    folder = Path(os.environ.get("SECRETS_DIR") or SECRETS_DIR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # of a secret that is there, and is no file or leads elsewhere
-            return Settings(_secrets_dir=folder if folder.is_dir() else None, **given)
-    except ValidationError as error:
-        faults = [f"{str(one['loc'][0]).upper()}: {one['msg'][:1].lower() + one['msg'][1:]}" for one in error.errors()]
-        raise SettingsInvalid(f"The environment holds settings that the service cannot use. {'; '.join(faults)}.") from error
-    except (OSError, SettingsError) as error:
-        said = str(error.__cause__ or error).rstrip(".")
-        raise SettingsInvalid(f"SECRETS_DIR={folder} should hold each secret as a file of text; {said}.") from error
+    """The settings without the checks of ``check``; raises SettingsInvalid."""
+    return read_settings(Settings, **given)
 
 
 def check(settings: Settings) -> None:

@@ -19,13 +19,14 @@ from sqlalchemy import make_url
 from uuid_utils import uuid7
 
 from data_api.app import create_app
-from data_api.auth import keys, passwords
+from data_api.auth import passwords
 from data_api.crud import api_keys, users
 from data_api.database import migrations_runner
 from data_api.database.engine import create_engine_for, transaction
 from data_api.models import Role
 from data_api.settings import read
 from db.postgresql_server import PostgresqlServer, plain
+from service_kit.api_keys import digest, new
 
 SERVICE_KEY = "ontime_development_key_of_the_prediction_service"
 
@@ -191,10 +192,10 @@ def shared_client(request, tmp_path_factory):
 
 def header(engine, role, name=None):
     """The header of a new user of a role, which shows the user's key."""
-    key, now = keys.new(), datetime.now(UTC)
+    key, now = new(), datetime.now(UTC)
     with transaction(engine) as session:
         user = users.create(session, name or f"a-{role}", Role(role), None, now)
-        api_keys.create(session, user.user_id, "key", keys.digest(key), now)
+        api_keys.create(session, user.user_id, "key", digest(key), now)
     return {"x-api-key": key}
 
 

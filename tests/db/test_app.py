@@ -5,12 +5,14 @@ import logging
 import re
 import time
 
+from fastapi.testclient import TestClient
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
+from data_api.app import create_app
 from data_api.database.engine import create_engine_for, transaction
-from data_api.logs import configure
 from db.postgresql_server import PostgresqlServer
+from service_kit.logs import configure
 
 JSON = {"content-type": "application/json"}
 
@@ -83,14 +85,14 @@ def test_a_request_beyond_the_limit_is_told_to_come_back(make_client, as_admin):
     answer = client.get("/users", headers=as_admin)
 
     assert refusal(answer)[0] == 503
-    assert answer.headers["retry-after"] == "2"
+    assert answer.headers["retry-after"] == "1"
     assert client.get("/healthz").status_code == client.get("/readyz").status_code == 200
 
 
 def test_what_fails_inside_says_nothing_outside_and_all_in_the_log(make_client, caplog, monkeypatch):
     client = make_client()
     monkeypatch.setattr(client.app.state.service.metrics, "registry", None)
-    logging.getLogger("data_api").propagate = True
+    monkeypatch.setattr(logging.getLogger("service_kit"), "propagate", True)
 
     status, detail = refusal(client.get("/metrics", headers={"x-request-id": "mine-2"}))
 
@@ -156,7 +158,7 @@ def test_a_database_that_is_away_at_the_start_is_waited_for(make_client, as_serv
         assert refusal(answer) == (503, "The database does not answer.")
         assert "127.0.0.1" not in client.get("/readyz").text
         assert any("127.0.0.1" in getattr(record, "reason", "") for record in caplog.records)
-        assert answer.headers["retry-after"] == "2"
+        assert answer.headers["retry-after"] == "1"
         server.start()
         end = time.monotonic() + 20
         while client.get("/readyz").status_code != 200:
@@ -241,16 +243,17 @@ def test_a_write_that_waits_too_long_for_others_is_told_to_come_back(make_client
         answer = client.post("/predictions", **content)
 
     assert refusal(answer)[0] == 503
-    assert answer.headers["retry-after"] == "2"
+    assert answer.headers["retry-after"] == "1"
     assert client.post("/predictions", **content).status_code == 201
 
 
-def test_logs_are_lines_of_json(make_client, capsys):
-    configure("INFO")
-    client = make_client(access_log=True)
-    client.get("/nowhere", headers={"x-request-id": "mine-3"})
+def test_logs_are_lines_of_json(make_settings, capsysbinary):
+    configure("INFO", "data_api")
+    with TestClient(create_app(make_settings(access_log=True))) as client:
+        client.get("/nowhere", headers={"x-request-id": "mine-3"})
 
-    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    lines = [json.loads(line) for line in capsysbinary.readouterr().err.splitlines()]
+    assert "the database is ready" in {line["message"] for line in lines}
+    assert all(list(line)[:3] == ["time", "level", "message"] for line in lines)
     (request,) = (line for line in lines if line["message"] == "request")
     assert (request["path"], request["status"], request["request_id"]) == ("/nowhere", 404, "mine-3")
-    assert list(request)[:3] == ["time", "level", "message"]

@@ -12,11 +12,11 @@ from schemathesis.python import asgi
 from uuid_utils import uuid7
 
 from data_api.app import create_app
-from data_api.auth import keys
 from data_api.database.engine import create_engine_for, transaction
 from data_api.database.migrations_runner import upgrade
 from data_api.models import ApiKey, Role, User
 from db.test_roles import MAY
+from service_kit.api_keys import digest
 
 KEY = "ontime_a_key_of_this_test"
 UNLIKELY = 1_234_567_891  # an id that no request will remove by chance
@@ -62,7 +62,7 @@ def run(url, make_settings):
         with transaction(prepared) as session:
             session.add(User(user_id=UNLIKELY, name="tester", role=role, created_at=now, tokens_valid_after=now))
             session.flush()
-            session.add(ApiKey(api_key_id=UNLIKELY, user_id=UNLIKELY, name="key", digest=keys.digest(KEY), created_at=now))
+            session.add(ApiKey(api_key_id=UNLIKELY, user_id=UNLIKELY, name="key", digest=digest(KEY), created_at=now))
         prepared.dispose()
         app = create_app(make_settings(login_attempts=10_000, max_rows=10))
         schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=SchemathesisConfig.from_dict(CONFIG))

@@ -14,9 +14,10 @@ from data_api.auth.passwords import Passwords
 from data_api.crud import api_keys, users
 from data_api.database.engine import create_engine_for, transaction
 from data_api.database.migrations_runner import upgrade
-from data_api.errors import DatabaseForeign, SettingsInvalid
+from data_api.errors import DatabaseForeign
 from data_api.models import Role
 from data_api.settings import DEVELOPMENT, DEVELOPMENT_DATABASE, Settings, read
+from service_kit.errors import SettingsInvalid
 
 LONG = "x" * 32
 PRODUCTION = {"environment": "production", "jwt_secret": LONG, "first_admin_password": LONG, "first_service_key": LONG}

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select
 
-from data_api.auth import keys
 from data_api.crud import users
 from data_api.database.engine import create_engine_for, transaction
 from data_api.database.migrations_runner import upgrade
 from data_api.errors import LastAdmin
 from data_api.models import ApiKey, Role, User
+from service_kit.api_keys import digest
 
 PASSWORD = "a password of this test"
 
@@ -199,7 +199,7 @@ def test_a_key_is_shown_once_and_kept_as_a_digest(client, ask, engine, as_admin)
     assert made in ask("GET", "/api-keys")[1]["api_keys"]
     assert ask("GET", f"/api-keys?user_id={owner['user_id']}")[1]["api_keys"] == [made]
     with transaction(engine, reads=True) as session:
-        assert session.get(ApiKey, made["api_key_id"]).digest == keys.digest(key)
+        assert session.get(ApiKey, made["api_key_id"]).digest == digest(key)
 
 
 def test_a_key_opens_until_it_is_revoked_and_never_after(client, ask):

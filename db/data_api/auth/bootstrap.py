@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
-from data_api.auth import keys
 from data_api.auth.passwords import Passwords
 from data_api.crud import api_keys, users
 from data_api.database import advisory_lock
-from data_api.errors import SettingsInvalid
 from data_api.logs import LOGGER
 from data_api.models import Role, User
 from data_api.settings import DEVELOPMENT, Settings
+from service_kit.api_keys import digest
+from service_kit.errors import SettingsInvalid
 
 SERVICE, KEY = "prediction-service", "first"
 logger = logging.getLogger(LOGGER)
@@ -45,7 +45,7 @@ def _refuse_missing(settings: Settings) -> None:
 
 def _end_development(session: Session, settings: Settings, passwords: Passwords, now: datetime) -> None:
     """Ends the key and the passwords that everybody can read in the source."""
-    key = api_keys.by_digest(session, keys.digest(DEVELOPMENT["first_service_key"]))
+    key = api_keys.by_digest(session, digest(DEVELOPMENT["first_service_key"]))
     if key and key.revoked_at is None:
         api_keys.revoke(session, key, now)
         logger.warning("the service key of development, which everybody can read in the source, is revoked")
@@ -80,18 +80,18 @@ def _ensure_key(session: Session, settings: Settings, now: datetime) -> None:
     key = settings.secret("first_service_key")
     if key is None:
         return
-    digest = keys.digest(key)
-    known = api_keys.by_digest(session, digest)
+    key_digest = digest(key)
+    known = api_keys.by_digest(session, key_digest)
     owner = users.by_id(session, known.user_id) if known else users.by_name(session, SERVICE)
     if owner and owner.role != Role.SERVICE:
         _refuse_owner(settings, owner)
     elif known and known.revoked_at:
         logger.warning("FIRST_SERVICE_KEY was revoked and opens nothing: set another")
-    elif api_keys.retired(session, digest):
+    elif api_keys.retired(session, key_digest):
         logger.warning("FIRST_SERVICE_KEY went with its user and opens nothing: set another")
     elif known is None:
         owner = owner or users.create(session, SERVICE, Role.SERVICE, None, now)
-        api_keys.create(session, owner.user_id, f"{KEY}-{digest[:12]}", digest, now)
+        api_keys.create(session, owner.user_id, f"{KEY}-{key_digest[:12]}", key_digest, now)
         logger.info("the key of the prediction service is made", extra={"user": SERVICE})
 
 

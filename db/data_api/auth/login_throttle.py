@@ -13,7 +13,7 @@ from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
-from data_api.http.problems import ProblemError
+from service_kit.problems import ProblemError
 
 WINDOW_MINUTES = 5
 LOOSER = 10  # one address may try many names, and one name be tried from many addresses, this many times as often
@@ -30,7 +30,7 @@ class LoginThrottle:
         self._running, self._lock = Counter[Counted](), threading.Lock()
 
     def guess(self, name: str | None, address: str, right: Callable[[], bool]) -> bool:
-        """Whether a guess is right; raises Refusal (429) where there were too many wrong ones.
+        """Whether a guess is right; raises ProblemError (429) where there were too many wrong ones.
 
         A guess that is being looked at counts as a wrong one until it is known to be right. Whoever knows the password
         begins again, from where they are. A name that nobody can have (None) is not kept.

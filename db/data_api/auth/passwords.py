@@ -5,7 +5,7 @@ import threading
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from data_api.http.problems import ProblemError
+from service_kit.problems import ProblemError
 
 AT_ONCE, PATIENCE_SECONDS = 2, 10.0
 

@@ -2,15 +2,14 @@
 
 from fastapi import Request
 
-from data_api.http.problems import ProblemError
+from service_kit.problems import CLOSE, ProblemError
 
 WITH_BODY, FORM = frozenset(("POST", "PUT", "PATCH")), "/token"
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
-CLOSE = {"connection": "close"}
 
 
 async def wants_json(request: Request) -> None:
-    """Raises Refusal (415) for a body that says it is anything else."""
+    """Raises ProblemError (415) for a body that says it is anything else."""
     if request.method not in WITH_BODY:
         return
     given = request.headers.get("content-type", "")

@@ -1,20 +1,13 @@
 """Windows of time in a query: ``since`` and ``until``, the first included and the second not."""
 
 from datetime import datetime, timedelta
-from typing import Annotated
-
-from fastapi import Query
 
 from data_api.database.uuid7 import EPOCH
-from data_api.http.problems import FieldError, ProblemError
-from data_api.schemas.types import Instant
-
-Since = Annotated[Instant | None, Query(description="From this moment on, with a time zone")]
-Until = Annotated[Instant | None, Query(description="Up to this moment, itself excluded")]
+from service_kit.problems import FieldError, ProblemError
 
 
 def refuse_backwards(since: datetime | None, until: datetime | None) -> None:
-    """Raises Refusal (422) where a window ends before it begins."""
+    """Raises ProblemError (422) where a window ends before it begins."""
     if since is not None and until is not None and until < since:
         fault = FieldError(field="until", wanted=f"a moment not before since, {since}", got=str(until))
         raise ProblemError(422, "The window ends before it begins.", [fault])

@@ -5,45 +5,57 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 from sqlalchemy.orm import Session
 
-from data_api.auth import keys
 from data_api.crud import api_keys, users
 from data_api.dependencies import AdminReads, AdminWrites, ReadSession, WriteSession
+from data_api.http.no_query import NO_QUERY
 from data_api.http.openapi_responses import refusals
-from data_api.http.problems import ProblemError
 from data_api.models import ApiKey
 from data_api.schemas.api_keys import ApiKeyCreate, ApiKeyCreated, ApiKeyList, ApiKeyRead, ApiKeyUpdate
+from data_api.schemas.queries import ApiKeyQuery
 from data_api.schemas.types import now
+from service_kit.api_keys import digest
+from service_kit.api_keys import new as new_key
+from service_kit.problems import ProblemError
 
 ApiKeyId = Annotated[int, Path(ge=1, le=2**31 - 1)]
 router = APIRouter(tags=["api keys"])
 
 
 @router.get("/api-keys", summary="All keys", responses=refusals(401, 403, 422))
-def list_all(
-    session: ReadSession, caller: AdminReads, user_id: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None
-) -> ApiKeyList:
-    """Or those of one user; without what opens."""
-    return ApiKeyList(api_keys=[ApiKeyRead.model_validate(key) for key in api_keys.list_all(session, user_id)])
+def list_all(session: ReadSession, caller: AdminReads, query: Annotated[ApiKeyQuery, Query()]) -> ApiKeyList:
+    """Or those of one user; without the keys themselves, which nobody keeps."""
+    return ApiKeyList(api_keys=[ApiKeyRead.model_validate(key) for key in api_keys.list_all(session, query.user_id)])
 
 
-@router.post("/api-keys", status_code=201, summary="Make a key", responses=refusals(400, 401, 403, 404, 409, 413, 415, 422))
+@router.post(
+    "/api-keys",
+    status_code=201,
+    summary="Make a key",
+    dependencies=[NO_QUERY],
+    responses=refusals(400, 401, 403, 404, 409, 413, 415, 422),
+)
 def create(new: ApiKeyCreate, response: Response, session: WriteSession, caller: AdminWrites) -> ApiKeyCreated:
     """The key itself is in this answer and nowhere else."""
     if users.by_id(session, new.user_id) is None:
         raise ProblemError(404, f"There is no user {new.user_id}.")
-    key = keys.new()
-    made = api_keys.create(session, new.user_id, new.name, keys.digest(key), now())
+    key = new_key()
+    made = api_keys.create(session, new.user_id, new.name, digest(key), now())
     response.headers["location"] = f"/api-keys/{made.api_key_id}"
     return ApiKeyCreated(**ApiKeyRead.model_validate(made).model_dump(), key=key)
 
 
-@router.get("/api-keys/{api_key_id}", summary="One key", responses=refusals(401, 403, 404, 422))
+@router.get("/api-keys/{api_key_id}", summary="One key", dependencies=[NO_QUERY], responses=refusals(401, 403, 404, 422))
 def one(api_key_id: ApiKeyId, session: ReadSession, caller: AdminReads) -> ApiKeyRead:
     """What is stored about the key; the key itself is not shown again."""
     return ApiKeyRead.model_validate(_found(session, api_key_id))
 
 
-@router.patch("/api-keys/{api_key_id}", summary="Rename a key", responses=refusals(400, 401, 403, 404, 409, 413, 415, 422))
+@router.patch(
+    "/api-keys/{api_key_id}",
+    summary="Rename a key",
+    dependencies=[NO_QUERY],
+    responses=refusals(400, 401, 403, 404, 409, 413, 415, 422),
+)
 def change(api_key_id: ApiKeyId, changed: ApiKeyUpdate, session: WriteSession, caller: AdminWrites) -> ApiKeyRead:
     """The key itself stays the same and goes on working."""
     key = _found(session, api_key_id)
@@ -51,7 +63,13 @@ def change(api_key_id: ApiKeyId, changed: ApiKeyUpdate, session: WriteSession, c
     return ApiKeyRead.model_validate(key)
 
 
-@router.delete("/api-keys/{api_key_id}", status_code=204, summary="Revoke a key", responses=refusals(401, 403, 404, 422))
+@router.delete(
+    "/api-keys/{api_key_id}",
+    status_code=204,
+    summary="Revoke a key",
+    dependencies=[NO_QUERY],
+    responses=refusals(401, 403, 404, 422),
+)
 def revoke(api_key_id: ApiKeyId, session: WriteSession, caller: AdminWrites) -> None:
     """At once and for ever. It stays in the list, so that nobody makes it again."""
     api_keys.revoke(session, _found(session, api_key_id), now())

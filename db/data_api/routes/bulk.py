@@ -7,10 +7,11 @@ from fastapi import Depends, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from data_api.dependencies import KnownWriter, ServiceDep
-from data_api.http.problems import ProblemError, invalid
+from service_kit.field_errors import invalid_request
+from service_kit.openapi import REFERENCE
+from service_kit.problems import ProblemError
 
 MOST_ROWS = 10_000
-REFERENCE = "#/components/schemas/{model}"
 
 
 async def _content(_caller: KnownWriter, request: Request) -> bytes:
@@ -18,14 +19,14 @@ async def _content(_caller: KnownWriter, request: Request) -> bytes:
 
 
 def rows_of(name: str, schema: Any) -> Callable[..., list[dict[str, Any]]]:
-    """A dependency that gives the rows of a body ``{name: [...]}``; raises Refusal (400, 422)."""
+    """A dependency that gives the rows of a body ``{name: [...]}``; raises ProblemError (400, 422)."""
     body = _body(name, schema)
 
     def rows(service: ServiceDep, content: Annotated[bytes, Depends(_content)]) -> list[dict[str, Any]]:
         try:
             found: list[dict[str, Any]] = getattr(body.model_validate_json(content), name)
         except ValidationError as error:
-            raise invalid(error.errors(include_url=False)) from error
+            raise invalid_request(error.errors(include_url=False)) from error
         if len(found) > service.settings.max_rows:
             detail = f"A request may hold {service.settings.max_rows:,} {name} (MAX_ROWS); this one holds {len(found):,}."
             raise ProblemError(422, detail)

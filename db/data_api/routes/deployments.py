@@ -2,7 +2,6 @@
 
 from functools import partial
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 
@@ -10,10 +9,12 @@ from data_api.crud import deployments
 from data_api.crud.deployments import Filter
 from data_api.database.engine import after_commit
 from data_api.dependencies import Reader, ReadSession, ServiceDep, Writer, WriteSession
+from data_api.http.no_query import NO_QUERY
 from data_api.http.openapi_responses import refusals
-from data_api.http.time_range import Since, Until, refuse_backwards
+from data_api.http.time_range import refuse_backwards
 from data_api.schemas.deployments import DeploymentCreate, DeploymentList, DeploymentRead
-from data_api.schemas.types import NO_NUL, Id, Instant
+from data_api.schemas.queries import DeploymentQuery
+from data_api.schemas.types import Id
 
 router = APIRouter(tags=["deployments"])
 
@@ -21,6 +22,7 @@ router = APIRouter(tags=["deployments"])
 @router.put(
     "/deployments/{deployment_id}",
     summary="Tell that a model answers, or that it ended",
+    dependencies=[NO_QUERY],
     responses=refusals(400, 401, 403, 409, 413, 415, 422),
 )
 def put(
@@ -37,18 +39,11 @@ def put(
 
 
 @router.get("/deployments", summary="Which model answered, from when to when", responses=refusals(401, 403, 422))
-def read(
-    session: ReadSession,
-    caller: Reader,
-    at: Annotated[Instant | None, Query(description="Those that answered at this moment")] = None,
-    since: Since = None,
-    until: Until = None,
-    model_version: Annotated[str | None, Query(max_length=200, pattern=NO_NUL)] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    cursor: Annotated[UUID | None, Query(description="`next` of the page before")] = None,
-) -> DeploymentList:
+def read(session: ReadSession, caller: Reader, query: Annotated[DeploymentQuery, Query()]) -> DeploymentList:
     """The newest first. One without `ended_at` still answers, or was cut off after `last_seen_at`."""
-    refuse_backwards(since, until)
-    found = deployments.page(session, Filter(at, since, until, model_version), cursor, limit + 1)
-    more = found[limit - 1].deployment_id if len(found) > limit else None
-    return DeploymentList(deployments=[DeploymentRead.model_validate(one) for one in found[:limit]], next=more)
+    refuse_backwards(query.since, query.until)
+    selected = Filter(query.at, query.since, query.until, query.model_version)
+    page = deployments.page(session, selected, query.cursor, query.limit + 1)
+    following = page[query.limit - 1].deployment_id if len(page) > query.limit else None
+    rows = [DeploymentRead.model_validate(deployment) for deployment in page[: query.limit]]
+    return DeploymentList(deployments=rows, next=following)

@@ -7,11 +7,12 @@ from fastapi import APIRouter, Path
 
 from data_api.crud import models
 from data_api.dependencies import Writer, WriteSession
+from data_api.http.no_query import NO_QUERY
 from data_api.http.openapi_responses import refusals
 from data_api.schemas.models import ModelCreate, ModelRead
 from data_api.schemas.types import Text
 
-router = APIRouter(tags=["models"])
+router = APIRouter(tags=["models"], dependencies=[NO_QUERY])
 
 
 @router.put(

@@ -13,6 +13,7 @@ from data_api.crud import outcomes
 from data_api.database.engine import after_commit
 from data_api.database.uuid7 import time_of
 from data_api.dependencies import ServiceDep, Writer, WriteSession
+from data_api.http.no_query import NO_QUERY
 from data_api.http.openapi_responses import refusals
 from data_api.routes.bulk import document_of, rows_of
 from data_api.schemas.outcomes import Outcome
@@ -20,7 +21,7 @@ from data_api.schemas.predictions import Recorded
 from data_api.schemas.types import now
 
 BODY = document_of("outcomes", Outcome)
-router = APIRouter(tags=["outcomes"])
+router = APIRouter(tags=["outcomes"], dependencies=[NO_QUERY])
 
 
 @router.post(

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response, StreamingResponse
@@ -18,13 +17,14 @@ from data_api.crud import predictions
 from data_api.crud.predictions import Filter
 from data_api.database.engine import after_commit, transaction
 from data_api.dependencies import Reader, ReadSession, ServiceDep, Writer, WriteSession
+from data_api.http.no_query import NO_QUERY
 from data_api.http.openapi_responses import refusals
-from data_api.http.time_range import Since, Until, refuse_backwards
+from data_api.http.time_range import refuse_backwards
 from data_api.routes.bulk import document_of, rows_of
-from data_api.schemas.predictions import Format, Order, Prediction, PredictionList, Recorded
-from data_api.schemas.types import NO_NUL, now
+from data_api.schemas.predictions import Prediction, PredictionList, Recorded
+from data_api.schemas.queries import DEFAULT_LIMIT, PredictionQuery
+from data_api.schemas.types import now
 
-DEFAULT_LIMIT, MOST_LIMIT = 100, 1000
 EXPORTED_AT_ONCE = 2000
 NDJSON, CSV = "application/x-ndjson", "text/csv"
 COLUMNS = (*predictions.COLUMNS, "outcome")
@@ -36,6 +36,7 @@ router = APIRouter(tags=["predictions"])
     "/predictions",
     status_code=201,
     summary="Record predictions",
+    dependencies=[NO_QUERY],
     responses=refusals(400, 401, 403, 409, 413, 415, 422),
     openapi_extra={"requestBody": BODY},
 )
@@ -58,33 +59,20 @@ def record(
     responses=refusals(401, 403, 422)
     | {200: {"content": {kind: {"schema": {"type": "string"}} for kind in (NDJSON, CSV)}, "description": "Predictions"}},
 )
-def read(
-    service: ServiceDep,
-    session: ReadSession,
-    caller: Reader,
-    since: Since = None,
-    until: Until = None,
-    model_version: Annotated[str | None, Query(max_length=200, pattern=NO_NUL)] = None,
-    label: bool | None = None,
-    order: Annotated[Order, Query(description="Of their ids, which is the order in time")] = "newest",
-    limit: Annotated[
-        int | None, Query(ge=1, le=MOST_LIMIT, description=f"{DEFAULT_LIMIT} of a page and all of an export, if absent")
-    ] = None,
-    cursor: Annotated[UUID | None, Query(description="`next` of the page before")] = None,
-    format: Annotated[Format, Query(description="A page, or an export that is streamed")] = "json",  # noqa: A002
-) -> Any:
+def read(service: ServiceDep, session: ReadSession, caller: Reader, query: Annotated[PredictionQuery, Query()]) -> Any:
     """A page holds `next`, the cursor of the page after it. An export holds all, one prediction a line."""
-    refuse_backwards(since, until)
-    wanted, newest = Filter(since, until, model_version, label), order == "newest"
-    if format == "json":
+    refuse_backwards(query.since, query.until)
+    selected = Filter(query.since, query.until, query.model_version, query.label)
+    newest, limit = query.order == "newest", query.limit
+    if query.format == "json":
         limit = limit or DEFAULT_LIMIT
-        found = predictions.page(session, wanted, newest, cursor, limit + 1)
-        more = found[limit - 1]["prediction_id"] if len(found) > limit else None
-        return Response(to_json({"predictions": found[:limit], "next": more}), media_type="application/json")
-    start = predictions.page(session, wanted, newest, cursor, limit or EXPORTED_AT_ONCE)
-    pages = iter([start]) if limit else _pages(service, wanted, newest, start)
-    kind, lines = (NDJSON, _ndjson) if format == "ndjson" else (CSV, _Csv())
-    name = {"content-disposition": f'attachment; filename="predictions.{format}"'}
+        page = predictions.page(session, selected, newest, query.cursor, limit + 1)
+        following = page[limit - 1]["prediction_id"] if len(page) > limit else None
+        return Response(to_json({"predictions": page[:limit], "next": following}), media_type="application/json")
+    start = predictions.page(session, selected, newest, query.cursor, limit or EXPORTED_AT_ONCE)
+    pages = iter([start]) if limit else _pages(service, selected, newest, start)
+    kind, lines = (NDJSON, _ndjson) if query.format == "ndjson" else (CSV, _Csv())
+    name = {"content-disposition": f'attachment; filename="predictions.{query.format}"'}
     return StreamingResponse(map(lines, pages), media_type=kind, headers=name)
 
 

@@ -11,16 +11,17 @@ from data_api.app_state import AppState
 from data_api.crud import users
 from data_api.database.engine import transaction
 from data_api.dependencies import ServiceDep, reading
+from data_api.http.no_query import NO_QUERY
 from data_api.http.openapi_responses import refusals
-from data_api.http.problems import ProblemError
 from data_api.logs import LOGGER
 from data_api.metrics import FAILED, SUCCEEDED, THROTTLED
 from data_api.models import User
 from data_api.schemas.types import LONGEST_NAME, NAME, now
 from data_api.schemas.users import TokenRead
+from service_kit.problems import ProblemError
 
 NOBODY = "Nobody has this name and this password."
-router = APIRouter(tags=["users"])
+router = APIRouter(tags=["users"], dependencies=[NO_QUERY])
 logger = logging.getLogger(LOGGER)
 
 
@@ -38,7 +39,7 @@ def log_in(request: Request, service: ServiceDep, form: Annotated[OAuth2Password
 
 
 def _known(request: Request, service: AppState, form: OAuth2PasswordRequestForm) -> User:
-    """Who has this name and this password; raises Refusal (401, 429). No connection is held while the password is tried."""
+    """Who has this name and password; raises ProblemError (401, 429). No connection is held while the password is tried."""
     name = form.username if re.fullmatch(NAME, form.username) and len(form.username) <= LONGEST_NAME else None
     found: list[User] = []
 

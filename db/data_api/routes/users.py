@@ -9,14 +9,15 @@ from sqlalchemy.orm import Session
 from data_api.app_state import AppState
 from data_api.crud import api_keys, users
 from data_api.dependencies import AdminReads, AdminWrites, Anyone, KnownAdmin, ReadSession, ServiceDep, WriteSession
+from data_api.http.no_query import NO_QUERY
 from data_api.http.openapi_responses import refusals
-from data_api.http.problems import ProblemError
 from data_api.models import User
 from data_api.schemas.types import now
 from data_api.schemas.users import UserCreate, UserList, UserRead, UserUpdate
+from service_kit.problems import ProblemError
 
 UserId = Annotated[int, Path(ge=1, le=2**31 - 1)]
-router = APIRouter(tags=["users"])
+router = APIRouter(tags=["users"], dependencies=[NO_QUERY])
 
 
 def _new(new: UserCreate, service: ServiceDep, _caller: KnownAdmin) -> tuple[UserCreate, str | None]:

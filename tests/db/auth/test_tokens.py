@@ -14,8 +14,8 @@ from data_api.auth.tokens import Tokens
 from data_api.crud import users
 from data_api.database.engine import transaction
 from data_api.errors import DatabaseUnavailable
-from data_api.http.problems import ProblemError
 from data_api.models import User
+from service_kit.problems import ProblemError
 
 
 @pytest.fixture

@@ -1,21 +1,7 @@
-"""API keys: random, kept as SHA-256 digests. A plain digest is enough for 256 random bits; a password needs a slow hash."""
+"""When API keys were used."""
 
-import hashlib
-import secrets
 import threading
 from datetime import datetime
-
-PREFIX = "ontime_"
-
-
-def new() -> str:
-    """A fresh random key."""
-    return PREFIX + secrets.token_urlsafe(32)
-
-
-def digest(key: str) -> str:
-    """The SHA-256 of a key in hexadecimal."""
-    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 class KeyUsage:
