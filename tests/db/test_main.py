@@ -1,6 +1,7 @@
 """`python -m data_api` as people run it: it serves until told to stop, and says in a sentence what keeps it from that."""
 
 import http.client
+import json
 import os
 import pty
 import re
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import httpx
@@ -23,6 +25,7 @@ from data_api.database.engine import create_engine_for, transaction
 from data_api.database.migrations_runner import upgrade
 from data_api.database.uuid7 import first_at
 from data_api.models import ApiKey, Outcome, Role
+from raw_http import PATIENCE_SECONDS, rest
 
 KEY = {"x-api-key": "ontime_development_key_of_the_prediction_service"}
 
@@ -47,28 +50,39 @@ def url(empty_url):
     return empty_url
 
 
-@pytest.fixture
-def server(url):
-    """A running service, its address and its log so far."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
+@contextmanager
+def running(url, **settings):
+    """A service in a process of its own, until the block ends; the process and its address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "data_api", "serve"], env=environment(DATABASE_URL=url, DATA_API_PORT=str(port)),
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "data_api", "serve"],
+        env=environment(DATABASE_URL=url, DATA_API_PORT=str(port), **settings),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     until = time.monotonic() + 30
     address = f"http://127.0.0.1:{port}"
-    while True:
-        try:
-            if httpx.get(f"{address}/readyz").status_code == 200:
-                break
-        except httpx.TransportError:
-            assert time.monotonic() < until
-            assert process.poll() is None, process.stderr.read()
-            time.sleep(0.05)
-    yield process, address
-    process.kill()
-    process.wait()
+    try:
+        while True:
+            try:
+                if httpx.get(f"{address}/readyz").status_code == 200:
+                    break
+            except httpx.TransportError:
+                assert time.monotonic() < until
+                assert process.poll() is None, process.stderr.read()
+                time.sleep(0.05)
+        yield process, address
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def server(url):
+    """A running service and its address."""
+    with running(url) as service:
+        yield service
 
 
 def test_it_serves_until_it_is_told_to_stop_and_answers_what_it_accepted(server, url):
@@ -104,6 +118,20 @@ def test_a_connection_that_rested_for_longer_than_most_clients_keep_theirs_is_an
         answer = connection.getresponse()
         assert (answer.status, answer.read() != b"") == (200, True)
         time.sleep(pause)
+
+
+@pytest.mark.parametrize(
+    "text", ["POST /token HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nu", "GET /healthz HTTP/1.1\r\nx"]
+)
+def test_a_request_that_does_not_arrive_whole_is_refused_by_the_setting_of_this_service(url, text):
+    with running(url, DATA_API_REQUEST_SECONDS="0.5") as (_, address):
+        port = int(address.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as connection:
+            connection.sendall(text.encode())
+            head, _, body = rest(connection).partition("\r\n\r\n")
+
+    assert head.startswith("HTTP/1.1 408 ")
+    assert "(DATA_API_REQUEST_SECONDS)" in json.loads(body)["detail"]
 
 
 def test_nobody_says_from_where_a_request_comes_but_the_proxies_that_may(server):

@@ -26,7 +26,9 @@ def test_queries_are_in_crud_and_database_alone():
 
 def test_what_answers_has_loaded_neither_the_pipeline_nor_its_libraries():
     code = "import sys, data_api.app; print(sorted({name.split('.')[0] for name in sys.modules}))"
-    done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": "src:db"}, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": "src:db"}, capture_output=True, text=True, check=True
+    )
     loaded = set(ast.literal_eval(done.stdout))
 
     assert (

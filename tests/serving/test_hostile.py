@@ -7,15 +7,15 @@ import re
 import socket
 import time
 from contextlib import ExitStack
-from pathlib import Path
 
 import httpx
 import pytest
 
+from raw_http import PATIENCE_SECONDS, memory_kilobytes, rest, trickle
+
 PROBLEM = "application/problem+json"
 REQUEST_SECONDS = 1.0
 POOL_SECONDS = 5.0  # for which httpx keeps a connection that rests
-PATIENCE_SECONDS = 8.0  # far above REQUEST_SECONDS: the machine may be busy
 MOST_GROWTH_KILOBYTES = 30 * 1024
 CHUNK = b" " * 2**20
 
@@ -65,52 +65,6 @@ def request(record, request_id="mine"):
     """One whole request to predict, as bytes on the wire."""
     body = json.dumps(record)
     return f"POST /predict HTTP/1.1\r\nhost: x\r\nx-request-id: {request_id}\r\ncontent-length: {len(body)}\r\n\r\n{body}"
-
-
-def rest(connection):
-    """All that still comes before the server closes; fails where it never does."""
-    parts = []
-    try:
-        while part := connection.recv(65_536):
-            parts.append(part)
-    except ConnectionResetError:
-        pass
-    return b"".join(parts).decode()
-
-
-def answered(connection):
-    """The head of the next answer, once it has arrived whole."""
-    said = b""
-    while b"\r\n\r\n" not in said or len(said.partition(b"\r\n\r\n")[2]) < int(
-        re.search(rb"content-length: (\d+)", said)[1]
-    ):
-        said += connection.recv(65_536)
-    return said.decode().partition("\r\n\r\n")[0]
-
-
-def trickle(connection, texts, pause=0.1):
-    """Sends one text after the other until the server closes; the seconds that it took, and what it said."""
-    start = time.monotonic()
-    connection.settimeout(pause)
-    said = b""
-    for text in texts:
-        try:
-            connection.sendall(text.encode())
-            if not (part := connection.recv(65_536)):
-                break
-            said += part
-        except TimeoutError:
-            pass
-        except OSError:
-            break
-        if time.monotonic() - start > PATIENCE_SECONDS:
-            pytest.fail(f"the server has kept this connection for {PATIENCE_SECONDS:g} seconds")
-    return time.monotonic() - start, said.decode()
-
-
-def memory_kilobytes(server):
-    """The most memory that the server ever held."""
-    return int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{server.process.pid}/status").read_text())[1])
 
 
 def requests_by_status(server, route):
@@ -179,7 +133,7 @@ def test_a_body_of_empty_lines_is_refused(post):
 @pytest.mark.parametrize("path", ["/predict", "/predict/batch"])
 @pytest.mark.parametrize("told", [True, False])
 def test_a_body_of_100_mb_gets_413_as_an_answer_and_no_memory(server, connect, path, told):
-    before = memory_kilobytes(server)
+    before = memory_kilobytes(server.process.pid)
     length = "content-length: 104857600" if told else "transfer-encoding: chunked"
 
     connection = connect(f"POST {path} HTTP/1.1\r\nhost: x\r\n{length}\r\n\r\n")
@@ -191,11 +145,11 @@ def test_a_body_of_100_mb_gets_413_as_an_answer_and_no_memory(server, connect, p
     assert head.startswith("HTTP/1.1 413 ")
     assert f"content-type: {PROBLEM}" in head.lower()
     assert "104,857,600" in json.loads(body)["detail"]
-    assert memory_kilobytes(server) - before < MOST_GROWTH_KILOBYTES
+    assert memory_kilobytes(server.process.pid) - before < MOST_GROWTH_KILOBYTES
 
 
 def test_a_body_of_100_mb_to_a_route_that_reads_none_takes_no_memory(server, connect):
-    before = memory_kilobytes(server)
+    before = memory_kilobytes(server.process.pid)
 
     for path in ("/reload", "/nothing", "/healthz"):
         connection = connect(f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 104857600\r\nconnection: close\r\n\r\n")
@@ -205,7 +159,7 @@ def test_a_body_of_100_mb_to_a_route_that_reads_none_takes_no_memory(server, con
         except OSError:
             pass  # it may close before
 
-    assert memory_kilobytes(server) - before < MOST_GROWTH_KILOBYTES
+    assert memory_kilobytes(server.process.pid) - before < MOST_GROWTH_KILOBYTES
 
 
 @pytest.mark.parametrize(
@@ -219,7 +173,7 @@ def test_a_body_of_100_mb_to_a_route_that_reads_none_takes_no_memory(server, con
 )
 def test_many_unknown_fields_do_not_keep_the_others_waiting(make_server, path, kind, frame):
     server = make_server()
-    before = memory_kilobytes(server)
+    before = memory_kilobytes(server.process.pid)
     body = frame % ",".join(f'"k{number}":0' for number in range(700_000))  # just under the default MAX_BODY_BYTES
     head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/{kind}\r\ncontent-length: {len(body)}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=60) as connection:
@@ -229,63 +183,7 @@ def test_many_unknown_fields_do_not_keep_the_others_waiting(make_server, path, k
         waited = time.monotonic() - start
 
     assert waited < 0.5
-    assert memory_kilobytes(server) - before < 100 * 1024  # a body of 8 MB, and what was made of it
-
-
-def test_callers_who_read_no_answer_hold_their_places_only_for_a_bounded_time(server, connect):
-    for _ in range(8):
-        connect("GET /model HTTP/1.1\r\nhost: x\r\n\r\n" * 400)
-
-    until = time.monotonic() + PATIENCE_SECONDS
-    while httpx.get(f"{server.url}/model").status_code != 200:
-        assert time.monotonic() < until
-        time.sleep(0.1)
-
-
-def test_a_call_for_a_websocket_is_answered_and_ends_no_protection(server, connect):
-    for _ in range(3):
-        connect(
-            "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
-            "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        )
-        time.sleep(0.6)
-
-    assert rest(connect("POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{")).startswith("HTTP/1.1 408 ")
-
-
-# Heads
-
-
-@pytest.mark.parametrize("head", ["GET /{long} HTTP/1.1\r\nhost: x\r\n\r\n", "GET /healthz HTTP/1.1\r\nx: {long}\r\n\r\n"])
-def test_a_head_of_50_mb_is_refused_and_takes_no_memory(server, connect, head):
-    before = memory_kilobytes(server)
-    first, _, last = head.partition("{long}")
-
-    connection = connect(first)
-    try:
-        for _ in range(50):
-            connection.sendall(b"x" * 2**20)
-        connection.sendall(last.encode())
-        said = rest(connection)
-    except OSError:
-        said = ""  # closed on the way
-
-    assert not said or said.startswith(("HTTP/1.1 400 ", "HTTP/1.1 414 ", "HTTP/1.1 431 "))
-    assert memory_kilobytes(server) - before < MOST_GROWTH_KILOBYTES
-
-
-def test_what_is_no_http_is_refused_and_the_connection_closed(connect):
-    for text in (
-        "hello\r\n\r\n",
-        "\x16\x03\x01\x02\x00\x01\x00\x01",
-        "GET / HTTP/9.9\r\n\r\n",
-        "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
-        "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n{}",
-        "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
-        "POST /predict HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n\r\n",
-        "GET /healthz HTTP/1.1\r\nbroken header\r\n\r\n",
-    ):
-        assert rest(connect(text)).startswith("HTTP/1.1 400 "), text
+    assert memory_kilobytes(server.process.pid) - before < 100 * 1024  # a body of 8 MB, and what was made of it
 
 
 # Slow callers
@@ -300,62 +198,6 @@ def test_a_body_that_trickles_gets_408_within_a_bounded_time(connect):
     assert f"content-type: {PROBLEM}" in said
     assert "(REQUEST_SECONDS)" in json.loads(said.partition("\r\n\r\n")[2])["detail"]
     assert REQUEST_SECONDS - 0.2 <= seconds < PATIENCE_SECONDS
-
-
-def test_a_chunked_body_that_trickles_gets_408(connect):
-    connection = connect("POST /predict/batch HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
-
-    _, said = trickle(connection, ["1\r\n \r\n"] * 1000)
-
-    assert said.startswith("HTTP/1.1 408 ")
-
-
-def test_headers_that_trickle_are_closed_within_a_bounded_time(connect):
-    connection = connect("GET /healthz HTTP/1.1\r\n")
-
-    seconds, said = trickle(connection, (f"x-{number}: 1\r\n" for number in range(1000)))
-
-    assert said.startswith("HTTP/1.1 408 ")
-    assert seconds < PATIENCE_SECONDS
-
-
-def test_headers_that_trickle_after_an_answer_are_closed_too(connect, record):
-    connection = connect(request(record))
-    assert answered(connection).startswith("HTTP/1.1 200 ")
-
-    _, said = trickle(connection, ["GET /healthz HTTP/1.1\r\n", *(f"x-{number}: 1\r\n" for number in range(1000))])
-
-    assert said.startswith("HTTP/1.1 408 ")
-
-
-def test_empty_lines_that_trickle_keep_no_connection_open(connect):
-    seconds, _ = trickle(connect(), ["\r\n"] * 1000)
-
-    assert seconds < PATIENCE_SECONDS
-
-
-def test_empty_lines_that_trickle_after_an_answer_keep_no_connection_open(connect, record):
-    connection = connect(request(record))
-    assert answered(connection).startswith("HTTP/1.1 200 ")
-
-    seconds, _ = trickle(connection, ["\r\n"] * 1000)
-
-    assert seconds < PATIENCE_SECONDS
-
-
-def test_a_connection_on_which_nothing_comes_is_closed(connect):
-    start = time.monotonic()
-
-    rest(connect())
-
-    assert time.monotonic() - start < PATIENCE_SECONDS
-
-
-def test_a_connection_that_waits_after_its_answer_is_closed(connect, record):
-    connection = connect(request(record))
-    assert answered(connection).startswith("HTTP/1.1 200 ")
-
-    assert rest(connection) == ""
 
 
 def test_a_connection_that_rested_for_longer_than_most_clients_keep_theirs_is_answered(make_server, record):
@@ -403,26 +245,6 @@ def test_a_caller_who_leaves_in_the_middle_of_a_body_is_no_failure_of_the_servic
     time.sleep(0.3)
 
     assert set(requests_by_status(server, "/predict")) == {"499"}
-
-
-def test_a_caller_who_closes_one_direction_keeps_no_connection_open(connect, record):
-    whole, half = connect(request(record)), connect("POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{")
-    for connection in (whole, half):
-        connection.shutdown(socket.SHUT_WR)
-
-    assert re.match(r"HTTP/1\.1 200 |$", rest(whole))
-    assert rest(half) == ""
-
-
-def test_many_idle_connections_keep_nobody_from_an_answer_and_are_closed(server, connect, post, record):
-    idle = [connect() for _ in range(300)]
-
-    start = time.monotonic()
-    assert post(json.dumps(record)).status_code == 200
-    assert time.monotonic() - start < 2
-
-    for connection in idle:
-        rest(connection)
 
 
 def test_what_was_refused_is_not_kept(server, post, record, tmp_path):

@@ -32,9 +32,7 @@ Announce = Callable[[LoadedModel], Awaitable[None]]
 class ModelManager:
     """Holds the model that answers. A request reads ``served`` once, so that one model answers all of it."""
 
-    def __init__(
-        self, source: ModelSource, metrics: Metrics, most_records: int, announce: Announce | None = None
-    ) -> None:
+    def __init__(self, source: ModelSource, metrics: Metrics, most_records: int, announce: Announce | None = None) -> None:
         """``announce`` is awaited before a model begins to answer."""
         self.source, self._metrics, self._most_records, self._announce = source, metrics, most_records, announce
         self._served: LoadedModel | None = None

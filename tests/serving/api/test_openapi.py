@@ -194,7 +194,7 @@ def test_a_real_refusal_and_a_real_answer_hold_what_the_document_tells(client, d
 
     for name, body in (("PredictionResponse", answer), ("PredictionWarning", answer["warnings"][0]), ("Problem", problem)):
         assert set(body) == set(schemas[name]["properties"]), name
-    assert set(problem["errors"][0]) == set(schemas["FieldErrorBody"]["properties"])
+    assert set(problem["errors"][0]) == set(schemas["FieldError"]["properties"])
 
 
 def test_only_the_routes_that_take_a_key_tell_of_one(document):

@@ -456,7 +456,7 @@ def test_without_pyarrow_the_command_names_the_extra_to_install(tmp_path):
 
     done = subprocess.run(
         [sys.executable, "-c", code, "score", "in.csv", "out.csv"],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(SERVING)}, capture_output=True, text=True, check=False,
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": PACKAGES}, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
     assert done.returncode == 1

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from prediction_api.model import artifact
 from prediction_api.model.request_schema import InvalidJson, InvalidRecords, RequestSchema
-from prediction_api.problems import FieldError
+from service_kit.problems import FieldError
 
 DISTANCE = "a number of miles from 10 to 6000"
 DATETIME = "a date and time such as 2013-05-19T14:15:00, without a time zone"
