@@ -1,4 +1,4 @@
-"""The provisioner of Uptime Kuma keeps to itself, and its page and .env.example say what its code does."""
+"""The provisioner of Uptime Kuma imports no other package of ours; its page and .env.example agree with its code."""
 
 import ast
 import re
@@ -12,7 +12,6 @@ from kuma_provisioner.config_loader import read
 from kuma_provisioner.credentials import DEVELOPMENT
 from kuma_provisioner.settings import Settings
 
-SOURCE = Path("monitoring/kuma/kuma_provisioner")
 FILES = Path("monitoring/kuma/kuma_config.yml"), Path("monitoring/kuma/kuma_agent.yml")
 PAGE = Path("monitoring/README.md").read_text()
 EXAMPLE = Path(".env.example").read_text()
@@ -20,10 +19,10 @@ EXAMPLE = Path(".env.example").read_text()
 
 def test_a_run_loads_neither_the_services_nor_the_pipeline():
     code = "import sys, kuma_provisioner.__main__; print(sorted({name.split('.')[0] for name in sys.modules}))"
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": "monitoring/kuma"}, capture_output=True, text=True, check=True
     )
-    loaded = set(ast.literal_eval(done.stdout))
+    loaded = set(ast.literal_eval(completed.stdout))
 
     assert loaded & {"pipeline", "prediction_api", "data_api", "fastapi", "sqlalchemy", "pandas", "numpy", "mlflow"} == set()
     assert "socketio" in loaded
@@ -42,8 +41,8 @@ def test_a_secret_is_in_the_example_without_a_value_and_as_a_file(name):
         assert re.search(rf"^# {variable}=$", EXAMPLE, re.MULTILINE), f"{variable} is missing in .env.example"
 
 
-def test_development_knows_the_token_of_each_heartbeat_and_no_other():
-    tokens = {one.token_env for one in read(*FILES).agent.heartbeats.values()}
+def test_development_has_a_token_for_each_heartbeat_and_no_other():
+    tokens = {heartbeat.token_env for heartbeat in read(*FILES).agent.heartbeats.values()}
 
     assert tokens | {"KUMA_ADMIN_PASSWORD"} == set(DEVELOPMENT)
 

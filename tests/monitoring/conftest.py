@@ -40,8 +40,8 @@ class Files:
 
     def __init__(self, folder):
         self.paths = {"KUMA_CONFIG": folder / "kuma_config.yml", "KUMA_AGENT": folder / "kuma_agent.yml"}
-        here = {"type": "http", "url": f"http://127.0.0.1:{OWN_PORT}/", "interval_seconds": 20}
-        self.monitors = {"web": here, "base": {"type": "port", "hostname": "127.0.0.1", "port": OWN_PORT}}
+        itself = {"type": "http", "url": f"http://127.0.0.1:{OWN_PORT}/", "interval_seconds": 20}
+        self.monitors = {"web": itself, "base": {"type": "port", "hostname": "127.0.0.1", "port": OWN_PORT}}
         self.heartbeats = {"work": {"token_env": "OUTBOX_HEARTBEAT_TOKEN"}}
         self.page = {"slug": "things", "title": "Things", "groups": {"Asked": ["web", "base"], "Told": ["work"]}}
 
@@ -58,17 +58,19 @@ def files(tmp_path):
 
 @pytest.fixture
 def start(files):
-    """A function that starts the provisioner at a URL, with more environment; the files are as they are then."""
+    """A function that starts the provisioner for a URL, with more environment; it writes the files first."""
 
     def run(url, *arguments, **environment):
         files.write()
-        kept = {
+        inherited = {
             name: value for name, value in os.environ.items() if not name.startswith("KUMA_") and "HEARTBEAT" not in name
         }
         paths = {name: str(path) for name, path in files.paths.items()}
         return subprocess.Popen(
             [sys.executable, "-m", "kuma_provisioner", *arguments],
-            env=kept | {"KUMA_URL": url, "KUMA_WAIT_SECONDS": "60", "ENVIRONMENT": "development", **paths} | environment,
+            env=inherited
+            | {"KUMA_URL": url, "KUMA_WAIT_SECONDS": "60", "ENVIRONMENT": "development", **paths}
+            | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -79,7 +81,7 @@ def start(files):
 
 @pytest.fixture
 def provision(start):
-    """A function that runs the provisioner to its end: exit status, lines of output, text of errors."""
+    """A function that runs the provisioner to its end and returns exit status, lines of output, text of errors."""
 
     def run(url, *arguments, **environment):
         process = start(url, *arguments, **environment)
@@ -91,13 +93,13 @@ def provision(start):
 
 @pytest.fixture
 def eventually():
-    """A function that waits until another one agrees, and gives its last answer."""
+    """A function that asks until the answer is accepted, and returns that answer."""
 
-    def wait(ask, agrees, seconds=30):
+    def wait(ask, accepts, seconds=30):
         until = time.monotonic() + seconds
-        while not agrees(found := ask()) and time.monotonic() < until:
+        while not accepts(answer := ask()) and time.monotonic() < until:
             time.sleep(0.3)
-        assert agrees(found), found
-        return found
+        assert accepts(answer), answer
+        return answer
 
     return wait

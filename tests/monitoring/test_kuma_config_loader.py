@@ -1,4 +1,4 @@
-"""What the files may say, and how a wrong one is refused: by the path of its key, all faults at once."""
+"""An invalid file is refused with the path of each invalid key, all at once."""
 
 from pathlib import Path
 
@@ -22,10 +22,10 @@ AGENT = "heartbeats: {work: {token_env: WORK_TOKEN}}"
 
 
 @pytest.fixture
-def faults(tmp_path):
-    """A function from the texts of both files to the lines that refuse them."""
+def problems(tmp_path):
+    """A function from the texts of both files to the lines of the error."""
 
-    def refused(config=CONFIG, agent=AGENT):
+    def read_invalid(config=CONFIG, agent=AGENT):
         paths = tmp_path / "kuma_config.yml", tmp_path / "kuma_agent.yml"
         for path, text in zip(paths, (config, agent), strict=True):
             path.write_text(text)
@@ -33,14 +33,14 @@ def faults(tmp_path):
             read(*paths)
         return str(caught.value).splitlines()
 
-    return refused
+    return read_invalid
 
 
 def test_the_files_of_this_repository_declare_what_runs():
     declared = read(Path("monitoring/kuma/kuma_config.yml"), Path("monitoring/kuma/kuma_agent.yml"))
-    watched = declared.config.monitors
+    monitors = declared.config.monitors
 
-    assert {name: getattr(one, "url", None) or f"{one.hostname}:{one.port}" for name, one in watched.items()} == {
+    assert {name: getattr(item, "url", None) or f"{item.hostname}:{item.port}" for name, item in monitors.items()} == {
         "gateway": "http://gateway:8000/readyz",
         "prediction service": "http://prediction-api:8000/readyz",
         "data service": "http://data-api:8001/readyz",
@@ -50,17 +50,17 @@ def test_the_files_of_this_repository_declare_what_runs():
         "Alertmanager": "http://alertmanager:9093/-/ready",
         "Grafana": "http://grafana:3000/api/health",
     }
-    assert {name: one.token_env for name, one in declared.agent.heartbeats.items()} == {
+    assert {name: heartbeat.token_env for name, heartbeat in declared.agent.heartbeats.items()} == {
         "outbox": "OUTBOX_HEARTBEAT_TOKEN",
         "live scores": "LIVE_SCORES_HEARTBEAT_TOKEN",
         "pipeline": "PIPELINE_HEARTBEAT_TOKEN",
     }
-    shown = [name for names in declared.config.status_page.groups.values() for name in names]
-    assert sorted(shown) == sorted([*watched, *declared.agent.heartbeats])
+    on_the_page = [name for names in declared.config.status_page.groups.values() for name in names]
+    assert sorted(on_the_page) == sorted([*monitors, *declared.agent.heartbeats])
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "fault"),
+    ("old", "new", "problem"),
     [
         ("type: http,", "type: http, intervall_seconds: 30,",
          "monitors.web.intervall_seconds: unknown; did you mean interval_seconds?"),
@@ -82,19 +82,19 @@ def test_the_files_of_this_repository_declare_what_runs():
          "status_page.slug: should be small letters and digits, with single hyphens between them, not 'Some Things'"),
         ("work]", "wrok]", "status_page.groups.All: names 'wrok', which neither file declares"),
         ("work]", "web]", "status_page.groups.All: names a monitor twice"),
-        ("  base:", "  web:", "is no YAML that can be used: line 4: the key 'web' is there twice"),
-        ("  base:", "  work:", "monitors.work: is a heartbeat of kuma_agent.yml too; rename one of them"),
+        ("  base:", "  web:", 'is not valid YAML: line 4: found duplicate key "web" with value "{}" (original value: "{}")'),
+        ("  base:", "  work:", "monitors.work: is also a heartbeat in kuma_agent.yml; rename one of them"),
         ("monitors:", "monitros:", "monitros: unknown; did you mean monitors?"),
     ],
 )  # fmt: skip
-def test_a_fault_is_named_by_its_key(faults, old, new, fault):
+def test_a_problem_is_named_by_its_key(problems, old, new, problem):
     assert old in CONFIG
 
-    assert f"kuma_config.yml: {fault}" in faults(config=CONFIG.replace(old, new))
+    assert f"kuma_config.yml: {problem}" in problems(config=CONFIG.replace(old, new))
 
 
-def test_all_faults_of_both_files_are_named_at_once(faults):
-    lines = faults(config=CONFIG.replace("url:", "uri:"), agent=AGENT.replace("token_env", "token"))
+def test_all_problems_of_both_files_are_named_at_once(problems):
+    lines = problems(config=CONFIG.replace("url:", "uri:"), agent=AGENT.replace("token_env", "token"))
 
     assert lines == [
         "kuma_config.yml: monitors.web.url: missing",
@@ -105,25 +105,25 @@ def test_all_faults_of_both_files_are_named_at_once(faults):
 
 
 @pytest.mark.parametrize(
-    ("text", "fault"),
+    ("text", "problem"),
     [
         ("", "the file: should be a mapping"),
         ("- a", "the file: should be a mapping"),
-        ("a: [", "is no YAML that can be used"),
+        ("a: [", "is not valid YAML"),
     ],
 )
-def test_a_file_that_is_no_mapping_is_refused(faults, text, fault):
-    assert any(line.startswith(f"kuma_agent.yml: {fault}") for line in faults(agent=text))
+def test_a_file_that_is_not_a_mapping_is_refused(problems, text, problem):
+    assert any(line.startswith(f"kuma_agent.yml: {problem}") for line in problems(agent=text))
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
+def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DeclarationInvalid, match=r"none\.yml: cannot be read: No such file"):
         read(tmp_path / "none.yml", Path("monitoring/kuma/kuma_agent.yml"))
 
 
-def test_the_longest_interval_is_what_uptime_kuma_takes(faults):
+def test_the_longest_interval_is_the_limit_of_uptime_kuma(problems):
     declared = yaml.safe_load(AGENT)
     declared["heartbeats"]["work"]["interval_seconds"] = 2_073_601
 
-    (line,) = faults(agent=yaml.safe_dump(declared))
+    (line,) = problems(agent=yaml.safe_dump(declared))
     assert "heartbeats.work.interval_seconds: should be less than or equal to 2073600" in line

@@ -1,4 +1,4 @@
-"""The image provisions what this repository declares and ends, writing nothing; skipped by name where it cannot run."""
+"""The image provisions what this repository declares, writes nothing and ends; skipped if it cannot run."""
 
 import json
 import subprocess
@@ -9,12 +9,12 @@ import pytest
 from monitoring.uptime_kuma import docker, missing, running
 
 IMAGE = "ontime-kuma-provisioner"
-MOST_MB = 200
+MAX_MB = 200
 CONFINED = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true")
-CANNOT = missing()
+UNAVAILABLE = missing()
 pytestmark = [
     pytest.mark.long("containers: the image that provisions Uptime Kuma"),
-    pytest.mark.skipif(bool(CANNOT), reason=f"{CANNOT}: the image was neither built nor run"),
+    pytest.mark.skipif(bool(UNAVAILABLE), reason=f"{UNAVAILABLE}: the image was neither built nor run"),
 ]
 
 
@@ -33,15 +33,15 @@ def network():
     docker("network", "rm", name)
 
 
-def once(*words):
-    done = subprocess.run(
+def run_once(*words):
+    completed = subprocess.run(
         ["docker", "run", "--rm", *CONFINED, *words], capture_output=True, text=True, check=False, timeout=60
     )
-    return done.returncode, done.stdout.splitlines(), done.stderr
+    return completed.returncode, completed.stdout.splitlines(), completed.stderr
 
 
 def test_the_image_is_small_and_runs_as_a_plain_user_to_an_end(image):
-    assert image["Size"] <= MOST_MB * 1e6
+    assert image["Size"] <= MAX_MB * 1e6
     assert image["Config"]["User"] == "10001:10001"
     assert image["Config"].get("Healthcheck") is None
     assert image["Config"]["Labels"]["org.opencontainers.image.revision"] == "abc123"
@@ -58,9 +58,9 @@ def test_a_confined_container_provisions_what_is_declared_and_a_second_one_chang
     secret = tmp_path / "password"
     secret.write_text("a-password-of-its-own-1\n")
     secret.chmod(0o644)
-    given = ("--volume", f"{secret}:/secret:ro", "--env", "KUMA_ADMIN_PASSWORD_FILE=/secret")
+    options = ("--volume", f"{secret}:/secret:ro", "--env", "KUMA_ADMIN_PASSWORD_FILE=/secret")
     with running("--network", network, "--network-alias", "uptime-kuma"):
-        first, second = (once("--network", network, *given, IMAGE) for _ in range(2))
+        first, second = (run_once("--network", network, *options, IMAGE) for _ in range(2))
 
     status, out, errors = first
     assert (status, out[-1]) == (0, "12 added, 0 edited, 0 removed, 0 unchanged"), errors
@@ -73,7 +73,7 @@ def test_other_files_take_the_place_of_those_in_the_image(image, tmp_path):
     (tmp_path / "kuma_config.yml").write_text("monitors: {web: {}}")
     (tmp_path / "kuma_agent.yml").write_text("heartbeats: {}")
 
-    status, out, errors = once("--volume", f"{tmp_path}:/etc/kuma:ro", IMAGE, "--check")
+    status, out, errors = run_once("--volume", f"{tmp_path}:/etc/kuma:ro", IMAGE, "--check")
 
     assert (status, out) == (1, [])
     assert errors == "error: kuma_config.yml: monitors.web.type: should be http or port, and is missing\n"

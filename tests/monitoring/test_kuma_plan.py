@@ -1,16 +1,17 @@
-"""Which steps lead from what Uptime Kuma holds to what is declared."""
+"""The steps from what Uptime Kuma holds to what is declared, and how they are taken."""
 
 import pytest
 
+from kuma_provisioner.apply import apply
 from kuma_provisioner.config_models import DeclaredConfig, StatusPage
 from kuma_provisioner.desired import DesiredState, desired_state
 from kuma_provisioner.errors import DuplicateName
-from kuma_provisioner.plan import CurrentState, plan
+from kuma_provisioner.plan import CurrentState, Step, plan
 
 PAGE = StatusPage(slug="things", title="Things", groups={"One": ("web",), "Two": ("base",)})
 WEB = {"name": "web", "type": "http", "interval": 60, "description": ""}
 BASE = {"name": "base", "type": "port", "interval": 60, "description": "a base"}
-HELD = CurrentState(
+CURRENT = CurrentState(
     [
         {**WEB, "id": 7, "description": None, "parent": None},
         {**BASE, "id": 8, "notificationIDList": {"1": True}},
@@ -23,67 +24,65 @@ HELD = CurrentState(
 )
 
 
-def steps(monitors=(WEB, BASE), page=PAGE, present=HELD, prune=False):
-    return plan(DesiredState(monitors, page), present, prune)
+def planned(monitors=(WEB, BASE), page=PAGE, current=CURRENT, prune=False):
+    return plan(DesiredState(monitors, page), current, prune)
 
 
-def test_what_is_there_as_declared_needs_no_step():
-    found = steps()
+def test_a_declared_state_that_is_reached_needs_no_step():
+    result = planned()
 
-    assert found.changes == 0
-    assert found.unchanged == 3
-    assert found.ids == {"web": 7, "base": 8}
+    assert result.steps == ()
+    assert result.unchanged == 3
+    assert result.ids == {"web": 7, "base": 8}
 
 
-def test_nothing_there_is_everything_added():
-    found = steps(present=CurrentState([]))
+def test_everything_is_added_to_an_empty_server():
+    result = planned(current=CurrentState([]))
 
-    assert found.add == (WEB, BASE)
-    assert found.page.made
-    assert (found.changes, found.unchanged) == (3, 0)
+    page = Step("add", "the status page things", page=PAGE)
+    assert result.steps == (Step("add", "web", fields=WEB), Step("add", "base", fields=BASE), page)
+    assert result.unchanged == 0
 
 
 def test_an_edit_keeps_the_monitor_and_names_what_changes():
-    found = steps(monitors=(WEB | {"interval": 30}, BASE))
+    faster = WEB | {"interval": 30}
+    result = planned(monitors=(faster, BASE))
 
-    (edit,) = found.edit
-    assert edit.monitor["id"] == 7
-    assert edit.said == "interval 60 -> 30"
-    assert (found.changes, found.unchanged) == (1, 2)
+    assert result.steps == (Step("edit", "web", "interval 60 -> 30", faster, CURRENT.monitors[0]),)
+    assert result.unchanged == 2
 
 
 def test_a_changed_token_is_not_shown():
-    token = {"pushToken": "the-old-one"}
-    found = steps(
-        monitors=(WEB | {"pushToken": "the-new-one"},), page=None, present=CurrentState([{**WEB, **token, "id": 1}])
-    )
+    current = CurrentState([{**WEB, "pushToken": "the-old-one", "id": 1}])
 
-    assert found.edit[0].said == "pushToken"
+    (edit,) = planned(monitors=(WEB | {"pushToken": "the-new-one"},), page=None, current=current).steps
 
-
-def test_zero_and_no_are_not_the_same_as_another_number():
-    held = CurrentState([{**WEB, "id": 1, "maxretries": 2}])
-
-    assert len(steps(monitors=(WEB | {"maxretries": 0},), page=None, present=held).edit) == 1
+    assert edit.changes == "pushToken"
 
 
-def test_what_nobody_declared_is_named_and_stays_unless_pruned():
-    found, pruned = steps(monitors=(WEB,), page=None), steps(monitors=(WEB,), page=None, prune=True)
+def test_a_number_that_becomes_zero_is_a_change():
+    current = CurrentState([{**WEB, "id": 1, "maxretries": 2}])
 
-    assert (found.left, found.remove, found.changes) == (("base",), (), 0)
-    assert (pruned.left, [one["id"] for one in pruned.remove], pruned.changes) == ((), [8], 1)
+    assert len(planned(monitors=(WEB | {"maxretries": 0},), page=None, current=current).steps) == 1
 
 
-def test_a_declared_name_that_is_there_twice_is_refused_by_name():
-    twice = CurrentState([*HELD.monitors, {**WEB, "id": 9}])
+def test_an_undeclared_monitor_is_named_and_stays_unless_pruned():
+    kept, pruned = (planned(monitors=(WEB,), page=None, prune=prune) for prune in (False, True))
+
+    assert (kept.undeclared, kept.steps) == (("base",), ())
+    assert (pruned.undeclared, pruned.steps) == ((), (Step("remove", "base", current=CURRENT.monitors[1]),))
+
+
+def test_a_declared_name_of_several_monitors_is_refused():
+    duplicated = CurrentState([*CURRENT.monitors, {**WEB, "id": 9}])
 
     with pytest.raises(DuplicateName, match="it holds several of 'web'"):
-        steps(present=twice)
-    assert steps(monitors=(BASE,), page=None, present=twice).left == ("web", "web")
+        planned(current=duplicated)
+    assert planned(monitors=(BASE,), page=None, current=duplicated).undeclared == ("web", "web")
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("update", "changes"),
     [
         ({"title": "Other"}, "title"),
         ({"description": "What is up"}, "description"),
@@ -91,12 +90,48 @@ def test_a_declared_name_that_is_there_twice_is_refused_by_name():
         ({"groups": {"One": ("web", "base")}}, "groups"),
     ],
 )
-def test_a_page_that_differs_is_saved(change, said):
-    found = steps(page=PAGE.model_copy(update=change))
+def test_a_page_that_differs_is_edited(update, changes):
+    page = PAGE.model_copy(update=update)
 
-    assert found.page.said == said
-    assert not found.page.made
-    assert (found.changes, found.unchanged) == (1, 2)
+    assert planned(page=page).steps == (Step("edit", "the status page things", changes, page=page),)
+
+
+class FakeKuma:
+    """Notes the calls that change something."""
+
+    def __init__(self):
+        self.calls = []
+
+    def __getattr__(self, name):
+        def note(*arguments):
+            self.calls.append((name, *arguments))
+            return 9
+
+        return note
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_plan_is_carried_out_or_only_reported(dry_run):
+    current = CurrentState([{**WEB, "id": 7, "interval": 30}, {**BASE, "name": "old", "id": 8}])
+    web, old = current.monitors
+    kuma, lines = FakeKuma(), []
+
+    apply(planned(current=current, prune=True), kuma, lines.append, dry_run)
+
+    web_changes, page = "web: interval 30 -> 60", "the status page things"
+    if dry_run:
+        assert lines == [f"would edit {web_changes}", "would add base", "would remove old", f"would add {page}"]
+        assert kuma.calls == []
+    else:
+        assert lines == [f"edited {web_changes}", "added base", "removed old", f"added {page}"]
+        fields = {"title": "Things", "description": ""}
+        assert kuma.calls == [
+            ("edit", web, WEB),
+            ("add", BASE),
+            ("remove", old),
+            ("add_page", "Things", "things"),
+            ("save_page", "things", fields, {"One": [7], "Two": [9]}),
+        ]
 
 
 def test_a_declared_monitor_becomes_the_fields_of_the_protocol():

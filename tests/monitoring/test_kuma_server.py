@@ -20,19 +20,19 @@ def provisioned(server, provision):
 
 @pytest.fixture
 def listener():
-    """An address at which somebody notes whoever comes, and answers nothing."""
-    came = []
+    """An address that notes each connection and answers nothing."""
+    connections = []
     with socket.create_server(("127.0.0.1", 0)) as door:
-        threading.Thread(target=lambda: came.append(door.accept()), daemon=True).start()
-        yield f"http://127.0.0.1:{door.getsockname()[1]}", came
+        threading.Thread(target=lambda: connections.append(door.accept()), daemon=True).start()
+        yield f"http://127.0.0.1:{door.getsockname()[1]}", connections
 
 
 def test_a_fresh_server_gets_everything_and_the_second_run_changes_nothing(server, provision, tmp_path_factory):
     status, out, errors = provision(server.url)
     assert (status, out) == (0, [*ALL, "4 added, 0 edited, 0 removed, 0 unchanged"])
-    assert "in use are defaults of development" in errors
+    assert "these variables have development defaults" in errors
     before, rows = server.monitors(), server.rows(tmp_path_factory.mktemp("before"))
-    assert {name: (one["type"], one["interval"]) for name, one in before.items()} == {
+    assert {name: (monitor["type"], monitor["interval"]) for name, monitor in before.items()} == {
         "web": ("http", 20),
         "base": ("port", 60),
         "work": ("push", 60),
@@ -47,7 +47,7 @@ def test_a_fresh_server_gets_everything_and_the_second_run_changes_nothing(serve
     assert server.rows(tmp_path_factory.mktemp("after")) == rows
 
 
-def test_a_look_says_what_would_change_and_touches_nothing(server, provision, files, tmp_path_factory):
+def test_a_dry_run_reports_what_would_change_and_changes_nothing(server, provision, files, tmp_path_factory):
     status, out, _ = provision(server.url, "--check")
     assert (status, out[0]) == (1, "would make the admin admin")
     assert out[-1] == "would be: 4 added, 0 edited, 0 removed, 0 unchanged"
@@ -67,24 +67,28 @@ def test_a_look_says_what_would_change_and_touches_nothing(server, provision, fi
         [
             "would edit web: interval 20 -> 25, retryInterval 20 -> 25",
             "would remove base",
-            "would have edited the status page things: groups",
+            "would edit the status page things: groups",
             "would be: 0 added, 2 edited, 1 removed, 1 unchanged",
         ],
     )
     assert server.rows(tmp_path_factory.mktemp("after")) == rows
 
 
-def test_an_edit_keeps_id_and_history_and_what_the_files_do_not_say(provisioned, provision, files, eventually, tmp_path):
+def test_an_edit_keeps_id_and_history_and_fields_that_the_files_do_not_have(
+    provisioned, provision, files, eventually, tmp_path
+):
     def beats():
         with sqlite3.connect(tmp_path / "kuma.db") as database:
             return database.execute(
                 "SELECT id, time FROM heartbeat WHERE monitor_id = ? ORDER BY id", [web["id"]]
             ).fetchall()
 
-    eventually(provisioned.metrics, lambda told: told.get("web") == 1)
+    eventually(provisioned.metrics, lambda states: states.get("web") == 1)
     web = provisioned.monitors()["web"]
-    told = provisioned.ask("addNotification", ({"name": "us", "type": "webhook", "webhookURL": "http://127.0.0.1:1/"}, None))
-    by_hand = {"resendInterval": 9, "notificationIDList": {str(told["id"]): True}}
+    added = provisioned.ask(
+        "addNotification", ({"name": "us", "type": "webhook", "webhookURL": "http://127.0.0.1:1/"}, None)
+    )
+    by_hand = {"resendInterval": 9, "notificationIDList": {str(added["id"]): True}}
     assert provisioned.ask("editMonitor", {**web, **by_hand})["ok"]
     provisioned.rows(tmp_path)
     history = beats()
@@ -93,16 +97,16 @@ def test_an_edit_keeps_id_and_history_and_what_the_files_do_not_say(provisioned,
     files.monitors["web"] |= {"interval_seconds": 30, "description": "The page"}
     status, out, _ = provision(provisioned.url)
 
-    said = "description '' -> 'The page', interval 20 -> 30, retryInterval 20 -> 30"
-    assert (status, out) == (0, [f"edited web: {said}", "0 added, 1 edited, 0 removed, 3 unchanged"])
-    found = provisioned.monitors()["web"]
-    assert (found["id"], found["interval"], found["description"]) == (web["id"], 30, "The page")
-    assert {key: found[key] for key in by_hand} == by_hand
+    changes = "description '' -> 'The page', interval 20 -> 30, retryInterval 20 -> 30"
+    assert (status, out) == (0, [f"edited web: {changes}", "0 added, 1 edited, 0 removed, 3 unchanged"])
+    after = provisioned.monitors()["web"]
+    assert (after["id"], after["interval"], after["description"]) == (web["id"], 30, "The page")
+    assert {key: after[key] for key in by_hand} == by_hand
     provisioned.rows(tmp_path)
     assert beats()[: len(history)] == history
 
 
-def test_monitors_that_nobody_declared_stay_until_pruned(provisioned, provision, files):
+def test_undeclared_monitors_stay_until_pruned(provisioned, provision, files):
     files.monitors["mine"] = files.monitors["web"]
     assert provision(provisioned.url)[0] == 0
     del files.monitors["mine"]
@@ -121,26 +125,26 @@ def test_monitors_that_nobody_declared_stay_until_pruned(provisioned, provision,
     assert set(provisioned.monitors()) == {"web", "base", "work"}
 
 
-def test_a_wrong_file_is_refused_before_anybody_is_asked(listener, provision, files):
-    url, came = listener
+def test_an_invalid_file_is_refused_before_any_connection(listener, provision, files):
+    url, connections = listener
     files.monitors["web"]["intervall_seconds"] = 30
 
     status, out, errors = provision(url)
 
     assert (status, out) == (1, [])
     assert errors == "error: kuma_config.yml: monitors.web.intervall_seconds: unknown; did you mean interval_seconds?\n"
-    assert came == []
+    assert connections == []
 
 
-def test_a_wrong_setting_is_refused_before_anybody_is_asked(listener, provision):
-    url, came = listener
+def test_an_invalid_setting_is_refused_before_any_connection(listener, provision):
+    url, connections = listener
 
     status, out, errors = provision(url, ENVIRONMENT="production")
 
     assert (status, out) == (2, [])
     assert "KUMA_ADMIN_PASSWORD is not set" in errors
     assert "OUTBOX_HEARTBEAT_TOKEN is not set" in errors
-    assert came == []
+    assert connections == []
 
 
 def test_a_server_that_never_answers_is_named_after_the_wait(provision):
@@ -170,7 +174,7 @@ def test_a_password_that_uptime_kuma_finds_weak_makes_no_admin(server, provision
     assert server.rows(tmp_path)["user"] == []
 
 
-def test_a_heartbeat_with_our_token_turns_its_monitor_up(provisioned, provision, eventually):
+def test_a_heartbeat_with_the_token_turns_its_monitor_up(provisioned, provision, eventually):
     def push(token):
         return requests.get(f"{provisioned.url}/api/push/{token}?status=up&msg=OK&ping=", timeout=10).status_code
 
@@ -178,35 +182,35 @@ def test_a_heartbeat_with_our_token_turns_its_monitor_up(provisioned, provision,
 
     assert push("ontime-development-outbox") == 200
 
-    assert eventually(provisioned.metrics, lambda told: set(told) == {"web", "base", "work"})["work"] == 1
+    assert eventually(provisioned.metrics, lambda states: set(states) == {"web", "base", "work"})["work"] == 1
     status, out, errors = provision(provisioned.url, OUTBOX_HEARTBEAT_TOKEN="another-token-of-its-own")
     assert (status, out[0]) == (0, "edited work: pushToken")
     assert "another-token" not in errors
     assert (push("another-token-of-its-own"), push("ontime-development-outbox")) == (200, 404)
 
 
-def test_metrics_name_all_monitors_and_want_the_admin(provisioned, eventually):
+def test_metrics_name_all_monitors_and_need_the_password(provisioned, eventually):
     assert requests.get(f"{provisioned.url}/metrics", timeout=10).status_code == 401
-    assert eventually(provisioned.metrics, lambda told: set(told) == {"web", "base"}) == {"web": 1, "base": 1}
+    assert eventually(provisioned.metrics, lambda states: set(states) == {"web", "base"}) == {"web": 1, "base": 1}
 
 
 def test_the_status_page_is_public_and_an_edit_keeps_its_groups(provisioned, provision, files):
-    def shown():
+    def read_page():
         assert requests.get(f"{provisioned.url}/status/things", timeout=10).status_code == 200
-        told = requests.get(f"{provisioned.url}/api/status-page/things", timeout=10).json()
-        groups = told["publicGroupList"]
-        names = {group["name"]: [one["name"] for one in group["monitorList"]] for group in groups}
-        return told["config"]["title"], names, {group["name"]: group["id"] for group in groups}
+        page = requests.get(f"{provisioned.url}/api/status-page/things", timeout=10).json()
+        groups = page["publicGroupList"]
+        names = {group["name"]: [monitor["name"] for monitor in group["monitorList"]] for group in groups}
+        return page["config"]["title"], names, {group["name"]: group["id"] for group in groups}
 
-    title, names, ids = shown()
+    title, names, ids = read_page()
     assert (title, names) == ("Things", {"Asked": ["web", "base"], "Told": ["work"]})
 
     files.page |= {"title": "All things", "groups": {"Told": ["work"], "Asked": ["base"], "Also": ["web"]}}
     status, out, _ = provision(provisioned.url)
 
-    said = "edited the status page things: title, groups"
-    assert (status, out) == (0, [said, "0 added, 1 edited, 0 removed, 3 unchanged"])
-    title, names, after = shown()
+    edited = "edited the status page things: title, groups"
+    assert (status, out) == (0, [edited, "0 added, 1 edited, 0 removed, 3 unchanged"])
+    title, names, after = read_page()
     assert title == "All things"
     assert list(names.items()) == [("Told", ["work"]), ("Asked", ["base"]), ("Also", ["web"])]
     assert {name: after[name] for name in ids} == ids
@@ -231,7 +235,7 @@ def test_a_run_that_was_killed_is_finished_by_the_next_one(server, start, provis
     assert provision(server.url)[1] == ["0 added, 0 edited, 0 removed, 24 unchanged"]
 
 
-def test_a_page_that_was_made_and_not_saved_is_finished_whatever_the_cache_says(provisioned, provision):
+def test_a_page_that_was_made_and_not_saved_is_finished_in_spite_of_the_cache(provisioned, provision):
     assert provision(provisioned.url)[1] == ["0 added, 0 edited, 0 removed, 4 unchanged"]
     assert provisioned.ask("deleteStatusPage", "things")["ok"]
     assert provisioned.ask("addStatusPage", ("Things", "things"))["ok"]
@@ -242,10 +246,10 @@ def test_a_page_that_was_made_and_not_saved_is_finished_whatever_the_cache_says(
     ]
 
 
-def test_a_name_that_is_there_twice_is_refused_and_nothing_changes(provisioned, provision, files, tmp_path_factory):
+def test_a_duplicate_name_is_refused_and_nothing_changes(provisioned, provision, files, tmp_path_factory):
     web = provisioned.monitors()["web"]
-    wanted = {key: web[key] for key in ("name", "type", "url", "interval", "retryInterval", "accepted_statuscodes")}
-    assert provisioned.ask("add", wanted)["ok"]
+    copy = {key: web[key] for key in ("name", "type", "url", "interval", "retryInterval", "accepted_statuscodes")}
+    assert provisioned.ask("add", copy)["ok"]
     files.monitors["base"]["description"] = "changed"
     rows = provisioned.rows(tmp_path_factory.mktemp("before"))
 

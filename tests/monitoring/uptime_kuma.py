@@ -1,4 +1,4 @@
-"""A real Uptime Kuma in a container, read past the provisioner."""
+"""A real Uptime Kuma in a container, read without the provisioner."""
 
 import queue
 import sqlite3
@@ -12,7 +12,7 @@ import socketio
 IMAGE = "louislam/uptime-kuma:2"
 ADMIN = ("admin", "ontime-development-1")
 OWN_PORT = 3001
-KEPT_TABLES = (
+CONFIGURATION_TABLES = (
     "monitor",
     "monitor_group",
     "`group`",
@@ -26,9 +26,9 @@ KEPT_TABLES = (
 
 
 def docker(*words):
-    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    completed = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stderr
+    return completed.stdout.strip()
 
 
 def missing():
@@ -38,12 +38,12 @@ def missing():
             return "no Docker engine answers"
     except FileNotFoundError:
         return "there is no Docker"
-    here = subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True, check=False).returncode == 0
-    return "" if here else f"the engine has no image {IMAGE}"
+    inspected = subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True, check=False)
+    return "" if inspected.returncode == 0 else f"the engine has no image {IMAGE}"
 
 
 class Server:
-    """Uptime Kuma in its container; what it holds is read past the provisioner."""
+    """Uptime Kuma in its container; its contents are read without the provisioner."""
 
     def __init__(self, name):
         self.name = name
@@ -54,30 +54,30 @@ class Server:
         return self._visit(lambda socket, _: socket.call(event, data))
 
     def monitors(self):
-        """What monitorList says, by name; a name that is there twice fails."""
+        """The monitors of the event monitorList, by name; fails if two have the same name."""
         listed = self._visit(lambda _, lists: list(lists.get(timeout=10).values()))
-        assert len({one["name"] for one in listed}) == len(listed)
-        return {one["name"]: one for one in listed}
+        assert len({monitor["name"] for monitor in listed}) == len(listed)
+        return {monitor["name"]: monitor for monitor in listed}
 
     def rows(self, folder):
-        """All rows that configuration is made of, from the database file."""
+        """All rows of the tables that hold configuration, from the database file."""
         docker("cp", f"{self.name}:/app/data/.", str(folder))
         with sqlite3.connect(folder / "kuma.db") as database:
-            return {table: database.execute(f"SELECT * FROM {table}").fetchall() for table in KEPT_TABLES}
+            return {table: database.execute(f"SELECT * FROM {table}").fetchall() for table in CONFIGURATION_TABLES}
 
     def metrics(self):
-        """The state of each monitor by name, as Prometheus gets it."""
+        """The state of each monitor by name, as Prometheus scrapes it."""
         text = requests.get(f"{self.url}/metrics", auth=ADMIN, timeout=10).text
         lines = (line for line in text.splitlines() if line.startswith("monitor_status{"))
         return {line.split('monitor_name="')[1].split('"')[0]: float(line.split()[-1]) for line in lines}
 
-    def _visit(self, what):
+    def _visit(self, action):
         socket, lists = socketio.Client(reconnection=False), queue.Queue()
         socket.on("monitorList", lists.put)
         socket.connect(self.url)
         try:
             assert socket.call("login", {"username": ADMIN[0], "password": ADMIN[1]})["ok"]
-            return what(socket, lists)
+            return action(socket, lists)
         finally:
             socket.disconnect()
 

@@ -1,49 +1,37 @@
-"""Carries out a plan, telling each step once it is done."""
+"""Carries out a plan and reports each step."""
 
 from collections.abc import Callable, Mapping
 
-from kuma_provisioner.plan import PageStep, Plan
+from kuma_provisioner.config_models import StatusPage
+from kuma_provisioner.plan import Plan, Step
 from kuma_provisioner.protocol import Kuma
 
+PAST_TENSE = {"add": "added", "edit": "edited", "remove": "removed"}
 
-def apply(plan: Plan, kuma: Kuma, tell: Callable[[str], None]) -> None:
-    """Takes the steps one by one: a run that ends between two of them is finished by the next run."""
+
+def apply(plan: Plan, kuma: Kuma, report: Callable[[str], None], dry_run: bool = False) -> None:
+    """Takes the steps in order, or only reports them; if a run is interrupted, the next one takes the remaining steps."""
     ids = dict(plan.ids)
-    for fields in plan.add:
-        ids[fields["name"]] = kuma.add(fields)
-        tell(f"added {fields['name']}")
-    for monitor, fields, said in plan.edit:
-        kuma.edit(monitor, fields)
-        tell(f"edited {fields['name']}: {said}")
-    for monitor in plan.remove:
-        kuma.remove(monitor)
-        tell(f"removed {monitor['name']}")
-    if plan.page:
-        _page(plan.page, kuma, ids)
-        tell(_told(plan.page))
+    for step in plan.steps:
+        if not dry_run:
+            _take(step, kuma, ids)
+        verb = f"would {step.action}" if dry_run else PAST_TENSE[step.action]
+        report(f"{verb} {step.subject}" + (f": {step.changes}" if step.changes else ""))
 
 
-def outlook(plan: Plan, tell: Callable[[str], None]) -> None:
-    """Tells the steps that ``apply`` would take."""
-    for fields in plan.add:
-        tell(f"would add {fields['name']}")
-    for _, fields, said in plan.edit:
-        tell(f"would edit {fields['name']}: {said}")
-    for monitor in plan.remove:
-        tell(f"would remove {monitor['name']}")
-    if plan.page:
-        tell(f"would have {_told(plan.page)}")
+def _take(step: Step, kuma: Kuma, ids: dict[str, int]) -> None:
+    if step.page:
+        _save_page(step.page, step.action == "add", kuma, ids)
+    elif step.action == "add":
+        ids[step.subject] = kuma.add(step.fields)
+    elif step.action == "edit":
+        kuma.edit(step.current, step.fields)
+    else:
+        kuma.remove(step.current)
 
 
-def _page(step: PageStep, kuma: Kuma, ids: Mapping[str, int]) -> None:
-    page = step.page
-    groups = {name: [ids[one] for one in monitors] for name, monitors in page.groups.items()}
-    if step.made:
+def _save_page(page: StatusPage, is_new: bool, kuma: Kuma, ids: Mapping[str, int]) -> None:
+    if is_new:
         kuma.add_page(page.title, page.slug)
+    groups = {group: [ids[monitor] for monitor in monitors] for group, monitors in page.groups.items()}
     kuma.save_page(page.slug, {"title": page.title, "description": page.description}, groups)
-
-
-def _told(step: PageStep) -> str:
-    return (
-        f"added the status page {step.page.slug}" if step.made else f"edited the status page {step.page.slug}: {step.said}"
-    )

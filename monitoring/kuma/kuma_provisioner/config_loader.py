@@ -1,73 +1,59 @@
-"""The declared state from its two files, checked whole."""
+"""Reads both files and checks them whole."""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import yaml
 from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
-from kuma_provisioner.config_models import Closed, DeclaredConfig, KumaAgent, KumaConfig
+from kuma_provisioner.config_models import DeclaredConfig, FrozenModel, KumaAgent, KumaConfig
 from kuma_provisioner.errors import DeclarationInvalid
-from kuma_provisioner.validation_messages import of_model
+from kuma_provisioner.validation_messages import describe
 
-Model = TypeVar("Model", bound=Closed)
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads YAML, and refuses a key that a mapping has twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """A mapping; raises yaml's own error for a key that comes again, where PyYAML would keep the last."""
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is there twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
+Model = TypeVar("Model", bound=FrozenModel)
 
 
-def read(config: Path, agent: Path) -> DeclaredConfig:
-    """Both files; raises DeclarationInvalid with a line for each fault in either."""
-    faults: list[str] = []
-    one, other = _model(config, KumaConfig, faults), _model(agent, KumaAgent, faults)
-    if one and other:
-        faults += [f"{config.name}: {fault}" for fault in _disagreements(one, other, agent.name)]
-    if faults or not one or not other:
-        raise DeclarationInvalid("\n".join(faults))
-    return DeclaredConfig(config=one, agent=other)
+def read(config_path: Path, agent_path: Path) -> DeclaredConfig:
+    """The contents of both files; raises DeclarationInvalid with one line for each problem in either."""
+    problems: list[str] = []
+    config, agent = _read_model(config_path, KumaConfig, problems), _read_model(agent_path, KumaAgent, problems)
+    if config and agent:
+        problems += [f"{config_path.name}: {conflict}" for conflict in _conflicts(config, agent, agent_path.name)]
+        if not problems:
+            return DeclaredConfig(config=config, agent=agent)
+    raise DeclarationInvalid("\n".join(problems))
 
 
-def _model(path: Path, model: type[Model], faults: list[str]) -> Model | None:
-    """A file as its model, or None after adding to the faults."""
+def _read_model(path: Path, model: type[Model], problems: list[str]) -> Model | None:
+    """The content of a file, or None if it is invalid; then the problems grow."""
     try:
-        return model.model_validate(yaml.load(path.read_text(encoding="utf-8"), _Loader))  # noqa: S506 a safe loader
+        return model.model_validate(YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")))
     except OSError as error:
-        faults.append(f"{path}: cannot be read: {error.strerror}")
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        faults.append(f"{path.name}: is no YAML that can be used: {_one_line(error)}")
+        problems.append(f"{path}: cannot be read: {error.strerror}")
+    except (UnicodeDecodeError, YAMLError) as error:
+        problems.append(f"{path.name}: is not valid YAML: {_reason(error)}")
     except ValidationError as error:
-        faults += [f"{path.name}: {fault}" for fault in of_model(error, model)]
+        problems += [f"{path.name}: {problem}" for problem in describe(error, model)]
     return None
 
 
-def _one_line(error: Exception) -> str:
-    """What is wrong with a text, with its line where the parser says it."""
-    mark = getattr(error, "problem_mark", None)
-    said = getattr(error, "problem", None) or str(error)
-    return f"line {mark.line + 1}: {said}" if mark else said
+def _reason(error: Exception) -> str:
+    """What is wrong with a text, with its line if the parser knows it."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    return f"line {mark.line + 1}: {problem}" if mark and problem else str(error)
 
 
-def _disagreements(config: KumaConfig, agent: KumaAgent, agent_file: str) -> Iterator[str]:
+def _conflicts(config: KumaConfig, agent: KumaAgent, agent_file: str) -> Iterator[str]:
     """Names that two monitors have, and names on the page that no monitor has."""
-    both = config.monitors.keys() & agent.heartbeats.keys()
-    yield from (f"monitors.{name}: is a heartbeat of {agent_file} too; rename one of them" for name in sorted(both))
+    for name in sorted(config.monitors.keys() & agent.heartbeats.keys()):
+        yield f"monitors.{name}: is also a heartbeat in {agent_file}; rename one of them"
+    declared_names = config.monitors.keys() | agent.heartbeats.keys()
     groups = config.status_page.groups if config.status_page else {}
-    known = config.monitors.keys() | agent.heartbeats.keys()
     for group, names in groups.items():
         for name in names:
-            if name not in known:
+            if name not in declared_names:
                 yield f"status_page.groups.{group}: names {name!r}, which neither file declares"
         if len(set(names)) < len(names):
             yield f"status_page.groups.{group}: names a monitor twice"

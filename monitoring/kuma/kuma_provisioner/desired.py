@@ -1,12 +1,12 @@
-"""What was declared, in the words of Uptime Kuma's own protocol."""
+"""The declared monitors in the field names of Uptime Kuma's protocol."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from kuma_provisioner.config_models import DeclaredConfig, Heartbeat, Http, MonitorConfig, Port, StatusPage
+from kuma_provisioner.config_models import DeclaredConfig, HttpMonitor, MonitorConfig, PortMonitor, PushMonitor, StatusPage
 
 Fields = Mapping[str, Any]
-OTHERWISE = ("200-299",)  # Uptime Kuma wants the accepted statuses of every monitor, even of those that have none
+DEFAULT_STATUSES = ["200-299"]  # Uptime Kuma wants accepted statuses for monitors of every type
 
 
 class DesiredState(NamedTuple):
@@ -18,31 +18,28 @@ class DesiredState(NamedTuple):
 
 def desired_state(declared: DeclaredConfig, secrets: Mapping[str, str]) -> DesiredState:
     """What Uptime Kuma should hold; ``secrets`` has the token of each heartbeat by the name of its variable."""
-    asked = (_asked(name, one) for name, one in declared.config.monitors.items())
-    pushed = (_pushed(name, one, secrets[one.token_env]) for name, one in declared.agent.heartbeats.items())
-    return DesiredState((*asked, *pushed), declared.config.status_page)
+    monitors = {**declared.config.monitors, **declared.agent.heartbeats}
+    fields = tuple(_fields(name, monitor, secrets) for name, monitor in monitors.items())
+    return DesiredState(fields, declared.config.status_page)
 
 
-def _watched(name: str, kind: str, one: MonitorConfig) -> dict[str, Any]:
-    return {
+def _fields(name: str, monitor: MonitorConfig, secrets: Mapping[str, str]) -> Fields:
+    fields = {
         "name": name,
-        "type": kind,
-        "description": one.description,
-        "interval": one.interval_seconds,
-        "retryInterval": one.retry_interval_seconds or one.interval_seconds,
-        "maxretries": one.retries,
-        "accepted_statuscodes": list(OTHERWISE),
+        "description": monitor.description,
+        "interval": monitor.interval_seconds,
+        "retryInterval": monitor.retry_interval_seconds or monitor.interval_seconds,
+        "maxretries": monitor.retries,
+        "accepted_statuscodes": DEFAULT_STATUSES,
         "upsideDown": False,
     }
-
-
-def _asked(name: str, one: Http | Port) -> Fields:
-    fields = _watched(name, one.type, one)
-    if isinstance(one, Port):
-        return fields | {"hostname": one.hostname, "port": one.port}
-    own = {"url": one.url, "method": "GET", "timeout": one.timeout_seconds, "maxredirects": 10, "ignoreTls": False}
-    return fields | own | {"accepted_statuscodes": list(one.accepted_statuses)}
-
-
-def _pushed(name: str, one: Heartbeat, token: str) -> Fields:
-    return _watched(name, "push", one) | {"pushToken": token}
+    match monitor:
+        case HttpMonitor():
+            http = {"url": monitor.url, "method": "GET", "timeout": monitor.timeout_seconds, "maxredirects": 10}
+            statuses = list(monitor.accepted_statuses)
+            return fields | http | {"type": "http", "ignoreTls": False, "accepted_statuscodes": statuses}
+        case PortMonitor():
+            return fields | {"type": "port", "hostname": monitor.hostname, "port": monitor.port}
+        case PushMonitor():
+            return fields | {"type": "push", "pushToken": secrets[monitor.token_env]}
+    raise TypeError(monitor)

@@ -1,8 +1,8 @@
-"""What can stop the provisioner: each error says what was wanted, what was found, what to do."""
+"""The errors that end the provisioner: each says what was wanted, what was found and what to do."""
 
 
 class ProvisionerError(Exception):
-    """One sentence for a person, or a line for each fault; the run ends with it, without a traceback."""
+    """One sentence, or a line for each problem; the run ends with it and shows no traceback."""
 
 
 class SettingsInvalid(ProvisionerError):
@@ -10,7 +10,7 @@ class SettingsInvalid(ProvisionerError):
 
 
 class DeclarationInvalid(ProvisionerError):
-    """A file declares something that cannot be; each line names a key."""
+    """A file declares something invalid; each line names a key."""
 
 
 class ServerUnavailable(ProvisionerError):
@@ -18,8 +18,8 @@ class ServerUnavailable(ProvisionerError):
 
 
 class ServerRejected(ProvisionerError):
-    """Uptime Kuma answers, and refuses what it is asked."""
+    """Uptime Kuma answered that it refuses a request."""
 
 
 class DuplicateName(ProvisionerError):
-    """Uptime Kuma holds several monitors of one name; which of them is meant, nobody can tell."""
+    """Uptime Kuma holds several monitors of one declared name, and any of them may be the one that is meant."""

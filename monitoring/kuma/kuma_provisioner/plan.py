@@ -1,109 +1,107 @@
-"""The steps from what Uptime Kuma holds to what was declared."""
+"""The steps that lead from what Uptime Kuma holds to what is declared."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 from kuma_provisioner.config_models import StatusPage
 from kuma_provisioner.desired import DesiredState, Fields
 from kuma_provisioner.errors import DuplicateName
 
-SECRET = {"pushToken"}
+SECRET_FIELDS = {"pushToken"}
+NO_FIELDS: Fields = MappingProxyType({})
 
 
 class CurrentState(NamedTuple):
-    """What Uptime Kuma holds, as it says it: all monitors, and the page of the declared slug with its groups."""
+    """All monitors of Uptime Kuma, and the page of the declared slug with its groups, as Uptime Kuma sends them."""
 
-    monitors: Sequence[Mapping[str, Any]]
-    page: Mapping[str, Any] | None = None
-    groups: Sequence[Mapping[str, Any]] = ()
-
-
-class Edit(NamedTuple):
-    """A monitor that stays, with its history, and the fields that change; ``said`` is for people and shows no secret."""
-
-    monitor: Mapping[str, Any]
-    fields: Fields
-    said: str
+    monitors: Sequence[Fields]
+    page: Fields | None = None
+    groups: Sequence[Fields] = ()
 
 
-class PageStep(NamedTuple):
-    """The status page is made where it is not there, and saved."""
+class Step(NamedTuple):
+    """One change, to a monitor or to the status page. An edited monitor keeps its history, a removed one loses it."""
 
-    page: StatusPage
-    made: bool
-    said: str
+    action: Literal["add", "edit", "remove"]
+    subject: str
+    changes: str = ""  # what an edit changes, for people: no secret is in it
+    fields: Fields = NO_FIELDS  # of a monitor, as declared
+    current: Fields = NO_FIELDS  # a monitor as Uptime Kuma holds it
+    page: StatusPage | None = None
 
 
 class Plan(NamedTuple):
-    """What is to do, and what is not."""
+    """The steps to take, and what stays as it is."""
 
-    add: tuple[Fields, ...]
-    edit: tuple[Edit, ...]
-    remove: tuple[Mapping[str, Any], ...]
-    page: PageStep | None
-    left: tuple[str, ...]  # monitors that nobody declared, which stay
+    steps: tuple[Step, ...]
+    undeclared: tuple[str, ...]  # monitors that no file declares, and that stay
     unchanged: int
-    ids: Mapping[str, int]  # of the declared monitors that are there
+    ids: Mapping[str, int]  # of the declared monitors that Uptime Kuma already holds
 
-    @property
-    def changes(self) -> int:
-        """How many steps there are."""
-        return len(self.add) + len(self.edit) + len(self.remove) + (self.page is not None)
+    def count(self, action: str) -> int:
+        """How many steps are of one action."""
+        return sum(step.action == action for step in self.steps)
 
 
-def plan(wanted: DesiredState, present: CurrentState, prune: bool) -> Plan:
-    """The steps; raises DuplicateName where a declared name belongs to more than one monitor in Uptime Kuma."""
-    held = _by_name(wanted, present)
-    edits = tuple(_edits(wanted, held))
-    page = _page_step(wanted.page, present)
-    strange = [one for one in present.monitors if one["name"] not in {fields["name"] for fields in wanted.monitors}]
+def plan(desired: DesiredState, current: CurrentState, prune: bool) -> Plan:
+    """The steps; raises DuplicateName if Uptime Kuma holds several monitors of a declared name."""
+    names = {fields["name"] for fields in desired.monitors}
+    undeclared = [monitor for monitor in current.monitors if monitor["name"] not in names]
+    existing = _by_name([monitor for monitor in current.monitors if monitor["name"] in names])
+    steps = [*_monitor_steps(desired.monitors, existing)]
+    if prune:
+        steps += [Step("remove", monitor["name"], current=monitor) for monitor in undeclared]
+    steps += _page_steps(desired.page, current)
+    edited_or_added = sum(step.action != "remove" for step in steps)
     return Plan(
-        add=tuple(fields for fields in wanted.monitors if fields["name"] not in held),
-        edit=edits,
-        remove=tuple(strange) if prune else (),
-        page=page,
-        left=() if prune else tuple(one["name"] for one in strange),
-        unchanged=len(held) - len(edits) + (wanted.page is not None and page is None),
-        ids={name: one["id"] for name, one in held.items()},
+        steps=tuple(steps),
+        undeclared=() if prune else tuple(monitor["name"] for monitor in undeclared),
+        unchanged=len(desired.monitors) + (desired.page is not None) - edited_or_added,
+        ids={name: monitor["id"] for name, monitor in existing.items()},
     )
 
 
-def _by_name(wanted: DesiredState, present: CurrentState) -> dict[str, Mapping[str, Any]]:
-    """The monitors of declared names."""
-    names = {fields["name"] for fields in wanted.monitors}
-    twice = [name for name, many in Counter(one["name"] for one in present.monitors).items() if many > 1 and name in names]
-    if twice:
+def _by_name(monitors: Sequence[Fields]) -> dict[str, Fields]:
+    duplicates = [repr(name) for name, count in Counter(monitor["name"] for monitor in monitors).items() if count > 1]
+    if duplicates:
         raise DuplicateName(
-            f"Uptime Kuma should hold one monitor of each declared name; it holds several of {', '.join(map(repr, twice))}. "
+            f"Uptime Kuma should hold one monitor of each declared name; it holds several of {', '.join(duplicates)}. "
             "Rename or delete all but one in its pages: their histories differ."
         )
-    return {one["name"]: one for one in present.monitors if one["name"] in names}
+    return {monitor["name"]: monitor for monitor in monitors}
 
 
-def _edits(wanted: DesiredState, held: Mapping[str, Mapping[str, Any]]) -> Iterator[Edit]:
-    for fields in wanted.monitors:
-        monitor = held.get(fields["name"])
-        if monitor is not None and (changed := _differing(fields, monitor)):
-            yield Edit(monitor, fields, ", ".join(_shown(key, monitor.get(key), fields[key]) for key in changed))
+def _monitor_steps(monitors: Sequence[Fields], existing: Mapping[str, Fields]) -> Iterator[Step]:
+    for fields in monitors:
+        name = fields["name"]
+        if name not in existing:
+            yield Step("add", name, fields=fields)
+        elif changed := _changed_keys(fields, existing[name]):
+            changes = ", ".join(_describe(key, existing[name].get(key), fields[key]) for key in changed)
+            yield Step("edit", name, changes, fields, existing[name])
 
 
-def _differing(fields: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    """The keys of which Uptime Kuma holds another value; nothing and an empty text are the same."""
-    return [key for key, value in fields.items() if (found.get(key) or "") != (value or "")]
-
-
-def _shown(key: str, old: Any, new: Any) -> str:
-    return key if key in SECRET else f"{key} {old!r} -> {new!r}"
-
-
-def _page_step(page: StatusPage | None, present: CurrentState) -> PageStep | None:
+def _page_steps(page: StatusPage | None, current: CurrentState) -> Iterator[Step]:
     if page is None:
-        return None
-    if present.page is None:
-        return PageStep(page, made=True, said="")
-    changed = _differing({"title": page.title, "description": page.description}, present.page)
-    groups = [(group["name"], tuple(one["name"] for one in group["monitorList"])) for group in present.groups]
+        return
+    subject = f"the status page {page.slug}"
+    if current.page is None:
+        yield Step("add", subject, page=page)
+        return
+    changed = _changed_keys({"title": page.title, "description": page.description}, current.page)
+    groups = [(group["name"], tuple(monitor["name"] for monitor in group["monitorList"])) for group in current.groups]
     if groups != list(page.groups.items()):
         changed.append("groups")
-    return PageStep(page, made=False, said=", ".join(changed)) if changed else None
+    if changed:
+        yield Step("edit", subject, ", ".join(changed), page=page)
+
+
+def _changed_keys(fields: Fields, current: Fields) -> list[str]:
+    """The keys whose value differs; null and an empty text count as equal."""
+    return [key for key, value in fields.items() if (current.get(key) or "") != (value or "")]
+
+
+def _describe(key: str, old: Any, new: Any) -> str:
+    return key if key in SECRET_FIELDS else f"{key} {old!r} -> {new!r}"

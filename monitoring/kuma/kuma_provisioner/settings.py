@@ -28,10 +28,10 @@ class Settings(BaseSettings):
         return str(self.kuma_url).rstrip("/")
 
 
-def read(**given: Any) -> Settings:
-    """The settings of this process; raises SettingsInvalid, which names every faulty variable."""
+def read(**overrides: Any) -> Settings:
+    """The settings of this process; raises SettingsInvalid, which names every invalid variable."""
     try:
-        return Settings(**given)
+        return Settings(**overrides)
     except ValidationError as error:
-        faults = [f"{str(one['loc'][0]).upper()}: {one['msg'][:1].lower() + one['msg'][1:]}" for one in error.errors()]
-        raise SettingsInvalid(f"The environment holds settings that cannot be used. {'; '.join(faults)}.") from error
+        problems = [f"{str(item['loc'][0]).upper()}: {item['msg'][:1].lower() + item['msg'][1:]}" for item in error.errors()]
+        raise SettingsInvalid(f"The environment holds settings that cannot be used. {'; '.join(problems)}.") from error

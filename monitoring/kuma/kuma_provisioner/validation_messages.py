@@ -1,68 +1,54 @@
-"""Faults of a file as sentences that begin with the path of a key."""
+"""Pydantic's validation errors as sentences that begin with the path of a key in a file."""
 
-from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-TAGS = {"http", "port"}  # what pydantic puts into a path for the type of a monitor, and the file does not
-
-PATTERNS = {  # what the patterns of declared.py mean, by key
-    "url": "begin with http:// or https://",
-    "hostname": "hold no space",
-    "accepted_statuses": "be a status such as 200 or a range such as 200-299",
-    "slug": "be small letters and digits, with single hyphens between them",
-    "token_env": "be the name of a variable, such as OUTBOX_HEARTBEAT_TOKEN",
-}
-OF_A_NAME = "neither begin nor end with a space"
+MONITOR_TYPES = ("http", "port")  # pydantic adds the type of a monitor to the path; the file has no such key
 
 
-def of_model(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
-    """One sentence for each fault that the model found."""
+def describe(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """One sentence for each invalid key of the model."""
     keys = sorted(_keys(model))
-    for one in error.errors(include_url=False):
-        yield _sentence(one, keys)
+    return [_describe_one(details, keys) for details in error.errors(include_url=False)]
 
 
-def _sentence(fault: Any, keys: list[str]) -> str:
-    path = _path(fault["loc"])
-    kind, found = fault["type"], fault["input"]
-    if kind == "extra_forbidden":
-        return f"{path}: unknown{_meant(str(fault['loc'][-1]), keys)}"
-    if kind == "missing":
-        return f"{path}: missing"
-    if kind.startswith("union_tag"):
-        got = f"not {fault['ctx']['tag']!r}" if "tag" in fault["ctx"] else "and is missing"
-        return f"{path}.type: should be {' or '.join(sorted(TAGS))}, {got}"
-    shown = f", not {found!r}" if isinstance(found, str | int | float | bool | None) else ""
-    return f"{path}: {_wanted(fault)}{shown}"
+def _describe_one(details: Any, keys: list[str]) -> str:
+    path, value = _path(details["loc"]), details["input"]
+    match details["type"]:
+        case "extra_forbidden":
+            return f"{path}: unknown{_suggestion(str(details['loc'][-1]), keys)}"
+        case "missing":
+            return f"{path}: missing"
+        case "union_tag_invalid":
+            return f"{path}.type: should be {' or '.join(MONITOR_TYPES)}, not {details['ctx']['tag']!r}"
+        case "union_tag_not_found":
+            return f"{path}.type: should be {' or '.join(MONITOR_TYPES)}, and is missing"
+        case "dict_type" | "model_type" | "mapping_type":
+            rule = "should be a mapping"
+        case _:
+            rule = str(details["msg"]).removeprefix("Value error, ").removeprefix("Input ").removeprefix("String ")
+    return f"{path}: {rule}" + (f", not {value!r}" if isinstance(value, str | int | float | None) else "")
 
 
-def _meant(key: str, keys: list[str]) -> str:
-    """What else a key may have been."""
-    near = get_close_matches(key, keys, n=1)
+def _suggestion(key: str, keys: list[str]) -> str:
+    """The end of a sentence about an unknown key: the most similar key that the file may hold."""
     if key in keys:
         return " here"
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-def _wanted(fault: Any) -> str:
-    """What pydantic wants, in its words without the capital, or ours for a pattern."""
-    if fault["type"] == "string_pattern_mismatch":
-        return "should " + next((PATTERNS[key] for key in reversed(fault["loc"]) if key in PATTERNS), OF_A_NAME)
-    said: str = fault["msg"]
-    return "should be a mapping" if "valid dictionary" in said else said.removeprefix("Input ").removeprefix("String ")
+    similar = get_close_matches(key, keys, n=1)
+    return f"; did you mean {similar[0]}?" if similar else ""
 
 
 def _path(loc: tuple[int | str, ...]) -> str:
-    """The keys that lead to a fault, as the file has them."""
-    kept = [str(key) for i, key in enumerate(loc) if not (i == 2 and loc[0] == "monitors" and key in TAGS)]
-    return ".".join(key for key in kept if key != "[key]") or "the file"
+    """The keys that lead to a value, as the file has them."""
+    if loc[:1] == ("monitors",) and loc[2:3] in {(kind,) for kind in MONITOR_TYPES}:
+        loc = loc[:2] + loc[3:]
+    return ".".join(str(key) for key in loc if key != "[key]") or "the file"
 
 
 def _keys(model: Any) -> set[str]:
-    """The keys that a model takes, at any depth."""
+    """The keys that a model has, at any depth."""
     if isinstance(model, type) and issubclass(model, BaseModel):
         return set(model.model_fields).union(*(_keys(field.annotation) for field in model.model_fields.values()))
     return set().union(*(_keys(part) for part in get_args(model)))
