@@ -1,4 +1,4 @@
-"""What the environment says of the services; where it says nothing, how the containers of this machine are reached."""
+"""Settings of the services from the environment, with defaults that reach the containers of this machine."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the monitoring says of the services: counts in Prometheus, and the state of each monitor in Uptime Kuma."""
+"""Clients of the monitoring: queries to Prometheus, and the status page of Uptime Kuma."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,33 +15,33 @@ UP = 1
 
 
 class Prometheus:
-    """Answers queries."""
+    """The HTTP API of Prometheus."""
 
     def __init__(self, address: Address) -> None:
-        self._service = Service(address, lost=3)
+        self._service = Service(address, read_retries=3)
 
     def values(self, query: str) -> dict[str, float]:
-        """What a query gives now, by instance. Raises ServiceUnavailable or ServiceRejected."""
-        found = self._service.get("/api/v1/query", query=query)["data"]["result"]
-        return {one["metric"].get("instance", ""): float(one["value"][1]) for one in found}
+        """The result of an instant query, by instance. Raises ServiceUnavailable or ServiceRejected."""
+        series = self._service.get("/api/v1/query", query=query)["data"]["result"]
+        return {sample["metric"].get("instance", ""): float(sample["value"][1]) for sample in series}
 
 
 class UptimeKuma:
-    """Tells on its public status page what is up."""
+    """The public status page of Uptime Kuma."""
 
     def __init__(self, address: Address) -> None:
-        self._service = Service(address, lost=3)
+        self._service = Service(address, read_retries=3)
 
     def up(self) -> dict[str, bool]:
         """Whether each monitor is up, by its name. Raises ServiceUnavailable or ServiceRejected."""
         page = self._service.get(f"/api/status-page/{PAGE}")
         beats = self._service.get(f"/api/status-page/heartbeat/{PAGE}")["heartbeatList"]
-        monitors = [one for group in page["publicGroupList"] for one in group["monitorList"]]
-        return {one["name"]: _up(beats.get(str(one["id"]))) for one in monitors}
+        monitors = [monitor for group in page["publicGroupList"] for monitor in group["monitorList"]]
+        return {monitor["name"]: _is_up(beats.get(str(monitor["id"]))) for monitor in monitors}
 
 
 def from_environment(environment: Mapping[str, str]) -> tuple[Prometheus, UptimeKuma]:
-    """Both where SETTINGS say that they are."""
+    """Clients of both, at the addresses that SETTINGS give."""
     url = {name: setting(name, default, environment) for name, (default, _) in SETTINGS.items()}
     return (
         Prometheus(Address(url["PROMETHEUS_URL"], "PROMETHEUS_URL", "PROMETHEUS_URL", start="make up")),
@@ -49,5 +49,5 @@ def from_environment(environment: Mapping[str, str]) -> tuple[Prometheus, Uptime
     )
 
 
-def _up(beats: list[Any] | None) -> bool:
+def _is_up(beats: list[Any] | None) -> bool:
     return bool(beats) and beats[-1]["status"] == UP  # type: ignore[index]

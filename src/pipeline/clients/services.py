@@ -1,4 +1,4 @@
-"""The two running services as their caller sees them: a 503 is waited out, a refusal is a sentence."""
+"""HTTP clients of the two services; they retry after a 503 and explain a refusal in a sentence."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from pipeline.clients.environment import setting
 from pipeline.support.errors import OntimeError
 
 TIMEOUT = (5, 60)  # seconds to connect, and to wait for an answer
-WAITS = 30  # times that a 503 is waited out, mostly for the second that its Retry-After names
-MOST = 1000  # on a page
-LONGEST_WAIT = 10  # seconds, whatever a Retry-After asks
+MOST_RETRIES = 30  # after a 503, mostly for the second that its Retry-After asks for
+PAGE_SIZE = 1000  # records of one page, the most that the data service gives
+LONGEST_WAIT = 10  # seconds between retries, whatever a Retry-After asks for
 SETTINGS = {  # name: its default, which is that of development, and what it is
     "PREDICTION_API_URL": ("http://127.0.0.1:8000", "the prediction service"),
     "PREDICTION_API_KEY": ("", "a key of API_KEYS, if the prediction service has any"),
@@ -25,20 +25,20 @@ SETTINGS = {  # name: its default, which is that of development, and what it is
     "FIRST_ADMIN": ("admin", "a user of the data service who may read"),
     "FIRST_ADMIN_PASSWORD": ("development", "the password of that user"),
 }
-AGAIN = "Type `{}` in another terminal, then try again."
+START_AND_RETRY = "Type `{}` in another terminal, then try again."
 
 
 class ServiceUnavailable(OntimeError):
-    """Nobody answers at the address of a service."""
+    """No service answers at the address."""
 
 
 class ServiceRejected(OntimeError):
-    """A service answered, and not as it was asked."""
+    """A service refused a request, or its answer is not JSON."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a service listens, and the settings that say so and who asks it."""
+    """The URL of a service, the settings that hold the URL and the credentials, and the command that starts the service."""
 
     url: str
     setting: str
@@ -47,13 +47,13 @@ class Address:
 
 
 class Service:
-    """Asks one service; ``lost`` is how often a request is sent again whose answer was lost on the way."""
+    """A session with one service; a request whose answer is lost is sent again ``read_retries`` times."""
 
-    def __init__(self, address: Address, lost: int) -> None:
+    def __init__(self, address: Address, read_retries: int) -> None:
         self.address, self.url = address, address.url.rstrip("/")
         self._session = requests.Session()
-        self._session.trust_env = False  # neither a proxy nor a .netrc stands between two programs of one machine
-        self._session.mount(self.url, HTTPAdapter(max_retries=_patience(lost)))
+        self._session.trust_env = False  # ignores proxies and .netrc: the services run on this machine
+        self._session.mount(self.url, HTTPAdapter(max_retries=_retry(read_retries)))
 
     def get(self, path: str, headers: Mapping[str, str] | None = None, **query: Any) -> dict[str, Any]:
         """The JSON object at a path. Raises ServiceUnavailable or ServiceRejected."""
@@ -67,92 +67,92 @@ class Service:
         try:
             answer = self._session.request(method, self.url + path, timeout=TIMEOUT, **content)
         except requests.RequestException as error:
-            raise ServiceUnavailable(self._absence(error, f"{method} {path}")) from error
+            raise ServiceUnavailable(self._explain_failure(error, f"{method} {path}")) from error
         if not answer.ok:
-            raise ServiceRejected(f"{method} {self.url}{path} answered {answer.status_code}: {self._reason(answer)}")
+            raise ServiceRejected(
+                f"{method} {self.url}{path} answered {answer.status_code}: {self._explain_refusal(answer)}"
+            )
         try:
-            found: dict[str, Any] = answer.json()
+            body: dict[str, Any] = answer.json()
         except ValueError as error:
             raise ServiceRejected(
                 f"{method} {self.url}{path} should answer JSON; it answered {answer.text[:60]!r}. "
                 f"{self.address.setting} seems to be the address of something else."
             ) from error
-        return found
+        return body
 
-    def _absence(self, error: requests.RequestException, asked: str) -> str:
+    def _explain_failure(self, error: requests.RequestException, request: str) -> str:
+        advice = START_AND_RETRY.format(self.address.start)
         reason = getattr(error.args[0], "reason", error) if error.args else error
         if isinstance(reason, NewConnectionError | ConnectTimeoutError):
-            return f"nobody answers at {self.url} ({self.address.setting}). {AGAIN.format(self.address.start)}"
-        said = f"{self.url} ({self.address.setting}) gave no whole answer to {asked}: {reason}"
-        return f"{said}. {AGAIN.format(self.address.start)}"
+            return f"nobody answers at {self.url} ({self.address.setting}). {advice}"
+        return f"{self.url} ({self.address.setting}) gave no complete answer to {request}: {reason}. {advice}"
 
-    def _reason(self, answer: requests.Response) -> str:
-        """The detail and the first fault of the problem that a service describes (RFC 9457), and what to do about it."""
+    def _explain_refusal(self, answer: requests.Response) -> str:
+        """The detail and the first error of problem details (RFC 9457), and what to do."""
         try:
             problem = answer.json()
-            fault = next(iter(problem.get("errors") or ()), None)
-            said = str(problem["detail"]) + (
-                f" {fault['field']}: wanted {fault['wanted']}; got {fault['got']}." if fault else ""
+            error = next(iter(problem.get("errors") or ()), None)
+            reason = str(problem["detail"]) + (
+                f" {error['field']}: wanted {error['wanted']}; got {error['got']}." if error else ""
             )
         except (ValueError, KeyError, TypeError, AttributeError):
-            said = answer.text[:200]
-        return f"{said} Set {self.address.credentials}." if answer.status_code in {401, 403} else said
+            reason = answer.text[:200]
+        return f"{reason} Set {self.address.credentials}." if answer.status_code in {401, 403} else reason
 
 
 class PredictionService:
-    """Predicts; a batch whose answer is lost may have been recorded, so that it is never sent twice."""
+    """The prediction service; no request is repeated after a lost answer, since its predictions may have been recorded."""
 
     def __init__(self, address: Address, key: str) -> None:
-        self._service, self._headers = Service(address, lost=0), {"X-API-Key": key} if key else {}
+        self._service, self._headers = Service(address, read_retries=0), {"X-API-Key": key} if key else {}
         self.url = self._service.url
 
     def model(self) -> dict[str, Any]:
-        """What the service says of the model that answers."""
+        """The content of GET /model: the model that answers."""
         return self._service.get("/model", self._headers)
 
     def delivery(self) -> str:
-        """How its delivery to the data service does: ok, off, or what failed last."""
+        """The state of its delivery to the data service: ok, off, or the last error."""
         return str(self._service.get("/readyz")["checks"]["outbox"]["delivery"])
 
     def predict(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """An answer for each record, in their order; one record by itself takes the route for one."""
+        """The prediction of each record, in their order; a single record goes to POST /predict."""
         if len(records) == 1:
             return [self._service.post("/predict", self._headers, json=records[0])]
-        answers: list[dict[str, Any]] = self._service.post("/predict/batch", self._headers, json={"records": records})[
-            "predictions"
-        ]
-        return answers
+        answer = self._service.post("/predict/batch", self._headers, json={"records": records})
+        predictions: list[dict[str, Any]] = answer["predictions"]
+        return predictions
 
 
 class DataService:
-    """Takes outcomes with a key, and shows what became of predictions to a user."""
+    """The data service, as a client with a key that records outcomes and as a user who reads."""
 
     def __init__(self, address: Address, key: str, user: str, password: str) -> None:
-        self._service, self._headers = Service(address, lost=3), {"X-API-Key": key}
+        self._service, self._headers = Service(address, read_retries=3), {"X-API-Key": key}
         self._login, self.url = {"username": user, "password": password}, self._service.url
         self._token: dict[str, str] = {}
 
     def log_in(self) -> None:
-        """Fetches a token, which `performance` shows."""
+        """Fetches the token that the reading methods send."""
         token = self._service.post("/token", data=self._login)["access_token"]
         self._token = {"Authorization": f"Bearer {token}"}
 
     def record(self, outcomes: Mapping[str, bool]) -> None:
-        """Sends what came true, by the id of its prediction; known outcomes may come again."""
+        """Records outcomes by the id of their predictions; repeating one changes nothing."""
         body = [{"prediction_id": name, "outcome": outcome} for name, outcome in outcomes.items()]
         self._service.post("/outcomes", self._headers, json={"outcomes": body})
 
-    def predicted(self, since: datetime) -> list[str]:
-        """The ids of the predictions from then on, the newest thousand."""
-        found = self._service.get("/predictions", self._token, since=since.isoformat(), limit=MOST, order="newest")
-        return [one["prediction_id"] for one in found["predictions"]]
+    def prediction_ids(self, since: datetime) -> list[str]:
+        """The ids of the newest predictions since a moment, a thousand at most."""
+        page = self._service.get("/predictions", self._token, since=since.isoformat(), limit=PAGE_SIZE, order="newest")
+        return [prediction["prediction_id"] for prediction in page["predictions"]]
 
     def deployments(self, at: datetime) -> list[dict[str, Any]]:
         """The models that answered at a moment, each with its replica, its commit and its data."""
-        found: list[dict[str, Any]] = self._service.get("/deployments", self._token, at=at.isoformat(), limit=MOST)[
-            "deployments"
-        ]
-        return found
+        page = self._service.get("/deployments", self._token, at=at.isoformat(), limit=PAGE_SIZE)
+        deployments: list[dict[str, Any]] = page["deployments"]
+        return deployments
 
     def performance(self, since: datetime, until: datetime, bins: int) -> dict[str, Any]:
         """The scores of all predictions made from ``since`` to before ``until``, and of each model version's."""
@@ -161,7 +161,7 @@ class DataService:
 
 
 def from_environment(environment: Mapping[str, str]) -> tuple[PredictionService, DataService]:
-    """Both services where SETTINGS say that they are. Raises SecretMissing."""
+    """Clients of both services, at the addresses and with the credentials that SETTINGS give. Raises SecretMissing."""
     value = {name: setting(name, default, environment) for name, (default, _) in SETTINGS.items()}
     prediction = Address(value["PREDICTION_API_URL"], "PREDICTION_API_URL", "PREDICTION_API_KEY")
     store = Address(value["DATA_API_URL"], "DATA_API_URL", "DATA_API_KEY, FIRST_ADMIN and FIRST_ADMIN_PASSWORD")
@@ -172,7 +172,7 @@ def from_environment(environment: Mapping[str, str]) -> tuple[PredictionService,
 
 
 def help_text() -> str:
-    """SETTINGS, as the help of a command shows them."""
+    """SETTINGS as text for the help of a command."""
     lines = (f"  {name:<22}{what} (default: {default or 'none'})\n" for name, (default, what) in SETTINGS.items())
     return (
         f"settings from the environment:\n{''.join(lines)}"
@@ -181,9 +181,10 @@ def help_text() -> str:
     )
 
 
-def _patience(lost: int) -> Retry:
-    """Waits out a 503, which changed nothing."""
+def _retry(read_retries: int) -> Retry:
+    """Retries after a 503, which changed nothing, and after a lost answer where that is safe."""
     return Retry(
-        total=WAITS, connect=0, read=lost, other=0, status=WAITS, status_forcelist={503}, allowed_methods={"GET", "POST"},
+        total=MOST_RETRIES, connect=0, read=read_retries, other=0, status=MOST_RETRIES, status_forcelist={503},
+        allowed_methods={"GET", "POST"},
         backoff_factor=0.1, backoff_max=LONGEST_WAIT, retry_after_max=LONGEST_WAIT, raise_on_status=False,
     )  # fmt: skip

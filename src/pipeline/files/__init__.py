@@ -1,1 +1,1 @@
-"""How files are written whole and known again."""
+"""Atomic writes and digests of files."""

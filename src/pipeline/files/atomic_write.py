@@ -1,4 +1,4 @@
-"""Replaces outputs as a whole: a reader sees the old one or the new one, and a killed stage leaves no half of one."""
+"""Atomic writes: a reader sees the old output or the new one, and a killed stage leaves no part of one."""
 
 import shutil
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextmanager
 def replaced_folder(folder: Path) -> Iterator[Path]:
-    """A new folder to write into, which takes the place of ``folder`` when the block ends without an error."""
+    """A new folder to write into, which replaces ``folder`` when the block ends without an error."""
     new = folder.with_name(f".{folder.name}.new")
     old = folder.with_name(f".{folder.name}.old")
     _clear(folder, old, new)
@@ -23,7 +23,7 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
 
 
 def write_text(text: str, path: Path) -> None:
-    """Writes a file that is there whole or not at all."""
+    """Writes a file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.new")
     try:
@@ -34,7 +34,7 @@ def write_text(text: str, path: Path) -> None:
 
 
 def _clear(folder: Path, old: Path, new: Path) -> None:
-    """Puts the old folder back where a kill left none, and removes what is left over."""
+    """Restores the old folder where a kill left none, and removes leftovers."""
     if old.exists() and not folder.exists():
         old.rename(folder)
     for leftover in (new, old):

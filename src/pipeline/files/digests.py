@@ -1,4 +1,4 @@
-"""The digest by which a file is known again."""
+"""Digests of files."""
 
 import hashlib
 from pathlib import Path

@@ -74,7 +74,7 @@ def _stored(store: DataService, answer: dict[str, Any], prediction: PredictionSe
     since = datetime.now(UTC) - timedelta(minutes=5)
     wanted = f"{store.url} should have the prediction that {prediction.url} gave: {{}} is not there"
     identity = answer["prediction_id"]
-    until(DELIVERED_SECONDS, lambda: [] if identity in store.predicted(since) else [identity], wanted)
+    until(DELIVERED_SECONDS, lambda: [] if identity in store.prediction_ids(since) else [identity], wanted)
 
 
 def _missing(prometheus: monitoring.Prometheus, before: dict[str, dict[str, float]]) -> list[str]:

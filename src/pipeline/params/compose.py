@@ -29,9 +29,9 @@ SHOWN = 6  # differing keys that the message names before it counts the rest
 
 
 def compose(conf: Path = CONF, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """What DVC composes from ``conf/config.yaml`` on `dvc exp run`: plain values, every reference replaced.
+    """The values that DVC composes from ``conf/config.yaml`` on `dvc exp run`, with every interpolation resolved.
 
-    Raises ParamsInvalid where a group, key or value is at fault, by its full name.
+    Raises ParamsInvalid, which names the invalid group, key or value in full.
     """
     refuse_machine_values(conf)
     GlobalHydra.instance().clear()
@@ -41,44 +41,44 @@ def compose(conf: Path = CONF, overrides: Sequence[str] = ()) -> dict[str, Any]:
             values = cast("dict[str, Any]", OmegaConf.to_container(composed, resolve=True))
     except (HydraException, OmegaConfBaseException, ValueError) as error:  # Hydra raises it for an override without a key
         raise ParamsInvalid(f"conf/ does not compose: {' '.join(str(error).split())}. Correct it there.") from error
-    _check(read_params(values))
+    _check_recipe(read_params(values))
     return values
 
 
 def grid(overrides: Sequence[str]) -> dict[tuple[str, ...], dict[str, Any]]:
-    """What each point of a search composes to, by full key: the points are those that `dvc exp run --queue -S` makes.
+    """The composed values of each point of a search, by full key: the points that `dvc exp run --queue -S` makes.
 
-    Raises ParamsInvalid where an override or a point is at fault.
+    Raises ParamsInvalid where an override or a point is invalid.
     """
     try:
         points = [tuple(point[str(PARAMS)]) for point in get_hydra_sweeps({str(PARAMS): list(overrides)})]
     except (HydraException, ValueError) as error:
-        said = " ".join([*overrides, "is none:", *str(error).split()])
+        problem = " ".join([*overrides, "is none:", *str(error).split()])
         raise ParamsInvalid(
-            f"A search takes overrides such as a.b=choice(1,2), without spaces; {said}. Correct it."
+            f"A search takes overrides such as a.b=choice(1,2), without spaces; {problem}. Correct it."
         ) from error
     return {point: dict(leaves(compose(overrides=point))) for point in points}
 
 
-def _check(settings: Params) -> None:
-    """Raises ParamsInvalid where the data set names no recipe, or settings that its recipe does not take."""
+def _check_recipe(settings: Params) -> None:
+    """Raises ParamsInvalid where the data set names no recipe, or has settings that its recipe does not accept."""
     parse_settings(loader.load_recipe(settings.data.recipe).Options, settings.data.options, prefix="data")
 
 
 def write(values: Mapping[str, Any], path: Path) -> None:
-    """Writes params.yaml the way DVC does, key order and all."""
+    """Writes params.yaml as DVC does, in the same order of keys."""
     text = yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True, width=120)
     path.write_text(text, encoding="utf-8")
 
 
 def check(values: Mapping[str, Any], composed: Mapping[str, Any], path: Path = PARAMS) -> None:
-    """Raises ParamsStale, which says per group what differs and what to type, unless the two are equal."""
-    found, wanted = dict(leaves(values)), dict(leaves(composed))
-    moved = [key for key in {**wanted, **found} if found.get(key, "absent") != wanted.get(key, "absent")]
-    if not moved:
+    """Raises ParamsStale, which names the groups and keys that differ, unless the two are equal."""
+    actual, expected = dict(leaves(values)), dict(leaves(composed))
+    keys = [key for key in {**expected, **actual} if actual.get(key, "absent") != expected.get(key, "absent")]
+    if not keys:
         return
-    groups = ", ".join(dict.fromkeys(key.partition(".")[0] for key in moved))
-    lines = [f"  {key}: {path} has {found.get(key, 'nothing')}, conf/ has {wanted.get(key, 'nothing')}" for key in moved]
+    groups = ", ".join(dict.fromkeys(key.partition(".")[0] for key in keys))
+    lines = [f"  {key}: {path} has {actual.get(key, 'nothing')}, conf/ has {expected.get(key, 'nothing')}" for key in keys]
     if len(lines) > SHOWN:
         lines = [*lines[:SHOWN], f"  and {len(lines) - SHOWN} more"]
     raise ParamsStale(
@@ -94,7 +94,7 @@ def check(values: Mapping[str, Any], composed: Mapping[str, Any], path: Path = P
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m pipeline.params.compose", description="Compose conf/ into params.yaml.")
-    parser.add_argument("--check", action="store_true", help="only say whether params.yaml is up to date")
+    parser.add_argument("--check", action="store_true", help="only check whether params.yaml is up to date")
     arguments = parser.parse_args()
     composed = compose()
     if arguments.check:

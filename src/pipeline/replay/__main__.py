@@ -1,4 +1,4 @@
-"""Replays the test rows against the running services, in the order of time, and holds their scores to the pipeline's.
+"""Replays the test rows against the running services, in the order of time, and compares the scores with the pipeline's.
 
 python -m pipeline.replay             all test rows, a day at a time: predictions first, the outcomes a day later
 python -m pipeline.replay --days 5    only the first days
@@ -28,31 +28,31 @@ from pipeline.support.errors import OntimeError
 
 
 class ReplayImpossible(OntimeError):
-    """There is no test table, or the services are not set up for it."""
+    """There is no test table, or the services are not set up for a replay."""
 
 
 def main() -> None:
     """Replays, prints the scores of both sides, and raises where they differ."""
-    asked = _parser().parse_args()
-    data, bins = _data(), load_params().evaluate.calibration_bins
+    arguments = _parser().parse_args()
+    data, bins = _load_dataset(), load_params().evaluate.calibration_bins
     prediction, store = services.from_environment(os.environ)
     with console.step("look at the services"):
         metadata = check(prediction, store)
     with console.step("score the test rows offline"):
-        table, days = _cut(table_io.read(TEST_TABLE), data.split, asked.days, asked.rows)
-        truth, probability = table[data.target.name].to_numpy(np.float64), predicted(table, days, data.columns)
+        table, days = _select(table_io.read(TEST_TABLE), data.split, arguments.days, arguments.rows)
+        truth, probability = table[data.target.name].to_numpy(np.float64), predict_offline(table, days, data.columns)
         offline = comparison.offline(truth, probability, metadata["threshold"], bins)
     with console.step(f"replay {len(table):,} rows, {days[0].name} to {days[-1].name}", len(days)) as advance:
         answered = playback.replay(table, data, days, prediction, store, advance)
     with console.step("wait until the outbox has delivered"):
-        performance = playback.settled(answered, prediction, store, bins)
+        performance = playback.wait_until_settled(answered, prediction, store, bins)
     lines = comparison.compare(comparison.live(performance["overall"]), offline)
     score_table.show(lines, performance["groups"])
     comparison.refuse_difference(lines, np.abs(answered.probability - probability).max())
 
 
 def check(prediction: PredictionService, store: DataService) -> dict[str, Any]:
-    """What data/model says of itself. Raises ReplayImpossible where the services cannot give the scores of this model."""
+    """The metadata of data/model. Raises ReplayImpossible where the services cannot give the scores of this model."""
     metadata, model = artifact.read_metadata(MODEL), prediction.model()
     ours = {name: sha256(MODEL / name) for name in artifact.file_names(MODEL)}
     other = [name for name, digest in model["sha256"].items() if ours.get(name) != digest]
@@ -70,10 +70,10 @@ def check(prediction: PredictionService, store: DataService) -> dict[str, Any]:
     return metadata
 
 
-def predicted(table: pd.DataFrame, days: Sequence[Day], columns: Columns) -> Floats:
-    """The pipeline's own probability [n], by the batches of the replay.
+def predict_offline(table: pd.DataFrame, days: Sequence[Day], columns: Columns) -> Floats:
+    """The pipeline's own probability [n], in the batches of the replay.
 
-    The last row of a batch may differ by one bit with the size of the batch, and a bit can divide what was a tie.
+    The last bit of a row may depend on the size of its batch, and one bit can break a tie.
     """
     arrays = model_inputs.to_arrays(model_inputs.pack(table, columns), columns)
     model = artifact.session(MODEL / artifact.GRAPH)
@@ -82,16 +82,18 @@ def predicted(table: pd.DataFrame, days: Sequence[Day], columns: Columns) -> Flo
     return np.concatenate(parts)
 
 
-def _data() -> Dataset:
+def _load_dataset() -> Dataset:
     if not TEST_TABLE.is_file() or not DATASET.is_file():
         raise ReplayImpossible(f"{TEST_TABLE} should hold the rows to replay; it is not there. Type `make repro`.")
     return load_dataset(DATASET)
 
 
-def _cut(test: pd.DataFrame, how: Split, most_days: int | None, most_rows: int | None) -> tuple[pd.DataFrame, list[Day]]:
+def _select(
+    test: pd.DataFrame, settings: Split, most_days: int | None, most_rows: int | None
+) -> tuple[pd.DataFrame, list[Day]]:
     """The rows to replay in the order of their time, and their days."""
-    table = batches.in_order(test, how)[:most_rows]
-    days = batches.days(table, how)[:most_days]
+    table = batches.sort_by_time(test, settings)[:most_rows]
+    days = batches.days(table, settings)[:most_days]
     return table[: sum(map(len, days))], days
 
 

@@ -1,4 +1,4 @@
-"""Holds the scores that the data service works out live to those of the pipeline, on the same rows."""
+"""Compares the scores that the data service computes live with those of the pipeline on the same rows."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from pipeline.support.errors import OntimeError
 
 Floats = npt.NDArray[np.float64]
 TOLERANCE = 1e-9  # far above what the order of a sum changes, far below what one row changes in most tables
-# The name in GET /performance, and the one of the pipeline.
+# The names in GET /performance: those of the pipeline.
 SCORES = {
     "roc_auc": "roc_auc",
     "average_precision": "average_precision",
@@ -32,7 +32,7 @@ class ScoresDiffer(OntimeError):
 
 @dataclass(frozen=True)
 class ScoreComparison:
-    """One score as both sides have it, None where it is undefined (of one class only, for one)."""
+    """One score on both sides, None where it is undefined, as with rows of one class only."""
 
     name: str
     live: float | None
@@ -40,40 +40,42 @@ class ScoreComparison:
 
     @property
     def difference(self) -> float:
-        """How far apart the sides are: infinitely, where the score is defined on one of them alone."""
+        """The absolute difference; infinite where only one side defines the score."""
         if self.live is None or self.offline is None:
             return 0.0 if self.live is self.offline else math.inf
         return abs(self.live - self.offline)
 
 
 def offline(truth: Floats, probability: Floats, threshold: float, bins: int) -> dict[str, float | None]:
-    """NAMES of ``probability`` [n] against ``truth`` [n], as the evaluation of the pipeline scores them.
+    """The scores in NAMES of ``probability`` [n] against ``truth`` [n], by the metrics of the pipeline.
 
-    Rows of one class alone have no ranking: neither of its two scores is defined.
+    ROC AUC and average precision are None where the rows have one class only.
     """
     scores = metrics.scores(metrics.RankedScores.from_scores(truth, probability, threshold, bins))
-    found: dict[str, float | None] = {name: scores[name] for name in SCORES.values()}
-    found |= {"label_rate": float((probability >= threshold).mean()), "outcome_rate": float(truth.mean())}
-    found |= dict.fromkeys(COUNTS, len(truth))
-    return found if 0 < truth.mean() < 1 else {**found, **dict.fromkeys(RANKINGS)}
+    result: dict[str, float | None] = {name: scores[name] for name in SCORES.values()}
+    result |= {"label_rate": float((probability >= threshold).mean()), "outcome_rate": float(truth.mean())}
+    result |= dict.fromkeys(COUNTS, len(truth))
+    return result if 0 < truth.mean() < 1 else {**result, **dict.fromkeys(RANKINGS)}
 
 
 def live(group: Mapping[str, Any]) -> dict[str, float | None]:
-    """NAMES of a group of GET /performance."""
+    """The scores in NAMES of a group of GET /performance."""
     return {SCORES.get(name, name): group[name] for name in (*SCORES, *RATES, *COUNTS)}
 
 
 def compare(live_scores: Mapping[str, float | None], offline_scores: Mapping[str, float | None]) -> list[ScoreComparison]:
-    """NAMES side by side."""
+    """Both sides of each score in NAMES."""
     return [ScoreComparison(name, live_scores[name], offline_scores[name]) for name in NAMES]
 
 
 def refuse_difference(lines: Sequence[ScoreComparison], most: float) -> None:
-    """Raises ScoresDiffer beyond TOLERANCE; ``most`` is the largest difference of a probability."""
+    """Raises ScoresDiffer beyond TOLERANCE; ``most`` is the largest difference between two probabilities."""
     names = [line.name for line in lines if not line.difference <= TOLERANCE]  # NaN is a difference
     if names:
-        who = "it is the data service that scores otherwise" if most <= TOLERANCE else "look at the prediction service first"
+        advice = (
+            "the data service computes scores differently" if most <= TOLERANCE else "look at the prediction service first"
+        )
         raise ScoresDiffer(
             f"Live and offline scores of the same rows should be equal within {TOLERANCE:g}; {', '.join(names)} differ. "
-            f"The probabilities differ by at most {most:.2g}: {who}."
+            f"The probabilities differ by at most {most:.2g}: {advice}."
         )

@@ -1,4 +1,4 @@
-"""Prints the scores of a replay for a person: live beside offline, and each model version that answered."""
+"""Prints the scores of a replay: live and offline, and those of each model version that answered."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,11 +9,11 @@ from pipeline.support import console_table
 
 
 def show(lines: Sequence[ScoreComparison], groups: Sequence[Mapping[str, Any]]) -> None:
-    """Prints both sides of each score, and each model version's where more than one answered."""
+    """Prints both sides of each score, and the scores of each model version where more than one answered."""
     console_table.show(["score", "live", "offline", "difference"], (_cells(line) for line in lines))
     if len(groups) > 1:
-        found = [comparison.live(group) for group in groups]
-        rows = ([name, *(_number(scores[name]) for scores in found)] for name in comparison.NAMES)
+        by_version = [comparison.live(group) for group in groups]
+        rows = ([name, *(_number(scores[name]) for scores in by_version)] for name in comparison.NAMES)
         console_table.show(["of model version", *(str(group["group"]) for group in groups)], rows)
 
 

@@ -1,1 +1,1 @@
-"""What every command prints and how it fails: console, tables on a terminal, errors."""
+"""Console output of the commands: steps, tables, errors."""

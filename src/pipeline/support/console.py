@@ -1,4 +1,4 @@
-"""Runs a stage as a person sees it: steps with their time, progress on a terminal, and a failure as one sentence."""
+"""Runs a command: prints its steps with their times, progress on a terminal, and a failure as one sentence."""
 
 import contextlib
 import os
@@ -21,13 +21,13 @@ from rich.progress import (
 
 from pipeline.support.errors import OntimeError
 
-DEBUG = "ONTIME_DEBUG"  # set to 1, or give a stage --debug: failures come with their traceback
-AFTER_A_STAGE = "If a stage was running, `dvc checkout` brings back what was there before."
+DEBUG = "ONTIME_DEBUG"  # set to 1, or with --debug, failures print their traceback
+AFTER_A_STAGE = "If a stage was running, `dvc checkout` restores its outputs."
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def run(main: Callable[[], None]) -> None:
-    """Runs ``main`` and exits: 0, or 1 with one sentence on standard error (and a traceback if asked for)."""
+    """Runs ``main`` and exits with 0, or with 1 and one sentence on standard error; with --debug errors are raised."""
     debug = "--debug" in sys.argv or os.environ.get(DEBUG, "") not in ("", "0")
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -37,34 +37,35 @@ def run(main: Callable[[], None]) -> None:
     except Exception as error:
         if debug:
             raise
-        sys.exit(_say(_sentence(error), 1))
+        _print_error(_explain(error))
+        sys.exit(1)
 
 
 @contextlib.contextmanager
-def step(what: str, total: int | None = None) -> Iterator[Callable[[], None]]:
-    """One step of a stage: a moving line on a terminal, one line with its time in a log.
+def step(description: str, total: int | None = None) -> Iterator[Callable[[], None]]:
+    """Prints a step of a command: a progress line on a terminal, a line with its time in a log.
 
-    Gives a function to call after each of ``total`` parts, where they can be counted.
+    Yields a function to call after each of ``total`` parts, where they can be counted.
     """
     start = time.perf_counter()
     with _progress(total) as progress:
-        task = progress.add_task(what, total=total)
+        task = progress.add_task(description, total=total)
         yield lambda: progress.advance(task)
-    console.print(f"  {what:<48}{time.perf_counter() - start:8.1f} s", markup=False)
+    console.print(f"  {description:<48}{time.perf_counter() - start:8.1f} s", markup=False)
 
 
 def say(text: str) -> None:
-    """A remark that belongs to no step."""
+    """Prints a remark between steps."""
     console.print(f"  {text}", markup=False)
 
 
 def answer(text: str) -> None:
-    """What a command was asked for, on standard output, where a file or a pipe may take it."""
+    """Prints the result of a command on standard output, for a file or a pipe."""
     Console(highlight=False, markup=False, soft_wrap=True).print(text)
 
 
 def warn(text: str) -> None:
-    """Something that a person should know and that stops nothing."""
+    """Prints a warning."""
     console.print(f"  warning: {text}", markup=False, style="yellow")
 
 
@@ -74,30 +75,29 @@ def _progress(total: int | None) -> Progress:
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
-def _sentence(error: BaseException) -> str:
+def _explain(error: BaseException) -> str:
     if isinstance(error, OntimeError):
         return str(error)
     if isinstance(error, MemoryError):
-        return "This machine has too little free memory for the stage. End other programs, or take fewer rows."
+        return "This machine has too little free memory for the stage. End other programs, or use fewer rows."
     if not isinstance(error, OSError):
         return (
-            f"This is a fault of Ontime, which foresaw no {type(error).__name__}: {' '.join(str(error).split())}. "
+            f"This is a bug of Ontime, an unexpected {type(error).__name__}: {' '.join(str(error).split())}. "
             f"The same command with {DEBUG}=1 shows where."
         )
     where = f" {error.filename}" if error.filename else ""
     return (
-        f"Reading or writing{where} failed: {error.strerror or error}. Make room or allow it, then type the same again. "
+        f"Reading or writing{where} failed: {error.strerror or error}. Free space or grant access, then try again. "
         f"{AFTER_A_STAGE}"
     )
 
 
-def _say(text: str, status: int) -> int:
+def _print_error(text: str) -> None:
     console.print(f"error: {text}", markup=False, style="red")
-    return status
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
-    """Leaves at once: an exception raised here may surface in a library that takes it for a fault of its own."""
+    """Exits at once: a library might catch an exception that is raised here as if it were its own."""
     console.show_cursor()
-    _say(f"Stopped before the end. {AFTER_A_STAGE}", 1)
+    _print_error(f"Stopped before the end. {AFTER_A_STAGE}")
     os._exit(128 + number)

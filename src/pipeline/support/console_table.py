@@ -1,4 +1,4 @@
-"""Prints a table for a person: as wide as it needs where nobody watches, row by row where a terminal is too narrow."""
+"""Prints a table: at full width in a pipe or a log, row by row on a terminal that is too narrow."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-MOST_NARROW = 3  # columns that can be read however they wrap
-LOG_WIDTH = 10_000  # columns of a pipe or a log, which wrap nothing: more than any table needs
+MOST_NARROW = 3  # a table of no more columns is readable however it wraps
+LOG_WIDTH = 10_000  # characters of a pipe or a log, which should not wrap: more than any table needs
 
 
 def show(columns: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[str] = ()) -> None:
@@ -22,13 +22,13 @@ def show(columns: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[s
     width = None if sys.stdout.isatty() else LOG_WIDTH
     console = Console(highlight=False, markup=False, width=width)
     if len(columns) > MOST_NARROW and Measurement.get(console, console.options, table).maximum >= console.width:
-        console.print(*(_upright(columns, row) for row in cells), sep="\n")
+        console.print(*(_record(columns, row) for row in cells), sep="\n")
     else:
         console.print(table)
 
 
-def _upright(columns: Sequence[str], row: Sequence[str]) -> Table:
-    """A row as lines of name and value, with room below."""
+def _record(columns: Sequence[str], row: Sequence[str]) -> Table:
+    """A row as lines of name and value, with an empty line below."""
     lines = Table.grid(padding=(0, 2))
     for name, value in zip(columns, row, strict=True):
         lines.add_row(name, value)

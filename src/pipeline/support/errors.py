@@ -1,6 +1,6 @@
-"""What can go wrong, by the state that was found; each message says what was wanted, what was found, what to do."""
+"""The errors that a message explains in full: what was wanted, what was found, what to do."""
 
-MOST_CHARACTERS = 200  # of what others say; a server may answer a whole page
+MOST_CHARACTERS = 200  # of another library's message; a server may answer a whole page
 
 
 class OntimeError(Exception):
@@ -16,7 +16,7 @@ class ParamsStale(OntimeError):
 
 
 class SourceMissing(OntimeError):
-    """The data package or the file that the raw tables come from is not there."""
+    """The data package or the file of the raw tables is missing."""
 
 
 class TableInvalid(OntimeError):
@@ -40,5 +40,5 @@ class ExportInexact(OntimeError):
 
 
 def first_line(error: Exception) -> str:
-    """What an error of others says, fit for the middle of a sentence: its first line without a full stop, or its name."""
+    """The first line of another library's error, without its full stop to fit a sentence; its type where it has none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")[:MOST_CHARACTERS]

@@ -1,4 +1,4 @@
-"""A replay tells both services what happened in the order of time, and holds their scores to the pipeline's."""
+"""A replay sends predictions and outcomes to both services in the order of time, and compares their scores."""
 
 import itertools
 import json
@@ -317,7 +317,9 @@ def test_only_the_first_part_is_replayed_if_asked_for(fake, test_rows, monkeypat
 def test_a_score_that_differs_is_refused_by_name(fake, name):
     fake.bend = lambda group: {**group, name: group[name] + 2e-9}
 
-    with pytest.raises(ScoresDiffer, match=rf"; {comparison.SCORES.get(name, name)} differ\. .*data service that scores"):
+    with pytest.raises(
+        ScoresDiffer, match=rf"; {comparison.SCORES.get(name, name)} differ\. .*data service computes scores"
+    ):
         replay.main()
 
 
@@ -397,7 +399,9 @@ def test_predictions_that_arrive_late_are_waited_for(fake, monkeypatch):
 def test_predictions_of_somebody_else_are_not_taken_for_the_replays(fake, test_rows):
     fake.others = 2
 
-    with pytest.raises(PredictionsMissing, match=rf"made {len(test_rows)} .*counts {len(test_rows) + 2}\. Somebody else"):
+    with pytest.raises(
+        PredictionsMissing, match=rf"made {len(test_rows)} .*counts {len(test_rows) + 2} in the same period\. Somebody else"
+    ):
         replay.main()
 
 
@@ -453,7 +457,7 @@ def test_a_batch_whose_answer_is_lost_is_not_sent_again(fake):
 
     fake.post_predict = break_off
 
-    with pytest.raises(ServiceUnavailable, match="gave no whole answer to POST /predict: "):
+    with pytest.raises(ServiceUnavailable, match="gave no complete answer to POST /predict: "):
         replay.main()
 
     assert len(times) == 1
@@ -537,6 +541,6 @@ def test_a_key_is_sent_to_the_prediction_service_where_it_is_set(fake, monkeypat
 
 def test_nothing_stands_between_the_replay_and_a_service(fake, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    service = services.Service(services.Address(fake.url, "PREDICTION_API_URL", "a key"), lost=0)
+    service = services.Service(services.Address(fake.url, "PREDICTION_API_URL", "a key"), read_retries=0)
 
     assert service.get("/model")["version"] == "v1"

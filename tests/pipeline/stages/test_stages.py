@@ -291,7 +291,7 @@ def test_a_full_disk_leaves_the_last_good_output_and_says_what_to_do(place):
 
     sentence = said(run_process(place, "ingest", preexec_fn=no_room))
 
-    assert "Make room or allow it, then type the same again" in sentence
+    assert "Free space or grant access, then try again" in sentence
     assert (place / "data/raw/table.parquet").read_bytes() == before
     assert not list((place / "data").glob(".*"))
 

@@ -62,7 +62,7 @@ def test_the_option_debug_is_taken_from_the_arguments(python):
     ("error", "words"),
     [
         ("FileNotFoundError(2, 'No such file or directory', 'a.csv')", "Reading or writing a.csv failed: No such file or"),
-        ("OSError(28, 'No space left on device')", "Reading or writing failed: No space left on device. Make room"),
+        ("OSError(28, 'No space left on device')", "Reading or writing failed: No space left on device. Free space"),
         ("MemoryError()", "This machine has too little free memory"),
     ],
 )
@@ -80,8 +80,7 @@ def test_a_mistake_of_ours_is_called_one_and_says_how_to_see_more(python):
 
     assert done.returncode == 1
     assert done.stderr == (
-        "error: This is a fault of Ontime, which foresaw no KeyError: 'x'. "
-        "The same command with ONTIME_DEBUG=1 shows where.\n"
+        "error: This is a bug of Ontime, an unexpected KeyError: 'x'. The same command with ONTIME_DEBUG=1 shows where.\n"
     )
     assert "Traceback" not in done.stderr
 
@@ -143,9 +142,7 @@ def test_a_stage_that_is_stopped_says_so(number):
     _, said = process.communicate(timeout=30)
 
     assert process.returncode == 128 + number
-    assert said == (
-        "error: Stopped before the end. If a stage was running, `dvc checkout` brings back what was there before.\n"
-    )
+    assert said == ("error: Stopped before the end. If a stage was running, `dvc checkout` restores its outputs.\n")
 
 
 def test_an_answer_goes_where_a_pipe_takes_it_and_a_remark_does_not(capfd):
