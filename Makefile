@@ -99,7 +99,7 @@ history: setup ## Show which model was champion when, and why (AT='2026-11-23 14
 params: setup ## Compose conf/ into params.yaml
 	@python -m pipeline.params.compose
 
-sweep: setup ## Search over conf/ with queued experiments (conf/sweep.yaml, or SWEEP="model.leaves=choice(15,31)"), apply the best
+sweep: setup ## Search over conf/ with queued experiments (conf/sweep.yaml, or SWEEP="model.max_leaf_nodes=choice(15,31)"), apply the best
 	@python -m pipeline.experiments.sweep $(foreach word,$(SWEEP),'$(word)')
 
 experiments: setup ## List the experiments of this commit, the best in validation first, with the MLflow run of each

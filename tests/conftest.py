@@ -12,7 +12,7 @@ import pytest
 import threadpoolctl
 
 import pipeline
-from pipeline.config.settings import Column, HistGradientBoosting, Logistic, Train
+from pipeline.config.settings import Column, Model, Train
 from pipeline.data import model_inputs
 from pipeline.modeling import fitting
 from pipeline.support import console
@@ -24,8 +24,21 @@ COLUMNS = {
     "moment": Column("datetime"),
 }
 MODELS = {
-    "hgb": HistGradientBoosting("hgb", 0.1, trees=15, leaves=8, rows_per_leaf=5, l2=1.0, columns_per_split=0.8),
-    "logistic": Logistic("logistic", inverse_penalty=1.0, iterations=500),
+    "hgb": Model(
+        "hgb",
+        "sklearn.ensemble.HistGradientBoostingClassifier",
+        "ordinal",
+        {
+            "learning_rate": 0.1,
+            "max_iter": 15,
+            "max_leaf_nodes": 8,
+            "min_samples_leaf": 5,
+            "l2_regularization": 1.0,
+            "max_features": 0.8,
+            "early_stopping": False,
+        },
+    ),
+    "logistic": Model("logistic", "sklearn.linear_model.LogisticRegression", "one_hot", {"C": 1.0, "max_iter": 500}),
 }
 TRAIN = Train(seed=3, folds=3, threshold="f1")
 
@@ -81,7 +94,13 @@ def values():
             "columns": {"size": {"kind": "number", "range": [0, None]}},
             "split": {"by": "random", "test_share": 0.25, "seed": 1},
         },
-        "model": {"name": "logistic", "inverse_penalty": 1.0, "iterations": 100},
+        "model": {
+            "name": "logistic",
+            "_target_": "sklearn.linear_model.LogisticRegression",
+            "encoding": "one_hot",
+            "C": 1.0,
+            "max_iter": 100,
+        },
         "ingest": {"invalid_rows_allowed": 0},
         "preprocess": {"invalid_rows_allowed": 0},
         "train": {"seed": 1, "folds": 3, "threshold": "f1"},

@@ -13,7 +13,7 @@ SMALL = (  # what makes of minutes seconds; the steps are the same
     ("conf/config.yaml", "data: flights", "data: table"),
     ("conf/config.yaml", "resamples: 500", "resamples: 20"),
     ("conf/config.yaml", "importance_rows: 10000", "importance_rows: 100"),
-    ("conf/model/logistic.yaml", "inverse_penalty: 1.0", "inverse_penalty: 0.00001"),
+    ("conf/model/logistic.yaml", "C: 1.0", "C: 0.00001"),
 )
 
 

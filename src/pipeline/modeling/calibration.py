@@ -12,6 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_recall_curve
 from sklearn.pipeline import Pipeline
 
+from pipeline.modeling import estimator
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -25,7 +27,7 @@ class CalibratedModel:
 
     def probability(self, packed: pd.DataFrame) -> Floats:
         """The probability of the positive label for each row of a frame from ``model_inputs.pack``."""
-        return calibrate(self.estimator.decision_function(packed), self.slope, self.intercept)
+        return calibrate(estimator.log_odds(self.estimator, packed), self.slope, self.intercept)
 
 
 def calibrate(log_odds: Floats, slope: float, intercept: float) -> Floats:

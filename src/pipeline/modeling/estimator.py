@@ -4,19 +4,20 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from pipeline.config.settings import Columns, HistGradientBoosting, Logistic, Model
+from pipeline.config.settings import Columns, Model
 from pipeline.data.schema import feature_names
+from pipeline.modeling import classifier
+from pipeline.support.errors import ParamsInvalid, first_line
 
 MINUTE, DAY, WEEK = 60.0, 86_400.0, 7.0
-SPLITTABLE = 20  # leaves that a small table can fill: a leaf needs no more than this share of its rows
+LEAST = 1e-3  # nearer to 0 and 1, the single precision of a probability in the graph would show in the log-odds
 THURSDAY = 3.0  # 1970-01-01 was one, counted from Monday
 
 
@@ -37,36 +38,42 @@ class DatetimeParts(TransformerMixin, BaseEstimator):
 
 
 def build(model: Model, columns: Columns, rows: int, seed: int) -> Pipeline:
-    """An unfitted pipeline for a frame that ``inputs.frame`` made; it accepts missing values and unseen categories."""
-    if isinstance(model, HistGradientBoosting):
-        return _trees(model, columns, rows, seed)
-    return _logistic(model, columns)
+    """An unfitted pipeline for a frame from ``model_inputs.pack``; it accepts missing values and unseen categories."""
+    encode = _ordinal if model.encoding == "ordinal" else _one_hot
+    return Pipeline([("columns", encode(columns)), ("classifier", classifier.create(model, rows, seed))])
 
 
-def _trees(model: HistGradientBoosting, columns: Columns, rows: int, seed: int) -> Pipeline:
+def fit(model: Model, columns: Columns, packed: pd.DataFrame, truth: npt.NDArray[np.int8], seed: int) -> Pipeline:
+    """A fitted pipeline. Raises ParamsInvalid where scikit-learn finds that the parameters do not go together."""
+    try:
+        return build(model, columns, len(truth), seed).fit(packed, truth)
+    except ValueError as error:
+        raise ParamsInvalid(
+            f"The parameters of {model.name} should go together; {first_line(error)}. Correct conf/model/{model.name}.yaml."
+        ) from error
+
+
+def log_odds(fitted: Pipeline, packed: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """The log-odds [n] of each row: the classifier's own, or those of its probability where it gives only that."""
+    if hasattr(fitted, "decision_function"):
+        return np.asarray(fitted.decision_function(packed))
+    probability = np.clip(fitted.predict_proba(packed)[:, 1], LEAST, 1 - LEAST)
+    return np.asarray(np.log(probability) - np.log1p(-probability))
+
+
+def _ordinal(columns: Columns) -> ColumnTransformer:
     # Codes, not native categories: skl2onnx turns native ones into a graph that is silently wrong.
     codes = OrdinalEncoder(
         handle_unknown="use_encoded_value", unknown_value=np.nan, encoded_missing_value=np.nan, dtype=np.float32
     )
-    boosting = HistGradientBoostingClassifier(
-        learning_rate=model.learning_rate,
-        max_iter=model.trees,
-        max_leaf_nodes=model.leaves,
-        min_samples_leaf=min(model.rows_per_leaf, max(rows // SPLITTABLE, 1)),
-        l2_regularization=model.l2,
-        max_features=model.columns_per_split,
-        early_stopping=False,
-        random_state=seed,
-    )
-    return Pipeline([("columns", _by_kind(columns, "passthrough", codes, DatetimeParts())), ("classifier", boosting)])
+    return _by_kind(columns, "passthrough", codes, DatetimeParts())
 
 
-def _logistic(model: Logistic, columns: Columns) -> Pipeline:
+def _one_hot(columns: Columns) -> ColumnTransformer:
     numbers = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
     shown = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
     moments = make_pipeline(DatetimeParts(), SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
-    regression = LogisticRegression(C=model.inverse_penalty, max_iter=model.iterations)
-    return Pipeline([("columns", _by_kind(columns, numbers, shown, moments)), ("classifier", regression)])
+    return _by_kind(columns, numbers, shown, moments)
 
 
 def _by_kind(columns: Columns, numbers: Any, categories: Any, datetimes: Any) -> ColumnTransformer:

@@ -53,9 +53,8 @@ def fit(
     for fold in np.unique(folds):
         inside = folds == fold
         with step(f"fit {model.name} without fold {fold + 1} of {folds.max() + 1}"):
-            fold_model = estimator.build(model, columns, int((~inside).sum()), settings.seed)
-            fold_model.fit(packed[~inside], truth[~inside])
-            log_odds[inside] = fold_model.decision_function(packed[inside])
+            fold_model = estimator.fit(model, columns, packed[~inside], truth[~inside], settings.seed)
+            log_odds[inside] = estimator.log_odds(fold_model, packed[inside])
     with step("calibrate on the out-of-fold predictions"):
         slope, intercept = calibration.fit_scaling(log_odds, truth, folds)
         probability = calibration.calibrate(log_odds, slope, intercept)
@@ -63,7 +62,7 @@ def fit(
         ranking = metrics.RankedScores.from_scores(truth, probability, threshold, VALIDATION_BINS)
         validation = {metric: round(value, metrics.DECIMALS) for metric, value in metrics.scores(ranking).items()}
     with step(f"fit {model.name} on all {len(truth):,} rows"):
-        final = estimator.build(model, columns, len(truth), settings.seed).fit(packed, truth)
+        final = estimator.fit(model, columns, packed, truth, settings.seed)
     return FittedModel(CalibratedModel(final, slope, intercept), threshold, validation, probability)
 
 

@@ -14,8 +14,10 @@ from sklearn.pipeline import Pipeline
 from pipeline.config.settings import Columns
 from pipeline.data.schema import feature_names
 from pipeline.modeling.calibration import CalibratedModel
-from pipeline.modeling.estimator import DAY, MINUTE, THURSDAY, WEEK, DatetimeParts
+from pipeline.modeling.estimator import DAY, LEAST, MINUTE, THURSDAY, WEEK, DatetimeParts
+from pipeline.support.errors import ExportMissing
 
+MOST_CHARACTERS = 200  # of what skl2onnx says, which may be a page
 OPSET = {"": 18, "ai.onnx.ml": 3}
 TENSORS = {
     "numbers": ("number", FloatTensorType),
@@ -25,18 +27,25 @@ TENSORS = {
 
 
 def to_graph(model: CalibratedModel, columns: Columns) -> onnx.ModelProto:
-    """The graph of a calibrated model: inputs ``numbers``, ``categories``, ``datetimes``, output ``probability``."""
+    """The graph of a calibrated model: inputs ``numbers``, ``categories``, ``datetimes``, output ``probability``.
+
+    Raises ExportMissing where skl2onnx has no graph for the classifier.
+    """
     types = [
         (name, tensor([None, n])) for name, (kind, tensor) in TENSORS.items() if (n := len(feature_names(columns, kind)))
     ]
     estimator = _with_exact_thresholds(model.estimator)
-    graph = convert_sklearn(
-        estimator,
-        name="ontime",
-        initial_types=types,
-        target_opset=OPSET,
-        options={id(estimator[-1]): {"zipmap": False, "raw_scores": True}},
-    )
+    has_log_odds = hasattr(estimator, "decision_function")
+    options = {id(estimator[-1]): {"zipmap": False, **({"raw_scores": True} if has_log_odds else {})}}
+    try:
+        graph = convert_sklearn(estimator, name="ontime", initial_types=types, target_opset=OPSET, options=options)
+    except (RuntimeError, NotImplementedError) as error:
+        raise ExportMissing(
+            f"skl2onnx should turn {type(estimator[-1]).__name__} with these parameters into a graph; it cannot: "
+            f"{' '.join(str(error).split())[:MOST_CHARACTERS]}. Nothing was written. Choose another model in conf/model."
+        ) from error
+    if not has_log_odds:
+        _replace_probability_by_log_odds(graph.graph)
     _replace_outputs_by_probability(graph.graph, model.slope, model.intercept)
     return _canonical(graph)
 
@@ -54,6 +63,23 @@ def _with_exact_thresholds(estimator: Pipeline) -> Pipeline:
             single = thresholds.astype(np.float32)
             tree.nodes["num_threshold"] = np.where(single > thresholds, np.nextafter(single, np.float32(-np.inf)), single)
     return exact
+
+
+def _replace_probability_by_log_odds(graph: onnx.GraphProto) -> None:
+    """Gives the second output, probabilities [n, 2], as log-odds: ``estimator.log_odds`` in ONNX, in double precision."""
+    limits = {"least": LEAST, "most": 1 - LEAST, "one": 1.0}
+    graph.initializer.extend(numpy_helper.from_array(np.array(value), f"odds_{name}") for name, value in limits.items())
+    graph.node.extend(
+        [
+            helper.make_node("Cast", [graph.output[1].name], ["double_probabilities"], to=TensorProto.DOUBLE),
+            helper.make_node("Clip", ["double_probabilities", "odds_least", "odds_most"], ["clipped"]),
+            helper.make_node("Sub", ["odds_one", "clipped"], ["complement"]),
+            helper.make_node("Log", ["clipped"], ["log_probability"]),
+            helper.make_node("Log", ["complement"], ["log_complement"]),
+            helper.make_node("Sub", ["log_probability", "log_complement"], ["log_odds_of_probability"]),
+        ]
+    )
+    graph.output[1].name = "log_odds_of_probability"
 
 
 def _replace_outputs_by_probability(graph: onnx.GraphProto, slope: float, intercept: float) -> None:

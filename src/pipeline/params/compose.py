@@ -21,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pipeline.config.flatten import leaves
 from pipeline.config.params_file import CONF, PARAMS, load_mapping, refuse_machine_values
 from pipeline.config.settings import Params, parse_settings, read_params
+from pipeline.modeling import classifier
 from pipeline.recipes import loader
 from pipeline.support import console
 from pipeline.support.errors import ParamsInvalid, ParamsStale
@@ -41,7 +42,7 @@ def compose(conf: Path = CONF, overrides: Sequence[str] = ()) -> dict[str, Any]:
             values = cast("dict[str, Any]", OmegaConf.to_container(composed, resolve=True))
     except (HydraException, OmegaConfBaseException, ValueError) as error:  # Hydra raises it for an override without a key
         raise ParamsInvalid(f"conf/ does not compose: {' '.join(str(error).split())}. Correct it there.") from error
-    _check_recipe(read_params(values))
+    _check(read_params(values))
     return values
 
 
@@ -60,9 +61,10 @@ def grid(overrides: Sequence[str]) -> dict[tuple[str, ...], dict[str, Any]]:
     return {point: dict(leaves(compose(overrides=point))) for point in points}
 
 
-def _check_recipe(settings: Params) -> None:
-    """Raises ParamsInvalid where the data set names no recipe, or has settings that its recipe does not accept."""
+def _check(settings: Params) -> None:
+    """Raises ParamsInvalid where the recipe does not accept the settings of the data set, or the class the model's."""
     parse_settings(loader.load_recipe(settings.data.recipe).Options, settings.data.options, prefix="data")
+    classifier.check(settings.model)
 
 
 def write(values: Mapping[str, Any], path: Path) -> None:

@@ -13,7 +13,7 @@ from pipeline.config.paths import COUNTS, DATASET, MODEL, TEST_TABLE, TRAIN_TABL
 from pipeline.config.settings import Columns, Dataset, Params
 from pipeline.data import model_inputs, schema, table_io
 from pipeline.files import atomic_write, digests
-from pipeline.modeling import artifact, fitting, onnx_export, parity
+from pipeline.modeling import artifact, classifier, fitting, onnx_export, parity
 from pipeline.modeling.fitting import FittedModel
 from pipeline.support import console
 
@@ -22,6 +22,7 @@ PACKAGES = ("numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "scipy", "
 
 def main() -> None:
     settings = load_params()
+    classifier.check(settings.model)
     with console.step("read the examples"):
         data = load_dataset(DATASET)
         rows = table_io.read(TRAIN_TABLE)
@@ -62,7 +63,7 @@ def _metadata(data: Dataset, fitted: FittedModel, settings: Params) -> dict[str,
         "threshold": fitted.threshold,
         "metrics": dict(fitted.validation),  # of the out-of-fold predictions of the training rows
         "calibration": {"slope": fitted.model.slope, "intercept": fitted.model.intercept},
-        "parameters": {"model": asdict(settings.model), "train": asdict(settings.train)},
+        "parameters": {"model": settings.model.as_declared(), "train": asdict(settings.train)},
         "versions": {package: version(package) for package in PACKAGES},
         "data": {path.name: digests.sha256(path) for path in (TRAIN_TABLE, TEST_TABLE, DATASET, COUNTS)},
     }

@@ -35,6 +35,10 @@ class ModelMissing(OntimeError):
     """data/model is absent, incomplete or altered."""
 
 
+class ExportMissing(OntimeError):
+    """skl2onnx has no graph for a classifier."""
+
+
 class ExportInexact(OntimeError):
     """The exported graph and the fitted estimator disagree on a real row."""
 

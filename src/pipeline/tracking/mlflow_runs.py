@@ -111,7 +111,7 @@ def log(
 
 def parameters(settings: Params) -> dict[str, Any]:
     """The settings that a scientist turns, by full key; columns and tables are left to the report's schema."""
-    whole = asdict(settings)
+    whole = {**asdict(settings), "model": settings.model.as_declared()}
     data = whole.pop("data")
     options = data.pop("options")
     whole["data"] = {**{name: data[name] for name in ("name", "split", "target")}, **options}

@@ -9,7 +9,7 @@ import pytest
 from pipeline.config.settings import (
     Column,
     Dataset,
-    Logistic,
+    Model,
     RandomSplit,
     TimeSplit,
     dump_settings,
@@ -41,7 +41,9 @@ def removed(values, key):
 def test_a_whole_mapping_becomes_typed_settings(values):
     settings = read_params(values)
 
-    assert settings.model == Logistic("logistic", inverse_penalty=1.0, iterations=100)
+    assert settings.model == Model(
+        "logistic", "sklearn.linear_model.LogisticRegression", "one_hot", {"C": 1.0, "max_iter": 100}
+    )
     assert settings.data.split == RandomSplit("random", test_share=0.25, seed=1, stratify=True)
     assert settings.data.columns == {"size": Column("number", range=(0.0, None))}
 
@@ -65,7 +67,6 @@ def test_settings_are_frozen(values):
     ("key", "near"),
     [
         ("train.sed", "seed"),
-        ("model.iteration", "iterations"),
         ("data.source.pth", "path"),
         ("data.split.test_shar", "test_share"),
         ("data.columns.size.knd", "kind"),
@@ -82,7 +83,9 @@ def test_an_unknown_block_is_refused(values):
         read_params({**values, "serving": {}})
 
 
-@pytest.mark.parametrize("key", ["train.seed", "evaluate", "model.iterations", "data.target.name", "data.columns.size.kind"])
+@pytest.mark.parametrize(
+    "key", ["train.seed", "evaluate", "model._target_", "model.encoding", "data.target.name", "data.columns.size.kind"]
+)
 def test_a_missing_key_is_named_in_full(values, key):
     with pytest.raises(ParamsInvalid, match=rf" {key} is missing"):
         read_params(removed(values, key))
@@ -103,7 +106,7 @@ def test_a_missing_key_is_named_in_full(values, key):
         ("data.slices", "size", "data.slices is 'size'; input should be a valid array"),
         ("data.columns.size.kind", "text", "data.columns.size.kind is 'text'; input should be 'number', 'category' or"),
         ("data.columns.size.range", [1], r"data.columns.size.range\[1\] is missing"),
-        ("model.iterations", 0, "model.iterations is 0; input should be greater than or equal to 1"),
+        ("model.encoding", "text", "model.encoding is 'text'; input should be 'ordinal' or 'one_hot'"),
         ("data", 3, "data is 3; input should be an object"),
     ],
 )
@@ -126,9 +129,9 @@ def test_a_threshold_is_a_rule_or_a_share(values, value):
 
 
 def test_a_whole_number_stands_for_a_decimal_one(values):
-    penalty = read_params(changed(values, "model.inverse_penalty", 2)).model.inverse_penalty
+    ends = read_params(changed(values, "data.columns.size.range", [1, 2])).data.columns["size"].range
 
-    assert isinstance(penalty, float)
+    assert [type(end) for end in ends] == [float, float]
 
 
 def test_every_fault_is_named_at_once(values):
@@ -138,19 +141,24 @@ def test_every_fault_is_named_at_once(values):
         read_params(faulty)
 
 
-def test_an_unknown_model_is_refused_beside_the_known_ones(values):
-    with pytest.raises(ParamsInvalid, match=r"model\.name is 'svm'; it should be one of hgb, logistic"):
-        read_params(changed(values, "model.name", "svm"))
+@pytest.mark.parametrize("target", ["os.system", "sklearn.svm.SVC", "builtins.eval"])
+def test_a_class_outside_the_list_is_refused_beside_those_in_it(values, target):
+    with pytest.raises(ParamsInvalid, match=rf"model\._target_ is '{target}'; input should be 'sklearn\.ensemble\.Gradient"):
+        read_params(changed(values, "model._target_", target))
 
 
-def test_a_model_without_a_name_is_refused_beside_the_known_ones(values):
-    with pytest.raises(ParamsInvalid, match=r"model\.name is missing; it should be one of hgb, logistic"):
-        read_params(removed(values, "model.name"))
+def test_a_split_of_an_unknown_kind_is_refused_beside_the_known_ones(values):
+    with pytest.raises(ParamsInvalid, match=r"data\.split\.by is 'luck'; it should be one of time, random"):
+        read_params(changed(values, "data.split.by", "luck"))
 
 
-def test_a_setting_of_another_model_is_refused(values):
-    with pytest.raises(ParamsInvalid, match=r"model\.trees is not a setting"):
-        read_params(changed(values, "model.trees", 100))
+def test_a_model_is_declared_as_it_was_read(values):
+    assert read_params(values).model.as_declared() == values["model"]
+
+
+def test_a_setting_that_was_renamed_is_refused_beside_its_new_name(values):
+    with pytest.raises(ParamsInvalid, match=r"size\.known is not a setting \(did you mean available_from\?\)"):
+        read_params(changed(values, "data.columns.size.known", "at once"))
 
 
 @pytest.mark.parametrize("date", ["2013-10-01", datetime.date(2013, 10, 1)])

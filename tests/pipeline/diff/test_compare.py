@@ -18,7 +18,7 @@ def slices(*rows):
 
 
 BASE = Snapshot(
-    params={"model": {"name": "hgb", "trees": 400}, "data": {"slices": ["month"], "range": [0, None]}},
+    params={"model": {"name": "hgb", "max_iter": 400}, "data": {"slices": ["month"], "range": [0, None]}},
     gate={"diff": {"tolerances": {"roc_auc": 0.003}}},
     hashes={"data/raw": "aaa", "data/model": "bbb"},
     rows={"train": 100, "test": 50},
@@ -128,10 +128,10 @@ def test_the_validation_period_fails_a_change_only_by_a_metric_that_is_gone():
 
 
 def test_settings_are_named_by_their_full_key_with_both_values():
-    other = {"model": {"name": "hgb", "trees": 40, "deep": True}, "data": {"slices": ["month"], "range": [0, 5]}}
+    other = {"model": {"name": "hgb", "max_iter": 40, "deep": True}, "data": {"slices": ["month"], "range": [0, 5]}}
 
     assert compare.differences(BASE.params, other) == [
-        ChangedValue("model.trees", "400", "40"),
+        ChangedValue("model.max_iter", "400", "40"),
         ChangedValue("model.deep", None, "true"),
         ChangedValue("data.range[1]", "null", "5"),
     ]

@@ -124,10 +124,10 @@ def test_metrics_that_were_deleted_as_a_whole_fail_and_so_does_a_file_that_holds
 
 def test_a_change_that_is_not_reproduced_is_not_judged(clone):
     model = clone / "conf/model/hgb.yaml"
-    model.write_text(model.read_text().replace("trees: 400", "trees: 40"))
+    model.write_text(model.read_text().replace("max_iter: 400", "max_iter: 40"))
     composed = diff(clone, "main")
     params = clone / "params.yaml"
-    params.write_text(params.read_text().replace("trees: 400", "trees: 40"))
+    params.write_text(params.read_text().replace("max_iter: 400", "max_iter: 40"))
     done = diff(clone, "main", "--output", "said/change.md")
     page = (clone / "said/change.md").read_text()
 
@@ -135,7 +135,7 @@ def test_a_change_that_is_not_reproduced_is_not_judged(clone):
     assert composed.stdout.startswith("**Not judged**: ")
     assert "Type `make params repro`: `params.yaml: not what conf/ composes to`." in composed.stdout
     assert page.startswith("**Not judged**: ")
-    assert "| `model.trees` | `400` | `40` |" in page
+    assert "| `model.max_iter` | `400` | `40` |" in page
     assert "and the uncommitted changes in `conf/model/hgb.yaml`, `params.yaml`" in page
     assert "`train: " in page
     assert "error: A change is judged by the results of its own code and settings; what data/ holds is older" in done.stderr

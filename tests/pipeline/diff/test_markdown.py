@@ -28,7 +28,7 @@ def curves(y):
 
 
 BASE = Snapshot(
-    params={"model": {"trees": 400}},
+    params={"model": {"max_iter": 400}},
     gate={"diff": {"tolerances": {"roc_auc": 0.003}}},
     hashes={"data/raw": "aaa", "data/model": "bbb"},
     rows={"train": 1000, "test": 500},
@@ -67,11 +67,11 @@ def test_a_failure_comes_first_with_each_reason():
 
 def test_results_that_are_not_reproduced_are_not_judged_whatever_they_are():
     for metrics in (BASE.metrics, {"roc_auc": Interval(0.1)}):
-        lines = page(stale=["train: model.trees"], metrics=metrics).splitlines()
+        lines = page(stale=["train: model.max_iter"], metrics=metrics).splitlines()
 
         assert lines[0] == (
             "**Not judged**: the results are not those of this code and these settings. "
-            "Type `make params repro`: `train: model.trees`."
+            "Type `make params repro`: `train: model.max_iter`."
         )
         assert "## Metrics" in lines
 
@@ -93,19 +93,19 @@ def test_a_change_that_passes_says_so():
 
 def test_settings_hashes_and_rows_stand_with_both_values():
     text = page(
-        params={"model": {"trees": 40}},
+        params={"model": {"max_iter": 40}},
         hashes={"data/raw": "aaa", "data/model": "ccc"},
         rows={"train": 900, "test": 500},
     )
 
-    assert "| `model.trees` | `400` | `40` |" in text
+    assert "| `model.max_iter` | `400` | `40` |" in text
     assert "| `data/model` | `bbb` | `ccc` |" in text
     assert "Unchanged: `data/raw`." in text
     assert "| `train` | `1000` | `900` |" in text
 
 
 def test_rows_that_are_the_same_or_unknown_are_said_to_be():
-    other = {"params": {"model": {"trees": 40}}}
+    other = {"params": {"model": {"max_iter": 40}}}
 
     assert "Rows, unchanged: `train` 1,000, `test` 500." in page(**other)
     assert "DVC's cache lacks `data/processed/counts.json` of one side." in page(**other, rows=None)
@@ -153,12 +153,12 @@ def test_a_curve_is_drawn_where_it_moved_and_named_where_it_did_not():
 def test_long_lists_are_cut_and_counted():
     columns = {f"column{number}": {"kind": "number"} for number in range(300)}
     text = page(
-        params={"model": {"trees": 40}, "data": {"columns": columns}},
+        params={"model": {"max_iter": 40}, "data": {"columns": columns}},
         base=replace(BASE, slices=table([f"{n:03}" for n in range(40)], 0.75)),
         slices=table([f"{n:03}" for n in range(40)], 0.5),
     )
 
-    assert "| `model.trees` | `400` | `40` |" in text
+    assert "| `model.max_iter` | `400` | `40` |" in text
     assert "| and 290 more of `data.columns` | | |" in text
     assert text.count("| `month 0") == 15
     assert "And 25 more scores that moved." in text
@@ -204,7 +204,7 @@ def test_no_cell_of_a_table_breaks_its_row():
 
 
 def test_settings_stand_by_group_and_columns_by_theirs():
-    keys = ["model.trees", "data.columns.a.kind", "data.slices[0]", "data.columns.b.range[1]", "model.name"]
+    keys = ["model.max_iter", "data.columns.a.kind", "data.slices[0]", "data.columns.b.range[1]", "model.name"]
 
     changed = [ChangedValue(key, None, "1") for key in keys]
     assert list(markdown.group_settings(changed)) == [

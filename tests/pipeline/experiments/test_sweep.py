@@ -22,7 +22,7 @@ from pipeline.versioning import dvc
 from pipeline.versioning.revision import CommitMissing
 
 SWEEP = ("python", "-m", "pipeline.experiments.sweep")
-SEARCH = ("--metric", "brier", "model=logistic", "model.inverse_penalty=choice(0.001,1.0)")
+SEARCH = ("--metric", "brier", "model=logistic", "model.C=choice(0.001,1.0)")
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +81,8 @@ def test_each_point_is_an_experiment_that_names_its_run_and_is_named_by_it(proje
         (identity,) = re.findall(rf"│ {one['name']} .*│ ([0-9a-f]{{32}}) │", swept.stdout)
         logged = store.get_run(identity)
         assert logged.data.tags["DVC_EXP_NAME"] == logged.info.run_name == one["name"]
-        assert logged.data.params["model.inverse_penalty"] == str(one["model"]["inverse_penalty"])
-    assert {one["model"]["inverse_penalty"] for one in found} == {0.001, 1.0}
+        assert logged.data.params["model.C"] == str(one["model"]["C"])
+    assert {one["model"]["C"] for one in found} == {0.001, 1.0}
 
 
 def test_the_table_starts_with_the_best_in_validation(swept, found):
@@ -98,12 +98,12 @@ def test_the_best_is_applied_with_the_keys_that_go_into_conf(project, swept, fou
     best = found[0]
 
     assert json.loads((project / "data/report/validation.json").read_text())["brier"] == best["brier"]
-    assert f"inverse_penalty: {best['model']['inverse_penalty']}\n" in (project / "params.yaml").read_text()
+    assert f"C: {best['model']['C']}\n" in (project / "params.yaml").read_text()
     assert f"{best['name']} is applied" in swept.stderr
     kept = re.search(r"write into conf/\n(.*)\n  and commit", swept.stderr, re.DOTALL)[1]
     assert kept.splitlines() == [
         "    model: logistic in the defaults of conf/config.yaml",
-        f"    model.inverse_penalty: {best['model']['inverse_penalty']}",
+        f"    model.C: {best['model']['C']}",
     ]
 
 
@@ -137,7 +137,7 @@ def test_a_commit_that_is_not_here_is_a_sentence_of_ours(command):
 @pytest.mark.parametrize(
     ("search", "fault"),
     [
-        ("model.trees=choice(5,0)", "model.trees is 0"),
+        ("model.max_iter=choice(5,0)", "model.max_iter is 0"),
         ("model.tres=choice(5,6)", "tres"),
         ("model=hgb", "A sweep needs experiments that end well, of points that are not committed"),
     ],
@@ -176,7 +176,7 @@ def test_ctrl_c_ends_what_runs_empties_the_queue_and_keeps_what_is_done(clean, f
 @pytest.mark.long("the death of all workers of a sweep")
 def test_experiments_whose_worker_died_have_failed_and_the_others_go_on(clean, found):
     """Also where a worker died while it made the folder of an experiment, on which `dvc exp show` says "Empty git repo"."""
-    running = in_training(clean, "model.trees=choice(4000,4500,11)")
+    running = in_training(clean, "model.max_iter=choice(4000,4500,11)")
     for one in inside(clean):
         if one.pid != running.pid and one.ppid() != running.pid:
             one.kill()
@@ -188,12 +188,14 @@ def test_experiments_whose_worker_died_have_failed_and_the_others_go_on(clean, f
     assert running.returncode == 0, rest
     assert re.search(r"warning: All workers died, and .+ with them; others start\.", rest)
     assert re.search(r"warning: .+ failed; `dvc queue logs .+` says why", rest)
-    assert any(one["revs"][0]["data"]["params"]["params.yaml"]["data"]["model"].get("trees") == 11 for one in shown(clean))
+    assert any(
+        one["revs"][0]["data"]["params"]["params.yaml"]["data"]["model"].get("max_iter") == 11 for one in shown(clean)
+    )
 
 
-def in_training(folder, search="model.trees=choice(4000,4500,5000)"):
+def in_training(folder, search="model.max_iter=choice(4000,4500,5000)"):
     """A sweep of which one experiment at least is in training, for longer than any test takes."""
-    command = [*SWEEP, "--no-apply", "--metric=brier", search, "model.rows_per_leaf=2"]
+    command = [*SWEEP, "--no-apply", "--metric=brier", search, "model.min_samples_leaf=2"]
     running = subprocess.Popen(command, cwd=folder, env=environment(folder), stderr=subprocess.PIPE, text=True)
     for _ in range(600):
         if any("pipeline.stages.train" in " ".join(one.info["cmdline"] or []) for one in inside(folder)):
@@ -216,10 +218,10 @@ def experiment(name, state="success", code=None, brier=0.1, **params):
 
 
 def test_make_hands_each_word_of_a_search_on_as_it_is():
-    command = ["make", "--dry-run", "sweep", "SWEEP=model=hgb model.leaves=choice(15,31) --no-apply"]
+    command = ["make", "--dry-run", "sweep", "SWEEP=model=hgb model.C=choice(1,2) --no-apply"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
-    assert printed.endswith("python -m pipeline.experiments.sweep 'model=hgb' 'model.leaves=choice(15,31)' '--no-apply'\n")
+    assert printed.endswith("python -m pipeline.experiments.sweep 'model=hgb' 'model.C=choice(1,2)' '--no-apply'\n")
 
 
 def test_the_committed_search_has_at_least_twelve_points_beside_the_committed_one():

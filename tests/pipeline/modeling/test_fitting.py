@@ -38,6 +38,11 @@ def out_of_fold(rows):
     return log_odds, truth
 
 
+def changed(name, **parameters):
+    """A model of the tests with other parameters."""
+    return replace(MODELS[name], parameters={**MODELS[name].parameters, **parameters})
+
+
 def test_calibration_comes_from_out_of_fold_predictions(fitted, out_of_fold):
     found = fitted("hgb").model
 
@@ -75,23 +80,23 @@ def test_the_same_seed_gives_the_same_model(fitted, rows, model):
     ("setting", "value"),
     [
         ("learning_rate", 0.2),
-        ("trees", 16),
-        ("leaves", 4),
-        ("rows_per_leaf", 20),
-        ("l2", 50.0),
-        ("columns_per_split", 0.3),
+        ("max_iter", 16),
+        ("max_leaf_nodes", 4),
+        ("min_samples_leaf", 15),
+        ("l2_regularization", 50.0),
+        ("max_features", 0.3),
     ],
 )
 def test_every_setting_of_the_trees_changes_the_model(fitted, rows, setting, value):
     packed = model_inputs.pack(rows, COLUMNS)
-    other = fit(rows, replace(MODELS["hgb"], **{setting: value}))
+    other = fit(rows, changed("hgb", **{setting: value}))
 
     assert other.model.probability(packed).tolist() != fitted("hgb").model.probability(packed).tolist()
 
 
 def test_the_penalty_changes_the_logistic_model(fitted, rows):
     packed = model_inputs.pack(rows, COLUMNS)
-    other = fit(rows, replace(MODELS["logistic"], inverse_penalty=0.001))
+    other = fit(rows, changed("logistic", C=0.001))
 
     assert other.model.probability(packed).tolist() != fitted("logistic").model.probability(packed).tolist()
 

@@ -1,13 +1,14 @@
 """The graph gives the fitted model's probability for whatever a request holds, and is the same bytes every time."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from conftest import COLUMNS, MODELS
-from pipeline.config.settings import Column, HistGradientBoosting
+from pipeline.config.settings import Column
 from pipeline.data import model_inputs
 from pipeline.modeling import artifact, estimator, onnx_export, parity
 from pipeline.modeling.calibration import CalibratedModel
@@ -164,7 +165,8 @@ def test_parity_refuses_a_missing_probability(place):
 def test_a_value_beside_a_threshold_goes_the_way_that_the_estimator_sends_it():
     columns = {"size": Column("number")}
     seen = pd.DataFrame({"size": np.repeat([30.1, 30.3], 40)})  # the threshold between them rounds up onto 30.2
-    model = HistGradientBoosting("hgb", 0.1, trees=5, leaves=2, rows_per_leaf=1, l2=0.0, columns_per_split=1.0)
+    parameters = {"max_iter": 5, "max_leaf_nodes": 2, "min_samples_leaf": 1, "early_stopping": False}
+    model = replace(MODELS["hgb"], parameters=parameters)
     fitted = estimator.build(model, columns, len(seen), 0).fit(model_inputs.pack(seen, columns), np.repeat([0, 1], 40))
     calibrated = CalibratedModel(fitted, 1.0, 0.0)
     session = artifact.session(onnx_export.to_graph(calibrated, columns).SerializeToString())

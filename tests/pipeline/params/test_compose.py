@@ -18,12 +18,11 @@ def conf(tmp_path, values):
     data, model = values.pop("data"), values.pop("model")
     trees = {
         "name": "hgb",
+        "_target_": "sklearn.ensemble.HistGradientBoostingClassifier",
+        "encoding": "ordinal",
         "learning_rate": 0.1,
-        "trees": 5,
-        "leaves": 4,
-        "rows_per_leaf": 5,
-        "l2": 0.0,
-        "columns_per_split": 1.0,
+        "max_iter": 5,
+        "early_stopping": False,
     }
     files = {
         "config": {"defaults": [{"data": "things"}, {"model": "logistic"}, "_self_"], **values},
@@ -66,14 +65,14 @@ def test_every_member_of_every_group_composes(group, member):
 def test_groups_become_blocks(conf):
     composed = compose.compose(conf)
 
-    assert composed["model"] == {"name": "logistic", "inverse_penalty": 1.0, "iterations": 100}
+    assert (composed["model"]["name"], composed["model"]["C"]) == ("logistic", 1.0)
     assert composed["data"]["name"] == "things"
 
 
 def test_an_override_chooses_the_member_and_the_value(conf):
-    composed = compose.compose(conf, ["model=hgb", "model.trees=7", "train.seed=9"])
+    composed = compose.compose(conf, ["model=hgb", "model.max_iter=7", "train.seed=9"])
 
-    assert (composed["model"]["name"], composed["model"]["trees"], composed["train"]["seed"]) == ("hgb", 7, 9)
+    assert (composed["model"]["name"], composed["model"]["max_iter"], composed["train"]["seed"]) == ("hgb", 7, 9)
 
 
 def test_a_reference_is_replaced_by_its_value(conf):
@@ -92,6 +91,11 @@ def test_a_reference_is_replaced_by_its_value(conf):
         ("train.sed=1", r"Could not override 'train\.sed'"),
         ("+train.sed=1", r"train\.sed is not a setting \(did you mean seed\?\)"),
         ("train.seed=x", r"train\.seed is 'x'"),
+        ("+model.max_itr=1", r"model\.max_itr is not a setting \(did you mean max_iter\?\)"),
+        (
+            "model.max_iter=-1",
+            r"model\.max_iter is -1; the 'max_iter' parameter of LogisticRegression must be an int in the range",
+        ),
         ("data.source.path=${nothing.here}", "conf/ does not compose: .*nothing"),
     ],
 )

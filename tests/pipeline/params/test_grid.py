@@ -11,28 +11,28 @@ def points(*overrides):
 
 
 def test_every_combination_is_a_point():
-    assert points("model=hgb", "model.leaves=choice(15,31)", "model.l2=1.0,5.0") == [
-        ("model=hgb", "model.leaves=15", "model.l2=1.0"),
-        ("model=hgb", "model.leaves=15", "model.l2=5.0"),
-        ("model=hgb", "model.leaves=31", "model.l2=1.0"),
-        ("model=hgb", "model.leaves=31", "model.l2=5.0"),
+    assert points("model=hgb", "model.max_leaf_nodes=choice(15,31)", "model.l2_regularization=1.0,5.0") == [
+        ("model=hgb", "model.max_leaf_nodes=15", "model.l2_regularization=1.0"),
+        ("model=hgb", "model.max_leaf_nodes=15", "model.l2_regularization=5.0"),
+        ("model=hgb", "model.max_leaf_nodes=31", "model.l2_regularization=1.0"),
+        ("model=hgb", "model.max_leaf_nodes=31", "model.l2_regularization=5.0"),
     ]
 
 
 def test_a_point_has_its_parameters_by_full_key():
-    (values,) = compose.grid(["model=logistic", "model.inverse_penalty=0.5"]).values()
+    (values,) = compose.grid(["model=logistic", "model.C=0.5"]).values()
 
-    assert (values["model.name"], values["model.inverse_penalty"]) == ("logistic", 0.5)
-    assert "model.leaves" not in values
+    assert (values["model.name"], values["model.C"]) == ("logistic", 0.5)
+    assert "model.max_leaf_nodes" not in values
 
 
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("model.l2=interval(1,5)", r"INTERVAL_SWEEP"),
+        ("model.l2_regularization=interval(1,5)", r"INTERVAL_SWEEP"),
         ("model=glob(*)", r"Glob override"),
-        ("model.leaves==15", r"extraneous input"),
-        ("model.l2=choice(0.1,", r"no viable alternative"),
+        ("model.max_leaf_nodes==15", r"extraneous input"),
+        ("model.l2_regularization=choice(0.1,", r"no viable alternative"),
     ],
 )
 def test_what_names_no_values_is_refused(override, said):
@@ -42,7 +42,7 @@ def test_what_names_no_values_is_refused(override, said):
         points("model=hgb", override)
 
 
-@pytest.mark.parametrize("override", ["model.trees=choice(5,0)", "model.tres=choice(5,6)", "=15"])
+@pytest.mark.parametrize("override", ["model.max_iter=choice(5,0)", "model.max_itr=choice(5,6)", "=15"])
 def test_one_faulty_point_refuses_the_search(override):
     with pytest.raises(ParamsInvalid):
         points("model=hgb", override)

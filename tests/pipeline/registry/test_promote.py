@@ -16,7 +16,7 @@ from pipeline.registry import lineage
 from pipeline.registry.mlflow_registry import Registry
 from pipeline.tracking import mlflow_runs
 
-WEAK, STRONG = (["model=logistic", f"model.inverse_penalty={penalty}"] for penalty in ("0.00001", "1.0"))
+WEAK, STRONG = (["model=logistic", f"model.C={penalty}"] for penalty in ("0.00001", "1.0"))
 
 
 @pytest.fixture(scope="module")

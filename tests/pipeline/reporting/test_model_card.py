@@ -25,7 +25,7 @@ METADATA = {
     "question": {"late_minutes": 15},
     "threshold": 0.4321,
     "calibration": {"slope": 1.0, "intercept": 0.0},
-    "parameters": {"model": {"name": "logistic", "iterations": 100}, "train": {"seed": 1, "threshold": "f1"}},
+    "parameters": {"model": {"name": "logistic", "max_iter": 100}, "train": {"seed": 1, "threshold": "f1"}},
     "versions": {"numpy": "2.4.6", "onnx": "1.20.1"},
     "data": {"train.parquet": "aa11", "test.parquet": "bb22"},
     "sha256": {"model.onnx": "cc33"},
@@ -146,7 +146,7 @@ The stage `evaluate` writes this page; what only a person knows stands in conf/c
 
 | | |
 |---|---|
-| Model | name logistic, iterations 100 |
+| Model | name logistic, max_iter 100 |
 | Fitted with | seed 1, threshold f1 |
 | Calibration | none: on training rows that the model had not seen, scaling its log-odds made nothing better |
 | Threshold | 0.4321, the one with the best F1 on training rows, each scored by a model that had not seen it |

@@ -62,7 +62,7 @@ def test_a_stage_killed_in_the_middle_leaves_outputs_that_checkout_brings_back_a
     before = model.read_bytes()
     params = project / "params.yaml"
     was = params.read_text()
-    params.write_text(was.replace("trees: 400", "trees: 4000"))
+    params.write_text(was.replace("max_iter: 400", "max_iter: 4000"))
     running = subprocess.Popen(
         ["dvc", "repro"], cwd=project, env=environment(project), stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -77,10 +77,10 @@ def test_a_stage_killed_in_the_middle_leaves_outputs_that_checkout_brings_back_a
     run(project, "dvc", "checkout")
     assert model.read_bytes() == before
 
-    params.write_text(was.replace("trees: 400", "trees: 5"))
+    params.write_text(was.replace("max_iter: 400", "max_iter: 5"))
     assert "Running stage 'train'" in run(project, "dvc", "repro")
     assert model.read_bytes() != before
-    assert json.loads((project / "data/model/metadata.json").read_text())["parameters"]["model"]["trees"] == 5
+    assert json.loads((project / "data/model/metadata.json").read_text())["parameters"]["model"]["max_iter"] == 5
     run(project, "git", "checkout", "--quiet", ".")
     run(project, "dvc", "checkout")
 
@@ -112,7 +112,7 @@ def test_queued_experiments_run_the_code_and_settings_they_were_queued_with(proj
         "-S",
         "model=logistic",
         "-S",
-        "model.inverse_penalty=choice(0.1,10.0)",
+        "model.C=choice(0.1,10.0)",
     )
     run(project, "dvc", "queue", "start")
     for _ in range(600):

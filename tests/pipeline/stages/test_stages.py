@@ -183,7 +183,10 @@ def test_rows_that_are_allowed_to_break_their_declaration_pass_with_a_warning(pl
     [
         ("+model.alhpa=1", "model.alhpa is not a setting"),
         ("model.learning_rate=fast", "model.learning_rate is 'fast'"),
-        ("model.trees=0", "model.trees is 0; input should be greater than or equal to 1"),
+        (
+            "model.max_iter=0",
+            "model.max_iter is 0; the 'max_iter' parameter of HistGradientBoostingClassifier must be",
+        ),
         ("+data.late_minutes=15", "data.late_minutes is not a setting"),
         ("data.recipe=nothing", "data.recipe is 'nothing'"),
     ],
@@ -198,10 +201,10 @@ def test_a_faulty_setting_stops_the_stage_by_its_full_name_before_it_reads_data(
     block[key.split(".")[-1]] = yaml.safe_load(value)
     (place / "params.yaml").write_text(yaml.safe_dump(params))
 
-    sentence = said(run(place, "preprocess"))
+    sentence = said(run(place, "train" if key.startswith("model.") else "preprocess"))
 
     assert words in sentence
-    assert "data/raw" not in sentence
+    assert "data/" not in sentence
 
 
 def test_a_source_that_is_not_there_is_named(place):
@@ -310,7 +313,7 @@ def test_a_tracking_server_that_is_down_costs_a_warning_and_not_the_run(place, m
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_killed_stage_leaves_the_last_good_output(place, number):
-    settings(place, "model.trees=5000")
+    settings(place, "model.max_iter=5000")
     run_all(place, ["ingest", "preprocess"])
     model = place / "data/model"
     model.mkdir()

@@ -214,7 +214,7 @@ def test_parameters_have_their_full_keys_and_leave_out_the_columns(values):
     values["data"]["horizon_hours"] = 2
     found = mlflow_runs.parameters(read_params(values))
 
-    assert found["model.inverse_penalty"] == 1.0
+    assert found["model.C"] == 1.0
     assert found["data.split.test_share"] == 0.25
     assert found["data.horizon_hours"] == 2
     assert not [key for key in found if key.startswith(("data.columns", "data.tables"))]
