@@ -1,4 +1,4 @@
-"""Who was champion when: the moves of the alias, one after the other."""
+"""Which version was champion when: the changes of the alias `champion`, in the order of time."""
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
@@ -30,37 +30,36 @@ class AliasChange:
 
 @dataclass(frozen=True)
 class ChampionPeriod:
-    """A move, and the moment of the next one: None while its version is champion."""
+    """The time from one change of the alias to the next; ``until`` is None while the version is champion."""
 
-    move: AliasChange
+    change: AliasChange
     until: datetime | None
 
 
-def champion_periods(moves: Sequence[AliasChange]) -> list[ChampionPeriod]:
-    """The reigns, in the order of time."""
-    ordered = sorted(moves, key=lambda move: move.time)
-    ends = [*(move.time for move in ordered[1:]), None]
-    return [ChampionPeriod(move, end) for move, end in zip(ordered, ends, strict=False)]
+def champion_periods(changes: Sequence[AliasChange]) -> list[ChampionPeriod]:
+    """The period of each champion, in the order of time."""
+    ordered = sorted(changes, key=lambda change: change.time)
+    ends = [*(change.time for change in ordered[1:]), None]
+    return [ChampionPeriod(change, end) for change, end in zip(ordered, ends, strict=False)]
 
 
-def champion_at(moves: Sequence[AliasChange], moment: datetime) -> ChampionPeriod | None:
-    """Who reigned at a moment; None before the first."""
-    return next((one for one in reversed(champion_periods(moves)) if one.move.time <= moment), None)
+def champion_at(changes: Sequence[AliasChange], moment: datetime) -> ChampionPeriod | None:
+    """The champion's period that ``moment`` lies in; None before the first."""
+    return next((period for period in reversed(champion_periods(changes)) if period.change.time <= moment), None)
 
 
-def previous_champion(moves: Sequence[AliasChange], champion: int, there: Container[int]) -> int | None:
-    """The version that going back from ``champion`` leads to: each way back undoes one move, None where none is left.
+def previous_champion(changes: Sequence[AliasChange], champion: int, existing: Container[int]) -> int | None:
+    """The version to which a rollback from ``champion`` leads; None where there is none.
 
-    Versions that are not ``there`` any more are passed over. Where the alias was moved by other hands since, the last
-    version that was moved here is the one before.
+    Each rollback undoes one change, as a stack does. Versions that do not exist any more are skipped. Where the alias was
+    changed outside `make promote` since, the last version that was promoted here is the previous one.
     """
-    line: list[int] = []
-    for move in sorted(moves, key=lambda move: move.time):
-        if move.kind == "rolled back":
-            line = line[:-1]
-        elif move.before is not None and line[-1:] != [move.before]:
-            line.append(move.before)  # other hands had brought it there
-        if not line or line[-1] != move.version:
-            line.append(move.version)
-    left = [version for version in line if version in there]
-    return next((version for version in reversed(left) if version != champion), None)
+    stack: list[int] = []
+    for change in sorted(changes, key=lambda change: change.time):
+        if change.kind == "rolled back":
+            stack = stack[:-1]
+        elif change.before is not None and stack[-1:] != [change.before]:
+            stack.append(change.before)  # the alias had been changed outside `make promote`
+        if not stack or stack[-1] != change.version:
+            stack.append(change.version)
+    return next((version for version in reversed(stack) if version in existing and version != champion), None)

@@ -1,4 +1,4 @@
-"""Says what was champion when, why, and by which commit.
+"""Shows which version was champion when, why, and from which commit.
 
 python -m pipeline.registry.history                          every champion so far
 python -m pipeline.registry.history --at "2026-11-23 14:05"  which model answered then, from which data and commit
@@ -15,7 +15,7 @@ from pipeline.clients.environment import SecretMissing
 from pipeline.clients.services import ServiceRejected, ServiceUnavailable
 from pipeline.registry import champion_history, lineage
 from pipeline.registry.champion_history import AliasChange, ChampionPeriod
-from pipeline.registry.mlflow_registry import CHAMPION, NAME, Registry, Version, named
+from pipeline.registry.mlflow_registry import CHAMPION, NAME, Registry, Version, version_text
 from pipeline.support import console, console_table
 from pipeline.support.errors import OntimeError
 
@@ -24,69 +24,72 @@ Versions = Mapping[int, Version]
 
 
 class FutureTimestamp(OntimeError):
-    """The moment has not come yet."""
+    """The moment is in the future."""
 
 
 def main() -> None:
-    """Prints the history, or what answered at a moment."""
+    """Prints the history of champions, or the model that answered at a moment."""
     moment = _parser().parse_args().at
     _refuse_future(moment)
     with console.step("look at the registry"):
         registry = Registry()
-        made, versions = registry.moves(), {one.number: one for one in registry.versions()}
-        champion = registry.holder(CHAMPION)
+        changes, versions = registry.alias_changes(), {version.number: version for version in registry.versions()}
+        champion = registry.version_with_alias(CHAMPION)
     if moment is None:
-        _show(champion_history.champion_periods(made), versions)
+        _show_periods(champion_history.champion_periods(changes), versions)
     else:
-        _tell(moment, champion_history.champion_at(made, moment), versions)
+        _show_champion(moment, champion_history.champion_at(changes, moment), versions)
         _show_deployments(moment, versions)
-    _warn_of_other_hands(champion, made)
+    _warn_of_unrecorded_change(champion, changes)
 
 
 def _refuse_future(moment: datetime | None) -> None:
     now = datetime.now(UTC)
     if moment is not None and moment > now:
         raise FutureTimestamp(
-            f"What answered is known of a moment that has passed; {_clock(moment)} UTC is still to come, for it is "
-            f"{_clock(now)}. Give an earlier one."
+            f"The moment should be in the past; {_clock(moment)} UTC is still to come, for it is {_clock(now)}. "
+            "Give an earlier one."
         )
 
 
-def _show(found: Sequence[ChampionPeriod], versions: Versions) -> None:
-    if not found:
+def _show_periods(periods: Sequence[ChampionPeriod], versions: Versions) -> None:
+    if not periods:
         console.answer(f"No version of {NAME} has been champion. `make promote` makes data/model the first.")
         return
     columns = ["from (UTC)", "until", "version", "model", "commit", "roc_auc", "brier", "how", "why", "by"]
-    console_table.show(columns, (_row(one, versions) for one in found), left=columns)
+    console_table.show(columns, (_period_cells(period, versions) for period in periods), left=columns)
 
 
-def _row(reign: ChampionPeriod, versions: Versions) -> list[str]:
-    move = reign.move
-    tags = versions[move.version].tags if move.version in versions else {}
+def _period_cells(period: ChampionPeriod, versions: Versions) -> list[str]:
+    change = period.change
+    tags = versions[change.version].tags if change.version in versions else {}
     scores = [tags.get(f"metric.{name}", "unknown") for name in ("roc_auc", "brier")]
     model = (lineage.model_digest(tags) or "removed")[:SHORT]
-    until = _clock(reign.until) if reign.until else "now"
-    return [_clock(move.time), until, str(move.version), model, move.git_commit[:9], *scores, move.kind, move.why, move.by]
+    until = _clock(period.until) if period.until else "now"
+    return [
+        _clock(change.time), until, str(change.version), model, change.git_commit[:9], *scores,
+        change.kind, change.why, change.by,
+    ]  # fmt: skip
 
 
-def _warn_of_other_hands(champion: Version | None, made: Sequence[AliasChange]) -> None:
-    held, noted = champion.number if champion else None, made[-1].version if made else None
-    if held != noted:
-        last = f", not {noted}" if noted else ""
-        console.warn(f"the alias {CHAMPION} names {named(held)}{last}: it was moved by other hands than make promote.")
+def _warn_of_unrecorded_change(champion: Version | None, changes: Sequence[AliasChange]) -> None:
+    present, recorded = champion.number if champion else None, changes[-1].version if changes else None
+    if present != recorded:
+        last = f", not {recorded}" if recorded else ""
+        console.warn(f"the alias {CHAMPION} names {version_text(present)}{last}: it was changed outside make promote.")
 
 
-def _tell(moment: datetime, reign: ChampionPeriod | None, versions: Versions) -> None:
-    if reign is None:
+def _show_champion(moment: datetime, period: ChampionPeriod | None, versions: Versions) -> None:
+    if period is None:
         console.answer(f"At {_clock(moment)} UTC no version of {NAME} was champion.")
         return
-    move = reign.move
-    tags = versions[move.version].tags if move.version in versions else {}
+    change = period.change
+    tags = versions[change.version].tags if change.version in versions else {}
     data = {name.removeprefix("data."): digest for name, digest in tags.items() if name.startswith("data.")}
     console.answer(
-        f"At {_clock(moment)} UTC version {move.version} of {NAME} was champion, since {_clock(move.time)} "
-        f"({move.kind}: {move.why}): model {(lineage.model_digest(tags) or 'removed')[:SHORT]}, "
-        f"commit {move.git_commit}, data {_digests(data)}."
+        f"At {_clock(moment)} UTC version {change.version} of {NAME} was champion, since {_clock(change.time)} "
+        f"({change.kind}: {change.why}): model {(lineage.model_digest(tags) or 'removed')[:SHORT]}, "
+        f"commit {change.git_commit}, data {_digests(data)}."
     )
 
 
@@ -94,30 +97,31 @@ def _show_deployments(moment: datetime, versions: Versions) -> None:
     try:
         _, store = services.from_environment(os.environ)
         store.log_in()
-        found = store.deployments(moment)
+        deployments = store.deployments(moment)
     except (SecretMissing, ServiceUnavailable, ServiceRejected) as error:
-        console.warn(f"what answered then is not known: {error}")
+        console.warn(f"the models that answered then are not known: {error}")
         return
-    if not found:
-        console.answer(f"The data service at {store.url} knows of no model that answered then.")
+    if not deployments:
+        console.answer(f"The data service at {store.url} recorded no model that answered then.")
         return
     columns = ["replica", "model", "version", "commit", "data", "from (UTC)", "until"]
-    console_table.show(columns, (_deployed(one, versions) for one in found), left=columns)
+    console_table.show(columns, (_deployment_cells(deployment, versions) for deployment in deployments), left=columns)
 
 
-def _deployed(one: Mapping[str, Any], versions: Versions) -> list[str]:
-    digests = {f"{lineage.DIGEST}{name}": digest for name, digest in one["sha256"].items()}
-    version = next((number for number, known in versions.items() if digests and digests.items() <= known.tags.items()), None)
-    ended = one["ended_at"]
-    until = _clock(datetime.fromisoformat(ended)) if ended else f"seen {_clock(_moment(one['last_seen_at']))}"
+def _deployment_cells(deployment: Mapping[str, Any], versions: Versions) -> list[str]:
+    digests = {f"{lineage.DIGEST}{name}": digest for name, digest in deployment["sha256"].items()}
+    matching = (number for number, version in versions.items() if digests and digests.items() <= version.tags.items())
+    ended, last_seen = deployment["ended_at"], deployment["last_seen_at"]
+    until = _clock(datetime.fromisoformat(ended)) if ended else f"seen {_clock(_moment(last_seen))}"
     return [
-        one["replica"], one["model_version"], str(version or "not registered"), one["git_commit"] or "unknown",
-        _digests(one["data"]), _clock(_moment(one["started_at"])), until,
+        deployment["replica"], deployment["model_version"], str(next(matching, "not registered")),
+        deployment["git_commit"] or "unknown", _digests(deployment["data"]), _clock(_moment(deployment["started_at"])),
+        until,
     ]  # fmt: skip
 
 
-def _digests(found: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {digest[:SHORT]}" for name, digest in sorted(found.items())) or "unknown"
+def _digests(digests: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {digest[:SHORT]}" for name, digest in sorted(digests.items())) or "unknown"
 
 
 def _clock(moment: datetime) -> str:
@@ -125,8 +129,7 @@ def _clock(moment: datetime) -> str:
 
 
 def _moment(text: str) -> datetime:
-    found = datetime.fromisoformat(text)
-    return found.astimezone()  # without a zone it is of this machine's
+    return datetime.fromisoformat(text).astimezone()  # without a zone it is local time
 
 
 def _at(text: str) -> datetime:
@@ -141,11 +144,11 @@ def _at(text: str) -> datetime:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.registry.history",
-        description="Say what was champion when, why, and by which commit; or which model answered at a moment.",
+        description="Show which version was champion when, why, and from which commit; or which model answered at a moment.",
         epilog=services.help_text(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--at", type=_at, metavar="MOMENT", help="of this machine's zone where it names none")
+    parser.add_argument("--at", type=_at, metavar="MOMENT", help="in local time where it names no zone")
     return parser
 
 

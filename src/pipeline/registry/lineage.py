@@ -1,4 +1,4 @@
-"""What data/model came from: the commit, the hashes and the scores that a version of it is registered with."""
+"""The lineage of data/model: the commit, the hashes and the scores that a version is registered with."""
 
 import getpass
 import json
@@ -19,55 +19,55 @@ from pipeline.support.errors import ModelMissing, OntimeError
 from pipeline.tracking import mlflow_runs
 from pipeline.versioning import dvc_status, git
 
-QUESTION = "question"  # the tag that says what a model answers, and on which rows it may be tested
-DIGEST = "sha256."  # begins the tag of each file's digest
+QUESTION = "question"  # the tag that holds what a model predicts and how its rows were split
+DIGEST = "sha256."  # prefix of the tag of each file's digest
 
 
 class NotCommitted(OntimeError):
-    """What stands in data/ is not what a commit gives."""
+    """The content of data/ is not what a commit reproduces."""
 
 
-def digests(folder: Path = MODEL) -> dict[str, str]:
+def file_digests(folder: Path = MODEL) -> dict[str, str]:
     """The sha256 of each file of a model directory, as tags."""
     return {f"{DIGEST}{name}": sha256(folder / name) for name in artifact.file_names(folder)}
 
 
-def tags(metadata: Mapping[str, Any], data: Dataset) -> dict[str, str]:
-    """All that a version is registered with. Raises NotCommitted where no commit gives this model."""
+def collect_tags(metadata: Mapping[str, Any], data: Dataset) -> dict[str, str]:
+    """The tags that a version is registered with. Raises NotCommitted where no commit reproduces this model."""
     _refuse_untracked()
     _refuse_stale()
     scores = {f"metric.{name}": f"{value:.6f}" for name, value in mlflow_runs.measured(METRICS, VALIDATION).items()}
     return {
-        "git_commit": commit(),
+        "git_commit": current_commit(),
         "dvc_lock": sha256(LOCK),
         "params": sha256(PARAMS),
         QUESTION: question(metadata, data),
-        **digests(),
+        **file_digests(),
         **{f"data.{name}": digest for name, digest in metadata["data"].items()},
         **scores,
     }
 
 
 def question(metadata: Mapping[str, Any], data: Dataset) -> str:
-    """What a model answers and how its rows were split: models that share it can be scored on the same test rows."""
+    """What a model predicts and how its rows were split, as JSON: models that share it compare on the same test rows."""
     target = {"name": data.target.name, "positive": data.target.positive}
-    whole = {"name": metadata["name"], "question": metadata["question"], "target": target, "split": vars(data.split)}
-    return json.dumps(whole, sort_keys=True, default=str)
+    question = {"name": metadata["name"], "question": metadata["question"], "target": target, "split": vars(data.split)}
+    return json.dumps(question, sort_keys=True, default=str)
 
 
-def commit() -> str:
-    """The commit that is checked out. Raises NotCommitted where there is none, or files have changed since."""
-    found = _git("rev-parse", "HEAD")
+def current_commit() -> str:
+    """The commit that is checked out. Raises NotCommitted where there is none, or tracked files differ from it."""
+    commit = _git("rev-parse", "HEAD")
     if changed := git.uncommitted():
         raise NotCommitted(
-            f"A version is registered with the commit that gives it; {len(changed)} files have changed since "
-            f"{found[:9]}, such as {changed[0]}. Commit them, or `git stash` and `dvc checkout`."
+            f"A version is registered with the commit that reproduces it; {len(changed)} files have changed since "
+            f"{commit[:9]}, such as {changed[0]}. Commit them, or `git stash` and `dvc checkout`."
         )
-    return found
+    return commit
 
 
 def author() -> str:
-    """Who does this: git's user.name, or the user of this machine."""
+    """The person who runs the command: git's user.name, or the user of this machine."""
     return git.answer("config", "user.name") or getpass.getuser()
 
 
@@ -76,8 +76,8 @@ def model_digest(tags: Mapping[str, str]) -> str | None:
     return tags.get(mlflow_runs.MODEL_TAG) or tags.get(f"{DIGEST}{artifact.OLD_METADATA}")
 
 
-def is_whole(registry: Registry, version: Version) -> bool:
-    """Whether the files of a version are there, as it was registered with them."""
+def has_registered_files(registry: Registry, version: Version) -> bool:
+    """Whether the store holds the files of a version, with the digests that it was registered with."""
     try:
         refuse_altered(registry, version)
     except (ArtifactsMissing, ModelMissing):
@@ -86,62 +86,62 @@ def is_whole(registry: Registry, version: Version) -> bool:
 
 
 def refuse_altered(registry: Registry, version: Version) -> None:
-    """Fetches the files of a version. Raises ModelMissing where it was registered with others, and ArtifactsMissing."""
-    known = {name: digest for name, digest in version.tags.items() if name.startswith(DIGEST)}
-    with tempfile.TemporaryDirectory(prefix="version-") as place:
-        folder = registry.download(version, Path(place))
-        if known and known != digests(folder):
+    """Downloads the files of a version. Raises ArtifactsMissing, or ModelMissing where they are not those registered."""
+    registered = {name: digest for name, digest in version.tags.items() if name.startswith(DIGEST)}
+    with tempfile.TemporaryDirectory(prefix="version-") as temporary:
+        folder = registry.download(version, Path(temporary))
+        if registered and registered != file_digests(folder):
             raise ModelMissing(
                 f"Version {version.number} should have the files that it was registered with; the store of {registry.uri} "
-                "has others. Nothing was moved. Bring those back there."
+                "has others. The champion is unchanged. Restore the registered files there."
             )
-        if not known:
+        if not registered:
             artifact.read_metadata(folder)
 
 
 def _refuse_untracked() -> None:
-    """Raises NotCommitted where a stage reads a file that no commit holds or names: nobody else could make this model."""
+    """Raises NotCommitted where a stage reads a file that no commit holds or names, so that nobody else could reproduce."""
     stages = yaml.safe_load(LOCK.read_text(encoding="utf-8"))["stages"].values()
-    made = {out["path"] for stage in stages for out in stage.get("outs", [])}
-    read = sorted({dep["path"] for stage in stages for dep in stage.get("deps", [])} - made)
+    outputs = {out["path"] for stage in stages for out in stage.get("outs", [])}
+    read = sorted({dep["path"] for stage in stages for dep in stage.get("deps", [])} - outputs)
     if outside := [path for path in read if Path(path).is_absolute() or ".." in Path(path).parts]:
         raise NotCommitted(
-            f"A version is registered with the commit that gives it; {', '.join(outside[:3])} is outside this repository. "
-            "Put it into data/, and add and commit it, or what `dvc add` makes of it."
+            f"A version is registered with the commit that reproduces it; {', '.join(outside[:3])} is outside this "
+            "repository. Put it into data/, and add and commit it, or the .dvc file that `dvc add` writes."
         )
     new = _git("ls-files", "--others", "--exclude-standard", "--", "conf", "src", *read).splitlines()
-    if new := [*new, *(path for path in read if not _named(Path(path)))]:
+    if new := [*new, *(path for path in read if not _is_tracked(Path(path)))]:
         raise NotCommitted(
-            f"A version is registered with the commit that gives it; {', '.join(new[:3])} is in none. "
-            "Add and commit it, or, where it is large, what `dvc add` makes of it."
+            f"A version is registered with the commit that reproduces it; {', '.join(new[:3])} is in none. "
+            "Add and commit it, or, where it is large, the .dvc file that `dvc add` writes."
         )
 
 
-def _named(path: Path) -> bool:
-    """Whether a commit holds a file, or the .dvc file that holds its digest, or that of a folder above it."""
-    of_dvc = (f"{one}.dvc" for one in (path, *path.parents) if one.name)
-    return bool(_git("ls-files", "--", str(path), *of_dvc))
+def _is_tracked(path: Path) -> bool:
+    """Whether git tracks a file, or the .dvc file of it or of a folder that contains it."""
+    dvc_files = (f"{part}.dvc" for part in (path, *path.parents) if part.name)
+    return bool(_git("ls-files", "--", str(path), *dvc_files))
 
 
 def _refuse_stale() -> None:
     changed = dvc_status.changed_stages()
     if stale := dvc_status.stale_reasons(changed):
         raise NotCommitted(
-            f"data/ should be what this commit gives; changed since it was made: {'; '.join(stale[:3])}. "
+            f"data/ should be what this commit reproduces; changed since: {'; '.join(stale[:3])}. "
             "Type `make repro`, and commit what changes."
         )
-    if lacking := [name for name in ("train", "evaluate") if name in changed]:
+    if incomplete := [name for name in ("train", "evaluate") if name in changed]:
         raise NotCommitted(
-            f"data/ should hold what dvc.lock names; {', '.join(lacking)} would run again or lack their outputs. "
+            f"data/ should hold the outputs in dvc.lock; {', '.join(incomplete)} would run again or lack their outputs. "
             "Type `dvc checkout` if the commit is right, or `make repro` and commit."
         )
 
 
-def _git(*words: str) -> str:
-    done = git.ask(*words)
+def _git(*arguments: str) -> str:
+    done = git.ask(*arguments)
     if done.returncode != 0:
-        said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+        last_line = (done.stderr.strip().splitlines() or ["nothing"])[-1]
         raise NotCommitted(
-            f"A version is registered with its commit; git gives none ({said}). Commit this repository with git."
+            f"A version is registered with its commit; git gives none ({last_line}). Commit this repository with git."
         )
     return done.stdout.strip()

@@ -1,4 +1,4 @@
-"""Holds a candidate against the champion: both score the same test rows, and each resample of them is drawn for both."""
+"""The paired bootstrap: compares a candidate with the champion on the same resamples of the same test rows."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from pipeline.diff import gate
 from pipeline.evaluation import metrics
 from pipeline.evaluation.metrics import Floats
 
-ANY_THRESHOLD, ONE_BIN = 0.5, 1  # the metrics of a contest need neither
+ANY_THRESHOLD, ONE_BIN = 0.5, 1  # the metrics of conf/gate.yaml's `promote` depend on neither
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One metric of both; ``gain`` is positive where the candidate is better, with the interval of its paired bootstrap."""
+    """One metric of both models; ``gain``, with its interval, is positive where the candidate is better."""
 
     metric: str
     champion: float
@@ -26,13 +26,13 @@ class Difference:
     tolerance: float
 
     @property
-    def better(self) -> bool:
-        """Whether the candidate is better beyond chance."""
+    def is_better(self) -> bool:
+        """Whether the candidate is significantly better: the whole interval of the gain is above 0."""
         return self.low > 0
 
     @property
-    def too_bad(self) -> bool:
-        """Whether the candidate may be worse by more than is tolerated; so it is where the metric is undefined."""
+    def exceeds_tolerance(self) -> bool:
+        """Whether the candidate may be worse by more than is tolerated; True where the metric is undefined."""
         return not self.low >= -self.tolerance
 
 
@@ -41,62 +41,62 @@ def differences(
     champion: Floats,
     candidate: Floats,
     groups: npt.NDArray[np.intp],
-    how: gate.Promote,
+    settings: gate.Promote,
     advance: Callable[[], None] = lambda: None,
 ) -> list[Difference]:
-    """Each metric of ``how.tolerances`` for both probabilities [n] against ``truth`` [n].
+    """The difference in each metric of ``settings.tolerances`` between two probabilities [n] for the same ``truth`` [n].
 
-    The interval is that of the percentiles of a bootstrap in pairs (Efron and Tibshirani 1993, chapter 8), which draws whole
-    ``groups`` [n]; resamples in which a metric is undefined do not count. ``advance`` is called after each.
+    Intervals are percentile intervals of the paired bootstrap (Efron and Tibshirani 1993, chapter 8), which draws whole
+    ``groups`` [n]; resamples in which a metric is undefined are left out. ``advance`` is called after each resample.
     """
     base, head = (metrics.RankedScores.from_scores(truth, p, ANY_THRESHOLD, ONE_BIN) for p in (champion, candidate))
-    drawn = []
-    for weights in metrics.bootstrap_weights(groups, how.resamples, how.seed):
-        of_base, of_head = metrics.scores(base, weights), metrics.scores(head, weights)
-        drawn.append([gate.gain(metric, of_base[metric], of_head[metric]) for metric in how.tolerances])
+    gains = []
+    for weights in metrics.bootstrap_weights(groups, settings.resamples, settings.seed):
+        old, new = metrics.scores(base, weights), metrics.scores(head, weights)
+        gains.append([gate.gain(metric, old[metric], new[metric]) for metric in settings.tolerances])
         advance()
-    of_base, of_head = metrics.scores(base), metrics.scores(head)
-    found = []
-    for (metric, tolerance), column in zip(how.tolerances.items(), np.array(drawn).T, strict=True):
-        low, high = metrics.percentile_interval(column, how.confidence)
-        gain = gate.gain(metric, of_base[metric], of_head[metric])
-        found.append(Difference(metric, of_base[metric], of_head[metric], gain, low, high, tolerance))
-    return found
+    old, new = metrics.scores(base), metrics.scores(head)
+    result = []
+    for (metric, tolerance), resampled in zip(settings.tolerances.items(), np.array(gains).T, strict=True):
+        low, high = metrics.percentile_interval(resampled, settings.confidence)
+        gain = gate.gain(metric, old[metric], new[metric])
+        result.append(Difference(metric, old[metric], new[metric], gain, low, high, tolerance))
+    return result
 
 
-def wins(found: Sequence[Difference]) -> bool:
-    """Whether the candidate is better in one metric beyond chance, and in none worse than is tolerated."""
-    return any(one.better for one in found) and not any(one.too_bad for one in found)
+def beats_champion(differences: Sequence[Difference]) -> bool:
+    """Whether the candidate is significantly better in a metric, and worse than is tolerated in none."""
+    return any(metric.is_better for metric in differences) and not any(metric.exceeds_tolerance for metric in differences)
 
 
-def fallen(found: Sequence[Difference], registered: Mapping[str, str]) -> str:
-    """Where the champion is worse on these rows than it was on its own, by more than is tolerated; "" where it is not.
+def explain_degradation(differences: Sequence[Difference], registered: Mapping[str, str]) -> str:
+    """In which metrics the champion is worse on these rows than when it was registered; "" where in none.
 
-    A feature that a change broke, under the name that it had, makes any champion easy to beat.
+    Only losses beyond the tolerance count. A broken feature under its old name makes any champion easy to beat.
     """
-    known = ((one, float(registered.get(f"metric.{one.metric}", one.champion))) for one in found)
+    scores = ((metric, float(registered.get(f"metric.{metric.metric}", metric.champion))) for metric in differences)
     return "; ".join(
-        f"its {one.metric} is {one.champion:.4f} on them, and was {before:.4f} on its own"
-        for one, before in known
-        if gate.gain(one.metric, before, one.champion) < -one.tolerance
+        f"its {metric.metric} is {metric.champion:.4f} on them, and was {registered_score:.4f} on its own"
+        for metric, registered_score in scores
+        if gate.gain(metric.metric, registered_score, metric.champion) < -metric.tolerance
     )
 
 
-def _too_bad(one: Difference) -> str:
-    if not np.isfinite(one.low):
-        return f"{one.metric} is undefined for one of them"
-    both = f"{one.champion:.4f} to {one.candidate:.4f}"
-    return f"{one.metric} may be worse by {-one.low:.5f} ({both}; {one.tolerance:g} is tolerated)"
-
-
-def why(found: Sequence[Difference]) -> str:
-    """What decided, as one clause: the metrics that are too bad, or those that are better, or that none is."""
-    if worse := [one for one in found if one.too_bad]:
-        return "; ".join(_too_bad(one) for one in worse)
-    if better := [one for one in found if one.better]:
+def explain_decision(differences: Sequence[Difference]) -> str:
+    """The reason of the decision in a clause: the metrics that are too much worse, else the better ones, else all."""
+    if worse := [metric for metric in differences if metric.exceeds_tolerance]:
+        return "; ".join(_explain_loss(metric) for metric in worse)
+    if better := [metric for metric in differences if metric.is_better]:
         return "; ".join(
-            f"{one.metric} is better by {one.gain:.4f} ({one.low:.4f} to {one.high:.4f}): "
-            f"{one.champion:.4f} to {one.candidate:.4f}"
-            for one in better
+            f"{metric.metric} is better by {metric.gain:.4f} ({metric.low:.4f} to {metric.high:.4f}): "
+            f"{metric.champion:.4f} to {metric.candidate:.4f}"
+            for metric in better
         )
-    return "; ".join(f"{one.metric} differs by {one.gain:+.4f}, within chance" for one in found)
+    return "; ".join(f"{metric.metric} differs by {metric.gain:+.4f}, within chance" for metric in differences)
+
+
+def _explain_loss(metric: Difference) -> str:
+    if not np.isfinite(metric.low):
+        return f"{metric.metric} is undefined for one of them"
+    both = f"{metric.champion:.4f} to {metric.candidate:.4f}"
+    return f"{metric.metric} may be worse by {-metric.low:.5f} ({both}; {metric.tolerance:g} is tolerated)"

@@ -1,7 +1,7 @@
-"""Makes data/model the champion if it beats the present one on the same test rows, or else the challenger.
+"""Registers data/model, and promotes it to champion if it beats the present one on the same test rows, else to challenger.
 
-python -m pipeline.registry.promote                     registers the model; moves the champion alias if it wins
-python -m pipeline.registry.promote --because REASON    moves it without a contest, as for another question or other columns
+python -m pipeline.registry.promote                     compares, and promotes the model if it is better
+python -m pipeline.registry.promote --because REASON    promotes it without a comparison, as for other columns
 """
 
 import argparse
@@ -27,81 +27,81 @@ from pipeline.support import console, console_table
 from pipeline.support.errors import OntimeError, SchemaMismatch
 from pipeline.tracking import mlflow_runs
 
-WITHOUT = "Or type make promote BECAUSE='the reason' to make it champion without a contest."
+WITHOUT = "Or type make promote BECAUSE='the reason' to promote it without a comparison."
 
 
 class CandidateRejected(OntimeError):
-    """The model does not beat the champion, or cannot be held against it."""
+    """The model does not beat the champion, or cannot be compared with it."""
 
 
 def main() -> None:
-    """Registers, decides, moves the alias; raises CandidateRejected where it stays."""
+    """Registers the model and promotes it if it is better; raises CandidateRejected where the champion stays."""
     because = _parser().parse_args().because
-    how, settings = gate.read(load_mapping(Path(gate.FILE))).promote, load_params()
+    tolerances, settings = gate.read(load_mapping(Path(gate.FILE))).promote, load_params()
     with console.step("look at data/model and its commit"):
         data, metadata = load_dataset(DATASET), artifact.read_metadata(MODEL)
-        tags = lineage.tags(metadata, data)
+        tags = lineage.collect_tags(metadata, data)
     with console.step("look at the registry"):
         registry = Registry()
-        champion, candidate = registry.holder(CHAMPION), _registered(registry, tags, metadata, settings)
+        champion, candidate = registry.version_with_alias(CHAMPION), _register(registry, tags, metadata, settings)
     if champion and champion.number == candidate.number:
-        console.say(f"Version {candidate.number} of {NAME} is the champion already, with this very model: nothing moves.")
+        console.say(f"Version {candidate.number} of {NAME} is the champion already, with the same files: nothing changes.")
     elif because or champion is None:
-        kind, why = _unopposed(registry, because)
-        _crown(registry, champion, candidate, kind, why)
+        kind, why = _kind_without_comparison(registry, because)
+        _promote(registry, champion, candidate, kind, why)
     else:
-        found = _contest(registry, champion, candidate, data, settings, how)
-        _show(found, champion, candidate)
-        if fallen := paired_bootstrap.fallen(found, champion.tags):
-            _refuse(registry, champion, candidate, f"the test rows are not what the champion learned: {fallen}")
-        if not paired_bootstrap.wins(found):
-            _refuse(registry, champion, candidate, paired_bootstrap.why(found))
-        why = f"against version {champion.number}: {paired_bootstrap.why(found)}"
-        _crown(registry, champion, candidate, "promoted", why)
+        differences = _compare(registry, champion, candidate, data, settings, tolerances)
+        _show(differences, champion, candidate)
+        if degradation := paired_bootstrap.explain_degradation(differences, champion.tags):
+            _reject(registry, champion, candidate, f"the test rows are not what the champion learned: {degradation}")
+        decision = paired_bootstrap.explain_decision(differences)
+        if not paired_bootstrap.beats_champion(differences):
+            _reject(registry, champion, candidate, decision)
+        _promote(registry, champion, candidate, "promoted", f"against version {champion.number}: {decision}")
 
 
-def _registered(registry: Registry, tags: Mapping[str, str], metadata: Mapping[str, Any], settings: Params) -> Version:
-    """The version that has these very files: registered before, or now, with the run that made them or a new one."""
-    digests = lineage.digests()
+def _register(registry: Registry, tags: Mapping[str, str], metadata: Mapping[str, Any], settings: Params) -> Version:
+    """The version with the files of data/model, registered now where there is none."""
+    digests = lineage.file_digests()
     for version in registry.versions():
-        if digests.items() <= version.tags.items() and lineage.is_whole(registry, version):
+        if digests.items() <= version.tags.items() and lineage.has_registered_files(registry, version):
             return version
-    run = registry.run_of(digests[mlflow_runs.MODEL_TAG]) or registry.log(settings, metadata)
+    run = registry.find_run(digests[mlflow_runs.MODEL_TAG]) or registry.log_run(settings, metadata)
     version = registry.register(run, tags)
     console.say(f"Registered version {version.number} of {NAME}, from commit {tags['git_commit'][:9]}.")
     return version
 
 
-def _unopposed(registry: Registry, because: str | None) -> tuple[Kind, str]:
-    """How a version becomes champion without a contest, and why."""
+def _kind_without_comparison(registry: Registry, because: str | None) -> tuple[Kind, str]:
+    """The kind and the reason of a promotion that compares nothing."""
     if because:
         return "forced", because
-    if registry.moves():  # other hands took the alias away
+    if registry.alias_changes():  # the alias was removed outside `make promote`
         return "restored", "there was no champion any more"
     return "initial", "there was no champion"
 
 
-def _contest(
-    registry: Registry, champion: Version, candidate: Version, data: Dataset, settings: Params, how: gate.Promote
+def _compare(
+    registry: Registry, champion: Version, candidate: Version, data: Dataset, settings: Params, tolerances: gate.Promote
 ) -> list[Difference]:
     if champion.tags.get(lineage.QUESTION) != candidate.tags[lineage.QUESTION]:
-        _refuse(registry, champion, candidate, "it answers another question, or was split otherwise")
+        _reject(registry, champion, candidate, "it answers another question, or its rows were split in another way")
     test = table_io.read(TEST_TABLE)
     with console.step(f"score both on {len(test):,} test rows"), tempfile.TemporaryDirectory(prefix="champion-") as folder:
         try:
-            before = predict.probability(registry.download(champion, Path(folder)), test, str(TEST_TABLE))
+            old = predict.probability(registry.download(champion, Path(folder)), test, str(TEST_TABLE))
         except SchemaMismatch as error:
-            _refuse(registry, champion, candidate, f"the champion cannot be scored. {error}")
+            _reject(registry, champion, candidate, f"the champion cannot be scored. {error}")
         except ArtifactsMissing as error:
             raise ArtifactsMissing(f"{error} {WITHOUT}") from error
-        now = predict.probability(MODEL, test, str(TEST_TABLE))
+        new = predict.probability(MODEL, test, str(TEST_TABLE))
     truth = test[data.target.name].to_numpy(np.float64)
     groups = slices.resampling_groups(test, settings.data.resample_by)
-    with console.step(f"hold them against each other {how.resamples} times", how.resamples) as advance:
-        return paired_bootstrap.differences(truth, before, now, groups, how, advance)
+    with console.step(f"compare them on {tolerances.resamples} resamples", tolerances.resamples) as advance:
+        return paired_bootstrap.differences(truth, old, new, groups, tolerances, advance)
 
 
-def _show(found: list[Difference], champion: Version, candidate: Version) -> None:
+def _show(differences: list[Difference], champion: Version, candidate: Version) -> None:
     names = [
         "metric",
         f"champion, {champion.number}",
@@ -113,36 +113,36 @@ def _show(found: list[Difference], champion: Version, candidate: Version) -> Non
     console_table.show(
         names,
         (
-            [one.metric, f"{one.champion:.6f}", f"{one.candidate:.6f}", f"{one.gain:+.6f}",
-             f"{one.low:+.6f} to {one.high:+.6f}", f"-{one.tolerance:g}"]
-            for one in found
+            [score.metric, f"{score.champion:.6f}", f"{score.candidate:.6f}", f"{score.gain:+.6f}",
+             f"{score.low:+.6f} to {score.high:+.6f}", f"-{score.tolerance:g}"]
+            for score in differences
         ),
     )  # fmt: skip
 
 
-def _refuse(registry: Registry, champion: Version, candidate: Version, why: str) -> NoReturn:
-    registry.challenge(candidate)
+def _reject(registry: Registry, champion: Version, candidate: Version, why: str) -> NoReturn:
+    registry.set_challenger(candidate)
     raise CandidateRejected(
         f"Version {candidate.number} should beat version {champion.number}, the champion; {why}. "
         f"It is the challenger now, and the champion stays. {WITHOUT}"
     )
 
 
-def _crown(registry: Registry, before: Version | None, version: Version, kind: Kind, why: str) -> None:
-    with console.step(f"fetch version {version.number}"):  # as a service does: what cannot be fetched is no champion
+def _promote(registry: Registry, champion: Version | None, version: Version, kind: Kind, why: str) -> None:
+    with console.step(f"fetch version {version.number}"):  # a version that the services cannot download is not promoted
         lineage.refuse_altered(registry, version)
-    held, commit = before.number if before else None, version.tags["git_commit"]
-    registry.move(AliasChange(datetime.now(UTC), version.number, kind, why, commit, lineage.author(), held))
+    before, commit = champion.number if champion else None, version.tags["git_commit"]
+    registry.change_champion(AliasChange(datetime.now(UTC), version.number, kind, why, commit, lineage.author(), before))
     console.say(f"Version {version.number} of {NAME} is the champion: {why}.")
-    console.say(f"Services that follow the registry {registry.address} take it by themselves.")
+    console.say(f"Services that follow the registry {registry.address} load it automatically.")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.registry.promote",
-        description="Register data/model, and make it the champion if it beats the present one on the same test rows.",
+        description="Register data/model, and promote it to champion if it beats the present one on the same test rows.",
     )
-    parser.add_argument("--because", metavar="REASON", help="make it the champion without a contest, for this reason")
+    parser.add_argument("--because", metavar="REASON", help="promote it without a comparison, for this reason")
     return parser
 
 

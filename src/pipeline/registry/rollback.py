@@ -1,49 +1,62 @@
-"""Puts the previous champion back: python -m pipeline.registry.rollback. Once more goes back once more."""
+"""Rolls back to the previous champion: python -m pipeline.registry.rollback. Each call undoes one more change."""
 
 import argparse
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from pipeline.registry import champion_history, lineage
 from pipeline.registry.champion_history import AliasChange
-from pipeline.registry.mlflow_registry import CHAMPION, NAME, Registry
+from pipeline.registry.mlflow_registry import CHAMPION, NAME, Registry, Version
 from pipeline.support import console
 from pipeline.support.errors import OntimeError
 
 
 class NoPreviousChampion(OntimeError):
-    """There is no champion, or none before it."""
+    """There is no champion, or no previous one."""
 
 
 def main() -> None:
-    """Moves the alias back; raises NoPreviousChampion."""
+    """Makes the previous champion the champion again. Raises NoPreviousChampion."""
     because = _parser().parse_args().because
     with console.step("look at the registry"):
         registry = Registry()
-        champion, versions = registry.holder(CHAMPION), {one.number: one for one in registry.versions()}
-        made = registry.moves()
-        before = versions.get(champion_history.previous_champion(made, champion.number, versions) or 0) if champion else None
-    if champion is None or before is None:
-        none = (
-            f"other hands took the alias {CHAMPION} away: `make promote` gives it anew" if made else "there is none at all"
+        champion, versions = (
+            registry.version_with_alias(CHAMPION),
+            {version.number: version for version in registry.versions()},
         )
-        found = f"version {champion.number} is the first" if champion else none
-        raise NoPreviousChampion(f"A champion before the present one should come back; {found}. `make history` shows all.")
-    with console.step(f"fetch version {before.number}"):
-        lineage.refuse_altered(registry, before)
+        changes = registry.alias_changes()
+        previous = (
+            versions.get(champion_history.previous_champion(changes, champion.number, versions) or 0) if champion else None
+        )
+    if champion is None or previous is None:
+        raise NoPreviousChampion(
+            f"The champion before the present one should come back; {_explain_absence(champion, changes)}. "
+            "`make history` shows all."
+        )
+    with console.step(f"fetch version {previous.number}"):
+        lineage.refuse_altered(registry, previous)
     why = f"instead of version {champion.number}" + (f": {because}" if because else "")
-    commit = before.tags.get("git_commit", "")
-    registry.move(
-        AliasChange(datetime.now(UTC), before.number, "rolled back", why, commit, lineage.author(), champion.number)
+    commit = previous.tags.get("git_commit", "")
+    registry.change_champion(
+        AliasChange(datetime.now(UTC), previous.number, "rolled back", why, commit, lineage.author(), champion.number)
     )
-    console.say(f"Version {before.number} of {NAME} is the champion again, {why}.")
-    console.say(f"Services that follow the registry {registry.address} take it by themselves.")
+    console.say(f"Version {previous.number} of {NAME} is the champion again, {why}.")
+    console.say(f"Services that follow the registry {registry.address} load it automatically.")
+
+
+def _explain_absence(champion: Version | None, changes: Sequence[AliasChange]) -> str:
+    if champion:
+        return f"version {champion.number} is the first"
+    if changes:
+        return f"the alias {CHAMPION} was removed outside make promote, and `make promote` sets it again"
+    return "there is no champion"
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m pipeline.registry.rollback", description="Put the previous champion back."
+        prog="python -m pipeline.registry.rollback", description="Roll back to the previous champion."
     )
-    parser.add_argument("--because", metavar="REASON", help="why, for the history")
+    parser.add_argument("--because", metavar="REASON", help="the reason, for the history")
     return parser
 
 

@@ -8,14 +8,14 @@ from pydantic import ValidationError
 
 from pipeline.registry import champion_history
 from pipeline.registry.champion_history import AliasChange
-from pipeline.registry.mlflow_registry import MOVE
+from pipeline.registry.mlflow_registry import CHANGE
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ALL = range(9)
 
 
 def line(*versions):
-    """A move an hour, to these versions; a negative one is a way back."""
+    """A change of the alias per hour, to these versions; a negative number is a rollback."""
     return [
         AliasChange(START + timedelta(hours=hour), abs(version), "rolled back" if version < 0 else "promoted", "", "c", "me")
         for hour, version in enumerate(versions)
@@ -36,20 +36,20 @@ def line(*versions):
 def test_a_history_with_the_older_words_is_read(stored, kind):
     value = {"time": "2026-01-01T00:00:00Z", "version": 1, "kind": stored, "why": "", "git_commit": "c", "by": "me"}
 
-    assert MOVE.validate_python(value).kind == kind
+    assert CHANGE.validate_python(value).kind == kind
 
 
 def test_a_kind_that_was_never_stored_is_refused():
     value = {"time": "2026-01-01T00:00:00Z", "version": 1, "kind": "crowned", "why": "", "git_commit": "c", "by": "me"}
 
     with pytest.raises(ValidationError, match="'initial', 'promoted', 'forced', 'rolled back' or 'restored'"):
-        MOVE.validate_python(value)
+        CHANGE.validate_python(value)
 
 
 def test_a_reign_ends_where_the_next_begins():
     found = champion_history.champion_periods(list(reversed(line(1, 2))))
 
-    assert [(one.move.version, one.until) for one in found] == [(1, START + timedelta(hours=1)), (2, None)]
+    assert [(one.change.version, one.until) for one in found] == [(1, START + timedelta(hours=1)), (2, None)]
     assert champion_history.champion_periods([]) == []
 
 
@@ -57,7 +57,7 @@ def test_a_reign_ends_where_the_next_begins():
 def test_who_reigned_at_a_moment(minutes, version):
     found = champion_history.champion_at(line(1, 2), START + timedelta(minutes=minutes))
 
-    assert (found and found.move.version) == version
+    assert (found and found.change.version) == version
 
 
 @pytest.mark.parametrize(
@@ -76,11 +76,11 @@ def test_who_reigned_at_a_moment(minutes, version):
         ((1, 2, 1), 2),
     ],
 )
-def test_each_way_back_undoes_one_move(versions, before):
+def test_each_rollback_undoes_one_change(versions, before):
     assert champion_history.previous_champion(line(*versions), abs(versions[-1]) if versions else 1, ALL) == before
 
 
-def test_a_move_that_was_not_noted_is_undone_by_going_back():
+def test_a_change_that_was_not_recorded_is_undone_by_a_rollback():
     assert champion_history.previous_champion(line(1), 2, ALL) == 1  # killed between the alias and its note
 
 
@@ -107,10 +107,10 @@ def test_what_other_hands_had_made_champion_is_the_one_before():
 )
 def test_the_way_back_leads_past_versions_that_are_no_more(versions, deleted, before):
     champions = [None, *(abs(version) for version in versions)]
-    made = [replace(move, before=last) for move, last in zip(line(*versions), champions, strict=False)]
+    made = [replace(change, before=last) for change, last in zip(line(*versions), champions, strict=False)]
 
     assert champion_history.previous_champion(made, abs(versions[-1]), set(range(9)) - deleted) == before
 
 
-def test_after_other_hands_the_way_back_leads_to_what_was_moved_here():
+def test_after_an_outside_change_a_rollback_leads_to_the_last_version_promoted_here():
     assert champion_history.previous_champion(line(1, 2), 7, ALL) == 2

@@ -24,7 +24,7 @@ def older(tmp_path):
     """A model directory from before the renaming, and the tags with which it was registered."""
     for name in ("model.onnx", "schema.json", "about.json"):
         (tmp_path / name).write_text(name)
-    return tmp_path, lineage.digests(tmp_path)
+    return tmp_path, lineage.file_digests(tmp_path)
 
 
 def test_an_older_version_is_held_to_the_digests_that_it_was_registered_with(older):

@@ -1,4 +1,4 @@
-"""A candidate wins where it is better beyond chance and nowhere too bad; chance is drawn for both at once."""
+"""A candidate wins where it is significantly better and nowhere worse than tolerated, by a paired bootstrap."""
 
 from dataclasses import replace
 
@@ -43,18 +43,21 @@ def test_the_better_one_wins_and_the_worse_one_does_not(rows):
     truth, good, groups = rows
     bad = noisy(good, 0.5)
 
-    assert paired_bootstrap.wins(paired_bootstrap.differences(truth, bad, good, groups, HOW))
-    assert not paired_bootstrap.wins(paired_bootstrap.differences(truth, good, bad, groups, HOW))
+    assert paired_bootstrap.beats_champion(paired_bootstrap.differences(truth, bad, good, groups, HOW))
+    assert not paired_bootstrap.beats_champion(paired_bootstrap.differences(truth, good, bad, groups, HOW))
 
 
 def test_a_model_does_not_beat_itself(rows):
     truth, good, groups = rows
     found = paired_bootstrap.differences(truth, good, good, groups, HOW)
 
-    assert [(one.gain, one.low, one.high, one.too_bad) for one in found] == [(0.0, 0.0, 0.0, False)] * 2
-    assert not paired_bootstrap.wins(found)
+    assert [(metric.gain, metric.low, metric.high, metric.exceeds_tolerance) for metric in found] == [
+        (0.0, 0.0, 0.0, False)
+    ] * 2
+    assert not paired_bootstrap.beats_champion(found)
     assert (
-        paired_bootstrap.why(found) == "brier differs by +0.0000, within chance; roc_auc differs by +0.0000, within chance"
+        paired_bootstrap.explain_decision(found)
+        == "brier differs by +0.0000, within chance; roc_auc differs by +0.0000, within chance"
     )
 
 
@@ -92,7 +95,7 @@ def test_each_resample_is_told(rows):
 
 
 @pytest.mark.parametrize(
-    ("low", "tolerance", "better", "too_bad"),
+    ("low", "tolerance", "better", "exceeds_tolerance"),
     [
         (0.001, 0.0, True, False),
         (0.0, 0.0, False, False),
@@ -102,27 +105,32 @@ def test_each_resample_is_told(rows):
         (float("nan"), 1.0, False, True),
     ],
 )
-def test_the_lower_end_decides(low, tolerance, better, too_bad):
+def test_the_lower_end_decides(low, tolerance, better, exceeds_tolerance):
     found = replace(ONE, low=low, tolerance=tolerance)
 
-    assert (found.better, found.too_bad) == (better, too_bad)
+    assert (found.is_better, found.exceeds_tolerance) == (better, exceeds_tolerance)
 
 
 def test_a_champion_that_fell_on_these_rows_is_told_from_one_that_held():
     brier = paired_bootstrap.Difference("brier", 0.20, 0.15, 0.05, 0.04, 0.06, 0.0005)
 
-    assert paired_bootstrap.fallen([ONE, brier], {"metric.roc_auc": "0.701900", "metric.brier": "0.199600"}) == ""
-    assert paired_bootstrap.fallen([ONE, brier], {"metric.roc_auc": "0.770000", "metric.brier": "0.140000"}) == (
-        "its roc_auc is 0.7000 on them, and was 0.7700 on its own; its brier is 0.2000 on them, and was 0.1400 on its own"
+    assert (
+        paired_bootstrap.explain_degradation([ONE, brier], {"metric.roc_auc": "0.701900", "metric.brier": "0.199600"}) == ""
     )
-    assert paired_bootstrap.fallen([ONE], {}) == ""
+    assert paired_bootstrap.explain_degradation(
+        [ONE, brier], {"metric.roc_auc": "0.770000", "metric.brier": "0.140000"}
+    ) == ("its roc_auc is 0.7000 on them, and was 0.7700 on its own; its brier is 0.2000 on them, and was 0.1400 on its own")
+    assert paired_bootstrap.explain_degradation([ONE], {}) == ""
 
 
-def test_one_that_is_better_in_one_and_too_bad_in_the_other_loses_and_hears_why():
+def test_a_candidate_better_in_one_metric_and_too_much_worse_in_the_other_loses_with_the_reason():
     brier = paired_bootstrap.Difference("brier", 0.14, 0.141, -0.001, -0.0015, -0.0005, 0.0005)
 
-    assert paired_bootstrap.wins([ONE])
-    assert not paired_bootstrap.wins([ONE, brier])
-    assert paired_bootstrap.why([ONE]) == "roc_auc is better by 0.0500 (0.0400 to 0.0600): 0.7000 to 0.7500"
-    assert paired_bootstrap.why([replace(brier, low=float("nan"))]) == "brier is undefined for one of them"
-    assert paired_bootstrap.why([ONE, brier]) == "brier may be worse by 0.00150 (0.1400 to 0.1410; 0.0005 is tolerated)"
+    assert paired_bootstrap.beats_champion([ONE])
+    assert not paired_bootstrap.beats_champion([ONE, brier])
+    assert paired_bootstrap.explain_decision([ONE]) == "roc_auc is better by 0.0500 (0.0400 to 0.0600): 0.7000 to 0.7500"
+    assert paired_bootstrap.explain_decision([replace(brier, low=float("nan"))]) == "brier is undefined for one of them"
+    assert (
+        paired_bootstrap.explain_decision([ONE, brier])
+        == "brier may be worse by 0.00150 (0.1400 to 0.1410; 0.0005 is tolerated)"
+    )

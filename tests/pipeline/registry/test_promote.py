@@ -72,7 +72,7 @@ def first_champion(place, registry):
     status, told = verb(place, "history")
     assert (status, "No version of ontime has been champion. `make promote`" in told) == (0, True)
     status, told = verb(place, "rollback")
-    assert (status, "there is none at all" in told) == (1, True)
+    assert (status, "there is no champion" in told) == (1, True)
 
     status, told = verb(place, "promote")
     assert (status, champion(registry)) == (0, 1), told
@@ -123,7 +123,7 @@ def without_files(place, registry, monkeypatch):
     store = Path(registry.get_experiment_by_name("ontime").artifact_location.removeprefix("file://"))
     store.rename(store.with_name("elsewhere"))
     with monkeypatch.context() as patch:  # they go after promote has looked
-        patch.setattr(lineage, "is_whole", lambda registry, version: True)
+        patch.setattr(lineage, "has_registered_files", lambda registry, version: True)
         told = verb(place, "promote", "--because", "it is Monday")
     contest, back = verb(place, "promote"), verb(place, "rollback")
     shutil.rmtree(store)
@@ -133,11 +133,11 @@ def without_files(place, registry, monkeypatch):
     gone = (
         r"error: Version {} of ontime should have its files in the store of sqlite:\S+; it lacks model\.onnx, schema\.json, "
     )
-    gone += r"metadata\.json\. Nothing was moved\. Bring them back there\."
+    gone += r"metadata\.json\. The champion is unchanged\. Restore them there\."
     assert (told[0], contest[0], back[0], champion(registry)) == (1, 1, 1, 2)
     assert re.search(gone.format(1) + "$", told[1]), told
     assert "Registered version 3 of ontime" in contest[1]  # the same model again, for of version 1 nothing is left
-    assert re.search(gone.format(2) + r" Or type make promote BECAUSE='the reason' to make it champion", contest[1]), contest
+    assert re.search(gone.format(2) + r" Or type make promote BECAUSE='the reason' to promote it", contest[1]), contest
     assert re.search(gone.format(1) + "$", back[1]), back
 
 
@@ -186,7 +186,7 @@ def who_was_champion(place, commit):
     status, told = verb(place, "history", "--at", f"{rows[1][0]}+00:00")
     assert (status, f"commit {commit}" in told, "version 1 of ontime was champion" in told) == (0, True, True)
     assert f"test.parquet {sha256(place / 'data/processed/test.parquet')[:12]}" in told
-    assert "what answered then is not known: nobody answers at http://127.0.0.1:9" in told
+    assert "the models that answered then are not known: nobody answers at http://127.0.0.1:9" in told
     assert "no version of ontime was champion" in verb(place, "history", "--at", "2020-01-01T00:00Z")[1]
     status, told = verb(place, "history", "--at", "2999-01-01T00:00Z")
     assert (status, "2999-01-01 00:00:00 UTC is still to come" in told, "champion" in told) == (1, True, False)
@@ -196,8 +196,8 @@ def who_was_champion(place, commit):
 
 def other_hands(place, registry):
     registry.set_registered_model_alias("ontime", "champion", "1")
-    assert "names version 1, not 2: it was moved by other hands" in verb(place, "history")[1]
-    assert "it was moved by other hands" in verb(place, "history", "--at", "2026-01-01")[1]
+    assert "names version 1, not 2: it was changed outside make promote" in verb(place, "history")[1]
+    assert "it was changed outside make promote" in verb(place, "history", "--at", "2026-01-01")[1]
     assert verb(place, "rollback")[0] == 0
     assert champion(registry) == 2
 
@@ -205,9 +205,12 @@ def other_hands(place, registry):
 def without_alias(place, registry):
     """Other hands took the alias away: the next promotion is not the first."""
     registry.delete_registered_model_alias("ontime", "champion")
-    assert "the alias champion names no version, not 2: it was moved by other hands" in verb(place, "history")[1]
+    assert "the alias champion names no version, not 2: it was changed outside make promote" in verb(place, "history")[1]
     status, told = verb(place, "rollback")
-    assert (status, "other hands took the alias champion away: `make promote` gives it anew" in told) == (1, True)
+    assert (status, "the alias champion was removed outside make promote, and `make promote` sets it again" in told) == (
+        1,
+        True,
+    )
     status, told = verb(place, "promote")
     assert (status, champion(registry)) == (0, 2), told
     assert "is the champion: there was no champion any more." in told
@@ -216,18 +219,18 @@ def without_alias(place, registry):
 
 def meanwhile(place, registry, monkeypatch):
     """Somebody else moves the alias between the look at the registry and the move."""
-    looked = Registry.holder
+    looked = Registry.version_with_alias
 
-    def holder(self, alias):
+    def look_then_move(self, alias):
         found = looked(self, alias)
         registry.set_registered_model_alias("ontime", "champion", "1")
         return found
 
     with monkeypatch.context() as patch:
-        patch.setattr(Registry, "holder", holder)
+        patch.setattr(Registry, "version_with_alias", look_then_move)
         status, told = verb(place, "rollback")
     assert (status, champion(registry)) == (1, 1), told
-    assert "The champion was version 2 when this began, and is version 1 now. Nothing was moved" in told
+    assert "The champion was version 2 when this began, and is version 1 now. Nothing was changed" in told
     registry.set_registered_model_alias("ontime", "champion", "2")
 
 
@@ -254,7 +257,7 @@ def test_another_question_has_no_contest(place, registry):
     status, told = verb(place, "promote")
 
     assert (status, champion(registry)) == (1, before)
-    assert "it answers another question, or was split otherwise. It is the challenger now" in told
+    assert "it answers another question, or its rows were split in another way. It is the challenger now" in told
 
 
 def test_a_champion_that_reads_other_columns_is_not_compared(place, registry):
@@ -286,7 +289,7 @@ def test_a_model_that_no_commit_gives_is_not_registered(place, registry):
     assert uncommitted[0] == missing[0] == stale[0] == 1
     assert re.search(r"1 files have changed since \w{9}, such as conf/gate\.yaml", uncommitted[1])
     assert "data/model should hold model.onnx, schema.json and metadata.json" in missing[1]
-    assert re.search(r"data/ should be what this commit gives; changed since it was made: train: train\.", stale[1])
+    assert re.search(r"data/ should be what this commit reproduces; changed since: train: train\.", stale[1])
     assert len(registry.search_model_versions("name='ontime'")) == versions
 
 
@@ -335,15 +338,15 @@ def test_a_store_that_lacks_what_it_needs_is_said_in_a_sentence(place, registry,
     def lacking(*_):
         raise ModuleNotFoundError("No module named 'boto3'")
 
-    monkeypatch.setattr(Registry, "run_of", lambda self, digest: None)
+    monkeypatch.setattr(Registry, "find_run", lambda self, digest: None)
     monkeypatch.setattr(mlflow_runs, "log_results", lacking)
     penguins.reproduced(place, *STRONG, "train.seed=7")
 
     status, told = verb(place, "promote")
 
     assert (status, champion(registry)) == (1, 2)
-    assert "The files of a model should go into the store of sqlite:///" in told
-    assert "and come from it; No module named 'boto3'. Nothing was moved. Start the store, or install what it needs." in told
+    assert "The files of a model should be written to and read from the store of sqlite:///" in told
+    assert "; No module named 'boto3'. The champion is unchanged. Start the store, or install what it needs." in told
 
 
 def test_a_version_that_comes_again_keeps_its_commit(place, registry):
@@ -381,4 +384,4 @@ def test_a_table_that_dvc_keeps_is_in_a_commit_and_one_outside_is_in_none(place,
 def test_a_registry_that_is_away_is_said_in_a_sentence(place, name):
     status, told = verb(place, name, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
 
-    assert (status, "The registry of models should answer at http://127.0.0.1:9 (MLFLOW_TRACKING_URI)" in told) == (1, True)
+    assert (status, "The model registry should answer at http://127.0.0.1:9 (MLFLOW_TRACKING_URI)" in told) == (1, True)

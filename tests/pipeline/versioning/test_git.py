@@ -24,7 +24,7 @@ def test_what_is_not_committed_is_not_taken_for_nothing():
 
 def test_a_version_wants_its_commit():
     with pytest.raises(lineage.NotCommitted, match=r"git gives none \(git is not installed\)"):
-        lineage.commit()
+        lineage.current_commit()
 
 
 def test_a_run_is_logged_without_its_commit():
