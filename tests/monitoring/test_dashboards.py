@@ -14,7 +14,7 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from monitoring.exporting import MATCHER, SELECTOR, SERVICES, matches
-from ontime_dashboards import model, reference, services
+from ontime_dashboards import model_dashboard, reference, services_dashboard
 from ontime_dashboards.__main__ import METRICS, differing, files
 
 FOLDER = Path("monitoring/grafana")
@@ -220,13 +220,13 @@ def test_what_is_drawn_as_bound_is_where_alerts_begin():
     expressions = "\n".join(rule["expr"] for rule in RULES if "alert" in rule)
 
     for bound in (
-        f'{{score="roc_auc"}} < {model.LOW_AUC}',
-        f'{{score="calibration_error"}} > {model.HIGH_CALIBRATION_ERROR:.2f}',
-        f"> {model.MODEL_DRIFTED:.0f}\nand on (job) max by (job) (data_api_drift_rows",
-        f"> {model.COLUMN_DRIFTED}\nand on (job) max by (job) (data_api_drift_rows",
-        f"> {model.STALE_DAYS} * 86400",
-        f"14.4 * {services.FAILED_ALLOWED}",
-        f"14.4 * {services.SLOW_ALLOWED}",
+        f'{{score="roc_auc"}} < {model_dashboard.LOW_AUC}',
+        f'{{score="calibration_error"}} > {model_dashboard.HIGH_CALIBRATION_ERROR:.2f}',
+        f"> {model_dashboard.MODEL_DRIFTED:.0f}\nand on (job) max by (job) (data_api_drift_rows",
+        f"> {model_dashboard.COLUMN_DRIFTED}\nand on (job) max by (job) (data_api_drift_rows",
+        f"> {model_dashboard.STALE_DAYS} * 86400",
+        f"14.4 * {services_dashboard.FAILED_ALLOWED}",
+        f"14.4 * {services_dashboard.SLOW_ALLOWED}",
     ):
         assert bound in expressions
 
@@ -259,7 +259,7 @@ def test_the_latency_that_is_drawn_is_the_one_that_is_counted():
         for edge in re.findall(r'prediction_api_request_seconds_bucket\{[^}]*le="([^"]+)"', rule["expr"])
     }
 
-    assert counted == {str(services.FAST_SECONDS)}
+    assert counted == {str(services_dashboard.FAST_SECONDS)}
 
 
 def test_grafana_is_given_the_source_that_panels_name_and_the_folder_that_the_stack_mounts():

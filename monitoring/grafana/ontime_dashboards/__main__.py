@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ontime_dashboards import boards, model, reference, services, system
+from ontime_dashboards import dashboard_builder, model_dashboard, reference, services_dashboard, system_dashboard
 
 FOLDER = Path(__file__).parents[1] / "dashboards"
 METRICS = Path("data/report/metrics.json")
@@ -17,8 +17,12 @@ METRICS = Path("data/report/metrics.json")
 
 def files(metrics: Path = METRICS) -> dict[str, str]:
     """The text of each file, by its name."""
-    built = {"system": system.board(), "services": services.board(), "model": model.board(reference.read(metrics))}
-    return {f"{name}.json": boards.text(one) for name, one in built.items()}
+    built = {
+        "system": system_dashboard.board(),
+        "services": services_dashboard.board(),
+        "model": model_dashboard.board(reference.read(metrics)),
+    }
+    return {f"{name}.json": dashboard_builder.text(one) for name, one in built.items()}
 
 
 def write(wanted: Mapping[str, str], folder: Path) -> None:

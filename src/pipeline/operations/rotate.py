@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipeline.clients.environment import secret
-from pipeline.operations import compose, secret_files, up
+from pipeline.operations import docker_compose, secret_files, up
 from pipeline.support import console
 from pipeline.support.errors import OntimeError
 
@@ -40,21 +40,21 @@ class PasswordKept(OntimeError):
 def main() -> None:
     """Rotates. Raises RotationImpossible, SecretMissing or SecretWeak before anything changes, later PasswordKept."""
     argparse.ArgumentParser(prog="python -m pipeline.operations.rotate", description=__doc__).parse_args()
-    running = compose.running()
+    running = docker_compose.running()
     core = "prometheus" not in running
     folder = _checked_secrets(core)
     if "postgres" not in running:
         raise RotationImpossible(
             "Passwords are changed in databases that run, and PostgreSQL does not. Type `make up` first."
         )
-    if not compose.build(core):
+    if not docker_compose.build(core):
         raise RotationImpossible("The images should build before a password changes; they did not. Above is why.")
     if "uptime-kuma" in running:
         change_uptime_kuma(secret(folder, "kuma_admin_password"))
     if "grafana" in running:
         change_grafana(secret(folder, "grafana_admin_password"))
     change_postgres(secret(folder, "database_password"))
-    up.start(core, max(1, compose.replicas("prediction-api")))
+    up.start(core, max(1, docker_compose.replicas("prediction-api")))
     change_first_admin(os.environ.get("FIRST_ADMIN") or "admin", secret(folder, "first_admin_password"))
 
 
@@ -63,7 +63,7 @@ def change_uptime_kuma(password: str) -> None:
 
     That program loses lines that come before it asks, so the password is sent again each second, while it runs.
     """
-    command = ["docker", "compose", *compose.EXEC, *KUMA_COMMAND]
+    command = ["docker", "compose", *docker_compose.EXEC, *KUMA_COMMAND]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         for _ in range(KUMA_LINES):
             try:
@@ -119,7 +119,7 @@ def _checked_secrets(core: bool) -> Path:
 
 def _inside(*words: str, text: str, **options: int) -> subprocess.CompletedProcess[str]:
     """What a command did inside a running container, which reads the text."""
-    return compose.docker("compose", *compose.EXEC, *words, input=text, **options)
+    return docker_compose.docker("compose", *docker_compose.EXEC, *words, input=text, **options)
 
 
 def _send(process: "subprocess.Popen[bytes]", line: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from pipeline.config.paths import MODEL
 from pipeline.modeling import artifact
-from pipeline.operations import compose, secret_files
+from pipeline.operations import docker_compose, secret_files
 from pipeline.support import console
 from pipeline.support.errors import OntimeError
 
@@ -43,12 +43,12 @@ def start(core: bool, prediction_replicas: int | None = None) -> None:
 
     Raises DockerUnavailable or ContainersFailed.
     """
-    compose.require()
+    docker_compose.require()
     _let_containers_read()
     if not (MODEL / artifact.METADATA).is_file():
         console.say("There is no model yet: the pipeline makes one first, for some minutes (make logs SERVICE=pipeline).")
-    if not compose.up(core, prediction_replicas):
-        compose.show_last_lines(core)
+    if not docker_compose.up(core, prediction_replicas):
+        docker_compose.show_last_lines(core)
         raise ContainersFailed(
             "Not all containers came up; above is what each said last. A port that is taken has a setting in .env.example; "
             "CORE=1 leaves the monitoring out."

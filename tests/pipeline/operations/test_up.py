@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.clients.environment import SecretMissing
-from pipeline.operations import compose, up
-from pipeline.operations.compose import DockerUnavailable
+from pipeline.operations import docker_compose, up
+from pipeline.operations.docker_compose import DockerUnavailable
 from pipeline.operations.secret_files import DEVELOPMENT, SecretWeak
 from pipeline.operations.up import ContainersFailed
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("docker")
 @pytest.mark.parametrize(("options", "profile"), [([], "monitoring"), (["--core"], "core")])
 def test_containers_are_built_started_and_waited_for_with_the_commit_that_they_carry(docker, monkeypatch, options, profile):
     monkeypatch.setattr(sys, "argv", ["up", *options])
-    monkeypatch.setattr(compose.git, "answer", lambda *words: " ".join(words))
+    monkeypatch.setattr(docker_compose.git, "answer", lambda *words: " ".join(words))
 
     up.main()
 

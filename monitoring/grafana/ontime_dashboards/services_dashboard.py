@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from ontime_dashboards import boards
-from ontime_dashboards.panels import (
+from ontime_dashboards import dashboard_builder
+from ontime_dashboards.panel_kinds import (
     BLUE,
     GREEN,
     NONE,
@@ -39,7 +39,9 @@ def board() -> Dashboard:
         "How full is it?": _saturation(),
         "Who is up, and does each job still succeed?": _monitors(),
     }
-    return boards.board("services", "Are callers answered in time, and does everything that they sent arrive?", rows)
+    return dashboard_builder.board(
+        "services", "Are callers answered in time, and does everything that they sent arrive?", rows
+    )
 
 
 def _glance() -> Sequence[Panel]:

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from ontime_dashboards import boards
-from ontime_dashboards.panels import (
+from ontime_dashboards import dashboard_builder
+from ontime_dashboards.panel_kinds import (
     GREEN,
     NONE,
     ORANGE,
@@ -41,7 +41,9 @@ def board(tested: Mapping[str, Interval]) -> Dashboard:
         "Does the world still look like the training data?": _drift(),
     }
     question = "Is the model still right, and which model answers?"
-    return boards.board("model", question, panels, [boards.variable("version", 'data_api_live_predictions{job="data-api"}')])
+    return dashboard_builder.board(
+        "model", question, panels, [dashboard_builder.variable("version", 'data_api_live_predictions{job="data-api"}')]
+    )
 
 
 def _predictions() -> Sequence[Panel]:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from ontime_dashboards import boards
-from ontime_dashboards.panels import GREEN, NONE, ORANGE, RED, Panel, bars, graph, number, rows
+from ontime_dashboards import dashboard_builder
+from ontime_dashboards.panel_kinds import GREEN, NONE, ORANGE, RED, Panel, bars, graph, number, rows
 
 DAY, YEAR = 86400, 365 * 86400
 UP = {0: ("missing", RED), 1: ("up", GREEN)}
@@ -21,7 +21,9 @@ def board() -> Dashboard:
         "Processes in the containers": _processes(),
         "Prometheus itself": _prometheus(),
     }
-    return boards.board("system", "Does the machine have room, and does everything that watches still run?", panels)
+    return dashboard_builder.board(
+        "system", "Does the machine have room, and does everything that watches still run?", panels
+    )
 
 
 def _host() -> Sequence[Panel]:

@@ -7,7 +7,7 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as models
 
-from ontime_dashboards.panels import SOURCE, Panel
+from ontime_dashboards.panel_kinds import SOURCE, Panel
 
 TAG = "ontime"
 Rows = Mapping[str, Sequence[Panel]]
