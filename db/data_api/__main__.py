@@ -101,11 +101,11 @@ def _password(given: argparse.Namespace) -> None:
     migrations_runner.refuse_other(engine)
     password_hash = Passwords().hash(_fit(_typed(f"The new password of {given.name}: ")))
     with transaction(engine) as session:
-        user = users.by_name(session, given.name)
+        user = users.get_by_name(session, given.name)
         if user is None:
-            known = ", ".join(one.name for one in users.list_all(session)) or "nobody"
-            raise UserMissing(f"There should be a user {given.name!r}; there is {known}. Name one of them.")
-        users.change(session, user, None, password_hash, datetime.now(UTC))
+            names = ", ".join(other.name for other in users.list_all(session)) or "nobody"
+            raise UserMissing(f"There should be a user {given.name!r}; there is {names}. Name one of them.")
+        users.update(session, user, None, password_hash, datetime.now(UTC))
     print(f"{given.name} has another password in {engine.url.render_as_string()}; tokens issued before count no more")
 
 

@@ -173,7 +173,7 @@ class AppState:
         if uses := self.uses.take():
             try:
                 with transaction(self.engine) as session:
-                    api_keys.note_uses(session, uses)
+                    api_keys.record_uses(session, uses)
             except BaseException:
                 self.uses.put_back(uses)
                 raise
@@ -181,23 +181,23 @@ class AppState:
     def make_months(self) -> None:
         """Makes the partitions of this month and the next one."""
         with transaction(self.engine) as session:
-            partitions.make_ahead(session, datetime.now(UTC))
+            partitions.create_ahead(session, datetime.now(UTC))
 
     def refresh_live(self) -> None:
         """Works out the scores of the live window, for /metrics."""
         until = datetime.now(UTC)
         with transaction(self.engine, reads=True) as session:
             window = until - self.settings.live_window, until
-            whole = performance.scores(session, *window, "none", LIVE_BINS)
-            versions = performance.scores(session, *window, "model_version", LIVE_BINS)
-        everything = whole.get(performance.WHOLE, performance.nothing())
-        named = {_named(str(version)): found for version, found in versions.items()}
+            whole = performance.compute_scores(session, *window, "none", LIVE_BINS)
+            versions = performance.compute_scores(session, *window, "model_version", LIVE_BINS)
+        everything = whole.get(performance.WHOLE, performance.empty_scores())
+        named = {_named(str(version)): scores for version, scores in versions.items()}
         self.metrics.live({**named, ALL_VERSIONS: everything}, time.time())
 
     def refresh_drift(self) -> None:
         """Works out how far what arrived lately is from what the model that answers was trained on, for /metrics."""
         with transaction(self.engine, reads=True) as session:
-            windows = drift.windows(session, datetime.now(UTC), self.settings.drift_windows)
+            windows = drift.count_windows(session, datetime.now(UTC), self.settings.drift_windows)
         self.metrics.drift(windows, time.time())
 
     def look(self) -> None:

@@ -91,15 +91,16 @@ Shown = Annotated[Credentials, Depends(credentials)]
 def user_of(session: Session, service: AppState, shown: Credentials) -> User:
     """The user whom credentials belong to; raises ProblemError (401) where they count no more."""
     if shown.token:
-        user = users.by_id(session, shown.token.user_id)
+        user = users.get_by_id(session, shown.token.user_id)
         if user is None or shown.token.issued < user.tokens_valid_after:
             raise _unknown("token")
         return user
-    found = api_keys.with_user(session, shown.digest or "")
-    if found is None:
+    key_and_user = api_keys.get_valid_with_user(session, shown.digest or "")
+    if key_and_user is None:
         raise _unknown("key")
-    service.uses.note(found[0], datetime.now(UTC))
-    return found[1]
+    api_key_id, user = key_and_user
+    service.uses.note(api_key_id, datetime.now(UTC))
+    return user
 
 
 def _unknown(what: str) -> ProblemError:

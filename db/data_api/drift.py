@@ -1,13 +1,13 @@
-"""How far what arrives has moved from what a model was trained on: the population stability index of a column.
+"""Drift of recent predictions against the training rows: the population stability index (PSI) of each column.
 
-PSI = Σ (a - e) · ln(a / e) over the bins of a column, of the share ``a`` of what arrived and ``e`` of the training rows
-(Siddiqi, Credit Risk Scorecards, 2006: below 0.1 little has moved, above 0.25 much). Without any drift it is not zero, but
-near (bins - 1) · (1/n + 1/m) for n and m rows (Yurdakul and Naranjo, Statistical properties of the population stability
-index, 2020): hence few bins, and no index of few rows. Datetimes have none: time moves by nature.
+PSI = Σ (a - e) · ln(a / e) over the bins of a column, where ``a`` is the share of recent rows in a bin and ``e`` that of
+training rows (Siddiqi, Credit Risk Scorecards, 2006: below 0.1 is little drift, above 0.25 much). Without drift it is not
+zero, but near (bins - 1) · (1/n + 1/m) for n and m rows (Yurdakul and Naranjo, Statistical properties of the population
+stability index, 2020): hence few bins, and no index of few rows. Datetimes have no index, because they always move.
 
-A window of hours or days holds few of the weathers that months hold: columns that follow them, and the probability, have
-more in it without anything amiss. In three days of the flights' own training months the median is 3.6 for the pressure,
-0.2 for the probability and 0.003 for the carrier. What is unusual is learnt from the past of the same column and window.
+A window of hours or days sees less varied weather than months do, so the index of the columns that depend on the weather,
+and of the probability, is higher without any fault. In three days of the flights' own training months the median is 3.6 for
+the pressure, 0.2 for the probability and 0.003 for the carrier. Compare a column with its own past in the same window.
 """
 
 from bisect import bisect_left
@@ -16,19 +16,19 @@ from dataclasses import dataclass, field
 from math import log
 from typing import Any
 
-FLOOR = 1e-4  # the share of a bin that one side leaves empty; with less, one row in hundreds would look like much
-RARE = 0.02  # categories below this share of the training rows count together: each would be a bin, mostly of chance
-LEAST_ROWS = 200  # with twenty bins, chance alone gives 0.1
+FLOOR = 1e-4  # the share of an empty bin; with a smaller one, a single row among hundreds would look like much drift
+RARE = 0.02  # categories below this share of the training rows are one bin, because single bins would be mostly noise
+MIN_ROWS = 200  # with twenty bins, chance alone gives 0.1
 ROUNDING = 1e-6  # edges are written with six significant digits, and values come as single or double precision
 MISSING = 0
-Place = Callable[[Any], int]
+FindBin = Callable[[Any], int]
 
 
 @dataclass
 class BinCounts:
-    """The bins of one column: where a value belongs, the share that training had in each, and how many arrived in each."""
+    """The bins of one column, with the share of the training rows and the count of recent rows in each."""
 
-    place: Place
+    find_bin: FindBin
     expected: Sequence[float]
     counts: list[int] = field(init=False)
 
@@ -37,76 +37,76 @@ class BinCounts:
 
     def add(self, value: Any) -> None:
         """Counts one value; None is missing."""
-        self.counts[self.place(value)] += 1
+        self.counts[self.find_bin(value)] += 1
 
     def index(self) -> float | None:
-        """The population stability index; None of fewer than LEAST_ROWS rows."""
-        return psi(self.expected, self.counts) if sum(self.counts) >= LEAST_ROWS else None
+        """The population stability index, or None for fewer than MIN_ROWS rows."""
+        return psi(self.expected, self.counts) if sum(self.counts) >= MIN_ROWS else None
 
 
 def psi(expected: Sequence[float], counts: Sequence[int]) -> float:
-    """The population stability index of bins with these shares in training and these counts now; at least one is counted."""
+    """The population stability index of expected shares and actual counts; at least one count must be positive."""
     total = sum(counts)
     pairs = [(max(share, FLOOR), max(count / total, FLOOR)) for share, count in zip(expected, counts, strict=True)]
     return sum((actual - share) * log(actual / share) for share, actual in pairs)
 
 
-def tally(reference: Mapping[str, Any]) -> BinCounts:
-    """Empty bins of a column as ``schema.json`` describes it: by quantiles where it has edges, by categories otherwise.
+def empty_bins(reference: Mapping[str, Any]) -> BinCounts:
+    """Bins with zero counts for a column of ``schema.json``: by quantiles if it has edges, else by categories.
 
-    The first bin is of what is missing. Of categories, the last is of those that are rare, or that training never saw.
+    The first bin is for missing values. The last bin of categories is for rare ones, and for those not in training.
     """
     present = 1 - reference["missing"]
     if "edges" in reference:
         shares = [present * share for share in reference["shares"]]
-        return BinCounts(_quantile(reference["edges"]), [reference["missing"], *shares])
-    kept = {name: present * share for name, share in reference["shares"].items() if share >= RARE}
-    other = max(0.0, present - sum(kept.values()))
-    return BinCounts(_category(list(kept)), [reference["missing"], *kept.values(), other])
+        return BinCounts(_find_quantile(reference["edges"]), [reference["missing"], *shares])
+    frequent = {name: present * share for name, share in reference["shares"].items() if share >= RARE}
+    other = max(0.0, present - sum(frequent.values()))
+    return BinCounts(_find_category(list(frequent)), [reference["missing"], *frequent.values(), other])
 
 
-def _quantile(edges: Sequence[float]) -> Place:
-    """A value that equals an edge belongs below it, as in the reference; what is no number counts as missing."""
+def _find_quantile(edges: Sequence[float]) -> FindBin:
+    """Finds the bin of a number; a value that equals an edge belongs below it, and anything but a number is missing."""
     widened = [edge + ROUNDING * abs(edge) for edge in edges]
 
-    def place(value: Any) -> int:
+    def find_bin(value: Any) -> int:
         return 1 + bisect_left(widened, value) if isinstance(value, int | float) else MISSING
 
-    return place
+    return find_bin
 
 
-def _category(names: Sequence[str]) -> Place:
-    places = {name: number for number, name in enumerate(names, 1)}
+def _find_category(names: Sequence[str]) -> FindBin:
+    bins = {name: number for number, name in enumerate(names, 1)}
     other = len(names) + 1
 
-    def place(value: Any) -> int:
+    def find_bin(value: Any) -> int:
         if value is None:
             return MISSING
-        return places.get(value, other) if isinstance(value, str) else other
+        return bins.get(value, other) if isinstance(value, str) else other
 
-    return place
+    return find_bin
 
 
 class Window:
-    """What arrived in one window, by column, and the probabilities that a model gave."""
+    """The recent predictions of one window, counted by column, and their probabilities."""
 
     def __init__(self, reference: Mapping[str, Any]) -> None:
         self.rows = 0
-        self._columns = {name: tally(one) for name, one in reference["columns"].items()}
-        self._probability = tally(reference["probability"]) if reference["probability"] else None
+        self._columns = {name: empty_bins(column) for name, column in reference["columns"].items()}
+        self._probability = empty_bins(reference["probability"]) if reference["probability"] else None
 
     def add(self, features: Mapping[str, Any], probability: float) -> None:
-        """Counts one prediction; a column that its features lack is missing."""
+        """Counts one prediction; a column that is not among its features counts as missing."""
         self.rows += 1
         for name, column in self._columns.items():
-            column.counts[column.place(features.get(name))] += 1
+            column.add(features.get(name))
         if self._probability:
             self._probability.add(probability)
 
     def columns(self) -> dict[str, float]:
-        """The index of each column, where it has one."""
+        """The index of each column that has one."""
         return {name: index for name, column in self._columns.items() if (index := column.index()) is not None}
 
     def probability(self) -> float | None:
-        """The index of the probability, where it has one."""
+        """The index of the probability, or None if it has none."""
         return self._probability.index() if self._probability else None

@@ -227,7 +227,7 @@ def test_a_question_that_takes_too_long_is_given_up(make_client, postgresql_url,
     def slow(session, _digest):
         session.execute(text("SELECT pg_sleep(5)"))
 
-    monkeypatch.setattr("data_api.crud.api_keys.with_user", slow)
+    monkeypatch.setattr("data_api.crud.api_keys.get_valid_with_user", slow)
 
     status, detail = refusal(client.get("/me", headers=key))
 

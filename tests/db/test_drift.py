@@ -10,7 +10,7 @@ import pytest
 
 from data_api.crud import drift as counting
 from data_api.database.uuid7 import first_at
-from data_api.drift import FLOOR, LEAST_ROWS, RARE, psi, tally
+from data_api.drift import FLOOR, MIN_ROWS, RARE, empty_bins, psi
 from pipeline.data import schema
 
 CARRIERS = {"missing": 0.0, "shares": {"UA": 0.5, "AA": 0.3, "DL": 0.19, "HA": 0.01}}
@@ -19,7 +19,7 @@ PROBABILITIES = {"missing": 0.0, "edges": [0.2, 0.4], "shares": [0.5, 0.3, 0.2]}
 
 
 def counted(reference, values):
-    found = tally(reference)
+    found = empty_bins(reference)
     for value in values:
         found.add(value)
     return found
@@ -73,7 +73,7 @@ def test_categories_like_those_of_training_have_next_to_none_and_others_have_muc
     reference = schema.reference_distribution(pd.Series(train))
 
     assert counted(reference, now.tolist()).index() < 0.01
-    assert counted(reference, now[:LEAST_ROWS].tolist()).index() < 0.25
+    assert counted(reference, now[:MIN_ROWS].tolist()).index() < 0.25
     assert counted(reference, [name if len(name) % 2 else "airport 1" for name in now]).index() > 0.25
 
 
@@ -86,15 +86,15 @@ def test_a_value_that_equals_an_edge_is_below_it_in_single_precision_too():
 def test_what_is_missing_is_a_bin_and_so_is_what_training_never_saw_or_rarely():
     assert CARRIERS["shares"]["HA"] < RARE
     assert counted(CARRIERS, ["UA", "AA", "DL", "HA", "new", None, 7, ["x"]]).counts == [1, 1, 1, 1, 4]
-    assert tally(CARRIERS).expected == pytest.approx([0, 0.5, 0.3, 0.19, 0.01])
+    assert empty_bins(CARRIERS).expected == pytest.approx([0, 0.5, 0.3, 0.19, 0.01])
     assert counted(DISTANCES, [50, 100.0, 150, 1e9, None, "far"]).counts == [2, 2, 1, 0, 1]
-    assert tally(DISTANCES).expected == pytest.approx([0.1, 0.225, 0.225, 0.225, 0.225])
-    assert tally({"missing": 1.0, "shares": {}}).expected == [1.0, 0.0]
+    assert empty_bins(DISTANCES).expected == pytest.approx([0.1, 0.225, 0.225, 0.225, 0.225])
+    assert empty_bins({"missing": 1.0, "shares": {}}).expected == [1.0, 0.0]
 
 
 def test_of_few_rows_there_is_none():
-    assert counted(CARRIERS, ["UA"] * (LEAST_ROWS - 1)).index() is None
-    assert counted(CARRIERS, ["UA"] * LEAST_ROWS).index() > 0.25
+    assert counted(CARRIERS, ["UA"] * (MIN_ROWS - 1)).index() is None
+    assert counted(CARRIERS, ["UA"] * MIN_ROWS).index() > 0.25
 
 
 @pytest.fixture
@@ -160,20 +160,20 @@ def test_the_metrics_show_the_drift_of_each_column_and_of_the_probability_by_win
 
 def test_of_few_rows_the_metrics_show_their_number_alone(tell, record, shown):
     tell()
-    record(LEAST_ROWS - 1, features={"carrier": "UA"})
+    record(MIN_ROWS - 1, features={"carrier": "UA"})
 
     assert set(shown()) == {'drift_rows{window="6h"}', 'drift_rows{window="72h"}', "drift_refreshed_timestamp_seconds"}
 
 
 def test_what_leaves_the_window_leaves_the_metrics(tell, record, shown, monkeypatch):
     tell()
-    record(LEAST_ROWS, features={"carrier": "UA", "distance": 50.0})
+    record(MIN_ROWS, features={"carrier": "UA", "distance": 50.0})
     assert 'drift_psi{column="carrier",window="72h"}' in shown()
 
     later = datetime.now(UTC) + timedelta(hours=7)
     monkeypatch.setattr("data_api.app_state.datetime", type("Later", (), {"now": lambda _zone: later}))
     assert 'drift_psi{column="carrier",window="6h"}' not in shown()
-    assert shown()['drift_rows{window="72h"}'] == LEAST_ROWS
+    assert shown()['drift_rows{window="72h"}'] == MIN_ROWS
     later += timedelta(hours=72)
     assert set(shown()) == {"drift_refreshed_timestamp_seconds"}
 
@@ -181,34 +181,34 @@ def test_what_leaves_the_window_leaves_the_metrics(tell, record, shown, monkeypa
 def test_drift_is_that_of_the_version_that_answered_last(tell, record, shown):
     tell("old")
     tell("new", probability=None, carrier=CARRIERS)
-    record(LEAST_ROWS, timedelta(hours=1), model_version="old", features={"carrier": "AA"})
-    assert shown()['drift_rows{window="6h"}'] == LEAST_ROWS
+    record(MIN_ROWS, timedelta(hours=1), model_version="old", features={"carrier": "AA"})
+    assert shown()['drift_rows{window="6h"}'] == MIN_ROWS
 
-    record(LEAST_ROWS + 1, model_version="new", features={"carrier": "AA"})
+    record(MIN_ROWS + 1, model_version="new", features={"carrier": "AA"})
     found = shown()
-    assert found['drift_rows{window="6h"}'] == LEAST_ROWS + 1
+    assert found['drift_rows{window="6h"}'] == MIN_ROWS + 1
     assert not [name for name in found if "distance" in name or "probability" in name]
 
 
 def test_a_version_that_nobody_told_of_has_no_drift(tell, record, shown):
     tell("another")
-    record(LEAST_ROWS)
+    record(MIN_ROWS)
 
     assert set(shown()) == {"drift_refreshed_timestamp_seconds"}
 
 
-@pytest.mark.parametrize("more", [1, LEAST_ROWS - 3, LEAST_ROWS, 3 * LEAST_ROWS])
+@pytest.mark.parametrize("more", [1, MIN_ROWS - 3, MIN_ROWS, 3 * MIN_ROWS])
 def test_of_more_rows_than_are_read_those_count_that_lie_evenly(tell, record, shown, monkeypatch, more):
-    monkeypatch.setattr(counting, "MOST_ROWS", LEAST_ROWS)
-    monkeypatch.setattr(counting, "AT_ONCE", 7)
+    monkeypatch.setattr(counting, "MAX_ROWS", MIN_ROWS)
+    monkeypatch.setattr(counting, "FETCHED_AT_ONCE", 7)
     tell()
     record(more, timedelta(hours=5), features={"carrier": "new"})
-    record(LEAST_ROWS, features={"carrier": "AA"})
+    record(MIN_ROWS, features={"carrier": "AA"})
 
-    old = LEAST_ROWS * more // (LEAST_ROWS + more)
-    assert shown()['drift_rows{window="6h"}'] == LEAST_ROWS
+    old = MIN_ROWS * more // (MIN_ROWS + more)
+    assert shown()['drift_rows{window="6h"}'] == MIN_ROWS
     assert shown()['drift_psi{column="carrier",window="72h"}'] == pytest.approx(
-        psi([0, 0.5, 0.3, 0.19, 0.01], [0, 0, LEAST_ROWS - old, 0, old])
+        psi([0, 0.5, 0.3, 0.19, 0.01], [0, 0, MIN_ROWS - old, 0, old])
     )
 
 
@@ -226,7 +226,7 @@ def test_drift_is_worked_out_soon_after_the_start(make_client):
 def test_the_last_word_of_a_model_counts(tell, record, shown):
     tell(carrier=CARRIERS)
     tell(distance=DISTANCES)
-    record(LEAST_ROWS)
+    record(MIN_ROWS)
 
     assert {name for name in shown() if "column" in name} == {
         f'drift_psi{{column="distance",window="{window}"}}' for window in ("6h", "72h")
@@ -258,6 +258,6 @@ def test_a_reader_tells_nothing_of_a_model(client, as_reader):
 
 def test_a_category_may_hold_anything(tell, record, shown):
     tell(**{'a "column"': {"missing": 0.0, "shares": {"": 0.5, "a\0b": 0.5}}})
-    record(LEAST_ROWS, features={'a "column"': "a\0b"})
+    record(MIN_ROWS, features={'a "column"': "a\0b"})
 
     assert shown()['drift_psi{column="a \\"column\\"",window="6h"}'] > 0.25

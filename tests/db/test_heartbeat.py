@@ -34,7 +34,7 @@ def test_a_monitor_hears_after_each_refresh_that_succeeds_and_no_other(make_clie
     def fails(*_):
         raise RuntimeError("the database is away")
 
-    monkeypatch.setattr("data_api.crud.performance.scores", fails)
+    monkeypatch.setattr("data_api.crud.performance.compute_scores", fails)
     time.sleep(4 * REFRESH)
     before = len(monitor.beats)
     time.sleep(4 * REFRESH)

@@ -77,7 +77,7 @@ def test_alembic_takes_the_database_from_where_the_service_does(url, engine, tmp
 def test_check_looks_at_no_month(url, engine):
     alembic(url, "upgrade", "head")
     with transaction(engine) as session:
-        partitions.make_ahead(session, NOW)
+        partitions.create_ahead(session, NOW)
 
     assert "No new upgrade operations detected" in alembic(url, "check")
 
@@ -145,7 +145,7 @@ def stored(engine):
 def test_moments_get_other_names_and_no_row_changes(url, engine):
     alembic(url, "upgrade", "0005")
     with transaction(engine) as session:
-        partitions.make_ahead(session, NOW)
+        partitions.create_ahead(session, NOW)
         for name, row in ROWS.items():
             columns = [column(key, TYPES[type(value)]) for key, value in row.items()]
             session.execute(insert(table(name, *columns)).values(row))

@@ -155,7 +155,7 @@ def test_two_requests_with_the_same_rows_in_opposite_orders_end(postgresql_url):
     now = datetime.now(UTC)
     rows = [{"prediction_id": UUID(str(uuid7())), "outcome": True, "time": now, "received_at": now} for _ in range(8000)]
     with transaction(engine) as session:
-        partitions.make_ahead(session, now)
+        partitions.create_ahead(session, now)
     both = threading.Barrier(2)
 
     def insert(some):
@@ -247,7 +247,7 @@ def test_the_last_page_has_no_next(get, moments):
 
 
 def test_an_export_holds_all_of_them_over_several_pages(client, as_reader, as_service, post, prediction, monkeypatch):
-    monkeypatch.setattr(routes, "EXPORTED_AT_ONCE", 4)
+    monkeypatch.setattr(routes, "EXPORT_PAGE_ROWS", 4)
     rows = [prediction(label=number % 3 == 0, features={"text": 'a,"b"\n' * number}) for number in range(12)]
     post(*rows)
     outcomes = [{"prediction_id": row["prediction_id"], "outcome": row["label"]} for row in rows[:5]]

@@ -265,7 +265,7 @@ def test_production_ends_the_key_and_the_password_of_development(make_client, lo
     assert client.get("/me", headers={"x-api-key": LONG}).json()["role"] == "service"
     assert log_in("development", **PRODUCTION) == 401
     assert log_in(LONG, **PRODUCTION) == 200
-    assert told("the service key of development") == told("had the password of development") == 1
+    assert told("the service key of development") == told("the password of an admin was the one") == 1
 
 
 def test_tokens_of_before_end_with_the_password_of_development(make_client):
@@ -284,9 +284,9 @@ def test_production_without_another_password_does_not_start_on_the_one_of_develo
 
 def test_it_is_said_where_the_first_password_has_no_effect(make_client, told):
     make_client(**PRODUCTION)
-    assert told("FIRST_ADMIN_PASSWORD makes no other") == 0
+    assert told("FIRST_ADMIN_PASSWORD is not used") == 0
     make_client(**PRODUCTION)
-    assert told("FIRST_ADMIN_PASSWORD makes no other") == 1
+    assert told("FIRST_ADMIN_PASSWORD is not used") == 1
 
 
 def test_a_key_that_went_with_its_user_stays_away_and_another_one_comes(make_client, as_service, told):
@@ -297,7 +297,7 @@ def test_a_key_that_went_with_its_user_stays_away_and_another_one_comes(make_cli
     assert client.delete(f"/users/{me['user_id']}", headers=admin).status_code == 204
 
     assert make_client().get("/me", headers=as_service).status_code == 401
-    assert told("FIRST_SERVICE_KEY went with its user") == 1
+    assert told("FIRST_SERVICE_KEY was deleted with its user") == 1
     client.post("/users", json={"name": "prediction-service", "role": "service"}, headers=admin)
     assert make_client().get("/me", headers=as_service).status_code == 401
 
@@ -310,7 +310,7 @@ def test_a_key_that_went_with_its_user_stays_away_and_another_one_comes(make_cli
 @pytest.mark.parametrize("key", ["y" * 40, DEVELOPMENT["first_service_key"]], ids=["new", "known"])
 def test_a_first_key_of_a_user_who_is_no_service_stops_the_start(make_client, engine, make_settings, key):
     with transaction(engine) as session:
-        users.change(session, users.by_name(session, "prediction-service"), Role.ADMIN, None, datetime.now(UTC))
+        users.update(session, users.get_by_name(session, "prediction-service"), Role.ADMIN, None, datetime.now(UTC))
 
     with pytest.raises(SettingsInvalid, match=r"'prediction-service' has the role admin\. Leave it empty"):
         asyncio.run(open_and_close(make_settings(first_service_key=key)))

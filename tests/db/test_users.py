@@ -103,14 +103,14 @@ def test_two_admins_who_remove_each_other_at_once_leave_one(postgresql_url):
 
     def remove(user_id):
         with suppress(LastAdmin), transaction(engine) as session:
-            user = users.by_id(session, user_id)
+            user = users.get_by_id(session, user_id)
             both.wait(10)
             users.delete(session, user)
 
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(remove, made))
     with transaction(engine, reads=True) as session:
-        assert len(users.admins(session)) == 1
+        assert len(users.list_admins(session)) == 1
     engine.dispose()
 
 

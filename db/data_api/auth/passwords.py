@@ -1,50 +1,46 @@
-"""Passwords: hashed with Argon2id (RFC 9106), a few at a time, because each takes 64 MiB for a moment."""
+"""Hashes of passwords with Argon2id (RFC 9106), a few at a time, because each takes 64 MiB while it is computed."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from service_kit.problems import ProblemError
 
-AT_ONCE, PATIENCE_SECONDS = 2, 10.0
+MAX_AT_ONCE, WAIT_SECONDS = 2, 10.0
 
 
 class Passwords:
-    """Hashes and verifies. Whether a user exists cannot be told from the time that it takes."""
+    """Hashes and verifies passwords; the time that it takes does not reveal whether a user exists."""
 
     def __init__(self) -> None:
-        self._hasher, self._turn = PasswordHasher(), threading.BoundedSemaphore(AT_ONCE)
-        self._nobodys = self._hasher.hash("nobody has this password")
+        self._hasher, self._slots = PasswordHasher(), threading.BoundedSemaphore(MAX_AT_ONCE)
+        self._decoy_hash = self._hasher.hash("nobody has this password")
 
     def hash(self, password: str) -> str:
-        """The hash to keep, with its salt and parameters."""
-        with self._turns():
+        """The hash to store, with its salt and parameters."""
+        with self._slot():
             return self._hasher.hash(password)
 
-    def verify(self, kept: str | None, password: str) -> bool:
-        """Whether a password is the one whose hash is kept; None is nobody's."""
-        with self._turns():
+    def verify(self, stored: str | None, password: str) -> bool:
+        """Whether a password has the stored hash; without one (None), no password has."""
+        with self._slot():
             try:
-                return self._hasher.verify(kept or self._nobodys, password) and kept is not None
+                return self._hasher.verify(stored or self._decoy_hash, password) and stored is not None
             except (VerificationError, InvalidHashError):
                 return False
 
-    def outdated(self, kept: str) -> bool:
-        """Whether a hash was made with weaker parameters than those of today."""
-        return self._hasher.check_needs_rehash(kept)
+    def is_outdated(self, stored: str) -> bool:
+        """Whether a hash was made with parameters other than those of today."""
+        return self._hasher.check_needs_rehash(stored)
 
-    def _turns(self) -> "_Turn":
-        return _Turn(self._turn)
-
-
-class _Turn:
-    def __init__(self, turn: threading.BoundedSemaphore) -> None:
-        self._turn = turn
-
-    def __enter__(self) -> None:
-        if not self._turn.acquire(timeout=PATIENCE_SECONDS):
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        if not self._slots.acquire(timeout=WAIT_SECONDS):
             raise ProblemError(503, "Too many people log in at once. Try again in a moment.")
-
-    def __exit__(self, *_: object) -> None:
-        self._turn.release()
+        try:
+            yield
+        finally:
+            self._slots.release()

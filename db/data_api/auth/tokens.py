@@ -1,4 +1,4 @@
-"""Tokens (JWT, RFC 7519): who logged in, and until when that counts."""
+"""Tokens (JWT, RFC 7519) of users who logged in."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -7,12 +7,12 @@ import jwt
 
 ALGORITHM, ISSUER = "HS256", "ontime-data-api"
 CLAIMS = ["sub", "iat", "exp"]
-LEEWAY = timedelta(seconds=30)  # that the clock of the replica that issued it may be before ours
+LEEWAY = timedelta(seconds=30)  # by which the clock of the replica that issued it may be ahead of ours
 
 
 @dataclass(frozen=True)
 class Token:
-    """What a valid token says: the user's id, and when it was issued."""
+    """The content of a valid token: the user's id, and when it was issued."""
 
     user_id: int
     issued: datetime
@@ -25,12 +25,12 @@ class Tokens:
         self._secret, self.lasts = secret, lasts
 
     def issue(self, user_id: int, now: datetime) -> str:
-        """A token for a user, from now on."""
+        """A token for a user, valid from now on."""
         claims = {"sub": str(user_id), "iat": now.timestamp(), "exp": now + self.lasts, "iss": ISSUER}
         return jwt.encode(claims, self._secret, ALGORITHM)
 
     def read(self, token: str) -> Token | None:
-        """What a token says, or None where it is not ours, altered, or too old."""
+        """The content of a token, or None if it is not ours, altered or expired."""
         try:
             claims = jwt.decode(
                 token, self._secret, [ALGORITHM], issuer=ISSUER, options={"require": CLAIMS, "verify_iat": False}

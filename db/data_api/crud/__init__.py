@@ -1,1 +1,1 @@
-"""The queries, one file per thing. Each takes a session and leaves committing to the edge."""
+"""The queries, one file for each resource. Callers pass the session and commit."""

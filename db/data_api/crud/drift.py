@@ -1,4 +1,4 @@
-"""Counts what arrived lately by the bins of the model that answers now."""
+"""Counts recent predictions in the bins of the model that answers now."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -11,39 +11,39 @@ from data_api.database.uuid7 import first_at
 from data_api.drift import Window
 from data_api.models import Model, Prediction
 
-MOST_ROWS = 20_000  # of a window; chance then moves an index of twenty bins by 0.001, and reading takes about a second
-AT_ONCE = 500
+MAX_ROWS = 20_000  # per window; chance then moves an index of twenty bins by 0.001, and reading takes about a second
+FETCHED_AT_ONCE = 500
 
 
-def windows(session: Session, until: datetime, lengths: Mapping[str, timedelta]) -> dict[str, Window]:
-    """A window of each length before ``until``, by its label, with up to MOST_ROWS predictions of the version in it.
+def count_windows(session: Session, until: datetime, lengths: Mapping[str, timedelta]) -> dict[str, Window]:
+    """A window for each length before ``until``, by its label, with up to MAX_ROWS predictions of one model version.
 
-    That is the version of the newest prediction; without one, or where nobody told its reference, there is none. Of more
-    predictions MOST_ROWS are read that lie evenly in their order, so that a window is of its whole length.
+    The version is that of the newest prediction. There are no windows without predictions, or if no reference of the
+    version is stored. If a window has more predictions than MAX_ROWS, an evenly spaced sample of them is counted.
     """
-    end, begins = first_at(until), {label: first_at(until - length) for label, length in lengths.items()}
-    made = (Prediction.prediction_id >= min(begins.values()), Prediction.prediction_id < end)
-    newest = select(Prediction.model_version).where(*made).order_by(Prediction.prediction_id.desc()).limit(1)
+    end, starts = first_at(until), {label: first_at(until - length) for label, length in lengths.items()}
+    recent = (Prediction.prediction_id >= min(starts.values()), Prediction.prediction_id < end)
+    newest = select(Prediction.model_version).where(*recent).order_by(Prediction.prediction_id.desc()).limit(1)
     version = session.scalar(newest)
     reference = session.scalar(select(Model.reference).where(Model.model_version == version)) if version else None
     if reference is None:
         return {}
-    found = {label: Window(reference) for label in lengths}
+    windows = {label: Window(reference) for label in lengths}
     of_version = (Prediction.model_version == version, Prediction.prediction_id < end)
-    for label, window in found.items():
-        asked = _evenly(session, *of_version, Prediction.prediction_id >= begins[label])
-        for features, probability in session.execute(asked):
+    for label, window in windows.items():
+        sample = _even_sample(session, *of_version, Prediction.prediction_id >= starts[label])
+        for features, probability in session.execute(sample):
             window.add(features, probability)
-    return found
+    return windows
 
 
-def _evenly(session: Session, *within: ColumnElement[bool]) -> Select[tuple[dict[str, Any], float]]:
-    """Features and probability of all predictions; of too many, those where number * MOST_ROWS / rows reaches an integer."""
-    asked = select(Prediction.features, Prediction.probability).execution_options(yield_per=AT_ONCE)
-    rows = session.scalars(select(func.count()).select_from(Prediction).where(*within)).one()
-    if rows <= MOST_ROWS:
-        return asked.where(*within)
+def _even_sample(session: Session, *conditions: ColumnElement[bool]) -> Select[tuple[dict[str, Any], float]]:
+    """Features and probabilities of all predictions, or if there are too many, of every n-th for n = rows / MAX_ROWS."""
+    statement = select(Prediction.features, Prediction.probability).execution_options(yield_per=FETCHED_AT_ONCE)
+    rows = session.scalars(select(func.count()).select_from(Prediction).where(*conditions)).one()
+    if rows <= MAX_ROWS:
+        return statement.where(*conditions)
     number = func.row_number().over(order_by=Prediction.prediction_id).label("number")
-    numbered = select(Prediction.prediction_id, number).where(*within).subquery()
-    chosen = numbered.c.number * MOST_ROWS % rows < MOST_ROWS
-    return asked.join(numbered, Prediction.prediction_id == numbered.c.prediction_id).where(*within, chosen)
+    numbered = select(Prediction.prediction_id, number).where(*conditions).subquery()
+    chosen = numbered.c.number * MAX_ROWS % rows < MAX_ROWS
+    return statement.join(numbered, Prediction.prediction_id == numbered.c.prediction_id).where(*conditions, chosen)

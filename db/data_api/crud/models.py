@@ -3,15 +3,14 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from data_api.database.engine import dialect_insert
 from data_api.models import Model
 
 
-def put(session: Session, version: str, name: str, reference: dict[str, Any], now: datetime) -> None:
-    """Stores what a model was trained on; the newest replaces the one before."""
-    kind = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+def upsert(session: Session, version: str, name: str, reference: dict[str, Any], now: datetime) -> None:
+    """Stores the reference of a model version, in place of an earlier one."""
     content = {"model_name": name, "reference": reference, "updated_at": now}
-    insert = kind.insert(Model).values(model_version=version, **content)
+    insert = dialect_insert(session, Model).values(model_version=version, **content)
     session.execute(insert.on_conflict_do_update(index_elements=[Model.model_version], set_=content))

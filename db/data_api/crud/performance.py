@@ -1,7 +1,7 @@
-"""Scores the predictions of a window whose outcome is known, in the database: a window may hold millions of rows."""
+"""Scores of predictions with known outcomes, computed in the database, because a window may hold millions of rows."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,45 +12,42 @@ from data_api.database.uuid7 import first_at
 from data_api.models import Outcome, Prediction
 
 Scores = dict[str, Any]
-Part = Any  # a row of _parts: the sums of one bin of one group
+BinSums = Any  # a row of _bin_sums: the sums of one bin of one group
 WHOLE = "whole"
 
 
-def scores(
+def compute_scores(
     session: Session, since: datetime, until: datetime, by: str, bins: int, model_version: str | None = None
 ) -> dict[str | None, Scores]:
     """The scores of each group of predictions made from ``since`` to before ``until``, by the group's name.
 
-    ``by`` is none (one group, WHOLE), model_version, day or caller. Cases of the same probability count as one step, as in
-    scikit-learn: AUC is the share of pairs in the right order, ties counting half (Mann and Whitney 1947); average precision
-    is the sum over positives of the precision at their probability, divided by their number. Brier score: the mean of
-    (probability - outcome)². Calibration: bins of equal counts from the lowest probability to the highest.
+    ``by`` is none (one group, WHOLE), model_version, day or caller. Rows with the same probability count as one step, as in
+    scikit-learn: AUC is the share of pairs in the right order, where a tie counts half (Mann and Whitney 1947); average
+    precision is the mean over the positives of the precision at their probability. The Brier score is the mean of
+    (probability - outcome)². Calibration has bins of equal counts from the lowest probability to the highest.
     """
     window = _window(since, until, by, model_version)
-    counted = session.execute(
-        select(window.c.name, func.count().label("predictions"), func.count(window.c.truth).label("outcomes")).group_by(
-            window.c.name
-        )
-    )
-    totals = {row.name: (row.predictions, row.outcomes) for row in counted}
-    parts = defaultdict[str | None, list[Part]](list)
-    for part in session.execute(_parts(window, bins)):
-        parts[part.name].append(part)
+    name = window.c.name
+    counts = session.execute(select(name, func.count(), func.count(window.c.truth)).group_by(name))
+    totals = {group: (predictions, outcomes) for group, predictions, outcomes in counts}
+    sums = defaultdict[str | None, list[BinSums]](list)
+    for row in session.execute(_bin_sums(window, bins)):
+        sums[row.name].append(row)
     return {
-        _shown(name): _scores(*totals[name], parts[name])
-        for name in sorted(totals, key=lambda name: (name is None, str(name)))
+        None if group is None else str(group): _scores(*totals[group], sums[group])
+        for group in sorted(totals, key=lambda group: (group is None, str(group)))
     }
 
 
-def nothing() -> Scores:
+def empty_scores() -> Scores:
     """The scores of no predictions."""
     return _scores(0, 0, [])
 
 
 def _window(since: datetime, until: datetime, by: str, model_version: str | None) -> CTE:
-    """Each prediction of the window with its group and, where it is known, its outcome as 0 or 1.
+    """Each prediction of the window with its group, and its outcome as 0 or 1, or null if it is unknown.
 
-    Both tables are bound by the window, so that PostgreSQL looks into no other month.
+    The bounds apply to both tables, so that PostgreSQL skips the partitions of other months.
     """
     low, high = first_at(since), first_at(until)
     groups: dict[str, Any] = {
@@ -77,22 +74,22 @@ def _window(since: datetime, until: datetime, by: str, model_version: str | None
     )
 
 
-def _parts(window: CTE, bins: int) -> Any:
+def _bin_sums(window: CTE, bins: int) -> Any:
     """The sums of each bin of each group, from the lowest probabilities to the highest."""
     c = window.c
-    falling = c.probability.desc()
+    descending = c.probability.desc()
     placed = (
         select(
             c.name,
             c.probability,
             c.label,
             c.truth,
-            (func.row_number().over(partition_by=c.name, order_by=(falling, c.prediction_id)) - 1).label("place"),
+            (func.row_number().over(partition_by=c.name, order_by=(descending, c.prediction_id)) - 1).label("place"),
             func.count().over(partition_by=c.name).label("rows"),
             func.sum(c.truth)
-            .over(partition_by=c.name, order_by=falling)
+            .over(partition_by=c.name, order_by=descending)
             .label("hits"),  # of this probability or a higher one
-            func.count().over(partition_by=c.name, order_by=falling).label("called"),
+            func.count().over(partition_by=c.name, order_by=descending).label("called"),
             func.sum(c.truth).over(partition_by=(c.name, c.probability)).label("tied"),
         )
         .where(c.truth.is_not(None))
@@ -118,18 +115,16 @@ def _parts(window: CTE, bins: int) -> Any:
     )
 
 
-def _scores(predictions: int, outcomes: int, parts: Iterable[Part]) -> Scores:
-    parts = list(parts)
-
+def _scores(predictions: int, outcomes: int, bins: Sequence[BinSums]) -> Scores:
     def total(field: str) -> Any:
-        return sum(getattr(part, field) for part in parts)
+        return sum(getattr(row, field) for row in bins)
 
     def share(part: float, whole: float) -> float | None:
         return float(part / whole) if whole else None
 
     positives = int(total("hits"))
     pairs = positives * (outcomes - positives)
-    gaps = sum(abs(part.probability - part.hits) for part in parts)
+    gaps = sum(abs(row.probability - row.hits) for row in bins)
     return {
         "predictions": predictions,
         "outcomes": outcomes,
@@ -141,11 +136,6 @@ def _scores(predictions: int, outcomes: int, parts: Iterable[Part]) -> Scores:
         "brier_score": share(total("squared"), outcomes),
         "calibration_error": share(gaps, outcomes),
         "calibration": [
-            {"rows": part.rows, "predicted": part.probability / part.rows, "observed": part.hits / part.rows}
-            for part in parts
+            {"rows": row.rows, "predicted": row.probability / row.rows, "observed": row.hits / row.rows} for row in bins
         ],
     }
-
-
-def _shown(name: Any) -> str | None:
-    return None if name is None else str(name)

@@ -3,22 +3,22 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select
+from sqlalchemy import update as update_statement
 from sqlalchemy.orm import Session
 
-from data_api.database.engine import is_duplicate
-from data_api.errors import LastAdmin, NameTaken
+from data_api.database.engine import flush_unique
+from data_api.errors import LastAdmin
 from data_api.models import Role, User
 
 
-def by_id(session: Session, user_id: int) -> User | None:
-    """A user, or None."""
+def get_by_id(session: Session, user_id: int) -> User | None:
+    """The user with an id, or None."""
     return session.get(User, user_id)
 
 
-def by_name(session: Session, name: str) -> User | None:
-    """A user, or None."""
+def get_by_name(session: Session, name: str) -> User | None:
+    """The user with a name, or None."""
     return session.scalars(select(User).where(User.name == name)).one_or_none()
 
 
@@ -27,13 +27,13 @@ def list_all(session: Session) -> Sequence[User]:
     return session.scalars(select(User).order_by(User.name)).all()
 
 
-def anybody(session: Session) -> bool:
+def any_exists(session: Session) -> bool:
     """Whether there is a user at all."""
     return session.scalars(select(User.user_id).limit(1)).first() is not None
 
 
-def admins(session: Session) -> Sequence[User]:
-    """All admins, in the order in which they were made."""
+def list_admins(session: Session) -> Sequence[User]:
+    """All admins, the oldest account first."""
     return session.scalars(select(User).where(User.role == Role.ADMIN).order_by(User.user_id)).all()
 
 
@@ -41,17 +41,12 @@ def create(session: Session, name: str, role: Role, password_hash: str | None, n
     """A new user; raises NameTaken."""
     user = User(name=name, role=role, password_hash=password_hash, created_at=now, tokens_valid_after=now)
     session.add(user)
-    try:
-        session.flush()
-    except IntegrityError as error:
-        if not is_duplicate(error):
-            raise
-        raise NameTaken(f"There is a user {name!r} already.") from error
+    flush_unique(session, f"There is a user {name!r} already.")
     return user
 
 
-def change(session: Session, user: User, role: Role | None, password_hash: str | None, now: datetime) -> None:
-    """Changes what is given; tokens issued before count no more. Raises LastAdmin."""
+def update(session: Session, user: User, role: Role | None, password_hash: str | None, now: datetime) -> None:
+    """Sets the role and the password that are not None, and invalidates earlier tokens; raises LastAdmin."""
     if role is not None and role != user.role:
         if user.role == Role.ADMIN:
             _refuse_last_admin(session)
@@ -62,13 +57,15 @@ def change(session: Session, user: User, role: Role | None, password_hash: str |
     session.flush()
 
 
-def rehash(session: Session, user_id: int, old: str, new: str) -> None:
-    """The same password under better parameters, unless it changed meanwhile; tokens go on."""
-    session.execute(update(User).where(User.user_id == user_id, User.password_hash == old).values(password_hash=new))
+def replace_hash(session: Session, user_id: int, old: str, new: str) -> None:
+    """Stores the same password under better parameters, unless the password has changed meanwhile; tokens stay valid."""
+    session.execute(
+        update_statement(User).where(User.user_id == user_id, User.password_hash == old).values(password_hash=new)
+    )
 
 
 def delete(session: Session, user: User) -> None:
-    """Removes a user with their keys; raises LastAdmin."""
+    """Deletes a user with their keys; raises LastAdmin."""
     if user.role == Role.ADMIN:
         _refuse_last_admin(session)
     session.delete(user)
@@ -76,13 +73,7 @@ def delete(session: Session, user: User) -> None:
 
 
 def _refuse_last_admin(session: Session) -> None:
-    """Locks the admins, so that two of them cannot remove each other."""
-    if (
-        len(
-            session.scalars(
-                select(User.user_id).where(User.role == Role.ADMIN).order_by(User.user_id).with_for_update()
-            ).all()
-        )
-        < 2
-    ):
+    """Raises LastAdmin if there is only one; locks the admins, so that two of them cannot remove each other."""
+    admins = select(User.user_id).where(User.role == Role.ADMIN).order_by(User.user_id).with_for_update()
+    if len(session.scalars(admins).all()) < 2:
         raise LastAdmin("This is the last admin. Make another one first.")

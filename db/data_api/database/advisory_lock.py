@@ -1,12 +1,12 @@
-"""One at a time: what several replicas must not do together."""
+"""A lock for what replicas must do one at a time."""
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-LOCK = 7_241_002  # any number that nobody else locks in this database
+LOCK = 7_241_002  # any number that nothing else locks in this database
 
 
-def hold(session: Session) -> None:
-    """Waits for the others, and keeps them waiting until this transaction ends; on SQLite a transaction that writes does."""
+def acquire(session: Session) -> None:
+    """Waits for the lock, and keeps it until the transaction ends; on SQLite each writing transaction has it anyway."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(LOCK)))

@@ -1,27 +1,27 @@
-"""Rows in bulk, each id once: what is new is recorded, what is known must be the same."""
+"""Bulk inserts that record each id once: new rows are stored, rows that are stored already must be the same."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 from uuid import UUID
 
 import psycopg
 from pydantic_core import to_json
-from sqlalchemy import JSON, Connection, Table
+from sqlalchemy import JSON, Connection, Table, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
-from data_api.errors import Difference
+from data_api.errors import ContentDiffers, Difference
 from data_api.models import Base
 
 Row = dict[str, Any]
 
 
 def insert(session: Session, model: type[Base], rows: Sequence[Row]) -> int:
-    """Inserts rows whose primary key is new, and says how many these were.
+    """Inserts the rows whose primary key is new, and returns how many these were.
 
-    They go in the order of their ids: neighbours on disk, and two requests that bring the same ids cannot wait for each
-    other in a circle.
+    Rows are inserted in the order of their ids: they are neighbours on disk, and two requests with the same ids cannot
+    deadlock.
     """
     rows = sorted(rows, key=lambda row: row["prediction_id"])
     connection, table = session.connection(), cast("Table", model.__table__)
@@ -29,36 +29,41 @@ def insert(session: Session, model: type[Base], rows: Sequence[Row]) -> int:
         return connection.execute(sqlite.insert(table).on_conflict_do_nothing(), rows).rowcount
     try:
         return _copy(connection, table, rows)
-    except psycopg.Error as error:  # as SQLAlchemy tells of what fails in its own hands
-        told = OperationalError if isinstance(error, psycopg.OperationalError) else DBAPIError
-        raise told(f"COPY {table.name}", None, error) from error
+    except psycopg.Error as error:  # as SQLAlchemy wraps the errors of its own statements
+        wrapper = OperationalError if isinstance(error, psycopg.OperationalError) else DBAPIError
+        raise wrapper(f"COPY {table.name}", None, error) from error
 
 
-def differing(
-    model: type[Base], rows: Iterable[Row], stored: Mapping[UUID, Row], compared: Callable[[Row], Iterable[str]]
-) -> list[Difference]:
-    """The rows that are unlike the stored one of their id, by their places in the request."""
-    found = []
-    for place, row in enumerate(rows):
-        kept = stored[row["prediction_id"]]
-        if fields := [name for name in compared(row) if not _same(row[name], kept[name])]:
-            found.append(Difference(f"{model.__tablename__}.{place}.", row["prediction_id"], fields))
-    return found
+def check_stored(
+    session: Session, model: type[Base], rows: Sequence[Row], compared: Callable[[Row], Iterable[str]], subject: str
+) -> dict[UUID, Row]:
+    """The stored rows by id; raises ContentDiffers if a compared column of a row differs from the stored one."""
+    table = cast("Table", model.__table__)
+    statement = select(table).where(table.c.prediction_id.in_([row["prediction_id"] for row in rows]))
+    stored = {row["prediction_id"]: dict(row) for row in session.execute(statement).mappings()}
+    differences = []
+    for position, row in enumerate(rows):
+        prediction_id = row["prediction_id"]
+        if fields := [name for name in compared(row) if not _is_same_json(row[name], stored[prediction_id][name])]:
+            differences.append(Difference(f"{table.name}.{position}.", prediction_id, fields))
+    if differences:
+        raise ContentDiffers(subject, differences)
+    return stored
 
 
-def _same(one: Any, other: Any) -> bool:
-    """Whether two values are the same JSON; to Python itself, true is 1."""
-    if one != other or isinstance(one, bool) != isinstance(other, bool):
+def _is_same_json(left: Any, right: Any) -> bool:
+    """Whether two values are the same JSON; in Python, True equals 1."""
+    if left != right or isinstance(left, bool) != isinstance(right, bool):
         return False
-    if isinstance(one, dict):
-        return all(_same(value, other[key]) for key, value in one.items())
-    return not isinstance(one, list) or all(map(_same, one, other))
+    if isinstance(left, dict):
+        return all(_is_same_json(value, right[key]) for key, value in left.items())
+    return not isinstance(left, list) or all(map(_is_same_json, left, right))
 
 
 def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> int:
-    """Copies rows into a table of this connection alone, empty at each commit, and takes over from there what is new.
+    """Copies rows into a temporary table, and inserts from there those that are new.
 
-    PostgreSQL's COPY takes a third of the time that statements with parameters take.
+    PostgreSQL's COPY takes a third of the time of statements with parameters.
     """
     names, arriving = list(rows[0]), f"arriving_{table.name}"
     nested = {name for name in names if isinstance(table.c[name].type, JSON)}

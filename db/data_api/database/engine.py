@@ -1,4 +1,4 @@
-"""The engine and its transactions. SQLite behaves as PostgreSQL does: real transactions, foreign keys, writers that wait."""
+"""The engine and its transactions. SQLite is set up to behave like PostgreSQL: transactions, foreign keys, waiting locks."""
 
 import os
 import sqlite3
@@ -9,33 +9,36 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from data_api.errors import DatabaseBusy, DatabaseForeign, DatabaseUnavailable, StatementTooLong
+from data_api.errors import DatabaseBusy, DatabaseForeign, DatabaseUnavailable, NameTaken, StatementTooLong
+from data_api.models import Base
 
-# A host that vanishes says nothing. Its connections count as dead within about ten seconds, not after a quarter of an hour:
-# whether we wait for an answer (the first three) or it should have taken what we sent (the last).
-LIVELINESS = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+# If the host of the database disappears, its connections count as dead after about ten seconds instead of a quarter of an
+# hour: while we wait for an answer (the first three), and while data that we sent is not acknowledged (the last).
+KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
 CONNECT_SECONDS, POOL_SECONDS, BUSY_SECONDS = 3, 5, 30
-# What PostgreSQL says when it cannot write now, though it answers: it recovers, or has become a replica.
-PASSING = {"25006", "57P01", "57P02", "57P03", "40001", "40P01"}
-# A user who was just removed, a month that another replica just dropped, and tables that are being restored.
+# Errors of a PostgreSQL that answers but cannot write now: it is starting, stopping, or has become a replica.
+TEMPORARY = {"25006", "57P01", "57P02", "57P03", "40001", "40P01"}
+# A user was just removed, another replica just dropped a month, or tables are being restored.
 IN_TRANSITION = {"23503", "23514", "42P01"}
-CANCELLED, DUPLICATE, FORBIDDEN = "57014", "23505", "42501"
-# No row in a log, and JSON that is small and read fast.
-SHARED: dict[str, Any] = {
+CANCELLED, FORBIDDEN = "57014", "42501"
+DUPLICATE = {"23505", sqlite3.SQLITE_CONSTRAINT_UNIQUE}
+# Logs show no rows; JSON is compact and fast to read.
+ENGINE_OPTIONS: dict[str, Any] = {
     "hide_parameters": True,
     "json_serializer": lambda value: to_json(value).decode(),
     "json_deserializer": from_json,
 }
-MAGIC = b"SQLite format 3\0"  # with which a file of SQLite begins
+MAGIC = b"SQLite format 3\0"  # the first bytes of each SQLite file
 SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
 def create_engine_for(url: str, pool_size: int = 10, statement_seconds: float = 30.0) -> Engine:
-    """An engine that connects when it is first used, and notices when connections have died."""
+    """An engine that connects when it is first used, and replaces dead connections."""
     address = make_url(url)
     if address.get_backend_name() == "sqlite":
         return _sqlite(url, pool_size)
@@ -46,12 +49,12 @@ def create_engine_for(url: str, pool_size: int = 10, statement_seconds: float = 
         max_overflow=0,
         pool_timeout=POOL_SECONDS,
         pool_pre_ping=True,
-        **SHARED,
+        **ENGINE_OPTIONS,
         connect_args={
             "connect_timeout": CONNECT_SECONDS,
             "options": options,
             "application_name": "data_api",
-            **LIVELINESS,
+            **KEEPALIVE,
         },
     )
 
@@ -63,17 +66,19 @@ def _sqlite(url: str, pool_size: int) -> Engine:
         _refuse_other_file(Path(database))
     arguments = {"timeout": BUSY_SECONDS, "check_same_thread": False}
     pool: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": POOL_SECONDS}
-    engine = create_engine(url, connect_args=arguments, **SHARED, **({} if database in (None, "", ":memory:") else pool))
+    engine = create_engine(
+        url, connect_args=arguments, **ENGINE_OPTIONS, **({} if database in (None, "", ":memory:") else pool)
+    )
 
     @event.listens_for(engine, "connect")
-    def connected(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # the driver's own idea of transactions would leave out DDL
-        # A larger page holds several predictions; it counts for a new file alone.
+    def set_pragmas(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver's own transactions would not include DDL
+        # A larger page holds several predictions; an existing file keeps its page size.
         for setting in ("page_size=8192", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {setting}")
 
     @event.listens_for(engine, "begin")
-    def begun(connection: Connection) -> None:
+    def begin(connection: Connection) -> None:
         reads = connection.get_execution_options().get("reads", False)
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
@@ -83,16 +88,16 @@ def _sqlite(url: str, pool_size: int) -> Engine:
 def _refuse_other_file(path: Path) -> None:
     if path.is_file() and os.access(path, os.R_OK):
         with path.open("rb") as file:
-            begin = file.read(len(MAGIC))
-        if begin and begin != MAGIC:
+            start = file.read(len(MAGIC))
+        if start and start != MAGIC:
             raise DatabaseForeign(f"DATABASE_URL should name a SQLite file; {path} is none. Name another, or a new one.")
 
 
 @contextmanager
 def transaction(engine: Engine, reads: bool = False) -> Iterator[Session]:
-    """A session that commits when the block ends, and rolls back where it fails; one that reads sees a single moment.
+    """A session that commits when the block ends, and rolls back if it fails; with ``reads`` it is a read-only snapshot.
 
-    Raises DatabaseUnavailable where the database does not answer, StatementTooLong where it gave up a question.
+    Raises DatabaseUnavailable if the database does not answer, StatementTooLong if it cancelled a query.
     """
     try:
         options = (SNAPSHOT if engine.dialect.name == "postgresql" else {"reads": True}) if reads else {}
@@ -103,9 +108,9 @@ def transaction(engine: Engine, reads: bool = False) -> Iterator[Session]:
 
 
 def translate_error(error: DBAPIError | PoolTimeout, reads: bool = False) -> Exception:
-    """What a failure of the database means: DatabaseUnavailable, StatementTooLong, or itself.
+    """The error to raise for an error of the database: DatabaseUnavailable, StatementTooLong, or the same error.
 
-    Whoever asked too much can ask for less. Whoever writes is not at fault where others are in the way, and comes again.
+    A cancelled read is the caller's to make smaller; a cancelled write waited for others, so the caller should retry it.
     """
     if isinstance(error, PoolTimeout):
         return DatabaseBusy(DatabaseBusy.told)
@@ -116,7 +121,7 @@ def translate_error(error: DBAPIError | PoolTimeout, reads: bool = False) -> Exc
         )
     if (
         error.connection_invalidated
-        or state in PASSING | IN_TRANSITION | {CANCELLED}
+        or state in TEMPORARY | IN_TRANSITION | {CANCELLED}
         or isinstance(error, OperationalError | InterfaceError)
     ):
         lines = str(error.orig).splitlines() or [type(error.orig).__name__]
@@ -124,13 +129,23 @@ def translate_error(error: DBAPIError | PoolTimeout, reads: bool = False) -> Exc
     return error
 
 
-def is_duplicate(error: IntegrityError) -> bool:
-    """Whether something else has the same value where each may be there once."""
-    if isinstance(error.orig, sqlite3.Error):
-        return error.orig.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_UNIQUE
-    return getattr(error.orig, "sqlstate", None) == DUPLICATE
+def flush_unique(session: Session, message: str) -> None:
+    """Sends changes to the database; raises NameTaken with the message if they violate a unique constraint."""
+    try:
+        session.flush()
+    except IntegrityError as error:
+        code = getattr(error.orig, "sqlite_errorcode", None) or getattr(error.orig, "sqlstate", None)
+        if code not in DUPLICATE:
+            raise
+        raise NameTaken(message) from error
+
+
+def dialect_insert(session: Session, model: type[Base]) -> Any:
+    """An INSERT into a table that may have an ON CONFLICT clause."""
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    return dialect.insert(model)
 
 
 def after_commit(session: Session, work: Callable[[], object]) -> None:
-    """Does something once the transaction is committed, and not at all where it fails."""
+    """Runs a function after the transaction is committed, and not if it fails."""
     event.listen(session, "after_commit", lambda _session: work(), once=True)

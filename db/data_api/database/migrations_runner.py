@@ -1,4 +1,4 @@
-"""Brings the database to the schema of this version, under a lock, so that several replicas may start together."""
+"""Migrates the database to the schema of this version, under a lock, so that several replicas may start together."""
 
 from functools import cache
 from pathlib import Path
@@ -16,11 +16,11 @@ from data_api.errors import DatabaseForeign
 from data_api.models import Base
 
 FOLDER = Path(__file__).parents[1] / "migrations"
-LOCK = 7_241_001  # any number that nobody else locks in this database
+LOCK = 7_241_001  # any number that nothing else locks in this database
 
 
 def upgrade(engine: Engine) -> None:
-    """Runs what is missing. Raises DatabaseUnavailable, or DatabaseForeign where other programs' tables are there."""
+    """Runs the missing migrations; raises DatabaseUnavailable, or DatabaseForeign if it has tables of other programs."""
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
     try:
@@ -40,34 +40,34 @@ def upgrade(engine: Engine) -> None:
 
 
 def refuse_other(engine: Engine) -> None:
-    """Raises DatabaseForeign where the database is not at the schema of this version, and DatabaseUnavailable."""
+    """Raises DatabaseForeign if the database is not at the schema of this version, and DatabaseUnavailable."""
     try:
         with engine.connect() as connection:
-            found = revision(connection)
+            current = revision(connection)
     except (DBAPIError, PoolTimeout) as error:
         raise translate_error(error) from error
-    if found != head():
+    if current != head():
         raise DatabaseForeign(
-            f"The database should be at revision {head()}; it is at {found or 'none'}. "
+            f"The database should be at revision {head()}; it is at {current or 'none'}. "
             "`python -m data_api migrate` brings it there."
         )
 
 
 def hold(connection: Connection) -> None:
-    """Waits until nobody else migrates, and for as long as it takes; on SQLite the transaction itself does."""
+    """Waits, without a time limit, until no other replica migrates; on SQLite the transaction does this."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
 
 
 def revision(connection: Connection) -> str | None:
-    """The revision that the database is at; None where it has none."""
+    """The revision of the database, or None if it has none."""
     return MigrationContext.configure(connection).get_current_revision()
 
 
 @cache
 def head() -> str:
-    """The revision that this version of the service wants."""
+    """The newest revision of this version of the service."""
     return str(_scripts().get_current_head())
 
 
@@ -76,15 +76,15 @@ def _scripts() -> ScriptDirectory:
 
 
 def _refuse_foreign(connection: Connection) -> None:
-    found = revision(connection)
-    if found is None:
+    current = revision(connection)
+    if current is None:
         if tables := sorted(set(inspect(connection).get_table_names()) & set(Base.metadata.tables)):
             raise DatabaseForeign(
                 f"The database should be empty or made by the migrations; it has a table {tables[0]!r} that they did not "
                 "make. Set DATABASE_URL to another database."
             )
-    elif found not in {script.revision for script in _scripts().walk_revisions()}:
+    elif current not in {script.revision for script in _scripts().walk_revisions()}:
         raise DatabaseForeign(
-            f"The database should be at a revision up to {head()}, which this version knows; it is at {found!r}. "
+            f"The database should be at a revision up to {head()}, which this version knows; it is at {current!r}. "
             "It is of a newer version of the service, or of another program. Start that one, or set DATABASE_URL."
         )

@@ -1,4 +1,4 @@
-"""Months of predictions and outcomes: on PostgreSQL a partition each, made when first needed and dropped at once."""
+"""Monthly partitions of predictions and outcomes on PostgreSQL: created when first needed, dropped in one step."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -12,24 +12,24 @@ from data_api.database.uuid7 import first_at, time_of
 from data_api.models import Outcome, Prediction
 
 TABLES = (Prediction, Outcome)
-PATIENCE = "5s"  # that making a month waits for whoever changes its table, such as VACUUM
-PATIENCE_TO_DROP = "10s"  # that dropping waits for those who read; everybody else would wait behind it
+CREATE_TIMEOUT = "5s"  # to wait for other changes of the table, such as VACUUM
+DROP_TIMEOUT = "10s"  # to wait for readers; while it waits, all other requests wait behind it
 
 
 def ensure(session: Session, table: type[Prediction | Outcome], ids: Iterable[UUID]) -> None:
-    """Makes the partitions that these ids belong to, where there are partitions and these are missing.
+    """Creates the missing partitions for these ids, if the database has partitions.
 
-    Each is made beside its table and attached, which waits for no reader and no writer: `PARTITION OF` would wait for all
-    of them, a backup of hours too, with everybody else behind it.
+    A partition is created as a table and then attached, which waits for no reader and no writer. `PARTITION OF` would wait
+    for all of them, even for a backup of hours, and all other requests would wait behind it.
     """
     if not _partitioned(session):
         return
-    months = {_name(table, month): month for month in sorted({_first(time_of(found)) for found in ids})}
+    months = {_name(table, month): month for month in sorted({_first(time_of(row_id)) for row_id in ids})}
     if not _missing(session, table, months):
         return
-    session.execute(text(f"SET LOCAL lock_timeout = '{PATIENCE}'"))
-    advisory_lock.hold(session)
-    for name in _missing(session, table, months):  # another may have made it meanwhile
+    session.execute(text(f"SET LOCAL lock_timeout = '{CREATE_TIMEOUT}'"))
+    advisory_lock.acquire(session)
+    for name in _missing(session, table, months):  # another replica may have created it meanwhile
         low, high = first_at(months[name]), first_at(_next(months[name]))
         session.execute(text(f"CREATE TABLE {name} (LIKE {table.__tablename__} INCLUDING ALL)"))
         session.execute(
@@ -38,22 +38,22 @@ def ensure(session: Session, table: type[Prediction | Outcome], ids: Iterable[UU
     session.execute(text("SET LOCAL lock_timeout TO DEFAULT"))
 
 
-def make_ahead(session: Session, now: datetime) -> None:
-    """Makes this month and the next one, so that no request has to."""
+def create_ahead(session: Session, now: datetime) -> None:
+    """Creates the partitions of this month and the next one, so that no request has to."""
     for table in TABLES:
         ensure(session, table, [first_at(now), first_at(_next(_first(now)))])
 
 
 def drop(session: Session, month: datetime) -> dict[str, int]:
-    """Removes a month of ids for good, and says how many rows of each table that were."""
+    """Removes the rows of a month for good, and returns how many these were by table."""
     low, high = first_at(month), first_at(_next(month))
     months = {table: (table.prediction_id >= low, table.prediction_id < high) for table in TABLES}
     rows = {
         table.__tablename__: session.scalars(select(func.count()).select_from(table).where(*of_month)).one()
         for table, of_month in months.items()
     }
-    if _partitioned(session):  # all at once, and after counting: from here on everybody waits
-        session.execute(text(f"SET LOCAL lock_timeout = '{PATIENCE_TO_DROP}'"))
+    if _partitioned(session):  # all tables in one statement, after counting: from here on other requests wait
+        session.execute(text(f"SET LOCAL lock_timeout = '{DROP_TIMEOUT}'"))
         session.execute(text(f"DROP TABLE IF EXISTS {', '.join(_name(table, month) for table in TABLES)}"))
     else:
         for table, of_month in months.items():
@@ -62,10 +62,10 @@ def drop(session: Session, month: datetime) -> dict[str, int]:
 
 
 def _missing(session: Session, table: type[Prediction | Outcome], names: Iterable[str]) -> list[str]:
-    """From the catalogue itself: `to_regclass` may remember that a table was not there."""
+    """The names that are no attached partition, from the catalogue itself: `to_regclass` may have cached their absence."""
     attached = text("SELECT relname FROM pg_class JOIN pg_inherits ON oid = inhrelid WHERE inhparent = to_regclass(:parent)")
-    there = set(session.scalars(attached, {"parent": table.__tablename__}))
-    return [name for name in names if name not in there]
+    existing = set(session.scalars(attached, {"parent": table.__tablename__}))
+    return [name for name in names if name not in existing]
 
 
 def _partitioned(session: Session) -> bool:

@@ -1,4 +1,4 @@
-"""The tables. Importing this package knows them all, as migrations need it."""
+"""The tables. Importing this package registers all of them, as migrations need."""
 
 from data_api.models.api_keys import ApiKey
 from data_api.models.base import Base

@@ -1,4 +1,4 @@
-"""What all tables share: the names of constraints, and times in UTC."""
+"""The base of all tables, with names for constraints, and a type for times in UTC."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -7,7 +7,7 @@ from sqlalchemy import DateTime, Dialect, MetaData
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
-# Without names, Alembic could not drop a constraint again.
+# Alembic can only drop constraints that have names.
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -18,22 +18,22 @@ NAMES = {
 
 
 class Utc(TypeDecorator[datetime]):
-    """A moment. It goes in with a time zone and comes out in UTC; SQLite, which has no zones, keeps it in UTC."""
+    """A time: it needs a time zone when stored and is read in UTC. SQLite has no time zones and stores UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        """The moment in UTC; raises ValueError where it has no zone."""
+        """The time in UTC; raises ValueError if it has no time zone."""
         if value is None:
             return None
         if value.tzinfo is None:
             raise ValueError(f"a moment should have a time zone; {value} has none")
-        found = value.astimezone(UTC)
-        return found.replace(tzinfo=None) if dialect.name == "sqlite" else found
+        in_utc = value.astimezone(UTC)
+        return in_utc.replace(tzinfo=None) if dialect.name == "sqlite" else in_utc
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """The moment, in UTC."""
+        """The time in UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

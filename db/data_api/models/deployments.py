@@ -1,4 +1,4 @@
-"""Deployments: which model answered, on which replica, from when to when."""
+"""The table of deployments: which model answered, on which replica, from when to when."""
 
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from data_api.models.base import Base, Utc
 
 
 class Deployment(Base):
-    """A model in a prediction service. ``last_seen_at`` is the last moment at which it is known to have answered."""
+    """A model in a prediction service. ``last_seen_at`` is the last time at which it is known to have answered."""
 
     __tablename__ = "deployments"
     __table_args__ = (Index(None, "started_at", "deployment_id"),)

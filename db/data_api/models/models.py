@@ -1,4 +1,4 @@
-"""Models: what their columns held in training, which drift is measured against."""
+"""The table of models, with the reference distributions that drift is measured against."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from data_api.models.base import Base, Utc
 
 
 class Model(Base):
-    """A version of a model, as a prediction service sent it last. ``reference`` is JSON as categories may hold NUL."""
+    """A model version as it was last reported. ``reference`` is JSON, not JSONB, because categories may contain NUL."""
 
     __tablename__ = "models"
 

@@ -1,4 +1,4 @@
-"""Outcomes: the truth about predictions, which arrives later. Divided as predictions are."""
+"""The table of outcomes, partitioned like predictions."""
 
 from datetime import datetime
 from uuid import UUID
@@ -10,7 +10,7 @@ from data_api.models.base import Base, Utc
 
 
 class Outcome(Base):
-    """What came true. No foreign key: an outcome may be here before its prediction, which waits in an outbox."""
+    """What came true. There is no foreign key, because an outcome may arrive while its prediction waits in an outbox."""
 
     __tablename__ = "outcomes"
     __table_args__ = ({"postgresql_partition_by": "RANGE (prediction_id)"},)

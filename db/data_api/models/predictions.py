@@ -1,4 +1,4 @@
-"""Predictions as the prediction service made them. On PostgreSQL, a partition for each month of their ids."""
+"""The table of predictions. PostgreSQL has a partition for each month of their ids."""
 
 from datetime import datetime
 from typing import Any
@@ -11,9 +11,9 @@ from data_api.models.base import Base, Utc
 
 
 class Prediction(Base):
-    """One prediction. Its id is a UUID of version 7, so that the primary key is in the order of time.
+    """One prediction. Its id is a UUID of version 7, so that the primary key is ordered by time.
 
-    ``features`` and ``warnings`` are JSON and not JSONB: JSONB refuses the character NUL, which a category may hold.
+    ``features`` and ``warnings`` are JSON and not JSONB, because JSONB refuses NUL, which a category may contain.
     """
 
     __tablename__ = "predictions"

@@ -1,4 +1,4 @@
-"""Keys that went with their user: kept as digests, so that none of them opens again because a setting still names it."""
+"""The table of keys that were deleted with their user, so that a setting that still holds one cannot create it again."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from data_api.models.base import Base, Utc
 
 
 class RetiredKey(Base):
-    """A key that nobody may make again."""
+    """The digest of a key that may not be created again."""
 
     __tablename__ = "retired_keys"
 

@@ -1,4 +1,4 @@
-"""Users: people who log in, and services that own keys."""
+"""The table of users: people who log in, and services that have keys."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -10,7 +10,7 @@ from data_api.models.base import Base, Utc
 
 
 class Role(StrEnum):
-    """What a user may do: manage users and keys and read, write predictions and outcomes, or read."""
+    """Permissions: an admin manages users and keys and reads, a service writes predictions and outcomes, a reader reads."""
 
     ADMIN = "admin"
     SERVICE = "service"
@@ -18,7 +18,7 @@ class Role(StrEnum):
 
 
 class User(Base):
-    """Someone who may call. Without a password nobody can log in as them; keys work all the same."""
+    """A caller of the API. A user without a password cannot log in, but may have keys."""
 
     __tablename__ = "users"
 
@@ -30,10 +30,10 @@ class User(Base):
             Role,
             native_enum=False,
             create_constraint=True,
-            values_callable=lambda kind: [one.value for one in kind],
+            values_callable=lambda roles: [role.value for role in roles],
             length=16,
         )
     )
     created_at: Mapped[datetime] = mapped_column(Utc)
-    # Older tokens are refused: the password or the role was changed since.
+    # Tokens issued before are refused, because the password or the role has changed since.
     tokens_valid_after: Mapped[datetime] = mapped_column(Utc)

@@ -1,4 +1,4 @@
-"""The routes, one file per thing: thin, because the queries live in `crud` and the rules in `schemas`."""
+"""The routes, one file for each resource: thin, because the queries are in `crud` and the rules in `schemas`."""
 
 from fastapi import APIRouter, Depends
 from fastapi.routing import APIRoute
@@ -11,7 +11,7 @@ PARTS = (predictions, outcomes, performance, deployments, models, tokens, users,
 router = APIRouter(dependencies=[Depends(wants_json)])
 for part in PARTS:
     router.include_router(part.router)
-BULK = ("/predictions", "/outcomes")  # paths that take bodies with many rows
+BULK = ("/predictions", "/outcomes")  # paths whose bodies hold many rows
 ROUTES = [
     (compile_path(route.path)[0], route.methods)
     for part in PARTS
@@ -22,5 +22,5 @@ PATHS = frozenset(route.path for part in PARTS for route in part.router.routes i
 
 
 def allowed(path: str) -> str:
-    """The methods that a path takes, for the header Allow: of all its routes, not of the first alone."""
+    """The methods of a path over all its routes, for the header Allow."""
     return ", ".join(sorted({method for pattern, methods in ROUTES if pattern.match(path) for method in methods or ()}))

@@ -1,4 +1,4 @@
-"""API keys: managed by admins."""
+"""Routes of API keys, for admins."""
 
 from typing import Annotated
 
@@ -21,62 +21,64 @@ ApiKeyId = Annotated[int, Path(ge=1, le=2**31 - 1)]
 router = APIRouter(tags=["api keys"])
 
 
-@router.get("/api-keys", summary="All keys", responses=refusals(401, 403, 422))
+@router.get("/api-keys", summary="List the API keys", responses=refusals(401, 403, 422))
 def list_all(session: ReadSession, caller: AdminReads, query: Annotated[ApiKeyQuery, Query()]) -> ApiKeyList:
-    """Or those of one user; without the keys themselves, which nobody keeps."""
+    """All keys, or those of one user. The keys themselves are not stored, so they are not in the list."""
     return ApiKeyList(api_keys=[ApiKeyRead.model_validate(key) for key in api_keys.list_all(session, query.user_id)])
 
 
 @router.post(
     "/api-keys",
     status_code=201,
-    summary="Make a key",
+    summary="Create an API key",
     dependencies=[NO_QUERY],
     responses=refusals(400, 401, 403, 404, 409, 413, 415, 422),
 )
 def create(new: ApiKeyCreate, response: Response, session: WriteSession, caller: AdminWrites) -> ApiKeyCreated:
-    """The key itself is in this answer and nowhere else."""
-    if users.by_id(session, new.user_id) is None:
+    """The key itself is shown in this answer only."""
+    if users.get_by_id(session, new.user_id) is None:
         raise ProblemError(404, f"There is no user {new.user_id}.")
     key = new_key()
-    made = api_keys.create(session, new.user_id, new.name, digest(key), now())
-    response.headers["location"] = f"/api-keys/{made.api_key_id}"
-    return ApiKeyCreated(**ApiKeyRead.model_validate(made).model_dump(), key=key)
+    stored = api_keys.create(session, new.user_id, new.name, digest(key), now())
+    response.headers["location"] = f"/api-keys/{stored.api_key_id}"
+    return ApiKeyCreated(**ApiKeyRead.model_validate(stored).model_dump(), key=key)
 
 
-@router.get("/api-keys/{api_key_id}", summary="One key", dependencies=[NO_QUERY], responses=refusals(401, 403, 404, 422))
-def one(api_key_id: ApiKeyId, session: ReadSession, caller: AdminReads) -> ApiKeyRead:
-    """What is stored about the key; the key itself is not shown again."""
-    return ApiKeyRead.model_validate(_found(session, api_key_id))
+@router.get(
+    "/api-keys/{api_key_id}", summary="Get an API key", dependencies=[NO_QUERY], responses=refusals(401, 403, 404, 422)
+)
+def get_by_id(api_key_id: ApiKeyId, session: ReadSession, caller: AdminReads) -> ApiKeyRead:
+    """The name, the user and the times of a key. The key itself is not shown again."""
+    return ApiKeyRead.model_validate(_get_or_404(session, api_key_id))
 
 
 @router.patch(
     "/api-keys/{api_key_id}",
-    summary="Rename a key",
+    summary="Rename an API key",
     dependencies=[NO_QUERY],
     responses=refusals(400, 401, 403, 404, 409, 413, 415, 422),
 )
-def change(api_key_id: ApiKeyId, changed: ApiKeyUpdate, session: WriteSession, caller: AdminWrites) -> ApiKeyRead:
-    """The key itself stays the same and goes on working."""
-    key = _found(session, api_key_id)
-    api_keys.rename(session, key, changed.name)
+def update(api_key_id: ApiKeyId, changes: ApiKeyUpdate, session: WriteSession, caller: AdminWrites) -> ApiKeyRead:
+    """The key itself stays the same and remains valid."""
+    key = _get_or_404(session, api_key_id)
+    api_keys.rename(session, key, changes.name)
     return ApiKeyRead.model_validate(key)
 
 
 @router.delete(
     "/api-keys/{api_key_id}",
     status_code=204,
-    summary="Revoke a key",
+    summary="Revoke an API key",
     dependencies=[NO_QUERY],
     responses=refusals(401, 403, 404, 422),
 )
 def revoke(api_key_id: ApiKeyId, session: WriteSession, caller: AdminWrites) -> None:
-    """At once and for ever. It stays in the list, so that nobody makes it again."""
-    api_keys.revoke(session, _found(session, api_key_id), now())
+    """The key is refused from now on, for good. It stays in the list, so that it cannot be created again."""
+    api_keys.revoke(session, _get_or_404(session, api_key_id), now())
 
 
-def _found(session: Session, api_key_id: int) -> ApiKey:
-    key = api_keys.by_id(session, api_key_id)
+def _get_or_404(session: Session, api_key_id: int) -> ApiKey:
+    key = api_keys.get_by_id(session, api_key_id)
     if key is None:
         raise ProblemError(404, f"There is no key {api_key_id}.")
     return key

@@ -1,4 +1,4 @@
-"""Bodies with many rows: read once it is known who sends them, then checked in a thread, before a transaction begins."""
+"""Bodies with many rows: read after the caller is known, then validated in a thread, before a transaction begins."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from service_kit.field_errors import invalid_request
 from service_kit.openapi import REFERENCE
 from service_kit.problems import ProblemError
 
-MOST_ROWS = 10_000
+MAX_ROWS = 10_000
 
 
 async def _content(_caller: KnownWriter, request: Request) -> bytes:
@@ -19,30 +19,30 @@ async def _content(_caller: KnownWriter, request: Request) -> bytes:
 
 
 def rows_of(name: str, schema: Any) -> Callable[..., list[dict[str, Any]]]:
-    """A dependency that gives the rows of a body ``{name: [...]}``; raises ProblemError (400, 422)."""
+    """A dependency that returns the rows of a body ``{name: [...]}``; raises ProblemError (400, 422)."""
     body = _body(name, schema)
 
-    def rows(service: ServiceDep, content: Annotated[bytes, Depends(_content)]) -> list[dict[str, Any]]:
+    def validated_rows(service: ServiceDep, content: Annotated[bytes, Depends(_content)]) -> list[dict[str, Any]]:
         try:
-            found: list[dict[str, Any]] = getattr(body.model_validate_json(content), name)
+            rows: list[dict[str, Any]] = getattr(body.model_validate_json(content), name)
         except ValidationError as error:
             raise invalid_request(error.errors(include_url=False)) from error
-        if len(found) > service.settings.max_rows:
-            detail = f"A request may hold {service.settings.max_rows:,} {name} (MAX_ROWS); this one holds {len(found):,}."
+        if len(rows) > service.settings.max_rows:
+            detail = f"A request may hold {service.settings.max_rows:,} {name} (MAX_ROWS); this one holds {len(rows):,}."
             raise ProblemError(422, detail)
-        return found
+        return rows
 
-    return rows
+    return validated_rows
 
 
 def document_of(name: str, schema: Any) -> dict[str, Any]:
-    """The request body ``{name: [...]}`` for the API's document; `openapi` moves its ``$defs`` to where it refers to."""
-    shape = _body(name, schema).model_json_schema(ref_template=REFERENCE)
-    return {"required": True, "content": {"application/json": {"schema": shape}}}
+    """The request body ``{name: [...]}`` for the OpenAPI document; `openapi` moves its ``$defs`` to the components."""
+    json_schema = _body(name, schema).model_json_schema(ref_template=REFERENCE)
+    return {"required": True, "content": {"application/json": {"schema": json_schema}}}
 
 
 def _body(name: str, schema: Any) -> type[BaseModel]:
     """The schema of a body ``{name: [...]}``."""
-    rows = Annotated[list[schema], Field(min_length=1, max_length=MOST_ROWS)]
+    rows = Annotated[list[schema], Field(min_length=1, max_length=MAX_ROWS)]
     fields: dict[str, Any] = {name: (rows, ...)}
     return create_model(name.capitalize(), __config__=ConfigDict(extra="forbid"), **fields)

@@ -1,4 +1,4 @@
-"""Deployments: which model answered, told by services, read by people."""
+"""Routes of deployments: services report which model answers, and people read it."""
 
 from functools import partial
 from typing import Annotated
@@ -6,7 +6,6 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from data_api.crud import deployments
-from data_api.crud.deployments import Filter
 from data_api.database.engine import after_commit
 from data_api.dependencies import Reader, ReadSession, ServiceDep, Writer, WriteSession
 from data_api.http.no_query import NO_QUERY
@@ -21,29 +20,28 @@ router = APIRouter(tags=["deployments"])
 
 @router.put(
     "/deployments/{deployment_id}",
-    summary="Tell that a model answers, or that it ended",
+    summary="Report that a model answers, or that it stopped",
     dependencies=[NO_QUERY],
     responses=refusals(400, 401, 403, 409, 413, 415, 422),
 )
-def put(
+def upsert(
     deployment_id: Annotated[Id, Path()],
     deployment: DeploymentCreate,
     service: ServiceDep,
     session: WriteSession,
     caller: Writer,
 ) -> DeploymentRead:
-    """As often as you like: `last_seen_at` and `ended_at` move forward only, and the rest must stay the same (409)."""
-    stored, new = deployments.put(session, deployment_id, deployment.model_dump())
-    after_commit(session, partial(service.metrics.rows["deployments"].inc, new))
+    """May be repeated: `last_seen_at` and `ended_at` only move forward; any other change is refused (409)."""
+    stored, is_new = deployments.upsert(session, deployment_id, deployment.model_dump())
+    after_commit(session, partial(service.metrics.rows["deployments"].inc, is_new))
     return DeploymentRead.model_validate(stored)
 
 
-@router.get("/deployments", summary="Which model answered, from when to when", responses=refusals(401, 403, 422))
-def read(session: ReadSession, caller: Reader, query: Annotated[DeploymentQuery, Query()]) -> DeploymentList:
-    """The newest first. One without `ended_at` still answers, or was cut off after `last_seen_at`."""
+@router.get("/deployments", summary="List which model answered, from when to when", responses=refusals(401, 403, 422))
+def list_page(session: ReadSession, caller: Reader, query: Annotated[DeploymentQuery, Query()]) -> DeploymentList:
+    """The newest first. A deployment without `ended_at` still answers, or failed after `last_seen_at`."""
     refuse_backwards(query.since, query.until)
-    selected = Filter(query.at, query.since, query.until, query.model_version)
-    page = deployments.page(session, selected, query.cursor, query.limit + 1)
-    following = page[query.limit - 1].deployment_id if len(page) > query.limit else None
+    page = deployments.list_page(session, query)
+    next_cursor = page[query.limit - 1].deployment_id if len(page) > query.limit else None
     rows = [DeploymentRead.model_validate(deployment) for deployment in page[: query.limit]]
-    return DeploymentList(deployments=rows, next=following)
+    return DeploymentList(deployments=rows, next=next_cursor)

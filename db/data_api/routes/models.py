@@ -1,4 +1,4 @@
-"""Models: what they were trained on, told by services."""
+"""Routes of models: services report the reference distributions of their model."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -17,10 +17,10 @@ router = APIRouter(tags=["models"], dependencies=[NO_QUERY])
 
 @router.put(
     "/models/{model_version}",
-    summary="Tell what a model was trained on, which drift is measured against",
+    summary="Store the reference distributions of a model",
     responses=refusals(400, 401, 403, 413, 415, 422),
 )
-def put(model_version: Annotated[Text, Path()], model: ModelCreate, session: WriteSession, caller: Writer) -> ModelRead:
-    """Once for each version; the last word counts."""
-    models.put(session, model_version, model.model_name, model.reference.model_dump(), datetime.now(UTC))
+def upsert(model_version: Annotated[Text, Path()], model: ModelCreate, session: WriteSession, caller: Writer) -> ModelRead:
+    """Drift is measured against them. A version has one reference; a later request replaces it."""
+    models.upsert(session, model_version, model.model_name, model.reference.model_dump(), datetime.now(UTC))
     return ModelRead(model_version=model_version, **model.model_dump())

@@ -1,4 +1,4 @@
-"""Outcomes: recorded in bulk by services."""
+"""Routes of outcomes: services record them in bulk."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -27,7 +27,7 @@ router = APIRouter(tags=["outcomes"], dependencies=[NO_QUERY])
 @router.post(
     "/outcomes",
     status_code=201,
-    summary="Record what came true",
+    summary="Record outcomes",
     responses=refusals(400, 401, 403, 409, 413, 415, 422),
     openapi_extra={"requestBody": BODY},
 )
@@ -37,14 +37,14 @@ def record(
     session: WriteSession,
     caller: Writer,
 ) -> Recorded:
-    """All of them or none, also before their predictions are here. Another outcome of the same one is refused (409)."""
-    arrived = now()
-    new = outcomes.record(session, rows, arrived)
-    after_commit(session, partial(service.metrics.rows["outcomes"].inc, len(new)))
-    after_commit(session, partial(_note_delays, service, arrived, new))
-    return Recorded(recorded=len(new), known=len(rows) - len(new))
+    """Records all or none. An outcome may arrive before its prediction; a second, different outcome is refused (409)."""
+    received_at = now()
+    new_ids = outcomes.record(session, rows, received_at)
+    after_commit(session, partial(service.metrics.rows["outcomes"].inc, len(new_ids)))
+    after_commit(session, partial(_observe_delays, service, received_at, new_ids))
+    return Recorded(recorded=len(new_ids), known=len(rows) - len(new_ids))
 
 
-def _note_delays(service: AppState, arrived: datetime, ids: Iterable[UUID]) -> None:
-    for found in ids:
-        service.metrics.delay.observe(max(0.0, (arrived - time_of(found)).total_seconds()))
+def _observe_delays(service: AppState, received_at: datetime, ids: Iterable[UUID]) -> None:
+    for prediction_id in ids:
+        service.metrics.delay.observe(max(0.0, (received_at - time_of(prediction_id)).total_seconds()))

@@ -1,6 +1,7 @@
-"""How well the predictions did whose outcome is known."""
+"""Route of scores over predictions with known outcomes."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -20,25 +21,25 @@ router = APIRouter(tags=["performance"])
 
 @router.get(
     "/performance",
-    summary="Scores of the predictions whose outcome is known",
+    summary="Get scores of predictions with known outcomes",
     responses=refusals(401, 403, 422),
 )
-def read(session: ReadSession, caller: Reader, query: Annotated[PerformanceQuery, Query()]) -> Performance:
-    """Over predictions made in a window of time: of all, and of each group. Scores that are undefined are null."""
+def compute(session: ReadSession, caller: Reader, query: Annotated[PerformanceQuery, Query()]) -> Performance:
+    """The scores of predictions made in a window of time, overall and by group. Undefined scores are null."""
     if query.window is not None and query.since is not None:
-        fault = FieldError(field="window", wanted="window or since", got="both")
-        raise ProblemError(422, "A window of time begins at since, or as long ago as window says.", [fault])
-    last = query.until or now()
-    begin = query.since or before(last, _length(query.window or "24h"))
-    refuse_backwards(begin, last)
-    whole = performance.scores(session, begin, last, "none", query.bins, query.model_version)
-    overall = whole.get(performance.WHOLE, performance.nothing())
-    groups = {}
-    if query.by != "none":
-        groups = performance.scores(session, begin, last, query.by, query.bins, query.model_version)
+        field_error = FieldError(field="window", wanted="window or since", got="both")
+        raise ProblemError(422, "A window of time begins at since, or as long ago as window says.", [field_error])
+    until = query.until or now()
+    since = query.since or before(until, _length(query.window or "24h"))
+    refuse_backwards(since, until)
+    compute_by = partial(
+        performance.compute_scores, session, since, until, bins=query.bins, model_version=query.model_version
+    )
+    overall = compute_by(by="none").get(performance.WHOLE, performance.empty_scores())
+    groups = {} if query.by == "none" else compute_by(by=query.by)
     return Performance(
-        since=begin,
-        until=last,
+        since=since,
+        until=until,
         overall=Scores(**overall),
         groups=[Group(group=name, **scores) for name, scores in groups.items()],
     )

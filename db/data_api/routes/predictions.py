@@ -1,4 +1,4 @@
-"""Predictions: recorded in bulk by services, read by pages or exported whole."""
+"""Routes of predictions: services record them in bulk, people read pages or export all."""
 
 import csv
 import io
@@ -14,7 +14,6 @@ from pydantic_core import to_json
 
 from data_api.app_state import AppState
 from data_api.crud import predictions
-from data_api.crud.predictions import Filter
 from data_api.database.engine import after_commit, transaction
 from data_api.dependencies import Reader, ReadSession, ServiceDep, Writer, WriteSession
 from data_api.http.no_query import NO_QUERY
@@ -25,7 +24,7 @@ from data_api.schemas.predictions import Prediction, PredictionList, Recorded
 from data_api.schemas.queries import DEFAULT_LIMIT, PredictionQuery
 from data_api.schemas.types import now
 
-EXPORTED_AT_ONCE = 2000
+EXPORT_PAGE_ROWS = 2000
 NDJSON, CSV = "application/x-ndjson", "text/csv"
 COLUMNS = (*predictions.COLUMNS, "outcome")
 BODY = document_of("predictions", Prediction)
@@ -46,7 +45,7 @@ def record(
     session: WriteSession,
     caller: Writer,
 ) -> Recorded:
-    """All of them or none. The same prediction again changes nothing; the same id with other content is refused (409)."""
+    """Records all or none. Repeating a prediction changes nothing; the same id with other content is refused (409)."""
     new = predictions.record(session, rows, now())
     after_commit(session, partial(service.metrics.rows["predictions"].inc, new))
     return Recorded(recorded=new, known=len(rows) - new)
@@ -54,57 +53,51 @@ def record(
 
 @router.get(
     "/predictions",
-    summary="Predictions by time, model version and label",
+    summary="List or export predictions",
     response_model=PredictionList,
     responses=refusals(401, 403, 422)
     | {200: {"content": {kind: {"schema": {"type": "string"}} for kind in (NDJSON, CSV)}, "description": "Predictions"}},
 )
-def read(service: ServiceDep, session: ReadSession, caller: Reader, query: Annotated[PredictionQuery, Query()]) -> Any:
-    """A page holds `next`, the cursor of the page after it. An export holds all, one prediction a line."""
+def list_or_export(
+    service: ServiceDep, session: ReadSession, caller: Reader, query: Annotated[PredictionQuery, Query()]
+) -> Any:
+    """By time, model version and label. A page holds `next`, the cursor of the next one; an export has one row a line."""
     refuse_backwards(query.since, query.until)
-    selected = Filter(query.since, query.until, query.model_version, query.label)
-    newest, limit = query.order == "newest", query.limit
     if query.format == "json":
-        limit = limit or DEFAULT_LIMIT
-        page = predictions.page(session, selected, newest, query.cursor, limit + 1)
-        following = page[limit - 1]["prediction_id"] if len(page) > limit else None
-        return Response(to_json({"predictions": page[:limit], "next": following}), media_type="application/json")
-    start = predictions.page(session, selected, newest, query.cursor, limit or EXPORTED_AT_ONCE)
-    pages = iter([start]) if limit else _pages(service, selected, newest, start)
-    kind, lines = (NDJSON, _ndjson) if query.format == "ndjson" else (CSV, _Csv())
-    name = {"content-disposition": f'attachment; filename="predictions.{query.format}"'}
-    return StreamingResponse(map(lines, pages), media_type=kind, headers=name)
+        limit = query.limit or DEFAULT_LIMIT
+        page = predictions.list_page(session, query, query.cursor, limit + 1)
+        next_cursor = page[limit - 1]["prediction_id"] if len(page) > limit else None
+        return Response(to_json({"predictions": page[:limit], "next": next_cursor}), media_type="application/json")
+    first_page = predictions.list_page(session, query, query.cursor, query.limit or EXPORT_PAGE_ROWS)
+    pages = iter([first_page]) if query.limit else _pages(service, query, first_page)
+    media_type, encode = (NDJSON, _ndjson) if query.format == "ndjson" else (CSV, _csv)
+    headers = {"content-disposition": f'attachment; filename="predictions.{query.format}"'}
+    return StreamingResponse(encode(pages), media_type=media_type, headers=headers)
 
 
-def _pages(service: AppState, wanted: Filter, newest: bool, page: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """All pages, each in a transaction of its own: whoever reads slowly holds up no connection."""
+def _pages(service: AppState, query: PredictionQuery, page: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """All pages, each in a transaction of its own, so that a slow reader holds no connection."""
     while True:
         yield page
-        if len(page) < EXPORTED_AT_ONCE:
+        if len(page) < EXPORT_PAGE_ROWS:
             return
         with transaction(service.engine, reads=True) as session:
-            page = predictions.page(session, wanted, newest, page[-1]["prediction_id"], EXPORTED_AT_ONCE)
+            page = predictions.list_page(session, query, page[-1]["prediction_id"], EXPORT_PAGE_ROWS)
 
 
-def _ndjson(page: list[dict[str, Any]]) -> bytes:
-    return b"".join([to_json(row) + b"\n" for row in page])
+def _ndjson(pages: Iterator[list[dict[str, Any]]]) -> Iterator[bytes]:
+    for page in pages:
+        yield b"".join([to_json(row) + b"\n" for row in page])
 
 
-class _Csv:
-    """Turns pages into CSV (RFC 4180); the first with the names of the columns. What is nested is JSON in its field."""
-
-    def __init__(self) -> None:
-        self._begun = False
-
-    def __call__(self, page: list[dict[str, Any]]) -> bytes:
+def _csv(pages: Iterator[list[dict[str, Any]]]) -> Iterator[bytes]:
+    """Pages as CSV (RFC 4180) after a line of column names; nested values are JSON."""
+    lines: list[list[Any]] = [list(COLUMNS)]
+    for page in pages:
         text = io.StringIO()
-        writer = csv.writer(text)
-        if not self._begun:
-            writer.writerow(COLUMNS)
-            self._begun = True
-        for row in page:
-            writer.writerow([_cell(row[name]) for name in COLUMNS])
-        return text.getvalue().encode()
+        csv.writer(text).writerows(lines + [[_cell(row[name]) for name in COLUMNS] for row in page])
+        yield text.getvalue().encode()
+        lines = []
 
 
 def _cell(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""POST /token: a name and a password for a token (OAuth2 password grant, RFC 6749)."""
+"""Route that exchanges a name and a password for a token (OAuth2 password grant, RFC 6749)."""
 
 import logging
 import re
@@ -27,50 +27,53 @@ logger = logging.getLogger(LOGGER)
 
 @router.post("/token", summary="Log in", responses=refusals(400, 401, 413, 415, 422, 429))
 def log_in(request: Request, service: ServiceDep, form: Annotated[OAuth2PasswordRequestForm, Depends()]) -> TokenRead:
-    """Takes form fields. The token goes into the header `Authorization: Bearer ...`."""
-    begun = now()  # before the user is read: a token of a password that changes meanwhile counts no more
-    user = _known(request, service, form)
+    """Takes form fields. Send the token in the header `Authorization: Bearer ...`."""
+    issued_at = now()  # before the user is read: if the password changes meanwhile, the token is invalid
+    user = _authenticate(request, service, form)
     request.state.caller = user.name
-    if user.password_hash and service.passwords.outdated(user.password_hash):
+    if user.password_hash and service.passwords.is_outdated(user.password_hash):
         _rehash(service, user.user_id, user.password_hash, form.password)
     return TokenRead(
-        access_token=service.tokens.issue(user.user_id, begun), expires_in=int(service.tokens.lasts.total_seconds())
+        access_token=service.tokens.issue(user.user_id, issued_at), expires_in=int(service.tokens.lasts.total_seconds())
     )
 
 
-def _known(request: Request, service: AppState, form: OAuth2PasswordRequestForm) -> User:
-    """Who has this name and password; raises ProblemError (401, 429). No connection is held while the password is tried."""
+def _authenticate(request: Request, service: AppState, form: OAuth2PasswordRequestForm) -> User:
+    """The user with this name and password; raises ProblemError (401, 429). No connection is held during the check."""
     name = form.username if re.fullmatch(NAME, form.username) and len(form.username) <= LONGEST_NAME else None
-    found: list[User] = []
+    user: User | None = None
 
-    def right() -> bool:
+    def is_right() -> bool:
+        nonlocal user
         if name is None:
             return False
         with reading(service) as session:
-            user = users.by_name(session, name)
-        found.extend([user] if user else [])
+            user = users.get_by_name(session, name)
         return service.passwords.verify(user.password_hash if user else None, form.password)
 
     try:
-        known = service.logins.guess(name, _address(request), right)
-    except ProblemError as refusal:
-        if refusal.status_code == 429:
+        succeeded = service.logins.check(name, _address(request), is_right)
+    except ProblemError as error:
+        if error.status_code == 429:
             service.metrics.logins[THROTTLED].inc()
         raise
-    service.metrics.logins[SUCCEEDED if known else FAILED].inc()
-    if not known:
+    service.metrics.logins[SUCCEEDED if succeeded else FAILED].inc()
+    if not succeeded or user is None:
         raise ProblemError(401, NOBODY, headers={"www-authenticate": "Bearer"})
-    return found[0]
+    return user
 
 
 def _rehash(service: AppState, user_id: int, old: str, password: str) -> None:
-    """Once after the parameters of hashing have changed. Where it fails, the next login does it."""
+    """Stores a new hash, once the parameters have changed; if it fails, the next login tries again."""
     try:
         new = service.passwords.hash(password)
         with transaction(service.engine) as session:
-            users.rehash(session, user_id, old, new)
+            users.replace_hash(session, user_id, old, new)
     except Exception as error:
-        logger.warning("a password is not hashed anew yet", extra={"reason": str(error) or type(error).__name__})
+        logger.warning(
+            "a password could not be hashed again with the present parameters",
+            extra={"reason": str(error) or type(error).__name__},
+        )
 
 
 def _address(request: Request) -> str:

@@ -1,4 +1,4 @@
-"""Users: managed by admins."""
+"""Routes of users, for admins."""
 
 from typing import Annotated
 
@@ -20,49 +20,49 @@ UserId = Annotated[int, Path(ge=1, le=2**31 - 1)]
 router = APIRouter(tags=["users"], dependencies=[NO_QUERY])
 
 
-def _new(new: UserCreate, service: ServiceDep, _caller: KnownAdmin) -> tuple[UserCreate, str | None]:
-    return new, _hashed(service, new.password)
+def _hash_new(new: UserCreate, service: ServiceDep, _caller: KnownAdmin) -> tuple[UserCreate, str | None]:
+    return new, _hash(service, new.password)
 
 
-def _changed(changed: UserUpdate, service: ServiceDep, _caller: KnownAdmin) -> tuple[UserUpdate, str | None]:
-    return changed, _hashed(service, changed.password)
+def _hash_changed(changes: UserUpdate, service: ServiceDep, _caller: KnownAdmin) -> tuple[UserUpdate, str | None]:
+    return changes, _hash(service, changes.password)
 
 
-def _hashed(service: AppState, password: SecretStr | None) -> str | None:
-    """The hash of a password, made before a transaction begins: it takes long, and SQLite lets one write at a time."""
+def _hash(service: AppState, password: SecretStr | None) -> str | None:
+    """The hash of a password, computed before a transaction begins: it is slow, and SQLite has one writer at a time."""
     return None if password is None else service.passwords.hash(password.get_secret_value())
 
 
-@router.get("/users", summary="All users", responses=refusals(401, 403))
+@router.get("/users", summary="List the users", responses=refusals(401, 403))
 def list_all(session: ReadSession, caller: AdminReads) -> UserList:
-    """By name."""
+    """All users, ordered by name."""
     return UserList(users=[UserRead.model_validate(user) for user in users.list_all(session)])
 
 
-@router.post("/users", status_code=201, summary="Make a user", responses=refusals(400, 401, 403, 409, 413, 415, 422))
+@router.post("/users", status_code=201, summary="Create a user", responses=refusals(400, 401, 403, 409, 413, 415, 422))
 def create(
-    asked: Annotated[tuple[UserCreate, str | None], Depends(_new)],
+    new_and_hash: Annotated[tuple[UserCreate, str | None], Depends(_hash_new)],
     response: Response,
     session: WriteSession,
     caller: AdminWrites,
 ) -> UserRead:
     """A person needs a password to log in; a service needs a key instead."""
-    new, password_hash = asked
+    new, password_hash = new_and_hash
     user = users.create(session, new.name, new.role, password_hash, now())
     response.headers["location"] = f"/users/{user.user_id}"
     return UserRead.model_validate(user)
 
 
-@router.get("/me", summary="Who I am", responses=refusals(401))
-def me(caller: Anyone) -> UserRead:
-    """The user of the key or token."""
+@router.get("/me", summary="Get the user who calls", responses=refusals(401))
+def get_me(caller: Anyone) -> UserRead:
+    """The user to whom the key or token belongs."""
     return UserRead.model_validate(caller)
 
 
-@router.get("/users/{user_id}", summary="One user", responses=refusals(401, 403, 404, 422))
-def one(user_id: UserId, session: ReadSession, caller: AdminReads) -> UserRead:
-    """Their name and role."""
-    return UserRead.model_validate(_found(session, user_id))
+@router.get("/users/{user_id}", summary="Get a user", responses=refusals(401, 403, 404, 422))
+def get_by_id(user_id: UserId, session: ReadSession, caller: AdminReads) -> UserRead:
+    """The name and the role of a user."""
+    return UserRead.model_validate(_get_or_404(session, user_id))
 
 
 @router.patch(
@@ -70,29 +70,29 @@ def one(user_id: UserId, session: ReadSession, caller: AdminReads) -> UserRead:
     summary="Change a user's role or password",
     responses=refusals(400, 401, 403, 404, 409, 413, 415, 422),
 )
-def change(
+def update(
     user_id: UserId,
-    asked: Annotated[tuple[UserUpdate, str | None], Depends(_changed)],
+    changes_and_hash: Annotated[tuple[UserUpdate, str | None], Depends(_hash_changed)],
     session: WriteSession,
     caller: AdminWrites,
 ) -> UserRead:
-    """Their tokens count no more; their keys do. The last admin stays one (409)."""
-    changed, password_hash = asked
-    user = _found(session, user_id)
-    users.change(session, user, changed.role, password_hash, now())
+    """Earlier tokens become invalid, keys stay valid. The last admin must stay an admin (409)."""
+    changes, password_hash = changes_and_hash
+    user = _get_or_404(session, user_id)
+    users.update(session, user, changes.role, password_hash, now())
     return UserRead.model_validate(user)
 
 
-@router.delete("/users/{user_id}", status_code=204, summary="Remove a user", responses=refusals(401, 403, 404, 409, 422))
+@router.delete("/users/{user_id}", status_code=204, summary="Delete a user", responses=refusals(401, 403, 404, 409, 422))
 def delete(user_id: UserId, session: WriteSession, caller: AdminWrites) -> None:
-    """With their keys. The last admin cannot be removed (409)."""
-    user = _found(session, user_id)
-    api_keys.retire(session, user.user_id, now())
+    """Also deletes the keys of the user. The last admin cannot be deleted (409)."""
+    user = _get_or_404(session, user_id)
+    api_keys.retire_keys_of(session, user.user_id, now())
     users.delete(session, user)
 
 
-def _found(session: Session, user_id: int) -> User:
-    user = users.by_id(session, user_id)
+def _get_or_404(session: Session, user_id: int) -> User:
+    user = users.get_by_id(session, user_id)
     if user is None:
         raise ProblemError(404, f"There is no user {user_id}.")
     return user

@@ -1,1 +1,1 @@
-"""What goes in and out over HTTP, one file per thing."""
+"""The bodies and parameters of HTTP, one file for each resource."""

@@ -1,4 +1,4 @@
-"""API keys, as admins see and make them."""
+"""Schemas of API keys."""
 
 from datetime import datetime
 
@@ -8,16 +8,16 @@ from data_api.schemas.types import Name
 
 
 class ApiKeyCreate(BaseModel):
-    """A key to make."""
+    """A key to create."""
 
     model_config = ConfigDict(extra="forbid")
 
-    user_id: int = Field(ge=1, le=2**31 - 1, description="Whose key it is: it may do what they may")
-    name: Name = Field(description="What it is for")
+    user_id: int = Field(ge=1, le=2**31 - 1, description="The owner; the key has the permissions of this user")
+    name: Name = Field(description="The purpose of the key")
 
 
 class ApiKeyUpdate(BaseModel):
-    """What to change of a key."""
+    """Changes of a key."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -25,7 +25,7 @@ class ApiKeyUpdate(BaseModel):
 
 
 class ApiKeyRead(BaseModel):
-    """A key, without what opens."""
+    """What is stored about a key, without the key itself."""
 
     model_config = ConfigDict(from_attributes=True, validate_by_name=True)
 
@@ -33,17 +33,17 @@ class ApiKeyRead(BaseModel):
     user_id: int
     name: str
     created: datetime = Field(validation_alias="created_at")
-    last_used: datetime | None = Field(validation_alias="last_used_at", description="To about half a minute")
+    last_used: datetime | None = Field(validation_alias="last_used_at", description="Accurate to about half a minute")
     revoked: datetime | None = Field(validation_alias="revoked_at")
 
 
 class ApiKeyList(BaseModel):
-    """All keys, the revoked ones too."""
+    """All keys, including revoked ones."""
 
     api_keys: list[ApiKeyRead]
 
 
 class ApiKeyCreated(ApiKeyRead):
-    """A key that was just made."""
+    """A new key."""
 
-    key: str = Field(description="For the header X-API-Key; shown this once")
+    key: str = Field(description="For the header X-API-Key; shown only once")

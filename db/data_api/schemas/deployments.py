@@ -1,4 +1,4 @@
-"""Deployments: which model answered, from when to when."""
+"""Schemas of deployments: which model answered, from when to when."""
 
 from typing import Annotated
 from uuid import UUID
@@ -7,9 +7,9 @@ from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field, 
 
 from data_api.schemas.types import NO_NUL, Moment, Text
 
-MOST_FILES = 1000
+MAX_FILES = 1000
 Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32,128}$")]
-Digests = Annotated[dict[Text, Digest], Field(max_length=MOST_FILES, description="Digest by file")]
+Digests = Annotated[dict[Text, Digest], Field(max_length=MAX_FILES, description="The digest of each file")]
 
 
 class DeploymentCreate(BaseModel):
@@ -17,7 +17,7 @@ class DeploymentCreate(BaseModel):
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
-    replica: Text = Field(description="Which process answers")
+    replica: Text = Field(description="The process that answers")
     model_name: Text
     model_version: Text
     git_commit: Annotated[str, StringConstraints(max_length=64, pattern=NO_NUL)] | None
@@ -60,7 +60,7 @@ class DeploymentRead(BaseModel):
 
 
 class DeploymentList(BaseModel):
-    """Deployments, the newest first."""
+    """A page of deployments, the newest first."""
 
     deployments: list[DeploymentRead]
     next: UUID | None = Field(description="The cursor of the next page; null on the last one")

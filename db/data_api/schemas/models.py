@@ -1,4 +1,4 @@
-"""Models: what their columns held in training, as `schema.json` says it."""
+"""Schemas of models: the reference distributions of their training rows, in the form of `schema.json`."""
 
 from itertools import pairwise
 from typing import Annotated
@@ -7,50 +7,50 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Strict, StringCo
 
 from data_api.schemas.types import Share, Text
 
-MOST_COLUMNS = MOST_BINS = 1000
-CLOSED = ConfigDict(extra="forbid", protected_namespaces=())
+MAX_COLUMNS = MAX_BINS = 1000
+STRICT = ConfigDict(extra="forbid", protected_namespaces=())
 Edge = Annotated[FiniteFloat, Strict()]
 Category = Annotated[str, StringConstraints(max_length=1000)]
 
 
 class Numbers(BaseModel):
-    """The share of each bin of a number's training rows; a value that equals an edge belongs below it."""
+    """The share of the training rows in each bin of a number; a value that equals an edge belongs to the bin below it."""
 
-    model_config = CLOSED
+    model_config = STRICT
 
     missing: Share
-    edges: Annotated[list[Edge], Field(max_length=MOST_BINS)]
-    shares: Annotated[list[Share], Field(min_length=1, max_length=MOST_BINS + 1)]
+    edges: Annotated[list[Edge], Field(max_length=MAX_BINS)]
+    shares: Annotated[list[Share], Field(min_length=1, max_length=MAX_BINS + 1)]
 
     @model_validator(mode="after")
     def _in_order(self) -> "Numbers":
-        if len(self.shares) != len(self.edges) + 1 or any(one >= other for one, other in pairwise(self.edges)):
+        if len(self.shares) != len(self.edges) + 1 or any(left >= right for left, right in pairwise(self.edges)):
             raise ValueError("should have rising edges, and one share more than edges")
         return self
 
 
 class Categories(BaseModel):
-    """The share of the most frequent categories of the training rows."""
+    """The share of the training rows in each of the most frequent categories."""
 
-    model_config = CLOSED
+    model_config = STRICT
 
     missing: Share
-    shares: Annotated[dict[Category, Share], Field(max_length=MOST_BINS)]
+    shares: Annotated[dict[Category, Share], Field(max_length=MAX_BINS)]
 
 
 class Reference(BaseModel):
-    """What a model was trained on, without datetimes: time moves by nature."""
+    """The reference distributions of a model, without those of datetimes, which always move."""
 
-    model_config = CLOSED
+    model_config = STRICT
 
-    columns: Annotated[dict[Text, Numbers | Categories], Field(max_length=MOST_COLUMNS)]
-    probability: Numbers | None = Field(description="Of training rows that their model had not seen")
+    columns: Annotated[dict[Text, Numbers | Categories], Field(max_length=MAX_COLUMNS)]
+    probability: Numbers | None = Field(description="Of predictions for rows that the model was not fitted on")
 
 
 class ModelCreate(BaseModel):
     """A version of a model."""
 
-    model_config = CLOSED
+    model_config = STRICT
 
     model_name: Text
     reference: Reference

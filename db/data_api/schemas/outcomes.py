@@ -1,4 +1,4 @@
-"""Outcomes: what came true."""
+"""Schemas of outcomes."""
 
 from typing import Annotated, NotRequired
 
@@ -9,18 +9,22 @@ from data_api.schemas.types import Id, Moment
 
 
 class OutcomeCreate(TypedDict):
-    """What became of one prediction."""
+    """The outcome of one prediction."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
 
     prediction_id: Id
     outcome: Annotated[StrictBool, Field(description="Whether it came true")]
-    time: NotRequired[Annotated[Moment | None, Field(description="When it was known; when it arrives, if absent")]]
+    time: NotRequired[
+        Annotated[
+            Moment | None, Field(description="The time at which it was known; the time at which it arrives, if absent")
+        ]
+    ]
 
 
-def _whole(found: OutcomeCreate) -> OutcomeCreate:
-    found.setdefault("time", None)
-    return found
+def _with_time(outcome: OutcomeCreate) -> OutcomeCreate:
+    outcome.setdefault("time", None)
+    return outcome
 
 
-Outcome = Annotated[OutcomeCreate, AfterValidator(_whole)]
+Outcome = Annotated[OutcomeCreate, AfterValidator(_with_time)]

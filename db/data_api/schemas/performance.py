@@ -1,4 +1,4 @@
-"""How well the predictions did whose outcome is known."""
+"""Schemas of scores over predictions with known outcomes."""
 
 from datetime import datetime
 from typing import Literal
@@ -9,21 +9,21 @@ By = Literal["none", "model_version", "day", "caller"]
 
 
 class Bin(BaseModel):
-    """One of the equally large parts of a calibration table."""
+    """A row of a calibration table, whose rows hold equally many predictions."""
 
     rows: int
-    predicted: float = Field(description="The mean probability")
-    observed: float = Field(description="The share that came true")
+    predicted: float = Field(description="The mean predicted probability")
+    observed: float = Field(description="The share with a true outcome")
 
 
 class Scores(BaseModel):
-    """All but the first two are over the predictions whose outcome is known; null where a score is undefined."""
+    """All but the first two are over predictions with known outcomes; an undefined score is null."""
 
     predictions: int
-    outcomes: int = Field(description="Predictions whose outcome is known")
+    outcomes: int = Field(description="Predictions with a known outcome")
     coverage: float | None = Field(description="outcomes / predictions")
-    label_rate: float | None = Field(description="The share whose label is true")
-    outcome_rate: float | None = Field(description="The share that came true")
+    label_rate: float | None = Field(description="The share with a true label")
+    outcome_rate: float | None = Field(description="The share with a true outcome")
     roc_auc: float | None
     average_precision: float | None
     brier_score: float | None
@@ -32,7 +32,7 @@ class Scores(BaseModel):
 
 
 class Named(BaseModel):
-    """What a group is called."""
+    """The name of a group."""
 
     group: str | None = Field(description="The model version, day (UTC) or caller; null for predictions without a caller")
 

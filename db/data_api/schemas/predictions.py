@@ -1,4 +1,4 @@
-"""Predictions, as the prediction service sends them and people read them."""
+"""Schemas of predictions."""
 
 from typing import Annotated, Literal, NotRequired
 from uuid import UUID
@@ -9,16 +9,16 @@ from typing_extensions import TypedDict
 from data_api.database.uuid7 import milliseconds_of, time_of
 from data_api.schemas.types import Id, Moment, Share, Text
 
-FARTHEST_APART_MILLISECONDS = 24 * 3600 * 1000
-MOST_FEATURES = 10_000
-# Strict, and tried from the left: bulk requests hold hundreds of thousands of them.
+MAX_DIFFERENCE_MILLISECONDS = 24 * 3600 * 1000
+MAX_FEATURES = 10_000
+# Strict, and tried from left to right, because that is fast: bulk requests hold hundreds of thousands of values.
 Finite = Annotated[float, Strict(), AllowInfNan(False)]
 Feature = Annotated[StrictInt | Finite | StrictStr | StrictBool | None, Field(union_mode="left_to_right")]
 Kind = Annotated[str, Field(max_length=200)]
 
 
 class PredictionWarning(TypedDict):
-    """Something about the record that is unlike the training table."""
+    """A difference between a record and the training table."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
 
@@ -37,30 +37,31 @@ class PredictionCreate(TypedDict):
     label: StrictBool
     threshold: Share
     model_version: Text
-    warnings: Annotated[list[PredictionWarning], Field(max_length=MOST_FEATURES)]
+    warnings: Annotated[list[PredictionWarning], Field(max_length=MAX_FEATURES)]
     time: Moment
     model_name: Text
     caller: NotRequired[Text | None]
-    features: Annotated[dict[str, Feature], Field(max_length=MOST_FEATURES, description="The record, by column")]
+    features: Annotated[dict[str, Feature], Field(max_length=MAX_FEATURES, description="The record, by column")]
 
 
-def _whole(found: PredictionCreate) -> PredictionCreate:
-    milliseconds = milliseconds_of(found["prediction_id"])
-    if abs(found["time"].timestamp() * 1000 - milliseconds) > FARTHEST_APART_MILLISECONDS:
-        made = time_of(found["prediction_id"])
-        raise ValueError(f"prediction_id and time should be of one moment; they say {made} and {found['time']}")
-    found.setdefault("caller", None)
-    return found
+def _checked(prediction: PredictionCreate) -> PredictionCreate:
+    prediction_id = prediction["prediction_id"]
+    milliseconds = milliseconds_of(prediction_id)
+    if abs(prediction["time"].timestamp() * 1000 - milliseconds) > MAX_DIFFERENCE_MILLISECONDS:
+        times = f"{time_of(prediction_id)} and {prediction['time']}"
+        raise ValueError(f"prediction_id and time should be of one moment; they say {times}")
+    prediction.setdefault("caller", None)
+    return prediction
 
 
-# A dictionary rather than an object: ten thousand of them are checked in one request, and go on as rows.
-Prediction = Annotated[PredictionCreate, AfterValidator(_whole)]
+# A dictionary rather than an object, because a request holds up to ten thousand, and they are inserted as rows.
+Prediction = Annotated[PredictionCreate, AfterValidator(_checked)]
 
 
 class Recorded(BaseModel):
-    """What became of a request in bulk."""
+    """The result of a bulk request."""
 
-    recorded: int = Field(ge=0, description="Rows that are new")
+    recorded: int = Field(ge=0, description="New rows")
     known: int = Field(ge=0, description="Rows that were recorded before, with the same content")
 
 
@@ -79,11 +80,11 @@ class PredictionRead(BaseModel):
     caller: str | None
     warnings: list[PredictionWarning]
     features: dict[str, Feature]
-    outcome: bool | None = Field(description="What came true; null while it is not known")
+    outcome: bool | None = Field(description="The outcome; null if it is not known yet")
 
 
 class PredictionList(BaseModel):
-    """Predictions, in the order of their ids."""
+    """A page of predictions, ordered by id."""
 
     predictions: list[PredictionRead]
     next: UUID | None = Field(description="The cursor of the next page; null on the last one")

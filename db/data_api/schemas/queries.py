@@ -1,4 +1,4 @@
-"""Parameters of a query, one class for each route that takes some; any other parameter is refused by its name."""
+"""Query parameters, one class for each route that has some; unknown parameters are refused by name."""
 
 from typing import Annotated
 from uuid import UUID
@@ -9,15 +9,15 @@ from data_api.schemas.performance import By
 from data_api.schemas.predictions import Format, Order
 from data_api.schemas.types import NO_NUL, Instant
 
-DEFAULT_LIMIT, MOST_LIMIT = 100, 1000
-Since = Annotated[Instant | None, Field(description="From this moment on, with a time zone")]
-Until = Annotated[Instant | None, Field(description="Up to this moment, itself excluded")]
+DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
+Since = Annotated[Instant | None, Field(description="The start, included; with a time zone")]
+Until = Annotated[Instant | None, Field(description="The end, excluded; with a time zone")]
 ModelVersion = Annotated[str | None, Field(max_length=200, pattern=NO_NUL)]
-Cursor = Annotated[UUID | None, Field(description="`next` of the page before")]
+Cursor = Annotated[UUID | None, Field(description="`next` of the previous page")]
 
 
 class NoQuery(BaseModel):
-    """No parameter at all."""
+    """No parameters."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -31,11 +31,11 @@ class ApiKeyQuery(NoQuery):
 class DeploymentQuery(NoQuery):
     """Which deployments to list."""
 
-    at: Annotated[Instant | None, Field(description="Those that answered at this moment")] = None
+    at: Annotated[Instant | None, Field(description="Only deployments that answered at this time")] = None
     since: Since = None
     until: Until = None
     model_version: ModelVersion = None
-    limit: Annotated[int, Field(ge=1, le=MOST_LIMIT)] = DEFAULT_LIMIT
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
     cursor: Cursor = None
 
 
@@ -46,23 +46,27 @@ class PredictionQuery(NoQuery):
     until: Until = None
     model_version: ModelVersion = None
     label: bool | None = None
-    order: Annotated[Order, Field(description="Of their ids, which is the order in time")] = "newest"
+    order: Annotated[Order, Field(description="The order of ids, which is the order in time")] = "newest"
     limit: Annotated[
-        int | None, Field(ge=1, le=MOST_LIMIT, description=f"{DEFAULT_LIMIT} of a page and all of an export, if absent")
+        int | None,
+        Field(ge=1, le=MAX_LIMIT, description=f"If absent, {DEFAULT_LIMIT} for a page, and no limit for an export"),
     ] = None
     cursor: Cursor = None
     format: Annotated[Format, Field(description="A page, or an export that is streamed")] = "json"
 
 
 class PerformanceQuery(NoQuery):
-    """Over which predictions to work out scores, and by which groups."""
+    """Which predictions to score, and how to group them."""
 
     window: Annotated[
         str | None,
-        Field(pattern="^[1-9][0-9]{0,3}[mhdw]$", description="Up to `until`, or now: 90m, 24h (the default), 7d, 4w"),
+        Field(
+            pattern="^[1-9][0-9]{0,3}[mhdw]$",
+            description="The length of time before `until`, or before now: 90m, 24h (the default), 7d, 4w",
+        ),
     ] = None
     since: Since = None
     until: Until = None
     model_version: ModelVersion = None
     by: By = "none"
-    bins: Annotated[int, Field(ge=1, le=100, description="Of the calibration table")] = 15
+    bins: Annotated[int, Field(ge=1, le=100, description="The number of rows of the calibration table")] = 15

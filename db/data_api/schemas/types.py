@@ -1,4 +1,4 @@
-"""Kinds of fields that several schemas share. PostgreSQL keeps no NUL in a text, so that none is taken."""
+"""Types of fields that several schemas share. PostgreSQL cannot store NUL in a text, so it is refused."""
 
 import re
 import time
@@ -10,7 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Stri
 
 from data_api.database.uuid7 import is_version_7, milliseconds_of
 
-AHEAD = timedelta(hours=1)  # that the clock of a caller may be before ours
+AHEAD = timedelta(hours=1)  # by which the clock of a caller may be ahead of ours
 FIRST = datetime(2020, 1, 1, tzinfo=UTC)
 FIRST_MILLISECONDS, AHEAD_MILLISECONDS = FIRST.timestamp() * 1000, AHEAD.total_seconds() * 1000
 NO_NUL = "^[^\\x00]*$"
@@ -19,39 +19,39 @@ NAME, LONGEST_NAME = r"^[A-Za-z0-9_.@-]+$", 64
 
 
 def now() -> datetime:
-    """The moment that it is, in UTC."""
+    """The present time in UTC."""
     return datetime.now(UTC)
 
 
-def _iso(found: object) -> object:
-    """Refuses numbers, which Pydantic would take for seconds since 1970, also in a text."""
-    if isinstance(found, datetime) or (isinstance(found, str) and ISO.match(found)):
-        return found
+def _iso(value: object) -> object:
+    """Refuses numbers, even in a text, which Pydantic would read as seconds since 1970."""
+    if isinstance(value, datetime) or (isinstance(value, str) and ISO.match(value)):
+        return value
     raise ValueError("should be a moment in ISO 8601 with a time zone, such as 2026-11-24T08:00:00Z")
 
 
-def _in_utc(found: datetime) -> datetime:
+def _in_utc(moment: datetime) -> datetime:
     try:
-        return found.astimezone(UTC)
+        return moment.astimezone(UTC)
     except OverflowError as error:
         raise ValueError("should be a moment from the year 1 to 9999 in UTC") from error
 
 
-def _in_our_time(found: datetime) -> datetime:
-    _check(found.timestamp() * 1000, found)
-    return found
+def _recent_moment(moment: datetime) -> datetime:
+    _check_recent(moment.timestamp() * 1000, moment)
+    return moment
 
 
-def _of_our_time(found: UUID) -> UUID:
-    if not is_version_7(found):
+def _recent_id(uuid: UUID) -> UUID:
+    if not is_version_7(uuid):
         raise ValueError("should be a UUID of version 7 (RFC 9562)")
-    _check(milliseconds_of(found), found)
-    return found
+    _check_recent(milliseconds_of(uuid), uuid)
+    return uuid
 
 
-def _check(milliseconds: float, found: object) -> None:
+def _check_recent(milliseconds: float, value: object) -> None:
     if not FIRST_MILLISECONDS <= milliseconds <= time.time() * 1000 + AHEAD_MILLISECONDS:
-        raise ValueError(f"should be of a moment from {FIRST:%Y-%m-%d} to an hour from now; {found} is not")
+        raise ValueError(f"should be of a moment from {FIRST:%Y-%m-%d} to an hour from now; {value} is not")
 
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_NUL)]
@@ -59,7 +59,7 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME, p
 Share = Annotated[float, Strict(), Field(ge=0, le=1)]
 IsoDatetime = Annotated[AwareDatetime, BeforeValidator(_iso)]
 Instant = Annotated[IsoDatetime, AfterValidator(_in_utc)]
-Moment = Annotated[IsoDatetime, AfterValidator(_in_our_time)]
+Moment = Annotated[IsoDatetime, AfterValidator(_recent_moment)]
 Id = Annotated[
-    UUID, AfterValidator(_of_our_time), Field(description="UUID of version 7 (RFC 9562), made when it was predicted")
+    UUID, AfterValidator(_recent_id), Field(description="UUID of version 7 (RFC 9562), made at the time of the prediction")
 ]

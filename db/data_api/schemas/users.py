@@ -1,4 +1,4 @@
-"""Users, as admins see and make them."""
+"""Schemas of users and tokens."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -9,12 +9,12 @@ from data_api.models import Role
 from data_api.schemas.types import Name
 
 Password = Annotated[
-    SecretStr, Field(min_length=12, max_length=256, description="What they log in with; a service needs none, but a key")
+    SecretStr, Field(min_length=12, max_length=256, description="For logging in; a service needs an API key instead")
 ]
 
 
 class UserCreate(BaseModel):
-    """A user to make."""
+    """A user to create."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -24,7 +24,7 @@ class UserCreate(BaseModel):
 
 
 class UserUpdate(BaseModel):
-    """What to change of a user; tokens issued before count no more."""
+    """Changes of a user; they invalidate earlier tokens."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -32,14 +32,14 @@ class UserUpdate(BaseModel):
     password: Password | None = None
 
     @model_validator(mode="after")
-    def _something(self) -> "UserUpdate":
+    def _has_changes(self) -> "UserUpdate":
         if self.role is None and self.password is None:
             raise ValueError("should hold a role, a password or both")
         return self
 
 
 class UserRead(BaseModel):
-    """A user, without their password."""
+    """A user, without the password."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -50,14 +50,14 @@ class UserRead(BaseModel):
 
 
 class UserList(BaseModel):
-    """All users, by name."""
+    """All users, ordered by name."""
 
     users: list[UserRead]
 
 
 class TokenRead(BaseModel):
-    """What POST /token answers (RFC 6749)."""
+    """The answer of POST /token (RFC 6749)."""
 
     access_token: str
     token_type: Literal["bearer"] = "bearer"  # noqa: S105
-    expires_in: int = Field(description="Seconds")
+    expires_in: int = Field(description="Seconds until the token expires")

@@ -133,7 +133,7 @@ def test_guesses_at_once_are_no_more_than_guesses_in_turn():
 
     def guess(_):
         try:
-            return logins.guess("anna", "here", wrong)
+            return logins.check("anna", "here", wrong)
         except ProblemError as refusal:
             return refusal.status_code
 
@@ -155,7 +155,7 @@ def test_guesses_at_once_are_no_more_than_guesses_in_turn():
 
 def _quiet(logins, right):
     try:
-        logins.guess("anna", "here", right)
+        logins.check("anna", "here", right)
     except ProblemError:
         return
 
@@ -164,8 +164,8 @@ def test_a_guess_that_could_not_be_looked_at_counts_for_nothing():
     logins = LoginThrottle(1)
     for _ in range(3):
         with pytest.raises(DatabaseUnavailable):
-            logins.guess("anna", "here", lambda: (_ for _ in ()).throw(DatabaseUnavailable("away")))
-    assert logins.guess("anna", "here", lambda: True)
+            logins.check("anna", "here", lambda: (_ for _ in ()).throw(DatabaseUnavailable("away")))
+    assert logins.check("anna", "here", lambda: True)
     assert not logins._running
 
 
@@ -175,7 +175,7 @@ def test_a_token_of_a_password_that_changes_meanwhile_counts_no_more(client, log
 
     def changes_meanwhile(kept, password):
         with transaction(engine) as session:
-            users.change(session, users.by_name(session, "admin"), None, kept, datetime.now(UTC))
+            users.update(session, users.get_by_name(session, "admin"), None, kept, datetime.now(UTC))
         return verify(kept, password)
 
     monkeypatch.setattr(passwords, "verify", changes_meanwhile)
@@ -213,7 +213,7 @@ def test_a_login_does_not_fail_where_its_hash_cannot_be_made_anew(client, log_in
     weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("development")
     with transaction(engine) as session:
         session.execute(update(User).where(User.name == "admin").values(password_hash=weak))
-    monkeypatch.setattr("data_api.crud.users.rehash", lambda *_: 1 / 0)
+    monkeypatch.setattr("data_api.crud.users.replace_hash", lambda *_: 1 / 0)
 
     assert log_in().status_code == 200
 

@@ -98,7 +98,7 @@ def test_a_month_is_made_while_a_backup_reads_and_an_insert_is_open(on_postgresq
 
 
 def test_a_month_that_cannot_be_made_now_is_told_as_a_database_that_is_away(on_postgresql, monkeypatch):
-    monkeypatch.setattr(partitions, "PATIENCE", "100ms")
+    monkeypatch.setattr(partitions, "CREATE_TIMEOUT", "100ms")
     with on_postgresql.connect() as other:
         other.execute(text("LOCK TABLE predictions IN SHARE UPDATE EXCLUSIVE MODE"))
         with pytest.raises(DatabaseUnavailable, match="lock timeout"), transaction(on_postgresql) as session:
@@ -119,7 +119,7 @@ def test_this_month_and_the_next_are_there_before_anybody_needs_them(on_postgres
     client = make_client(database_url=on_postgresql.url.render_as_string(hide_password=False))
     client.app.state.service.make_months()
     with transaction(on_postgresql) as session:
-        partitions.make_ahead(session, datetime(2030, 12, 31, tzinfo=UTC))
+        partitions.create_ahead(session, datetime(2030, 12, 31, tzinfo=UTC))
 
     now = datetime.now(UTC)
     assert f"predictions_{now:%Y_%m}" in partition_names(on_postgresql)
