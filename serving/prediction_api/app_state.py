@@ -2,24 +2,20 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pydantic_core import to_json
-from uuid_utils import uuid7
-
 from prediction_api.keys import ApiKeys
 from prediction_api.logs import LOGGER
 from prediction_api.metrics import Metrics
-from prediction_api.model.microbatch import Answer, Asked, MicroBatcher
+from prediction_api.model.microbatch import MicroBatcher
 from prediction_api.model.model_manager import ModelManager
 from prediction_api.model.model_source import ModelSource
-from prediction_api.model.onnx_model import OnnxModel, Warnings
 from prediction_api.outbox import outbox as outboxes
 from prediction_api.outbox.deployments import Deployments, replica_name
 from prediction_api.outbox.outbox import Outbox
+from prediction_api.predictor import Predictor
 from prediction_api.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,8 +25,6 @@ if TYPE_CHECKING:
 KEPT = "model"  # beside the outbox: the last model that a registry or a repository handed over
 TAKE_OVER_SECONDS = 60.0
 logger = logging.getLogger(LOGGER)
-ROWS_IN_THREAD = 32  # from here on a batch would keep single predictions waiting
-NO_WARNINGS: Warnings = []
 
 
 class AppState:
@@ -53,7 +47,8 @@ class AppState:
         replica, send = replica_name(settings.prediction_api_port), self.delivery.send if self.delivery else None
         self.deployments = Deployments(self.outbox.folder, replica, send, settings.outbox_sync)
         self.live = ModelManager(source, self.metrics, settings.max_records, self.deployments.begin)
-        self.microbatcher = MicroBatcher(self.predict)
+        self.predictor = Predictor(self.outbox, self.metrics)
+        self.microbatcher = MicroBatcher(self.predictor.predict)
         self._heartbeat = self._outbox_heartbeat()
         self._tasks: list[asyncio.Task[None]] = []
         self._watch_outbox()
@@ -99,16 +94,6 @@ class AppState:
         finally:
             await self.outbox.close()
 
-    async def predict(self, model: OnnxModel, asked: Sequence[Asked]) -> list[Answer]:
-        """The answers to records, once the predictions are in the outbox and counted; raises OutboxUnavailable."""
-        if len(asked) < ROWS_IN_THREAD:
-            answers, lines = _answered(model, asked)
-        else:
-            answers, lines = await asyncio.to_thread(_answered, model, asked)
-        await self.outbox.append(lines)
-        self._count(answers)
-        return answers
-
     def _relay(self, outbox: Outbox) -> "OutboxRelay | None":
         """What delivers an outbox to the data service, where there is one."""
         if self.settings.data_api_url is None:
@@ -139,15 +124,6 @@ class AppState:
                 finally:
                     await left.close()
 
-    def _count(self, answers: Sequence[Answer]) -> None:
-        yes = sum(answer["label"] for answer in answers)
-        self.metrics.predictions[True].inc(yes)
-        self.metrics.predictions[False].inc(len(answers) - yes)
-        self.metrics.probability.observe([answer["probability"] for answer in answers])
-        for answer in answers:
-            for warning in answer["warnings"]:
-                self.metrics.warnings[warning["kind"]].inc()
-
     def _watch_outbox(self) -> None:
         watch = self.metrics.watch
         watch("prediction_api_outbox_predictions", "Predictions that wait for the data service", lambda: self.outbox.depth)
@@ -164,28 +140,3 @@ class AppState:
         oldest = self.outbox.oldest()
         age = (datetime.now(UTC) - datetime.fromisoformat(oldest)).total_seconds() if oldest else 0.0
         return max(0.0, age)  # clocks are set back at times
-
-
-def _answered(model: OnnxModel, asked: Sequence[Asked]) -> tuple[list[Answer], list[bytes]]:
-    """The answers and the outbox's lines, in the order of the records."""
-    inputs = model.inputs([record for record, _ in asked])
-    probabilities = model.probabilities(inputs).tolist()
-    warnings = model.warnings(inputs)
-    threshold, version = model.threshold, model.version
-    answers = [
-        {
-            "prediction_id": str(uuid7()),
-            "probability": probability,
-            "label": probability >= threshold,
-            "threshold": threshold,
-            "model_version": version,
-            "warnings": warnings.get(row, NO_WARNINGS),
-        }
-        for row, probability in enumerate(probabilities)
-    ]
-    more = {"time": datetime.now(UTC).isoformat(), "model_name": model.name}
-    lines = [
-        to_json({**answer, **more, "caller": caller, "features": record})
-        for answer, (record, caller) in zip(answers, asked, strict=True)
-    ]
-    return answers, lines

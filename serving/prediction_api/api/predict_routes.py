@@ -41,7 +41,7 @@ async def predict_batch(request: Request) -> Response:
     model = service.live.served.model
     try:
         records = model.records.lines(body) if lines else model.records.batch(body)
-        answers = await service.predict(model, [(record, caller) for record in records])
+        answers = await service.predictor.predict(model, [(record, caller) for record in records])
     except (InvalidJson, InvalidRecords, OutboxUnavailable) as error:
         raise _problem(error) from error
     if lines:

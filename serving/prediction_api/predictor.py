@@ -1,0 +1,67 @@
+"""Predicts records, and keeps each prediction in the outbox before its answer leaves."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from pydantic_core import to_json
+from uuid_utils import uuid7
+
+from prediction_api.metrics import Metrics
+from prediction_api.model.microbatch import Answer, Asked
+from prediction_api.model.onnx_model import OnnxModel, Warnings
+from prediction_api.outbox.outbox import Outbox
+
+ROWS_IN_THREAD = 32  # a batch of this size or more would keep single predictions waiting
+NO_WARNINGS: Warnings = []
+
+
+class Predictor:
+    """Turns records into answers, outbox lines and counts."""
+
+    def __init__(self, outbox: Outbox, metrics: Metrics) -> None:
+        self._outbox, self._metrics = outbox, metrics
+
+    async def predict(self, model: OnnxModel, asked: Sequence[Asked]) -> list[Answer]:
+        """The answers to records, once their predictions are in the outbox and counted; raises OutboxUnavailable."""
+        if len(asked) < ROWS_IN_THREAD:
+            answers, lines = _answers_and_lines(model, asked)
+        else:
+            answers, lines = await asyncio.to_thread(_answers_and_lines, model, asked)
+        await self._outbox.append(lines)
+        self._count(answers)
+        return answers
+
+    def _count(self, answers: Sequence[Answer]) -> None:
+        positives = sum(answer["label"] for answer in answers)
+        self._metrics.predictions[True].inc(positives)
+        self._metrics.predictions[False].inc(len(answers) - positives)
+        self._metrics.probability.observe([answer["probability"] for answer in answers])
+        for answer in answers:
+            for warning in answer["warnings"]:
+                self._metrics.warnings[warning["kind"]].inc()
+
+
+def _answers_and_lines(model: OnnxModel, asked: Sequence[Asked]) -> tuple[list[Answer], list[bytes]]:
+    """The answers and the outbox's lines, in the order of the records."""
+    inputs = model.inputs([record for record, _ in asked])
+    probabilities = model.probabilities(inputs).tolist()
+    warnings = model.warnings(inputs)
+    threshold, version = model.threshold, model.version
+    answers = [
+        {
+            "prediction_id": str(uuid7()),
+            "probability": probability,
+            "label": probability >= threshold,
+            "threshold": threshold,
+            "model_version": version,
+            "warnings": warnings.get(row, NO_WARNINGS),
+        }
+        for row, probability in enumerate(probabilities)
+    ]
+    stored_beside = {"time": datetime.now(UTC).isoformat(), "model_name": model.name}
+    lines = [
+        to_json({**answer, **stored_beside, "caller": caller, "features": record})
+        for answer, (record, caller) in zip(answers, asked, strict=True)
+    ]
+    return answers, lines
