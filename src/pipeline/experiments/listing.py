@@ -70,7 +70,7 @@ def show(committed: Trial, trials: Sequence[Trial], metric: str) -> None:
     """Prints a table of what answers the committed question, and says which experiments failed or answer another one."""
     comparable, runs = ranked(committed, trials, metric), {}
     try:
-        runs = mlflow_runs.of_experiments(committed.rev)
+        runs = mlflow_runs.runs_by_experiment(committed.rev)
     except Exception as error:  # whatever a tracking server or its client raises, the experiments are there without it
         console.warn(f"MLflow did not say which runs there are ({first_line(error)}).")
     rows = []

@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--list", metavar="REV", help="only list the experiments that start from this commit")
     asked, settings = parser.parse_args(), parse_settings(SweepSettings, load_mapping(FILE), file=str(FILE))
     metric, overrides = asked.metric or settings.metric, asked.overrides or settings.overrides
-    if asked.list and revision.known(asked.list, "REV"):
+    if asked.list and revision.resolve_commit(asked.list, "REV"):
         listing.show(*listing.read(asked.list), metric)
         return
     with console.step("compose every point of the search"):
@@ -56,7 +56,7 @@ def main() -> None:
         refuse_changes()
         committed, existing = listing.read()
         with contextlib.suppress(Exception):  # whatever MLflow raises, experiments run without it
-            mlflow_runs.store()  # two experiments that make it at once would fail
+            mlflow_runs.open_store()  # two experiments that make it at once would fail
     names, missing = divided(plan, committed, existing)
     console.say(f"{len(plan)} points: {len(missing)} to run, {len(names)} with an experiment, the rest is what is committed")
     run(missing, names, settings.at_once)
@@ -66,7 +66,7 @@ def main() -> None:
 
 def refuse_changes() -> None:
     """Raises SweepFailed, or ParamsStale, unless the working tree is what is committed and reproduced."""
-    if changed := git.uncommitted():
+    if changed := git.changed_files():
         raise SweepFailed(f"A sweep starts from a commit; {changed[0]} changed since, or more. Commit, or type `git stash`.")
     compose.check(load_mapping(PARAMS), compose.compose())
     if stages := ", ".join(dvc_status.changed_stages()):

@@ -58,7 +58,7 @@ def show_last_lines(core: bool) -> None:
 
 def _with_commit(core: bool, *words: str) -> subprocess.CompletedProcess[str]:
     """Compose with GIT_COMMIT, which the images carry."""
-    environment = {**os.environ, "GIT_COMMIT": git.answer("rev-parse", "HEAD") or ""}
+    environment = {**os.environ, "GIT_COMMIT": git.output("rev-parse", "HEAD") or ""}
     return docker("compose", *_profile(core), *words, env=environment)
 
 

@@ -36,7 +36,7 @@ def collect_tags(metadata: Mapping[str, Any], data: Dataset) -> dict[str, str]:
     """The tags that a version is registered with. Raises NotCommitted where no commit reproduces this model."""
     _refuse_untracked()
     _refuse_stale()
-    scores = {f"metric.{name}": f"{value:.6f}" for name, value in mlflow_runs.measured(METRICS, VALIDATION).items()}
+    scores = {f"metric.{name}": f"{value:.6f}" for name, value in mlflow_runs.read_metrics(METRICS, VALIDATION).items()}
     return {
         "git_commit": current_commit(),
         "dvc_lock": sha256(LOCK),
@@ -58,7 +58,7 @@ def question(metadata: Mapping[str, Any], data: Dataset) -> str:
 def current_commit() -> str:
     """The commit that is checked out. Raises NotCommitted where there is none, or tracked files differ from it."""
     commit = _git("rev-parse", "HEAD")
-    if changed := git.uncommitted():
+    if changed := git.changed_files():
         raise NotCommitted(
             f"A version is registered with the commit that reproduces it; {len(changed)} files have changed since "
             f"{commit[:9]}, such as {changed[0]}. Commit them, or `git stash` and `dvc checkout`."
@@ -68,7 +68,7 @@ def current_commit() -> str:
 
 def author() -> str:
     """The person who runs the command: git's user.name, or the user of this machine."""
-    return git.answer("config", "user.name") or getpass.getuser()
+    return git.output("config", "user.name") or getpass.getuser()
 
 
 def model_digest(tags: Mapping[str, str]) -> str | None:
@@ -138,7 +138,7 @@ def _refuse_stale() -> None:
 
 
 def _git(*arguments: str) -> str:
-    done = git.ask(*arguments)
+    done = git.run(*arguments)
     if done.returncode != 0:
         last_line = (done.stderr.strip().splitlines() or ["nothing"])[-1]
         raise NotCommitted(

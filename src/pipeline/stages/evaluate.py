@@ -37,47 +37,47 @@ def main() -> None:
         arrays = model_inputs.to_arrays(model_inputs.pack(test, data.columns), data.columns)
         probability = artifact.probability(scorer, arrays)
     truth = test[data.target.name].to_numpy(np.float64)
-    found = _evaluated(test, truth, probability, metadata["threshold"], settings)
+    evaluation = _evaluate(test, truth, probability, metadata["threshold"], settings)
     losses = _importances(scorer, arrays, truth, data.columns, settings.evaluate)
     with console.step("write the metrics and the report"):
-        run = Run(metadata, _json(MODEL / artifact.SCHEMA), _json(COUNTS), _json(VALIDATION), test, found, losses)
+        run = Run(metadata, _json(MODEL / artifact.SCHEMA), _json(COUNTS), _json(VALIDATION), test, evaluation, losses)
         _write(run, data, settings)
     _track(metadata, settings)
 
 
-def _evaluated(test: pd.DataFrame, truth: Floats, probability: Floats, threshold: float, settings: Params) -> Evaluation:
-    how, by = settings.evaluate, Slicing(settings.data.slices, settings.data.resample_by)
-    parts = 1 + len(slice_scores.slice_rows(test, by, how))
-    with console.step(f"score {parts} parts {how.resamples} times", parts * how.resamples) as advance:
-        return slice_scores.evaluate(test, truth, probability, threshold, by, how, advance)
+def _evaluate(test: pd.DataFrame, truth: Floats, probability: Floats, threshold: float, settings: Params) -> Evaluation:
+    evaluate, by = settings.evaluate, Slicing(settings.data.slices, settings.data.resample_by)
+    parts = 1 + len(slice_scores.slice_rows(test, by, evaluate))
+    with console.step(f"score {parts} parts {evaluate.resamples} times", parts * evaluate.resamples) as advance:
+        return slice_scores.evaluate(test, truth, probability, threshold, by, evaluate, advance)
 
 
-def _importances(scorer: Any, arrays: Arrays, truth: Floats, columns: Columns, how: Evaluate) -> pd.DataFrame:
-    rows = np.random.default_rng(how.seed).permutation(len(truth))[: how.importance_rows]
+def _importances(scorer: Any, arrays: Arrays, truth: Floats, columns: Columns, settings: Evaluate) -> pd.DataFrame:
+    rows = np.random.default_rng(settings.seed).permutation(len(truth))[: settings.importance_rows]
     sample = {name: array[rows] for name, array in arrays.items()}
 
     def predict(shuffled: Arrays) -> Floats:
         return artifact.probability(scorer, shuffled)
 
     with console.step(f"shuffle {len(columns)} columns in turn", len(columns)) as advance:
-        return permutation_importance.auc_losses(predict, sample, truth[rows], columns, how.seed, advance)
+        return permutation_importance.auc_losses(predict, sample, truth[rows], columns, settings.seed, advance)
 
 
 def _write(run: Run, data: Dataset, settings: Params) -> None:
-    found, losses = run.found, run.losses
+    evaluation, losses = run.found, run.losses
     plots = {
-        "roc": found.roc,
-        "precision_recall": found.precision_recall,
-        "calibration": found.calibration,
+        "roc": evaluation.roc,
+        "precision_recall": evaluation.precision_recall,
+        "calibration": evaluation.calibration,
         "importances": losses,
-        "slices": found.slices,
+        "slices": evaluation.slices,
     }
-    page = html_report.render(found, losses, run.metadata, run.counts, data, settings)
+    page = html_report.render(evaluation, losses, run.metadata, run.counts, data, settings)
     card = model_card.render(run, load_card(CARDS / f"{data.name}.yaml"), data, settings)
     with atomic_write.replaced_folder(PLOTS) as folder:
         for name, table in plots.items():
             table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
-    atomic_write.write_text(json.dumps(found.overall, indent=2) + "\n", METRICS)
+    atomic_write.write_text(json.dumps(evaluation.overall, indent=2) + "\n", METRICS)
     atomic_write.write_text(page, PAGE)
     atomic_write.write_text(card, CARD)
 
@@ -92,7 +92,7 @@ def _track(metadata: dict[str, Any], settings: Params) -> None:
         try:
             mlflow_runs.log_results(settings, metadata)
         except Exception as error:  # whatever a tracking server or its client raises, the run is complete without it
-            console.warn(f"MLflow did not take this run ({first_line(error)}); the results in data/ are complete.")
+            console.warn(f"MLflow did not log this run ({first_line(error)}); the results in data/ are complete.")
 
 
 if __name__ == "__main__":

@@ -10,15 +10,19 @@ from pipeline.support import console
 def main() -> None:
     settings = load_params()
     files = sources.locate(settings.data)
-    found = {}
+    tables = {}
     for name, declared in settings.data.tables.items():
         with console.step(f"read and check {name}"):
-            found[name] = table_io.read_source(files[name], declared.columns, declared.missing)
-            faulty = schema.check(found[name].to_pandas(), declared.columns, name, settings.ingest.invalid_rows_allowed)
-        if faulty:
-            console.warn(f"{faulty} rows of {name} break their declaration (ingest.invalid_rows_allowed lets them pass)")
+            tables[name] = table_io.read_source(files[name], declared.columns, declared.missing)
+            invalid_rows = schema.check(
+                tables[name].to_pandas(), declared.columns, name, settings.ingest.invalid_rows_allowed
+            )
+        if invalid_rows:
+            console.warn(
+                f"{invalid_rows} rows of {name} break their declaration (ingest.invalid_rows_allowed lets them pass)"
+            )
     with console.step(f"write {RAW}"), atomic_write.replaced_folder(RAW) as folder:
-        table_io.write_all(found, folder)
+        table_io.write_all(tables, folder)
 
 
 if __name__ == "__main__":

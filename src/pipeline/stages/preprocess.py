@@ -22,10 +22,10 @@ def main() -> None:
         examples = recipe.examples(raw, data, options)
     with console.step("check and split the examples"):
         frame = schema.to_single_precision(examples.frame, data.columns)
-        faulty = schema.check(frame, data.columns, "of examples", settings.preprocess.invalid_rows_allowed)
+        invalid_rows = schema.check(frame, data.columns, "of examples", settings.preprocess.invalid_rows_allowed)
         train, test = split.split(frame, data.split, data.target.name)
-    if faulty:
-        console.warn(f"{faulty} examples break their declaration (preprocess.invalid_rows_allowed lets them pass)")
+    if invalid_rows:
+        console.warn(f"{invalid_rows} examples break their declaration (preprocess.invalid_rows_allowed lets them pass)")
     with console.step(f"write {PROCESSED}"), atomic_write.replaced_folder(PROCESSED) as folder:
         table_io.write(train, folder / TRAIN_TABLE.name)
         table_io.write(test, folder / TEST_TABLE.name)

@@ -1,1 +1,1 @@
-"""What git and DVC say of the working tree."""
+"""The state of the working tree, by git and DVC."""

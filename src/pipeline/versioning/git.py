@@ -1,36 +1,37 @@
-"""What git answers: other modules make sense of it, or an error."""
+"""Runs git in the working directory."""
 
 import subprocess
 
 from pipeline.support.errors import OntimeError
 
-NOT_INSTALLED = 127  # the status of a command that a shell does not find
+NOT_INSTALLED = 127  # the exit status of a shell for a command that does not exist
 
 
 class GitUnavailable(OntimeError):
-    """git does not answer a question."""
+    """git failed or is not installed."""
 
 
-def ask(*words: str) -> subprocess.CompletedProcess[str]:
-    """What `git WORDS` did; where git is not installed, a failure that says so."""
-    command = ["git", *words]
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The finished process `git ARGUMENTS`; where git is not installed, one with status 127."""
+    command = ["git", *arguments]
     try:
         return subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     except FileNotFoundError:
         return subprocess.CompletedProcess(command, NOT_INSTALLED, "", "git is not installed")
 
 
-def uncommitted() -> list[str]:
+def changed_files() -> list[str]:
     """The tracked files that differ from HEAD. Raises GitUnavailable."""
-    done = ask("status", "--porcelain", "--untracked-files=no")
+    done = run("status", "--porcelain", "--untracked-files=no")
     if done.returncode != 0:
         raise GitUnavailable(
-            f"git should say what is not committed; it says {done.stderr.strip() or 'nothing'}. See to it, and start again."
+            f"git should list the files that are not committed; it failed with: {done.stderr.strip() or 'no message'}. "
+            "Correct that, and try again."
         )
     return [line[3:] for line in done.stdout.splitlines()]
 
 
-def answer(*words: str) -> str | None:
-    """What git prints, without the last line's end; None where it fails."""
-    done = ask(*words)
+def output(*arguments: str) -> str | None:
+    """What git prints, without the final newline; None where it fails."""
+    done = run(*arguments)
     return done.stdout.rstrip("\n") if done.returncode == 0 else None

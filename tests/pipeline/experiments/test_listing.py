@@ -41,7 +41,7 @@ def read(monkeypatch):
 @pytest.fixture
 def show(read, monkeypatch, capsys):
     """A function that lists experiments, and gives what it printed for a pipe and for a person."""
-    monkeypatch.setattr(mlflow_runs, "of_experiments", lambda _: {"calm-duck": "0" * 32})
+    monkeypatch.setattr(mlflow_runs, "runs_by_experiment", lambda _: {"calm-duck": "0" * 32})
 
     def show(*experiments, **values):
         listing.show(*read(*experiments, **values), "roc_auc")
@@ -162,7 +162,7 @@ def test_without_mlflow_the_experiments_are_listed_with_a_warning(show, monkeypa
     def away(_):
         raise ConnectionError("no route to the server")
 
-    monkeypatch.setattr(mlflow_runs, "of_experiments", away)
+    monkeypatch.setattr(mlflow_runs, "runs_by_experiment", away)
     printed = show(experiment("calm-duck", 0.7))
 
     assert "calm-duck" in printed.out

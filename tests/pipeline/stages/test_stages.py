@@ -307,7 +307,7 @@ def test_a_tracking_server_that_is_down_costs_a_warning_and_not_the_run(place, m
     done = run(place, "evaluate")
 
     assert done.returncode == 0, done.stderr
-    assert "warning: MLflow did not take this run" in done.stderr
+    assert "warning: MLflow did not log this run" in done.stderr
     assert (place / "data/report/metrics.json").is_file()
 
 

@@ -40,7 +40,7 @@ def git(folder, *words):
 
 def environment(patch, **values):
     """Sets what is given and removes the rest of what a run looks at, all of it undone by the patch."""
-    ours = (*mlflow_runs.PATIENCE, *mlflow_runs.SILENCE)
+    ours = (*mlflow_runs.RETRIES, *mlflow_runs.QUIET)
     for name in ("MLFLOW_TRACKING_URI", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV", "DVC_STAGE", *ours):
         patch.setenv(name, "")
         patch.delenv(name)
@@ -81,7 +81,7 @@ def run(experiment, graph, patch):
     before = mlflow.get_tracking_uri()
     page = experiment.parent / "report.html"
     page.write_text("<!doctype html>")
-    identity = mlflow_runs.log(
+    identity = mlflow_runs.log_run(
         SETTINGS, {"roc_auc": 0.75}, graph, {"report": page, "model_directory": graph.parent}, ["onnxruntime"]
     )
     yield mlflow.get_run(identity)
@@ -162,7 +162,7 @@ def test_the_signature_has_the_inputs_and_the_output_of_the_graph(run):
 
 
 def test_a_second_run_joins_the_same_experiment(run, graph):
-    again = mlflow.get_run(mlflow_runs.log({}, {"roc_auc": 0.5}, graph, {}, ["onnxruntime"]))
+    again = mlflow.get_run(mlflow_runs.log_run({}, {"roc_auc": 0.5}, graph, {}, ["onnxruntime"]))
 
     assert again.info.experiment_id == run.info.experiment_id
     assert again.info.run_id != run.info.run_id
@@ -205,7 +205,7 @@ def test_scores_have_one_name_each_and_undefined_ends_none(tmp_path):
     )
     validation.write_text('{"roc_auc": 0.8}')
 
-    assert mlflow_runs.measured(metrics, validation) == {
+    assert mlflow_runs.read_metrics(metrics, validation) == {
         "validation_roc_auc": 0.8, "roc_auc": 0.7, "roc_auc_low": 0.6, "f1": 0.5, "f1_low": 0.4, "f1_high": 0.6,
     }  # fmt: skip
 
@@ -226,7 +226,7 @@ def test_a_dead_server_is_given_up_within_seconds(graph, tmp_path, monkeypatch):
     before, start = mlflow.get_tracking_uri(), time.monotonic()
     try:
         with pytest.raises(Exception, match="127"):
-            mlflow_runs.log({}, {}, graph, {}, ["onnxruntime"])
+            mlflow_runs.log_run({}, {}, graph, {}, ["onnxruntime"])
     finally:
         mlflow.set_tracking_uri(before)
 
@@ -239,7 +239,7 @@ def test_patience_that_the_environment_sets_is_kept(graph, tmp_path, monkeypatch
     before = mlflow.get_tracking_uri()
     try:
         with pytest.raises(Exception, match="127"):
-            mlflow_runs.log({}, {}, graph, {}, ["onnxruntime"])
+            mlflow_runs.log_run({}, {}, graph, {}, ["onnxruntime"])
     finally:
         mlflow.set_tracking_uri(before)
 
@@ -250,7 +250,7 @@ FIRST_USE = """
 import mlflow
 from pathlib import Path
 from pipeline.tracking import mlflow_runs
-store = mlflow_runs.store()
+store = mlflow_runs.open_store()
 run = store.create_run(store.get_experiment_by_name(mlflow_runs.EXPERIMENT).experiment_id)
 Path("model").mkdir()
 Path("model/metadata.json").write_text("{}")
@@ -265,7 +265,7 @@ mlflow.artifacts.download_artifacts("models:/quiet/1", dst_path="nothing")
 
 
 def test_mlflow_draws_no_bars_and_reports_nothing_of_its_own_work(python, tmp_path, monkeypatch):
-    for name in mlflow_runs.SILENCE:
+    for name in mlflow_runs.QUIET:
         monkeypatch.delenv(name, raising=False)
     done = python(f"import os; os.chdir({str(tmp_path)!r})\n{FIRST_USE}", MLFLOW_TRACKING_URI="")
 
@@ -273,12 +273,12 @@ def test_mlflow_draws_no_bars_and_reports_nothing_of_its_own_work(python, tmp_pa
 
 
 def test_the_settings_that_silence_mlflow_are_ones_that_it_knows():
-    for name in mlflow_runs.SILENCE:
+    for name in mlflow_runs.QUIET:
         assert getattr(mlflow.environment_variables, name).name == name
 
 
 def test_who_wants_to_hear_mlflow_does(python, tmp_path):
-    code = f"import os; os.chdir({str(tmp_path)!r}); from pipeline.tracking import mlflow_runs; mlflow_runs.store()"
+    code = f"import os; os.chdir({str(tmp_path)!r}); from pipeline.tracking import mlflow_runs; mlflow_runs.open_store()"
 
     assert "INFO mlflow" in python(code, MLFLOW_TRACKING_URI="", MLFLOW_LOGGING_LEVEL="info").stderr
 
@@ -288,10 +288,10 @@ def test_whatever_mlflow_raises_is_a_warning_and_no_failure(error, values, tmp_p
     def refuse(*_, **__):
         raise error
 
-    monkeypatch.setattr(mlflow_runs, "log", refuse)
+    monkeypatch.setattr(mlflow_runs, "log_run", refuse)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(mlflow_runs, "measured", lambda *_: {"roc_auc": 0.7})
+    monkeypatch.setattr(mlflow_runs, "read_metrics", lambda *_: {"roc_auc": 0.7})
     versions = dict.fromkeys(("onnx", "onnxruntime", "numpy"), "1.0")
     evaluate._track({"versions": versions}, read_params(values))
 
-    assert "warning: MLflow did not take this run" in capsys.readouterr().err
+    assert "warning: MLflow did not log this run" in capsys.readouterr().err

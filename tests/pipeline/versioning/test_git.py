@@ -14,12 +14,14 @@ def without_git(tmp_path, monkeypatch):
 
 
 def test_there_is_no_answer():
-    assert git.answer("--version") is None
+    assert git.output("--version") is None
 
 
 def test_what_is_not_committed_is_not_taken_for_nothing():
-    with pytest.raises(git.GitUnavailable, match="git should say what is not committed; it says git is not installed"):
-        git.uncommitted()
+    with pytest.raises(
+        git.GitUnavailable, match="git should list the files that are not committed; it failed with: git is not installed"
+    ):
+        git.changed_files()
 
 
 def test_a_version_wants_its_commit():
