@@ -10,9 +10,6 @@ from data_api.schemas.predictions import Format, Order
 from data_api.schemas.types import NO_NUL, Instant
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
-Since = Annotated[Instant | None, Field(description="The start, included; with a time zone")]
-Until = Annotated[Instant | None, Field(description="The end, excluded; with a time zone")]
-ModelVersion = Annotated[str | None, Field(max_length=200, pattern=NO_NUL)]
 Cursor = Annotated[UUID | None, Field(description="`next` of the previous page")]
 
 
@@ -28,23 +25,25 @@ class ApiKeyQuery(NoQuery):
     user_id: Annotated[int | None, Field(ge=1, le=2**31 - 1)] = None
 
 
-class DeploymentQuery(NoQuery):
+class TimeRangeQuery(NoQuery):
+    """A time range and a model version."""
+
+    since: Annotated[Instant | None, Field(description="The start, included; with a time zone")] = None
+    until: Annotated[Instant | None, Field(description="The end, excluded; with a time zone")] = None
+    model_version: Annotated[str | None, Field(max_length=200, pattern=NO_NUL)] = None
+
+
+class DeploymentQuery(TimeRangeQuery):
     """Which deployments to list."""
 
     at: Annotated[Instant | None, Field(description="Only deployments that answered at this time")] = None
-    since: Since = None
-    until: Until = None
-    model_version: ModelVersion = None
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
     cursor: Cursor = None
 
 
-class PredictionQuery(NoQuery):
+class PredictionQuery(TimeRangeQuery):
     """Which predictions to read, and how."""
 
-    since: Since = None
-    until: Until = None
-    model_version: ModelVersion = None
     label: bool | None = None
     order: Annotated[Order, Field(description="The order of ids, which is the order in time")] = "newest"
     limit: Annotated[
@@ -55,7 +54,7 @@ class PredictionQuery(NoQuery):
     format: Annotated[Format, Field(description="A page, or an export that is streamed")] = "json"
 
 
-class PerformanceQuery(NoQuery):
+class PerformanceQuery(TimeRangeQuery):
     """Which predictions to score, and how to group them."""
 
     window: Annotated[
@@ -65,8 +64,5 @@ class PerformanceQuery(NoQuery):
             description="The length of time before `until`, or before now: 90m, 24h (the default), 7d, 4w",
         ),
     ] = None
-    since: Since = None
-    until: Until = None
-    model_version: ModelVersion = None
     by: By = "none"
     bins: Annotated[int, Field(ge=1, le=100, description="The number of rows of the calibration table")] = 15
