@@ -299,8 +299,8 @@ def parse_settings(kind: type[T], values: Any, prefix: str = "", file: str = PAR
     try:
         return TypeAdapter(kind).validate_json(json.dumps(values, default=str))
     except ValidationError as error:
-        found = (_fault(one["type"], _full_key(one["loc"], values, prefix), one) for one in error.errors())
-        raise ParamsInvalid(faults_sentence(list(dict.fromkeys(found)), file)) from error
+        faults = [_fault(item["type"], _full_key(item["loc"], values, prefix), item) for item in error.errors()]
+        raise ParamsInvalid(faults_sentence(list(dict.fromkeys(faults)), file)) from error
 
 
 def dump_settings(settings: Any) -> str:
@@ -348,9 +348,9 @@ def _fault(kind: str, key: str, error: Mapping[str, Any]) -> str:
     if kind in ("missing", "missing_argument"):
         return f"{key} is missing"
     if kind.startswith("union_tag"):
-        which, known = str(error["ctx"]["discriminator"]).strip("'"), KINDS[key.rpartition(".")[2]]
-        found = repr(error["ctx"]["tag"]) if "tag" in error["ctx"] else "missing"
-        return f"{key}.{which} is {found}; it should be one of {', '.join(known)}"
+        discriminator, kinds = str(error["ctx"]["discriminator"]).strip("'"), KINDS[key.rpartition(".")[2]]
+        tag = repr(error["ctx"]["tag"]) if "tag" in error["ctx"] else "missing"
+        return f"{key}.{discriminator} is {tag}; it should be one of {', '.join(kinds)}"
     return f"{key} is {error['input']!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
 
 

@@ -87,7 +87,7 @@ def _bullets(name: str) -> Callable[[tuple[str, ...], str], Markup]:
     declared = _declared(name)
 
     def bullets(written: tuple[str, ...], key: str) -> Markup:
-        return Markup("\n").join(Markup("- ") + declared(one, key) for one in written) or declared("", key)
+        return Markup("\n").join(Markup("- ") + declared(item, key) for item in written) or declared("", key)
 
     return bullets
 
