@@ -120,8 +120,13 @@ def test_a_connection_that_rested_for_longer_than_most_clients_keep_theirs_is_an
         time.sleep(pause)
 
 
+FORM = "content-type: application/x-www-form-urlencoded"
+
+
 @pytest.mark.parametrize(
-    "text", ["POST /token HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nu", "GET /healthz HTTP/1.1\r\nx"]
+    "text",
+    [f"POST /token HTTP/1.1\r\nhost: x\r\n{FORM}\r\ncontent-length: 9\r\n\r\nu", "GET /healthz HTTP/1.1\r\nx"],
+    ids=["body", "head"],
 )
 def test_a_request_that_does_not_arrive_whole_is_refused_by_the_setting_of_this_service(url, text):
     with running(url, DATA_API_REQUEST_SECONDS="0.5") as (_, address):

@@ -416,21 +416,21 @@ def test_deployments_without_a_data_service_are_told_by_the_next_start(make_sett
 
 def test_another_model_answers_only_once_its_deployment_is_on_disk(folder, make_model):
     async def story():
-        live = ModelManager(ModelSource(str(make_model())), Metrics(), most_records=3)
-        await live.open()
         deployments = Deployments(folder, "here")
-        await deployments.begin(live.served)
-        old = live.served
+        begun, answered_meanwhile = [], []
 
-        async def announce(served):
-            assert live.served is old
-            await deployments.begin(served)
-            assert served.model.version in [one["model_version"] for one in files(folder).values()]
-            assert live.served is old
+        async def announce(model):
+            await deployments.begin(model)
+            assert model.model.version in [one["model_version"] for one in files(folder).values()]
+            answered_meanwhile.append(live.served if begun else None)
+            begun.append(model)
 
-        live.announce = announce
+        live = ModelManager(ModelSource(str(make_model())), Metrics(), 3, announce)
+        await live.open()
         make_model(bias=1.0)
         assert await live.reload() is True
+        assert answered_meanwhile == [None, begun[0]]
+        assert live.served is begun[1]
         await deployments.close()
 
     asyncio.run(story())
