@@ -116,9 +116,9 @@ def test_the_same_numbers_give_the_same_bytes(test_rows, settings, text):
 def test_the_page_says_what_was_scored(text):
     words = " ".join(text.split())
 
-    assert "The model (logistic) was fitted on 12,345 rows and scored once, as the exported graph, on 200 rows" in words
-    assert "It says yes from a probability of 0.4321." in words
-    assert "17 rows are neither trained on nor scored: good unknown." in words
+    assert "The model (logistic) was fitted on 12,345 rows. Its exported graph was scored once on 200 rows" in words
+    assert "The model predicts yes if the probability is at least 0.4321." in words
+    assert "17 rows were left out of training and scoring: good unknown." in words
     assert "20 bootstrap resamples of rows." in words
 
 

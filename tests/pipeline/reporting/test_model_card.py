@@ -103,13 +103,13 @@ def test_a_card_is_this_text(made):
 
 Says which things are **good**.
 
-The stage `evaluate` writes this page; what only a person knows stands in conf/card/things.yaml.
+The stage `evaluate` writes this page. The texts that only a person can write are in conf/card/things.yaml.
 
 | | |
 |---|---|
-| Predicts how likely it is | The thing is good (good = yes) |
+| Predicts the probability that | The thing is good (good = yes) |
 | late_minutes | 15 |
-| Says yes | from a probability of 0.4321 |
+| Predicts yes | if the probability is at least 0.4321 |
 | ROC AUC on the test rows | 0.8175 (0.7409 to 0.8390) |
 | Licence | CC0 |
 | Contact | The shop. |
@@ -140,7 +140,7 @@ The stage `evaluate` writes this page; what only a person knows stands in conf/c
 | Training | 12,345 | 25.0 % | a random 75 % | aa11 |
 | Test | 200 | 50.0 % | a random 25 % | bb22 |
 
-17 rows are neither trained on nor scored: good unknown.
+17 rows were left out of training and scoring: good unknown.
 
 ## How it was made
 
@@ -148,7 +148,7 @@ The stage `evaluate` writes this page; what only a person knows stands in conf/c
 |---|---|
 | Model | name logistic, max_iter 100 |
 | Fitted with | seed 1, threshold f1 |
-| Calibration | none: on training rows that the model had not seen, scaling its log-odds made nothing better |
+| Calibration | none: scaling the log-odds improved nothing on training rows that the model had not seen |
 | Threshold | 0.4321, the one with the best F1 on training rows, each scored by a model that had not seen it |
 | Versions | numpy 2.4.6, onnx 1.20.1 |
 | model.onnx | SHA-256 cc33 |
