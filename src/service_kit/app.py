@@ -33,6 +33,7 @@ def build_app(service: Service, title: str, description: str) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # the services have metrics and logs of their own
     )
     patch_fastapi(app)  # /docs with all that it needs, so that it shows without a network
     app.state.service = service
