@@ -45,18 +45,21 @@ TRAIN = Train(seed=3, folds=3, threshold="f1")
 
 # Files of tests that take longest, the longest first: where processes share the tests, they end at about the same time.
 LONGEST = (
-    "tests/pipeline/experiments/test_sweep.py",
-    "tests/serving/test_reliability.py",
-    "tests/pipeline/registry/test_promote.py",
+    "tests/contract/test_stack.py",
     "tests/contract/test_walk.py",
-    "tests/pipeline/test_remote.py",
+    "tests/pipeline/experiments/test_sweep.py",
     "tests/contract/test_reliability.py",
-    "tests/serving/model/test_model_source.py",
     "tests/pipeline/stages/test_dvc.py",
-    "tests/house/test_hooks.py",
+    "tests/serving/model/test_model_source.py",
+    "tests/db/test_main.py",
     "tests/pipeline/stages/test_stages.py",
-    "tests/serving/outbox/test_deployments.py",
     "tests/pipeline/diff/test_diff.py",
+    "tests/pipeline/test_remote.py",
+    "tests/serving/test_reliability.py",
+    "tests/notebooks/test_notebooks.py",
+    "tests/db/test_migrations.py",
+    "tests/db/test_schemathesis.py",
+    "tests/pipeline/registry/test_promote.py",
 )
 
 

@@ -22,6 +22,9 @@ from db.postgresql_server import PostgresqlServer, plain
 from pipeline.config.paths import MODEL
 
 LONGEST_AWAY_SECONDS, LONGEST_LIFE_SECONDS = 30, 0.5
+PATIENCE_SECONDS = (
+    300  # for outcomes that the data service has to take: it hardly lives while it is killed on a busy machine
+)
 LONG = pytest.mark.long("half a minute without PostgreSQL, 50 kills of the data service, 12 failures of the network")
 SLOWEST_SECONDS = 3.0  # that a prediction may take, on a machine that does all of this at once
 PAUSE_SECONDS, BATCH = 0.03, 20
@@ -68,7 +71,7 @@ class Load:
                 new = list(self.predictions)[told : told + 200]
                 outcomes = {name: random.random() < 0.3 for name in new}
                 told += len(new)
-                until(lambda outcomes=outcomes: not outcomes or self._taken(client, outcomes), LONGEST_AWAY_SECONDS + 30)
+                until(lambda outcomes=outcomes: not outcomes or self._taken(client, outcomes), PATIENCE_SECONDS)
                 self.outcomes |= outcomes
 
     def _taken(self, client: httpx.Client, outcomes: dict[str, bool]) -> bool:
@@ -189,7 +192,7 @@ def test_postgresql_is_stopped_for_a_while(server, data, database, record, tmp_p
             server.start()
         check(seen, prediction, database)
 
-    assert set(answers) == {(503, 503, "2")}
+    assert set(answers) == {(503, 503, "1")}
     assert data.process.pid == lasting
     assert data.process.poll() is None
 

@@ -1,5 +1,6 @@
 """A newcomer's walk through a fresh clone of HEAD, with real commands and a real service."""
 
+import os
 import socket
 import subprocess
 
@@ -41,7 +42,19 @@ def clone(tmp_path):
     return found
 
 
-def test_a_newcomer_can_walk_from_the_clone_to_the_second_champion_and_back(clone):
+def share_installation(clone):
+    """The clone uses the .venv of this repository, and takes it for newer than what it was made from."""
+    (clone / ".venv").symlink_to(clones.ROOT / ".venv")
+    for name in ("pyproject.toml", "requirements/uv.txt", "requirements/dev.txt"):
+        os.utime(clone / name, (0, 0))
+
+
+@pytest.mark.parametrize(
+    "installs", [False, pytest.param(True, marks=pytest.mark.long("a newcomer's walk that begins with an installation"))]
+)
+def test_a_newcomer_can_walk_from_the_clone_to_the_second_champion_and_back(clone, installs):
+    if not installs:
+        share_installation(clone)
     ports = {"PREDICTION_API_PORT": free_port(), "DATA_API_PORT": free_port()}
     environment = clones.environment(clone.parent, VIRTUAL_ENV="", CI="", **ports)
 

@@ -5,6 +5,7 @@ import logging
 import re
 import time
 
+import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
@@ -12,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from data_api.app import create_app
 from data_api.database.engine import create_engine_for, transaction
 from db.postgresql_server import PostgresqlServer
-from service_kit.logs import configure
+from service_kit.logs import QUIET, configure
 
 JSON = {"content-type": "application/json"}
 
@@ -247,6 +248,18 @@ def test_a_write_that_waits_too_long_for_others_is_told_to_come_back(make_client
     assert client.post("/predictions", **content).status_code == 201
 
 
+@pytest.fixture
+def loggers_as_before():
+    """What the test does to loggers ends with it."""
+    loggers = [logging.getLogger(name) for name in ("data_api", "service_kit", "uvicorn", *QUIET)]
+    before = [(logger, logger.handlers, logger.propagate, logger.level) for logger in loggers]
+    yield
+    for logger, handlers, propagate, level in before:
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(level)
+
+
+@pytest.mark.usefixtures("loggers_as_before")
 def test_logs_are_lines_of_json(make_settings, capsysbinary):
     configure("INFO", "data_api")
     with TestClient(create_app(make_settings(access_log=True))) as client:

@@ -15,7 +15,7 @@ IN_A_NETWORK_OF_ITS_OWN = """
 import subprocess, threading, time
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 from sqlalchemy import text
-from data_api.database.engine import engine_of, transaction
+from data_api.database.engine import create_engine_for, transaction
 from data_api.errors import DatabaseUnavailable
 from db.postgresql_server import PostgresqlServer
 
@@ -30,7 +30,7 @@ def ask(question):
 
 server, told = PostgresqlServer(("fsync=off",)), []
 try:
-    engine = engine_of(server.url)
+    engine = create_engine_for(server.url)
     waiting = threading.Thread(target=ask, args=["SELECT pg_sleep(25)"])
     waiting.start()
     time.sleep(0.5)
