@@ -10,7 +10,7 @@ import data_api.settings
 import prediction_api.api.routes
 import prediction_api.app_state
 import prediction_api.metrics
-from data_api.drift import LEAST_ROWS, Window
+from data_api.drift import MIN_ROWS, Window
 
 SERVICES = {"prediction-api": "prediction_api_", "data-api": "data_api_"}
 SELECTOR = re.compile(r"([a-zA-Z_:][\w:]*)\{([^}]*)\}")
@@ -48,7 +48,7 @@ def exported(folder: Path) -> dict[str, list[tuple[str, dict[str, str]]]]:
 def arrived() -> Window:
     """A window of so many predictions that each column has an index."""
     window = Window(REFERENCE)
-    for _ in range(LEAST_ROWS):
+    for _ in range(MIN_ROWS):
         window.add({"carrier": "AA"}, 0.3)
     return window
 

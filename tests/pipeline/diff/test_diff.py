@@ -138,7 +138,7 @@ def test_a_change_that_is_not_reproduced_is_not_judged(clone):
     assert "| `model.max_iter` | `400` | `40` |" in page
     assert "and the uncommitted changes in `conf/model/hgb.yaml`, `params.yaml`" in page
     assert "`train: " in page
-    assert "error: A change is judged by the results of its own code and settings; what data/ holds is older" in done.stderr
+    assert "error: A change is judged by the results of its own code and settings; those in data/ are older" in done.stderr
 
 
 def test_results_that_dvc_lock_does_not_know_are_not_judged(clone):
@@ -220,7 +220,7 @@ def test_branches_without_a_common_commit_cannot_be_compared(clone):
 
     done = diff(clone, "main")
 
-    assert "error: main and HEAD should have a common ancestor; none is known here." in done.stderr
+    assert "error: main and HEAD should have a common ancestor; there is none here." in done.stderr
 
 
 def test_a_folder_without_git_is_a_sentence(tmp_path):

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("docker")
 @pytest.mark.parametrize(("options", "profile"), [([], "monitoring"), (["--core"], "core")])
 def test_containers_are_built_started_and_waited_for_with_the_commit_that_they_carry(docker, monkeypatch, options, profile):
     monkeypatch.setattr(sys, "argv", ["up", *options])
-    monkeypatch.setattr(docker_compose.git, "answer", lambda *words: " ".join(words))
+    monkeypatch.setattr(docker_compose.git, "output", lambda *words: " ".join(words))
 
     up.main()
 
