@@ -43,7 +43,8 @@ repro: setup ## Reproduce data, model, metrics and report: dvc repro, after chec
 	@test -z "$${PIPELINE_HEARTBEAT_URL:-}" || python -m pipeline.operations.heartbeat
 
 # Files are shared between processes in the order of tests/conftest.py: the longest first, so that all end together.
-IN_PROCESSES := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# One process more than processors, because tests also wait.
+IN_PROCESSES := --numprocesses $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n + 1 : 4))) --dist loadfile --no-loadscope-reorder
 test: setup ## Run the tests but the long ones (TESTS='tests/db -x': what pytest is given instead)
 	@$(if $(TESTS),,echo "Running the tests, about 9 minutes on two processors; make test-long runs these too:" && python tests/house/long_tests.py)
 	@python -m pytest $(or $(TESTS),$(IN_PROCESSES) -m "not long")

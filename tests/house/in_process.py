@@ -22,8 +22,9 @@ def run(module: str, *words: str, folder: Path, environment: Mapping[str, str] =
     out, errors = StringIO(), StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(errors):
         patch.chdir(folder)
-        before = dict(os.environ)
-        os.environ |= environment
+        before, given = dict(os.environ), dict(environment)
+        os.environ.clear()
+        os.environ |= given
         patch.setattr(sys, "argv", [module, *words])
         try:
             console.run(main)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import in_process
 from clones import cloned, environment, git
 
 METRICS = Path("data/report/metrics.json")
@@ -63,7 +64,7 @@ def run(clone, *command):
 
 
 def diff(clone, *arguments):
-    return run(clone, sys.executable, "-m", "pipeline.diff", *arguments)
+    return in_process.run("diff.__main__", *arguments, folder=clone, environment=environment(clone.parent))
 
 
 def test_a_model_that_is_worse_by_0_005_auc_fails_and_says_why_on_both_outputs(clone):
