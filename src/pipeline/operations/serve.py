@@ -36,13 +36,11 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _frame: signals.append(number))
     running = _start(settings(os.environ))
-    logs = [_forward(name, process) for name, process in running.items()]
+    logs = {name: _forward(name, process) for name, process in running.items()}
     while not signals and all(process.poll() is None for process in running.values()):
         time.sleep(POLL_SECONDS)
     ended = [name for name, process in running.items() if process.poll() is not None]
-    _stop(running, signals)
-    for log in logs:
-        log.join(LAST_LINES_SECONDS)
+    _stop(running, logs, signals)
     if signals:
         sys.exit(128 + signals[0])
     raise ServiceEnded(
@@ -89,14 +87,18 @@ def _copy(prefix: bytes, lines: IO[bytes]) -> None:
             sys.stderr.buffer.flush()
 
 
-def _stop(running: Services, signals: list[int]) -> None:
-    """Ends the prediction service first, so that what it still delivers is taken. A second Ctrl-C ends both at once."""
-    for process in reversed(running.values()):
+def _stop(running: Services, logs: Mapping[str, threading.Thread], signals: list[int]) -> None:
+    """Ends the prediction service first, so that what it still delivers is taken. A second Ctrl-C ends both at once.
+
+    The last lines of a service are printed before the next one ends, so that they stand in the order of what happened.
+    """
+    for name, process in reversed(running.items()):
         process.terminate()
         while process.poll() is None:
             if signals.count(signal.SIGINT) > 1:
                 process.kill()
             time.sleep(POLL_SECONDS)
+        logs[name].join(LAST_LINES_SECONDS)
 
 
 if __name__ == "__main__":
