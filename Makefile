@@ -46,12 +46,12 @@ repro: setup ## Reproduce data, model, metrics and report: dvc repro, after chec
 # One process more than processors, because tests also wait.
 IN_PROCESSES := --numprocesses $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n + 1 : 4))) --dist loadfile --no-loadscope-reorder
 test: setup ## Run the tests but the long ones (TESTS='tests/db -x': what pytest is given instead)
-	@$(if $(TESTS),,echo "Running the tests, about 9 minutes on two processors; make test-long runs these too:" && python tests/house/long_tests.py)
+	@$(if $(TESTS),,echo "Running the tests, about 9 minutes on two processors; make test-long runs these too:" && python tests/repository/long_tests.py)
 	@python -m pytest $(or $(TESTS),$(IN_PROCESSES) -m "not long")
 
 test-long: setup ## Run all tests, also containers and hundreds of kills: about 25 minutes on two processors
 	@echo "Running all tests, about 25 minutes on two processors, and these, which make test leaves out:"
-	@python tests/house/long_tests.py
+	@python tests/repository/long_tests.py
 	@python -m pytest $(IN_PROCESSES)
 
 ## Serve
@@ -114,10 +114,10 @@ notebooks: setup ## Run the notebooks; copies with their figures go to notebooks
 	@jupyter execute --output='executed/{notebook_name}' $(NOTEBOOKS)
 
 verify: setup ## Show that this commit gives the same bytes in fresh clones, with other threads, seeds, processors (HERE=1: two)
-	@python tests/house/verify.py $(if $(HERE),--here)
+	@python tests/repository/verify.py $(if $(HERE),--here)
 
 test-pythons: setup ## Reproduce and test this commit in a clone with each of Python 3.11, 3.12, 3.13 that is here (RUN='make check': instead)
-	@python tests/house/pythons.py $(RUN)
+	@python tests/repository/pythons.py $(RUN)
 
 bench: bench-pipeline bench-serving bench-database ## Time everything beside its peers
 
@@ -157,7 +157,7 @@ lock: setup ## Update the hashed locks of requirements/ to what pyproject.toml a
 	@grep -A99 '^uv==' requirements/dev.txt | awk 'NR > 1 && /^[a-z]/ { exit } { print }' > requirements/uv.txt
 
 audit: setup ## Look for known vulnerabilities in the locked packages; fails if there is one, or if nobody could be asked
-	@python tests/house/audit.py
+	@python tests/repository/audit.py
 
 clean: ## Remove .venv and what tools leave behind; data/ and DVC's cache stay
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -22,7 +22,7 @@ from typing import Any
 
 from rich.console import Console
 
-sys.path.append(str(Path(__file__).parents[1] / "house"))
+sys.path.append(str(Path(__file__).parents[1] / "repository"))
 from clones import cloned, environment, git
 
 BARE, BEYOND = ([sys.executable, str(Path(__file__).with_name(name))] for name in ("bare.py", "beyond.py"))

@@ -18,7 +18,7 @@ import yaml
 import in_process
 from pipeline.params import compose
 
-HOUSE = Path.cwd()
+ROOT = Path.cwd()
 STAGES = ("ingest", "preprocess", "train", "evaluate")
 QUICK = ["evaluate.resamples=20", "evaluate.importance_rows=100", "evaluate.smallest_slice=20"]
 
@@ -30,13 +30,13 @@ def place(empty_mlflow, tmp_path, monkeypatch):
     shutil.copy("tests/pipeline/penguins.csv", tmp_path / "tests/pipeline")
     shutil.copy(empty_mlflow, tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
-    monkeypatch.setenv("PYTHONPATH", str(HOUSE / "src"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
     return tmp_path
 
 
 def settings(place, *overrides, model="hgb"):
     """Writes params.yaml for the penguins, or for what the overrides say."""
-    composed = compose.compose(HOUSE / "conf", ["data=table", f"model={model}", *QUICK, *overrides])
+    composed = compose.compose(ROOT / "conf", ["data=table", f"model={model}", *QUICK, *overrides])
     compose.write(composed, place / "params.yaml")
 
 
@@ -100,7 +100,7 @@ def test_a_parquet_table_with_datetimes_split_by_time_passes_all_four_stages(pla
     frame.loc[::9, "amount"] = np.nan
     frame.to_parquet(place / "orders.parquet")
     conf = place / "conf"
-    shutil.copytree(HOUSE / "conf", conf)
+    shutil.copytree(ROOT / "conf", conf)
     (conf / "data/orders.yaml").write_text(
         """
         name: orders

@@ -72,7 +72,7 @@ def test_each_night_all_tests_run_on_every_python_that_is_supported():
 def test_ci_names_what_it_leaves_to_the_night():
     end = CI.read_text().rpartition("== Left out")[2]
 
-    for words in ("tests/house/long_tests.py", "make verify", "make test-pythons"):
+    for words in ("tests/repository/long_tests.py", "make verify", "make test-pythons"):
         assert words in end
 
 

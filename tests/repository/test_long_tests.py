@@ -34,7 +34,7 @@ def test_no_test_is_marked_as_long_without_saying_what_it_is():
 
 
 def test_make_test_leaves_out_long_tests_alone_and_says_so():
-    assert "tests/house/long_tests.py" in dry_run("test")
+    assert "tests/repository/long_tests.py" in dry_run("test")
     assert dry_run("test").rstrip().endswith('-m "not long"')
     assert "not long" not in dry_run("test-long")
     assert dry_run("test", "TESTS=tests/db -x").strip() == "python -m pytest tests/db -x"

@@ -25,9 +25,9 @@ def repository(tmp_path):
         return subprocess.run(command, cwd=folder, env=environment(tmp_path), capture_output=True, text=True, check=False)
 
     def make(code):
-        (folder / "tests/house").mkdir(parents=True)
+        (folder / "tests/repository").mkdir(parents=True)
         for name in ("clones.py", "locks.py", "verify.py"):
-            shutil.copy(Path("tests/house") / name, folder / "tests/house")
+            shutil.copy(Path("tests/repository") / name, folder / "tests/repository")
         (folder / ".gitignore").write_text("__pycache__/\n")
         (folder / "dvc.yaml").write_text(STAGES)
         (folder / "make.py").write_text(code)
@@ -42,7 +42,7 @@ def repository(tmp_path):
             assert done.returncode == 0, done.stdout + done.stderr
         (folder / "made").unlink()
         shutil.rmtree(folder / ".dvc/cache")
-        return lambda *words: run(sys.executable, "tests/house/verify.py", *words)
+        return lambda *words: run(sys.executable, "tests/repository/verify.py", *words)
 
     return make
 

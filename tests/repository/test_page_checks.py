@@ -68,7 +68,10 @@ def test_what_is_not_there_is_found(check, text, fault):
             "[one](serving/README.md), [part](serving/README.md#run-it), [web](https://example.org/x), ![no](picture)",
         ),
         (pages.links, "# One: `two`, three!\n[above](#one-two-three)"),
-        (pages.files, "`src/pipeline/params/compose.py`, `src/pipeline/`, `dvc.yaml`, `house/`, `compose.py`, `model.onnx`"),
+        (
+            pages.files,
+            "`src/pipeline/params/compose.py`, `src/pipeline/`, `dvc.yaml`, `repository/`, `compose.py`, `model.onnx`",
+        ),
         (
             pages.files,
             "`data/report/report.html`, `data/processed/test.parquet`, `mlflow.db`: a stage or a tool writes them",
