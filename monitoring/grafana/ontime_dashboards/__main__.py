@@ -9,7 +9,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ontime_dashboards import dashboard_builder, model_dashboard, reference, services_dashboard, system_dashboard
+from ontime_dashboards import model_dashboard, reference, services_dashboard, system_dashboard
+from ontime_dashboards.dashboard_builder import to_json
 
 FOLDER = Path(__file__).parents[1] / "dashboards"
 METRICS = Path("data/report/metrics.json")
@@ -17,28 +18,26 @@ METRICS = Path("data/report/metrics.json")
 
 def files(metrics: Path = METRICS) -> dict[str, str]:
     """The text of each file, by its name."""
-    built = {
-        "system": system_dashboard.board(),
-        "services": services_dashboard.board(),
-        "model": model_dashboard.board(reference.read(metrics)),
+    return {
+        "system.json": to_json(system_dashboard.board()),
+        "services.json": to_json(services_dashboard.board()),
+        "model.json": to_json(model_dashboard.board(reference.read(metrics))),
     }
-    return {f"{name}.json": dashboard_builder.text(one) for name, one in built.items()}
 
 
-def write(wanted: Mapping[str, str], folder: Path) -> None:
+def write(texts: Mapping[str, str], folder: Path) -> None:
     """Writes the files, and removes others: Grafana would show them."""
     folder.mkdir(exist_ok=True)
     for path in folder.glob("*.json"):
-        if path.name not in wanted:
-            path.unlink()
-    for name, text in wanted.items():
+        path.unlink()
+    for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def differing(wanted: Mapping[str, str], folder: Path) -> list[str]:
-    """The names of files that are missing, of another text, or not wanted."""
-    found = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.json")}
-    return sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name))
+def differing(texts: Mapping[str, str], folder: Path) -> list[str]:
+    """The names of files that are missing, of another text, or not among the texts."""
+    present = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.json")}
+    return sorted(name for name in {*present, *texts} if present.get(name) != texts.get(name))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,19 +45,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m ontime_dashboards", description="Write Grafana's dashboards as JSON.")
     parser.add_argument("--check", action="store_true", help="only say whether the JSON is what the source gives")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the JSON is (monitoring/grafana/dashboards)")
-    given = parser.parse_args(arguments)
-    wanted = files()
-    if not given.check:
-        write(wanted, given.folder)
+    options = parser.parse_args(arguments)
+    if not options.check:
+        write(files(), options.folder)
         return 0
-    differ = differing(wanted, given.folder)
-    for name in differ:
+    names = differing(files(), options.folder)
+    for name in names:
         print(
-            f"error: {given.folder / name} is not what monitoring/grafana/ontime_dashboards and {METRICS} give. "
+            f"error: {options.folder / name} is not what monitoring/grafana/ontime_dashboards and {METRICS} give. "
             "Type `make dashboards`.",
             file=sys.stderr,
         )
-    return int(bool(differ))
+    return int(bool(names))
 
 
 if __name__ == "__main__":

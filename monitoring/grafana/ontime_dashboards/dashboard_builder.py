@@ -7,25 +7,26 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as models
 
-from ontime_dashboards.panel_kinds import SOURCE, Panel
+from ontime_dashboards.panel_kinds import SOURCE, Panels
 
 TAG = "ontime"
-Rows = Mapping[str, Sequence[Panel]]
 
 
-def board(name: str, question: str, rows: Rows, variables: Sequence[dashboard.QueryVariable] = ()) -> models.Dashboard:
-    """The dashboard ``ontime-NAME``: its panels stand in the order given, 24 units to a line, and are numbered from 1 on."""
+def board(
+    name: str, question: str, rows: Mapping[str, Panels], variables: Sequence[dashboard.QueryVariable] = ()
+) -> models.Dashboard:
+    """The dashboard ``ontime-NAME``: rows by title, and in each its panels by title; numbered from 1 on."""
     built = dashboard.Dashboard(f"Ontime: {name}").uid(f"{TAG}-{name}").description(question).tags([TAG]).readonly()
     built.timezone("browser").time("now-6h", "now").refresh("30s").tooltip(models.DashboardCursorSync.CROSSHAIR)
-    built.link(_others()).variables(list(variables))
-    for title, panels in rows.items():
-        built.with_row(dashboard.Row(title))
-        for panel in panels:
-            built.with_panel(panel)
-    done = built.build()
-    for number, placed in enumerate(done.panels or [], start=1):
+    built.link(_links()).variables(list(variables))
+    for row, panels in rows.items():
+        built.with_row(dashboard.Row(row))
+        for title, panel in panels.items():
+            built.with_panel(panel.title(title))
+    result = built.build()
+    for number, placed in enumerate(result.panels or [], start=1):
         placed.id_val = number
-    return done
+    return result
 
 
 def variable(name: str, metric: str) -> dashboard.QueryVariable:
@@ -35,12 +36,12 @@ def variable(name: str, metric: str) -> dashboard.QueryVariable:
     return choice.refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED).sort(models.VariableSort.ALPHABETICAL_ASC)
 
 
-def text(built: models.Dashboard) -> str:
+def to_json(built: models.Dashboard) -> str:
     """The JSON of a dashboard; the same bytes for the same dashboard."""
     return json.dumps(built, cls=JSONEncoder, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def _others() -> dashboard.DashboardLink:
+def _links() -> dashboard.DashboardLink:
     """Links to all dashboards of Ontime, which keep the time range."""
     link = dashboard.DashboardLink("Ontime").type(models.DashboardLinkType.DASHBOARDS).tags([TAG])
     link.as_dropdown(False).include_vars(False).keep_time(True)

@@ -2,19 +2,21 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """A score with the ends of its 95 % interval."""
 
     value: float
     low: float
     high: float
 
+    def __str__(self) -> str:
+        return f"{self.value:.3f}, with a 95 % interval from {self.low:.3f} to {self.high:.3f}"
+
 
 def read(path: Path) -> Mapping[str, Interval]:
     """The scores of data/report/metrics.json, by name."""
-    return {name: Interval(**one) for name, one in json.loads(path.read_text(encoding="utf-8")).items()}
+    return {name: Interval(**score) for name, score in json.loads(path.read_text(encoding="utf-8")).items()}
