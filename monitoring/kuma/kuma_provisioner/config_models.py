@@ -1,4 +1,7 @@
-"""The contents of kuma_config.yml and kuma_agent.yml; the names of fields are the keys of the files."""
+"""The contents of kuma_config.yml and kuma_agent.yml.
+
+The names of fields are the keys of the files, their aliases the names in Uptime Kuma's protocol.
+"""
 
 import re
 from collections.abc import Mapping
@@ -46,9 +49,9 @@ class MonitorConfig(FrozenModel):
     """The settings of every monitor; the time between retries is the interval unless it is set."""
 
     description: str = ""
-    interval_seconds: Seconds = 60
-    retries: Annotated[int, Field(strict=True, ge=0, le=1000)] = 2
-    retry_interval_seconds: Seconds | None = None
+    interval_seconds: Annotated[Seconds, Field(serialization_alias="interval")] = 60
+    retry_interval_seconds: Annotated[Seconds | None, Field(serialization_alias="retryInterval")] = None
+    retries: Annotated[int, Field(strict=True, ge=0, le=1000, serialization_alias="maxretries")] = 2
 
 
 class HttpMonitor(MonitorConfig):
@@ -56,8 +59,10 @@ class HttpMonitor(MonitorConfig):
 
     type: Literal["http"]
     url: Url
-    timeout_seconds: Annotated[int, Field(strict=True, ge=1, le=3600)] = 10
-    accepted_statuses: Annotated[tuple[Statuses, ...], Field(min_length=1)] = ("200-299",)
+    timeout_seconds: Annotated[int, Field(strict=True, ge=1, le=3600, serialization_alias="timeout")] = 10
+    accepted_statuses: Annotated[tuple[Statuses, ...], Field(min_length=1, serialization_alias="accepted_statuscodes")] = (
+        "200-299",
+    )
 
 
 class PortMonitor(MonitorConfig):
@@ -71,7 +76,7 @@ class PortMonitor(MonitorConfig):
 class PushMonitor(MonitorConfig):
     """A monitor that waits for heartbeats; ``token_env`` names the variable that holds the secret part of its URL."""
 
-    token_env: Variable
+    token_env: Annotated[Variable, Field(exclude=True)]
 
 
 class StatusPage(FrozenModel):

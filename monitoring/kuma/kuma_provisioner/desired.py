@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from kuma_provisioner.config_models import DeclaredConfig, HttpMonitor, MonitorConfig, PortMonitor, PushMonitor, StatusPage
+from kuma_provisioner.config_models import DeclaredConfig, MonitorConfig, PushMonitor, StatusPage
 
 Fields = Mapping[str, Any]
-DEFAULT_STATUSES = ["200-299"]  # Uptime Kuma wants accepted statuses for monitors of every type
+COMMON = {"upsideDown": False, "accepted_statuscodes": ["200-299"]}  # Uptime Kuma wants statuses of every type
+HTTP = {"method": "GET", "maxredirects": 10, "ignoreTls": False}
 
 
 class DesiredState(NamedTuple):
@@ -24,22 +25,8 @@ def desired_state(declared: DeclaredConfig, secrets: Mapping[str, str]) -> Desir
 
 
 def _fields(name: str, monitor: MonitorConfig, secrets: Mapping[str, str]) -> Fields:
-    fields = {
-        "name": name,
-        "description": monitor.description,
-        "interval": monitor.interval_seconds,
-        "retryInterval": monitor.retry_interval_seconds or monitor.interval_seconds,
-        "maxretries": monitor.retries,
-        "accepted_statuscodes": DEFAULT_STATUSES,
-        "upsideDown": False,
-    }
-    match monitor:
-        case HttpMonitor():
-            http = {"url": monitor.url, "method": "GET", "timeout": monitor.timeout_seconds, "maxredirects": 10}
-            statuses = list(monitor.accepted_statuses)
-            return fields | http | {"type": "http", "ignoreTls": False, "accepted_statuscodes": statuses}
-        case PortMonitor():
-            return fields | {"type": "port", "hostname": monitor.hostname, "port": monitor.port}
-        case PushMonitor():
-            return fields | {"type": "push", "pushToken": secrets[monitor.token_env]}
-    raise TypeError(monitor)
+    fields = {"name": name, **COMMON, **monitor.model_dump(mode="json", by_alias=True)}
+    fields["retryInterval"] = fields["retryInterval"] or fields["interval"]
+    if isinstance(monitor, PushMonitor):
+        return fields | {"type": "push", "pushToken": secrets[monitor.token_env]}
+    return fields | (HTTP if fields["type"] == "http" else {})

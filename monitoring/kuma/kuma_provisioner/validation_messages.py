@@ -1,7 +1,7 @@
 """Pydantic's validation errors as sentences that begin with the path of a key in a file."""
 
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -10,21 +10,24 @@ MONITOR_TYPES = ("http", "port")  # pydantic adds the type of a monitor to the p
 
 def describe(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """One sentence for each invalid key of the model."""
-    keys = sorted(_keys(model))
+    schema = model.model_json_schema()
+    parts = [schema, *schema.get("$defs", {}).values()]
+    keys = sorted({key for part in parts for key in part.get("properties", {})})
     return [_describe_one(details, keys) for details in error.errors(include_url=False)]
 
 
 def _describe_one(details: Any, keys: list[str]) -> str:
     path, value = _path(details["loc"]), details["input"]
+    types = " or ".join(MONITOR_TYPES)
     match details["type"]:
         case "extra_forbidden":
             return f"{path}: unknown{_suggestion(str(details['loc'][-1]), keys)}"
         case "missing":
             return f"{path}: missing"
         case "union_tag_invalid":
-            return f"{path}.type: should be {' or '.join(MONITOR_TYPES)}, not {details['ctx']['tag']!r}"
+            return f"{path}.type: should be {types}, not {details['ctx']['tag']!r}"
         case "union_tag_not_found":
-            return f"{path}.type: should be {' or '.join(MONITOR_TYPES)}, and is missing"
+            return f"{path}.type: should be {types}, and is missing"
         case "dict_type" | "model_type" | "mapping_type":
             rule = "should be a mapping"
         case _:
@@ -36,8 +39,7 @@ def _suggestion(key: str, keys: list[str]) -> str:
     """The end of a sentence about an unknown key: the most similar key that the file may hold."""
     if key in keys:
         return " here"
-    similar = get_close_matches(key, keys, n=1)
-    return f"; did you mean {similar[0]}?" if similar else ""
+    return "".join(f"; did you mean {similar}?" for similar in get_close_matches(key, keys, n=1))
 
 
 def _path(loc: tuple[int | str, ...]) -> str:
@@ -45,10 +47,3 @@ def _path(loc: tuple[int | str, ...]) -> str:
     if loc[:1] == ("monitors",) and loc[2:3] in {(kind,) for kind in MONITOR_TYPES}:
         loc = loc[:2] + loc[3:]
     return ".".join(str(key) for key in loc if key != "[key]") or "the file"
-
-
-def _keys(model: Any) -> set[str]:
-    """The keys that a model has, at any depth."""
-    if isinstance(model, type) and issubclass(model, BaseModel):
-        return set(model.model_fields).union(*(_keys(field.annotation) for field in model.model_fields.values()))
-    return set().union(*(_keys(part) for part in get_args(model)))
