@@ -71,8 +71,8 @@ def examples(raw: Mapping[str, pd.DataFrame], settings: Params) -> tuple[pd.Data
     """The training and the test examples."""
     data = settings.data
     recipe = loader.load_recipe(data.recipe)
-    made = recipe.examples(raw, data, parse_settings(recipe.Options, data.options, prefix="data"))
-    return split.split(schema.to_single_precision(made.frame, data.columns), data.split, data.target.name)
+    made, _ = recipe.examples(raw, data, parse_settings(recipe.Options, data.options, prefix="data"))
+    return split.split(schema.to_single_precision(made, data.columns), data.split, data.target.name)
 
 
 def fit(train: pd.DataFrame, settings: Params) -> fitting.FittedModel:

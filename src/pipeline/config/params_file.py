@@ -33,17 +33,11 @@ def load_dataset(path: Path) -> Dataset:
 
 def load_card(path: Path) -> Card:
     """The texts that a person wrote for the model card: all empty where ``path`` is not there, for none is required."""
-    if not path.exists():
-        return Card()
-    return parse_settings(Card, _mapping(path, empty_allowed=True), file=str(path))
+    return parse_settings(Card, load_mapping(path, empty_allowed=True), file=str(path)) if path.exists() else Card()
 
 
-def load_mapping(path: Path) -> dict[str, Any]:
+def load_mapping(path: Path, *, empty_allowed: bool = False) -> dict[str, Any]:
     """The YAML mapping in a file. Raises ParamsInvalid where there is none."""
-    return _mapping(path, empty_allowed=False)
-
-
-def _mapping(path: Path, *, empty_allowed: bool) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -60,7 +54,7 @@ def _mapping(path: Path, *, empty_allowed: bool) -> dict[str, Any]:
 def refuse_machine_values(conf: Path) -> None:
     """Raises ParamsInvalid where composing ``conf`` would write clock, machine or environment."""
     for path in sorted(conf.rglob("*.yaml")):
-        for key, value in leaves(_mapping(path, empty_allowed=True)):
+        for key, value in leaves(load_mapping(path, empty_allowed=True)):
             for resolver in RESOLVER.findall(value) if isinstance(value, str) else ():
                 if resolver not in SAFE_RESOLVERS:
                     raise ParamsInvalid(

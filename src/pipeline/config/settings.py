@@ -1,7 +1,7 @@
 """The settings of params.yaml as frozen, closed types: an unknown key, a wrong type or a bad value has no way in."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date
 from difflib import get_close_matches
@@ -20,17 +20,8 @@ Kind = Literal["number", "category", "datetime"]
 # Text that composition should have replaced: a value nobody gave, or an interpolation nobody resolved.
 UNRESOLVED = ("???", "${")
 PARAMS_NAME = "params.yaml"
-GATHERED = {"options", "parameters"}  # where read_params puts the keys of a block that only a recipe or a class knows
-RENAMED = {  # what settings were called before
-    "known": "available_from",
-    "trees": "max_iter",
-    "leaves": "max_leaf_nodes",
-    "rows_per_leaf": "min_samples_leaf",
-    "l2": "l2_regularization",
-    "columns_per_split": "max_features",
-    "inverse_penalty": "C",
-    "iterations": "max_iter",
-}
+# What a slice may take of a datetime, as pandas names it.
+DATETIME_PARTS = {"year": "year", "month": "month", "date": "date", "weekday": "day_of_week", "hour": "hour"}
 T = TypeVar("T")
 
 
@@ -116,24 +107,19 @@ class Dataset:
     options: dict[str, Any] = Field(default_factory=dict)
 
 
-@dataclass(frozen=True, config=CLOSED)
-class Data:
-    """One data set: where it comes from, what its columns are, how it is split and reported."""
+@dataclass(frozen=True, config=CLOSED, kw_only=True)
+class Data(Dataset):
+    """One data set: also where it comes from, and how it is reported."""
 
-    name: str
     recipe: str
     source: Source
     tables: dict[str, RawTable]
-    target: Target
-    columns: Columns
-    split: Split
     slices: tuple[str, ...] = ()
     resample_by: str | None = None
-    options: dict[str, Any] = Field(default_factory=dict)
 
     def dataset(self) -> Dataset:
         """The part that travels with the examples."""
-        return Dataset(self.name, self.target, self.columns, self.split, self.options)
+        return Dataset(**{field.name: getattr(self, field.name) for field in fields(Dataset)})
 
 
 @dataclass(frozen=True, config=CLOSED)
@@ -180,15 +166,8 @@ class Model:
 
 
 @dataclass(frozen=True, config=CLOSED)
-class Ingest:
-    """How the source tables are checked on arrival."""
-
-    invalid_rows_allowed: Annotated[int, Field(ge=0)]
-
-
-@dataclass(frozen=True, config=CLOSED)
-class Preprocess:
-    """How examples are checked before they are written."""
+class RowChecks:
+    """How a table is checked before it is written: how many of its rows may break their declaration."""
 
     invalid_rows_allowed: Annotated[int, Field(ge=0)]
 
@@ -220,10 +199,17 @@ class Params:
 
     data: Data
     model: Model
-    ingest: Ingest
-    preprocess: Preprocess
+    ingest: RowChecks
+    preprocess: RowChecks
     train: Train
     evaluate: Evaluate
+
+
+# Blocks with keys that only their recipe or class knows: these keys are gathered, for it to check, under the second name.
+OPEN_BLOCKS = (
+    ("data", "options", [field.name for field in fields(Data) if field.name != "options"]),
+    ("model", "parameters", ["name", "_target_", "encoding"]),
+)
 
 
 def read_params(values: Mapping[str, Any]) -> Params:
@@ -234,22 +220,15 @@ def read_params(values: Mapping[str, Any]) -> Params:
 
     Raises ParamsInvalid, which names every faulty key in full.
     """
-    gathered = {
-        "data": _gather(values.get("data"), {field.name for field in fields(Data)}, "options"),
-        "model": _gather(values.get("model"), {"name", "_target_", "encoding"}, "parameters"),
-    }
-    params = parse_settings(Params, {**values, **{key: block for key, block in gathered.items() if key in values}})
+    gathered = dict(values)
+    for name, rest, declared in OPEN_BLOCKS:
+        if isinstance(block := values.get(name), Mapping):
+            others = {key: value for key, value in block.items() if key not in declared}
+            gathered[name] = {**{key: block[key] for key in declared if key in block}, rest: others}
+    params = parse_settings(Params, gathered)
     if faults := list(_contradictions(params.data)):
         raise ParamsInvalid(faults_sentence(faults))
     return params
-
-
-def _gather(block: Any, declared: set[str], rest: str) -> Any:
-    """A block whose keys that are not ``declared`` are together under ``rest``."""
-    if not isinstance(block, Mapping) or rest in block:
-        return block
-    shared = {key: value for key, value in block.items() if key in declared}
-    return {**shared, rest: {key: value for key, value in block.items() if key not in declared}}
 
 
 def _contradictions(data: Data) -> Iterator[str]:
@@ -280,9 +259,11 @@ def _wrong_ranges(columns: Columns) -> Iterator[str]:
 
 
 def _unknown_column(key: str, slice_name: str, data: Data) -> Iterator[str]:
-    column, _, part = slice_name.partition(".")
-    if column not in data.columns or (part and data.columns[column].kind != "datetime"):
-        yield f"{key} is {slice_name}; it should be in data.columns, or a datetime in there with a part such as .month"
+    column, _, part = slice_name.rpartition(".")
+    is_part = column in data.columns and data.columns[column].kind == "datetime" and part in DATETIME_PARTS
+    if slice_name not in data.columns and not is_part:
+        parts = ", .".join(DATETIME_PARTS)
+        yield f"{key} is {slice_name}; it should be in data.columns, or a datetime in there with a part (.{parts})"
 
 
 def parse_settings(kind: type[T], values: Any, prefix: str = "", file: str = PARAMS_NAME) -> T:
@@ -290,17 +271,15 @@ def parse_settings(kind: type[T], values: Any, prefix: str = "", file: str = PAR
 
     Raises ParamsInvalid, which names every faulty key in full.
     """
-    unresolved = [(key, text) for key, text in leaves(values, prefix) if isinstance(text, str)]
-    faults = [
-        f"{key} is still {t!r}, which nothing has replaced" for key, t in unresolved if any(m in t for m in UNRESOLVED)
-    ]
-    if faults:
-        raise ParamsInvalid(faults_sentence(faults, file))
+    texts = [(key, text) for key, text in leaves(values, prefix) if isinstance(text, str)]
+    unresolved = [f"{key} is still {t!r}, which nothing has replaced" for key, t in texts if any(m in t for m in UNRESOLVED)]
+    if unresolved:
+        raise ParamsInvalid(faults_sentence(unresolved, file))
     try:
         return TypeAdapter(kind).validate_json(json.dumps(values, default=str))
     except ValidationError as error:
-        faults = [_fault(item["type"], _full_key(item["loc"], values, prefix), item) for item in error.errors()]
-        raise ParamsInvalid(faults_sentence(list(dict.fromkeys(faults)), file)) from error
+        faults = (_describe(detail, values, prefix) for detail in error.errors())
+        raise ParamsInvalid(faults_sentence(faults, file)) from error
 
 
 def dump_settings(settings: Any) -> str:
@@ -308,60 +287,43 @@ def dump_settings(settings: Any) -> str:
     return TypeAdapter(type(settings)).dump_json(settings, indent=2, exclude_defaults=True).decode() + "\n"
 
 
-def faults_sentence(faults: list[str], file: str = PARAMS_NAME) -> str:
+def faults_sentence(faults: Iterable[str], file: str = PARAMS_NAME) -> str:
     """All faults of a file in one sentence, with what to do."""
-    mend = (
-        "Correct it in conf/ and type `make params`, or correct the -S of `dvc exp run`."
-        if file == PARAMS_NAME
-        else "Correct it there."
-    )
-    return f"{file} does not hold the settings that are read from it: {'; '.join(faults)}. {mend}"
+    in_conf = "Correct it in conf/ and type `make params`, or correct the -S of `dvc exp run`."
+    cure = in_conf if file == PARAMS_NAME else "Correct it there."
+    return f"{file} does not hold the settings that are read from it: {'; '.join(dict.fromkeys(faults))}. {cure}"
 
 
-def _full_key(location: tuple[int | str, ...], values: Any, prefix: str) -> str:
-    """The dotted key of a fault, without the union tags that pydantic puts into its location."""
-    key = prefix
-    for part in location:
-        if isinstance(part, str) and _is_tag(part, values):
-            continue
-        if part in GATHERED and isinstance(values, Mapping):
-            values = values.get(part)
-            continue
-        key = f"{key}[{part}]" if isinstance(part, int) else f"{key}.{part}" if key else part
-        try:
-            values = values[part]
-        except (KeyError, IndexError, TypeError):
-            values = None
-    return key
-
-
-def _is_tag(part: str, values: Any) -> bool:
-    """Whether pydantic names the member of a union here: the kind of a mapping, or the type of a plain value."""
-    if isinstance(values, Mapping):
-        return part not in values and part in (values.get("name"), values.get("by"))
-    return values is not None and not isinstance(values, list | tuple)
-
-
-def _fault(kind: str, key: str, error: Mapping[str, Any]) -> str:
-    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-        return not_a_setting(key, KNOWN_KEYS)
-    if kind in ("missing", "missing_argument"):
-        return f"{key} is missing"
-    if kind.startswith("union_tag"):
-        discriminator, kinds = str(error["ctx"]["discriminator"]).strip("'"), KINDS[key.rpartition(".")[2]]
-        tag = repr(error["ctx"]["tag"]) if "tag" in error["ctx"] else "missing"
-        return f"{key}.{discriminator} is {tag}; it should be one of {', '.join(kinds)}"
-    return f"{key} is {error['input']!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
-
-
-def not_a_setting(key: str, known: Sequence[str]) -> str:
-    """Says that ``key`` is unknown, beside its new name or the known one that is nearest."""
-    last = key.rpartition(".")[2]
-    near = [RENAMED[last]] if RENAMED.get(last, "") in known else get_close_matches(last, known, n=1)
+def not_a_setting(key: str, names: Iterable[str]) -> str:
+    """Says that ``key`` is unknown, beside the nearest of the known ``names``."""
+    near = get_close_matches(key.rpartition(".")[2], names, n=1)
     return f"{key} is not a setting" + (f" (did you mean {near[0]}?)" if near else "")
 
 
-KINDS = {"split": ("time", "random")}
-KNOWN_KEYS = sorted(
-    {field.name for kind in list(globals().values()) if is_dataclass(kind) for field in fields(kind)} - GATHERED
-)
+def _describe(error: Mapping[str, Any], values: Any, prefix: str) -> str:
+    """One of pydantic's errors as a clause that begins with the full key."""
+    kind, key = error["type"], _full_key(error["loc"], values, prefix)
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+        return not_a_setting(key, SETTING_NAMES)
+    if kind in ("missing", "missing_argument"):
+        return f"{key} is missing"
+    if kind == "union_tag_not_found":
+        return f"{key}.by is missing"
+    if kind == "union_tag_invalid":
+        kinds = error["ctx"]["expected_tags"].replace("'", "")
+        return f"{key}.by is {error['ctx']['tag']!r}; it should be one of {kinds}"
+    return f"{key} is {error['input']!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+def _full_key(location: tuple[int | str, ...], values: Any, prefix: str) -> str:
+    """The dotted key of an error, without the members of unions that pydantic puts into its location."""
+    key = prefix
+    for part in location:
+        if isinstance(part, int):
+            key, values = f"{key}[{part}]", (values[part : part + 1] or [None])[0]
+        elif isinstance(values, Mapping) and (part in values or part != values.get("by")):
+            key, values = f"{key}.{part}".lstrip("."), values.get(part)
+    return key
+
+
+SETTING_NAMES = sorted({field.name for kind in list(globals().values()) if is_dataclass(kind) for field in fields(kind)})

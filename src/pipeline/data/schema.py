@@ -1,10 +1,11 @@
 """The schema: the declaration of each column, as a check of tables and as the content of ``schema.json``."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
-import pandera.pandas as pandera
 from pandas.api import types
 
 from pipeline.config.settings import Column, Columns, Dataset
@@ -26,19 +27,26 @@ def check(frame: pd.DataFrame, columns: Columns, table: str, invalid_rows_allowe
     Raises TableInvalid where a column is missing or of another kind, or where more than ``invalid_rows_allowed`` rows are
     invalid; its message gives the rule and the first invalid value of each column.
     """
-    try:
-        _pandera_schema(columns).validate(frame, lazy=True)
-    except pandera.errors.SchemaErrors as errors:
-        faults = errors.failure_cases
-        rows = int(faults["index"].nunique())
-        of_whole_column = faults["index"].isna()
-        if of_whole_column.any() or rows > invalid_rows_allowed:
-            raise TableInvalid(
-                f"Table {table} does not match its declaration: {'; '.join(_describe_faults(faults))}. "
-                "Correct the table, or the declaration of these columns in conf/data/."
-            ) from errors
-        return rows
-    return 0
+    clauses = [f"column {name} is missing" for name in columns if name not in frame]
+    is_tolerable, invalid = not clauses, np.zeros(len(frame), dtype=bool)
+    for name, column in columns.items():
+        for rule, broken in _broken_rules(frame[name], column) if name in frame else ():
+            if isinstance(broken, bool):
+                is_tolerable = False
+                clauses.append(f"{name} should {rule}")
+            else:
+                row = broken.argmax()
+                invalid |= broken
+                clauses.append(
+                    f"{name} should {rule}; {broken.sum()} rows are not, such as row {row}: {frame[name].iloc[row]}"
+                )
+    rows = int(invalid.sum())
+    if not is_tolerable or rows > invalid_rows_allowed:
+        raise TableInvalid(
+            f"Table {table} does not match its declaration: {'; '.join(clauses)}. "
+            "Correct the table, or the declaration of these columns in conf/data/."
+        )
+    return rows
 
 
 def to_single_precision(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
@@ -110,8 +118,7 @@ def _example(values: pd.Series) -> float | str | None:
         return None
     if types.is_numeric_dtype(values) or types.is_datetime64_any_dtype(values):
         return _to_json_value(present.sort_values().iloc[len(present) // 2])
-    counts = present.value_counts()
-    return str(min(counts.index[counts == counts.max()]))
+    return str(present.mode().iloc[0])
 
 
 def _to_json_value(value: Any) -> float | str | None:
@@ -125,34 +132,26 @@ def _round(value: float) -> float:
     return float(f"{float(value):.6g}")
 
 
-def _pandera_schema(columns: Columns) -> pandera.DataFrameSchema:
-    return pandera.DataFrameSchema(
-        {name: pandera.Column(checks=_checks(column), nullable=column.nullable) for name, column in columns.items()}
-    )
-
-
-def _checks(column: Column) -> list[pandera.Check]:
-    checks = [pandera.Check(KIND_CHECKS[column.kind], error=KIND_NAMES[column.kind])]
-    if column.kind == "number":
-        checks.append(pandera.Check(_finite, error="finite"))
+def _broken_rules(values: pd.Series, column: Column) -> Iterator[tuple[str, bool | npt.NDArray[np.bool_]]]:
+    """Each rule that a column breaks, and in which rows; True where it is the column as a whole."""
+    if not KIND_CHECKS[column.kind](values):
+        yield f"be {KIND_NAMES[column.kind]}", True
+        return
     low, high = column.range or (None, None)
+    rules = {"have a value in each row": values.isna() if not column.nullable else None}
+    if column.kind == "number":
+        rules["be finite"] = np.isinf(values)
     if low is not None:
-        checks.append(pandera.Check.ge(low, error=f"at least {low:g}"))
+        rules[f"be at least {low:g}"] = values < low
     if high is not None:
-        checks.append(pandera.Check.le(high, error=f"at most {high:g}"))
+        rules[f"be at most {high:g}"] = values > high
     if column.categories:
-        checks.append(pandera.Check.isin(column.categories, error=f"one of {', '.join(column.categories)}"))
-    elif column.kind == "category":
-        checks.append(
-            pandera.Check(
-                _not_only_numbers, error="a category, not numbers (declare `kind: number`, or list its categories)"
-            )
-        )
-    return checks
-
-
-def _finite(values: pd.Series) -> Any:
-    return ~np.isinf(values) if types.is_numeric_dtype(values) else True
+        rules[f"be one of {', '.join(column.categories)}"] = values.notna() & ~values.isin(column.categories)
+    elif column.kind == "category" and _are_many_numbers(values):
+        yield "be a category, not numbers (declare `kind: number`, or list its categories)", True
+    for rule, broken in rules.items():
+        if broken is not None and broken.any():
+            yield rule, broken.to_numpy(bool)
 
 
 def _is_category(values: pd.Series) -> bool:
@@ -161,25 +160,10 @@ def _is_category(values: pd.Series) -> bool:
     )
 
 
-def _not_only_numbers(values: pd.Series) -> bool:
+def _are_many_numbers(values: pd.Series) -> bool:
     distinct = pd.Series(values.dropna().unique())
-    return len(distinct) <= MOST_NUMERIC_CATEGORIES or bool(pd.to_numeric(distinct, errors="coerce").isna().any())
+    return len(distinct) > MOST_NUMERIC_CATEGORIES and bool(pd.to_numeric(distinct, errors="coerce").notna().all())
 
 
 KIND_NAMES = {"number": "a number", "category": "a category (text)", "datetime": "a datetime, such as 2013-06-03 08:00"}
 KIND_CHECKS = {"number": types.is_numeric_dtype, "category": _is_category, "datetime": types.is_datetime64_any_dtype}
-
-
-def _describe_faults(faults: pd.DataFrame) -> list[str]:
-    """A clause per column and rule, with the number of invalid rows and the first of them."""
-    clauses = []
-    for (column, check), group in faults.groupby(["column", "check"], sort=False, dropna=False):
-        rule = "have a value in each row" if check == "not_nullable" else f"be {check}"
-        if check == "column_in_dataframe":
-            clauses.append(f"column {group['failure_case'].iloc[0]} is missing")
-        elif group["index"].isna().all():
-            clauses.append(f"{column} should {rule}")
-        else:
-            row, value = group[["index", "failure_case"]].iloc[0]
-            clauses.append(f"{column} should {rule}; {len(group)} rows are not, such as row {int(row)}: {value}")
-    return clauses

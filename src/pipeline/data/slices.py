@@ -3,29 +3,18 @@
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pandas.api import types
 
-from pipeline.support.errors import ParamsInvalid
+from pipeline.config.settings import DATETIME_PARTS
 
-PARTS = {"year": "year", "month": "month", "date": "date", "weekday": "day_of_week", "hour": "hour"}
 OTHER = "other"
 
 
 def label_rows(table: pd.DataFrame, slice_name: str) -> pd.Series:
-    """The slice of each row of ``table`` by ``column``, or by ``column.part`` with a part of PARTS.
-
-    Raises ParamsInvalid where the column or the part is unknown.
-    """
-    column, _, part = slice_name.partition(".")
-    is_datetime = column in table and types.is_datetime64_any_dtype(table[column])
-    if column not in table or (part and not (is_datetime and part in PARTS)):
-        raise ParamsInvalid(
-            f"data.slices and data.resample_by take a column, or a datetime column with a part (.{', .'.join(PARTS)}); "
-            f"{slice_name} is neither. Correct it in conf/data/ and type `make params`."
-        )
-    if not part:
-        return table[column]
-    return getattr(table[column].dt, PARTS[part])
+    """The slice of each row of ``table`` by a column, or by a part of a datetime, as pipeline.config.settings checked it."""
+    if slice_name in table:
+        return table[slice_name]
+    column, _, part = slice_name.rpartition(".")
+    return getattr(table[column].dt, DATETIME_PARTS[part])
 
 
 def pool_small(slices: pd.Series, smallest: int) -> pd.Series:

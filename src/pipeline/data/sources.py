@@ -34,12 +34,11 @@ def locate(data: Data) -> dict[str, Path]:
 
 def _find_in_package(package: str, file: str) -> Path:
     try:
-        files = metadata.files(package) or []
+        path = Path(str(metadata.distribution(package).locate_file(file)))
     except metadata.PackageNotFoundError as error:
         raise SourceMissing(
             f"The raw tables come from the Python package {package}, which is not installed here. Type `make setup`."
         ) from error
-    for path in files:
-        if path.match(file):
-            return Path(str(path.locate()))
-    raise SourceMissing(f"The installed package {package} has no file {file}. Type `rm -r .venv && make setup`.")
+    if not path.is_file():
+        raise SourceMissing(f"The installed package {package} has no file {file}. Type `rm -r .venv && make setup`.")
+    return path

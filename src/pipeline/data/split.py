@@ -1,22 +1,22 @@
 """Splits examples into training and test rows: by time, or at random with a seed."""
 
 import pandas as pd
-from pandas.api import types
 from sklearn.model_selection import train_test_split
 
 from pipeline.config.settings import RandomSplit, Split, TimeSplit
-from pipeline.support.errors import ParamsInvalid, PeriodEmpty, TableInvalid
+from pipeline.support.errors import PeriodEmpty, TableInvalid
 
 
 def split(examples: pd.DataFrame, settings: Split, target: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The training rows and the test rows, each in the order of the examples.
 
-    Raises PeriodEmpty where one of the two parts has no rows or lacks a class.
+    Raises PeriodEmpty where one of the two parts has no rows or lacks a class, and TableInvalid where the column of a split
+    by time has missing values.
     """
     if isinstance(settings, TimeSplit):
-        train, test = split_by_time(examples, settings)
+        train, test = _split_by_time(examples, settings)
     else:
-        train, test = split_at_random(examples, settings, target)
+        train, test = _split_at_random(examples, settings, target)
     for name, part in (("training", train), ("test", test)):
         if part[target].nunique() < 2:
             raise PeriodEmpty(
@@ -26,16 +26,8 @@ def split(examples: pd.DataFrame, settings: Split, target: str) -> tuple[pd.Data
     return train, test
 
 
-def split_by_time(examples: pd.DataFrame, settings: TimeSplit) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows before ``test_from``, and rows from then on: no training row is later than a test row.
-
-    Raises ParamsInvalid where the split's column is no datetime, and TableInvalid where it has missing values.
-    """
-    if settings.column not in examples or not types.is_datetime64_any_dtype(examples[settings.column]):
-        raise ParamsInvalid(
-            f"data.split.column is {settings.column}; it should be a datetime column of the examples, which are "
-            f"{', '.join(map(str, examples.columns))}. Correct it in conf/data/ and type `make params`."
-        )
+def _split_by_time(examples: pd.DataFrame, settings: TimeSplit) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows before ``test_from``, and rows from then on: no training row is later than a test row."""
     times = examples[settings.column].dt.tz_localize(None)
     if times.isna().any():
         raise TableInvalid(
@@ -47,11 +39,8 @@ def split_by_time(examples: pd.DataFrame, settings: TimeSplit) -> tuple[pd.DataF
     return examples[times < start], examples[(times >= start) & (times < end)]
 
 
-def split_at_random(examples: pd.DataFrame, settings: RandomSplit, target: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Training rows and a random share of test rows, drawn with a seed; stratified by the target if the settings say so.
-
-    Raises PeriodEmpty where there are too few rows.
-    """
+def _split_at_random(examples: pd.DataFrame, settings: RandomSplit, target: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Training rows and a random share of test rows, drawn with a seed; stratified by the target if the settings say so."""
     classes = examples[target] if settings.stratify else None
     try:
         train, test = train_test_split(examples, test_size=settings.test_share, random_state=settings.seed, stratify=classes)

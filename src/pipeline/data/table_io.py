@@ -2,7 +2,7 @@
 
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
@@ -12,7 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from pipeline.config.settings import Columns, RawTable
-from pipeline.support.errors import SchemaMismatch, TableInvalid, first_line
+from pipeline.support.errors import TableInvalid, first_line
 
 MISSING = RawTable.__dataclass_fields__["missing"].default
 CSV_ENDINGS = (".csv", ".csv.zip", ".csv.gz", ".csv.bz2", ".csv.zst", ".tsv")
@@ -46,20 +46,10 @@ def read_source(path: Path, columns: Columns, missing: Iterable[str] = MISSING) 
     )
 
 
-def read(path: Path, columns: Iterable[str] | None = None) -> pd.DataFrame:
-    """A Parquet file that a stage wrote, or some of its columns.
-
-    Raises TableInvalid where it is missing or damaged, SchemaMismatch where a column is not there.
-    """
+def read(path: Path) -> pd.DataFrame:
+    """A Parquet file that a stage wrote. Raises TableInvalid where it is missing or damaged."""
     try:
-        present = pa.parquet.read_schema(path).names
-        selected = list(columns) if columns is not None else present
-        if missing := [name for name in selected if name not in present]:
-            raise SchemaMismatch(
-                f"{path} should have the columns {', '.join(missing)}; it has {', '.join(present)}. "
-                "Correct the declared columns in conf/data/, or the table."
-            )
-        return pa.parquet.read_table(path, columns=selected).to_pandas()
+        return pa.parquet.read_table(path).to_pandas()
     except (pa.ArrowException, OSError) as error:
         raise TableInvalid(
             f"{path} should be a Parquet file that an earlier stage wrote; reading it failed: {first_line(error)}. "
@@ -72,12 +62,6 @@ def write(table: pa.Table | pd.DataFrame, path: Path) -> None:
     if isinstance(table, pd.DataFrame):
         table = pa.Table.from_pandas(table, preserve_index=False)
     pa.parquet.write_table(table, path, compression="zstd")
-
-
-def write_all(tables: Mapping[str, pa.Table | pd.DataFrame], folder: Path) -> None:
-    """Writes each table to ``folder/<name>.parquet``."""
-    for name, table in tables.items():
-        write(table, folder / f"{name}.parquet")
 
 
 def _read_csv(file: Path | IO[bytes], columns: Columns, missing: Iterable[str]) -> pa.Table:

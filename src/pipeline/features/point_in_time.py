@@ -48,9 +48,14 @@ class Timeline:
         low = self.count_until(key, np.maximum(moment - length, -1))
         return {"count": high - low, **{name: sums[high] - sums[low] for name, sums in self._sums.items()}}
 
-    def last_row(self, key: Integers, moment: Integers, back: int = 0) -> Integers:
-        """The row of each key's last event at or before ``moment``, or of the event ``back`` before that; -1 for none."""
-        index = self.count_until(key, moment) - 1 - back
+    def mean(self, name: str, key: Integers, moment: Integers, length: int, lag: int = 0) -> Floats:
+        """The mean of a value over each key's events in (moment - length, moment - lag], NaN where there are none."""
+        window = self.window(key, moment, length, lag)
+        return divide_or_nan(window[name], window["count"])
+
+    def last_row(self, key: Integers, moment: Integers) -> Integers:
+        """The row of each key's last event at or before ``moment``; -1 for none."""
+        index = self.count_until(key, moment) - 1
         if not len(self._positions):
             return np.full(len(key), -1)
         inside = np.maximum(index, 0)

@@ -6,6 +6,7 @@ python -m pipeline.params.compose --check    names the groups that differ, and c
 
 import argparse
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.config.flatten import leaves
 from pipeline.config.params_file import CONF, PARAMS, load_mapping, refuse_machine_values
-from pipeline.config.settings import Params, parse_settings, read_params
+from pipeline.config.settings import parse_settings, read_params
 from pipeline.modeling import classifier
 from pipeline.recipes import loader
 from pipeline.support import console
@@ -42,7 +43,9 @@ def compose(conf: Path = CONF, overrides: Sequence[str] = ()) -> dict[str, Any]:
             values = cast("dict[str, Any]", OmegaConf.to_container(composed, resolve=True))
     except (HydraException, OmegaConfBaseException, ValueError) as error:  # Hydra raises it for an override without a key
         raise ParamsInvalid(f"conf/ does not compose: {' '.join(str(error).split())}. Correct it there.") from error
-    _check(read_params(values))
+    settings = read_params(values)
+    parse_settings(loader.load_recipe(settings.data.recipe).Options, settings.data.options, prefix="data")
+    classifier.check(settings.model)
     return values
 
 
@@ -61,12 +64,6 @@ def grid(overrides: Sequence[str]) -> dict[tuple[str, ...], dict[str, Any]]:
     return {point: dict(leaves(compose(overrides=point))) for point in points}
 
 
-def _check(settings: Params) -> None:
-    """Raises ParamsInvalid where the recipe does not accept the settings of the data set, or the class the model's."""
-    parse_settings(loader.load_recipe(settings.data.recipe).Options, settings.data.options, prefix="data")
-    classifier.check(settings.model)
-
-
 def write(values: Mapping[str, Any], path: Path) -> None:
     """Writes params.yaml as DVC does, in the same order of keys."""
     text = yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True, width=120)
@@ -76,30 +73,23 @@ def write(values: Mapping[str, Any], path: Path) -> None:
 def check(values: Mapping[str, Any], composed: Mapping[str, Any], path: Path = PARAMS) -> None:
     """Raises ParamsStale, which names the groups and keys that differ, unless the two are equal."""
     actual, expected = dict(leaves(values)), dict(leaves(composed))
-    keys = [key for key in {**expected, **actual} if actual.get(key, "absent") != expected.get(key, "absent")]
+    keys = [key for key in {**expected, **actual} if actual.get(key, "nothing") != expected.get(key, "nothing")]
     if not keys:
         return
     groups = ", ".join(dict.fromkeys(key.partition(".")[0] for key in keys))
-    lines = [f"  {key}: {path} has {actual.get(key, 'nothing')}, conf/ has {expected.get(key, 'nothing')}" for key in keys]
-    if len(lines) > SHOWN:
-        lines = [*lines[:SHOWN], f"  and {len(lines) - SHOWN} more"]
+    pairs = (f"  {key}: {path} has {actual.get(key, 'nothing')}, conf/ has {expected.get(key, 'nothing')}" for key in keys)
+    shown = "\n".join(islice(pairs, SHOWN)) + (f"\n  and {len(keys) - SHOWN} more" if len(keys) > SHOWN else "")
     raise ParamsStale(
-        "\n".join(
-            [
-                f"{path} is not what conf/ composes to; changed: {groups}.",
-                *lines,
-                "Type `make params` if conf/ is right. If params.yaml is (an experiment left it so), write that into conf/.",
-            ]
-        )
+        f"{path} is not what conf/ composes to; changed: {groups}.\n{shown}\n"
+        "Type `make params` if conf/ is right. If params.yaml is (an experiment left it so), write that into conf/."
     )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m pipeline.params.compose", description="Compose conf/ into params.yaml.")
     parser.add_argument("--check", action="store_true", help="only check whether params.yaml is up to date")
-    arguments = parser.parse_args()
-    composed = compose()
-    if arguments.check:
+    only_check, composed = parser.parse_args().check, compose()
+    if only_check:
         check(load_mapping(PARAMS), composed)
     else:
         write(composed, PARAMS)

@@ -27,7 +27,6 @@ from pipeline.features.point_in_time import (
     shrink_towards,
     take_or_nan,
 )
-from pipeline.recipes.examples import Examples
 
 HOUR, DAY = 60, 1440
 MONTH = 28 * DAY
@@ -58,14 +57,14 @@ class Options:
     late_minutes: Annotated[int, Field(ge=1, le=600)]
 
 
-def examples(tables: Mapping[str, pd.DataFrame], data: Data, options: Options) -> Examples:
-    """One example per flight that arrived, by scheduled departure; ``left_out`` counts cancelled and diverted flights."""
+def examples(tables: Mapping[str, pd.DataFrame], data: Data, options: Options) -> tuple[pd.DataFrame, dict[str, int]]:
+    """One example per flight that arrived, by scheduled departure; and how many flights were cancelled, or diverted."""
     timeline = FlightTimeline(tables["flights"], tables["airports"], options)
     label = timeline.is_late.astype(np.int8)
     frame = _features(timeline, tables)[list(data.columns)].assign(**{data.target.name: label})
     diverted = timeline.has_departed & ~timeline.has_landed
     left_out = {"cancelled": int((~timeline.has_departed).sum()), "diverted": int(diverted.sum())}
-    return Examples(frame[timeline.has_landed].reset_index(drop=True), left_out)
+    return frame[timeline.has_landed].reset_index(drop=True), left_out
 
 
 def features(tables: Mapping[str, pd.DataFrame], options: Options) -> pd.DataFrame:
@@ -109,24 +108,23 @@ class FlightTimeline:
             "aircraft": codes(flights["tailnum"]),
         }
 
-    @cached_property
-    def lost_minutes(self) -> Integers:
-        """Minutes that each flight lost (made up, where negative) between its two gates."""
-        minutes: Integers = np.clip(self.arrival_delay - self.departure_delay, *LOSSES_COUNTED)
-        return minutes
-
     def landed_within(self, group: str, length: int) -> dict[str, Integers]:
         """Counts and sums over the flights of each group that landed in the ``length`` minutes before each prediction."""
         return self._arrivals[group].window(self.keys[group], self.predicted_at, length)
 
+    def landed_mean(self, name: str, group: str, length: int) -> Floats:
+        """The mean of a value over each group's flights that landed in the ``length`` minutes before each prediction."""
+        return self._arrivals[group].mean(name, self.keys[group], self.predicted_at, length)
+
     @cached_property
     def _arrivals(self) -> dict[str, Timeline]:
         """The flights of each group by the moment of their arrival."""
+        lost_minutes = self.arrival_delay - self.departure_delay  # between the two gates; made up where negative
         values: dict[str, Integers | Flags] = {
-            "lost": self.lost_minutes,
+            "lost": np.clip(lost_minutes, *LOSSES_COUNTED),
             "late": self.is_late,
             "delay": np.clip(self.arrival_delay, *DELAYS_REMEMBERED),
-            "elapsed": self.block_minutes + self.arrival_delay - self.departure_delay,
+            "elapsed": self.block_minutes + lost_minutes,
         }
         groups = {name: key for name, key in self.keys.items() if name != "aircraft"}
         return {name: Timeline(key, self.arrived_at, self.has_landed, **values) for name, key in groups.items()}
@@ -195,21 +193,20 @@ def _weather_features(timeline: FlightTimeline, weather: pd.DataFrame) -> dict[s
 
 def _departure_features(timeline: FlightTimeline) -> dict[str, Floats]:
     """Mean delay of the observed departures, and the share of the flights due that departed late or not yet."""
-    features = {}
+    features, predicted_at = {}, timeline.predicted_at
     windows = {"origin": (1, 3, 6), "carrier": (1, 3, 6), "destination": (1, 3, 6), "origin_carrier": (1,)}
     delay = np.clip(timeline.departure_delay, *DELAYS_COUNTED)
     for group, hours in windows.items():
         key = timeline.keys[group]
         departures = Timeline(key, timeline.departed_at, timeline.has_departed, delay=delay)
         for length in hours:
-            window = departures.window(key, timeline.predicted_at, length * HOUR)
-            features[f"departure_delay_{group}_{length}h"] = divide_or_nan(window["delay"], window["count"])
+            features[f"departure_delay_{group}_{length}h"] = departures.mean("delay", key, predicted_at, length * HOUR)
     tardy = ~timeline.has_departed | (timeline.departure_delay > GRACE)
     for group, length in (("origin", 1), ("origin_carrier", 3)):
         key = timeline.keys[group]
         scheduled = Timeline(key, timeline.scheduled_at, tardy=tardy)
-        due = scheduled.window(key, timeline.predicted_at, length * HOUR + GRACE, GRACE)
-        features[f"departed_late_{group}_{length}h"] = divide_or_nan(due["tardy"], due["count"])
+        share = scheduled.mean("tardy", key, predicted_at, length * HOUR + GRACE, GRACE)
+        features[f"departed_late_{group}_{length}h"] = share
     return features
 
 
@@ -228,34 +225,30 @@ def _backlog_features(timeline: FlightTimeline) -> dict[str, object]:
 
 def _arrival_features(timeline: FlightTimeline) -> dict[str, Floats]:
     """Minutes lost by the flights that landed in the last hours, and the share of them that was late."""
-    features = {}
-    for group, length in (("direction", 3), ("direction", 6), ("destination", 6), ("destination", 24), ("origin", 3)):
-        window = timeline.landed_within(group, length * HOUR)
-        features[f"lost_minutes_{group}_{length}h"] = divide_or_nan(window["lost"], window["count"])
-    for group, length in (("everywhere", 24), ("origin_carrier", 24), ("carrier", 6)):
-        window = timeline.landed_within(group, length * HOUR)
-        features[f"arrived_late_{group}_{length}h"] = divide_or_nan(window["late"], window["count"])
-    return features
+    lost = (("direction", 3), ("direction", 6), ("destination", 6), ("destination", 24), ("origin", 3))
+    late = (("everywhere", 24), ("origin_carrier", 24), ("carrier", 6))
+    return {
+        **{f"lost_minutes_{group}_{hours}h": timeline.landed_mean("lost", group, hours * HOUR) for group, hours in lost},
+        **{f"arrived_late_{group}_{hours}h": timeline.landed_mean("late", group, hours * HOUR) for group, hours in late},
+    }
 
 
 def _history_features(timeline: FlightTimeline) -> dict[str, Floats]:
     """Means over the flights that landed in the last four weeks; those of small groups are shrunk towards all flights'."""
-    overall = timeline.landed_within("everywhere", MONTH)
-    rate, delay, lost = (divide_or_nan(overall[name], overall["count"]) for name in ("late", "delay", "lost"))
-    origin, carrier, flight, destination, route = (
-        timeline.landed_within(group, MONTH) for group in ("origin", "carrier", "flight", "destination", "route")
+    rate, delay, lost = (timeline.landed_mean(name, "everywhere", MONTH) for name in ("late", "delay", "lost"))
+    origin, carrier, flight, destination = (
+        timeline.landed_within(group, MONTH) for group in ("origin", "carrier", "flight", "destination")
     )
-    same_flight, same_destination = (timeline.landed_within(group, DAY + 3 * HOUR) for group in ("flight", "destination"))
+    block_minutes, since_yesterday = timeline.block_minutes, DAY + 3 * HOUR
     return {
         "arrived_late_origin_28d": shrink_towards(rate, origin["late"], origin["count"], LARGE),
         "arrived_late_carrier_28d": shrink_towards(rate, carrier["late"], carrier["count"], LARGE),
         "arrived_late_flight_28d": shrink_towards(rate, flight["late"], flight["count"], SMALL),
         "arrival_delay_flight_28d": shrink_towards(delay, flight["delay"], flight["count"], SMALL),
-        "arrival_delay_flight_1d": divide_or_nan(same_flight["delay"], same_flight["count"]),
+        "arrival_delay_flight_1d": timeline.landed_mean("delay", "flight", since_yesterday),
         "lost_minutes_destination_28d": shrink_towards(lost, destination["lost"], destination["count"], LARGE),
-        "spare_minutes_route_28d": timeline.block_minutes - divide_or_nan(route["elapsed"], route["count"]),
-        "spare_minutes_destination_1d": timeline.block_minutes
-        - divide_or_nan(same_destination["elapsed"], same_destination["count"]),
+        "spare_minutes_route_28d": block_minutes - timeline.landed_mean("elapsed", "route", MONTH),
+        "spare_minutes_destination_1d": block_minutes - timeline.landed_mean("elapsed", "destination", since_yesterday),
     }
 
 

@@ -7,7 +7,6 @@ from pandas.api import types
 from pydantic.dataclasses import dataclass
 
 from pipeline.config.settings import CLOSED, Data
-from pipeline.recipes.examples import Examples
 from pipeline.support.errors import TableInvalid
 
 
@@ -16,8 +15,10 @@ class Options:
     """No settings beyond those of every data set."""
 
 
-def examples(tables: Mapping[str, pd.DataFrame], data: Data, _options: Options) -> Examples:
+def examples(tables: Mapping[str, pd.DataFrame], data: Data, _options: Options) -> tuple[pd.DataFrame, dict[str, int]]:
     """The rows that have a target, with the declared columns; the target is 1 where it equals ``data.target.positive``.
+
+    The second result counts the rows without a target.
 
     Raises TableInvalid where no row has the positive label, or every row has it.
     """
@@ -45,4 +46,4 @@ def examples(tables: Mapping[str, pd.DataFrame], data: Data, _options: Options) 
             f"which holds {values or 'nothing'}. Correct conf/data/{data.name}.yaml."
         )
     frame = labelled[list(data.columns)].assign(**{target.name: positive})
-    return Examples(frame.reset_index(drop=True), {f"{target.name} unknown": len(table) - len(labelled)})
+    return frame.reset_index(drop=True), {f"{target.name} unknown": len(table) - len(labelled)}

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +56,7 @@ def _evaluate(test: pd.DataFrame, truth: Floats, probability: Floats, threshold:
 def _importances(scorer: Any, arrays: Arrays, truth: Floats, columns: Columns, settings: Evaluate) -> pd.DataFrame:
     rows = np.random.default_rng(settings.seed).permutation(len(truth))[: settings.importance_rows]
     sample = {name: array[rows] for name, array in arrays.items()}
-
-    def predict(shuffled: Arrays) -> Floats:
-        return artifact.probability(scorer, shuffled)
-
+    predict = partial(artifact.probability, scorer)
     with console.step(f"shuffle {len(columns)} columns in turn", len(columns)) as advance:
         return permutation_importance.auc_losses(predict, sample, truth[rows], columns, settings.seed, advance)
 

@@ -22,7 +22,8 @@ def main() -> None:
                 f"{invalid_rows} rows of {name} break their declaration (ingest.invalid_rows_allowed lets them pass)"
             )
     with console.step(f"write {RAW}"), atomic_write.replaced_folder(RAW) as folder:
-        table_io.write_all(tables, folder)
+        for name, table in tables.items():
+            table_io.write(table, folder / f"{name}.parquet")
 
 
 if __name__ == "__main__":

@@ -19,9 +19,9 @@ def main() -> None:
     with console.step("read the raw tables"):
         raw = {name: table_io.read(RAW / f"{name}.parquet") for name in data.tables}
     with console.step(f"make examples by {data.recipe}"):
-        examples = recipe.examples(raw, data, options)
+        examples, left_out = recipe.examples(raw, data, options)
     with console.step("check and split the examples"):
-        frame = schema.to_single_precision(examples.frame, data.columns)
+        frame = schema.to_single_precision(examples, data.columns)
         invalid_rows = schema.check(frame, data.columns, "of examples", settings.preprocess.invalid_rows_allowed)
         train, test = split.split(frame, data.split, data.target.name)
     if invalid_rows:
@@ -29,7 +29,7 @@ def main() -> None:
     with console.step(f"write {PROCESSED}"), atomic_write.replaced_folder(PROCESSED) as folder:
         table_io.write(train, folder / TRAIN_TABLE.name)
         table_io.write(test, folder / TEST_TABLE.name)
-        counts = {"train": len(train), "test": len(test), "left_out": dict(examples.left_out)}
+        counts = {"train": len(train), "test": len(test), "left_out": left_out}
         (folder / DATASET.name).write_text(dump_settings(data.dataset()), encoding="utf-8")
         (folder / COUNTS.name).write_text(json.dumps(counts, indent=2) + "\n", encoding="utf-8")
 

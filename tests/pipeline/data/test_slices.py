@@ -4,7 +4,6 @@ import pandas as pd
 import pytest
 
 from pipeline.data import slices
-from pipeline.support.errors import ParamsInvalid
 
 TABLE = pd.DataFrame(
     {
@@ -32,15 +31,11 @@ def test_a_part_of_a_datetime_is_named_so_that_text_sorts_like_time(part, names)
     assert slices.pool_small(slices.label_rows(TABLE, f"moment.{part}"), 1).tolist() == names
 
 
-@pytest.mark.parametrize("name", ["airport", "moment.minute", "airport.hour"])
-def test_an_unknown_column_or_part_is_refused_by_name(name):
-    with pytest.raises(ParamsInvalid, match=rf"a part \(\.year, \.month, \.date, \.weekday, \.hour\); {name} is neither"):
-        slices.label_rows(TABLE, name)
+def test_a_column_with_a_point_in_its_name_is_a_slice_like_any_other():
+    table = pd.DataFrame({"Area.Name": ["a", "b"], "moment.month": ["x", "y"], "moment": TABLE["moment"][:2]})
 
-
-def test_a_part_of_what_is_no_datetime_is_refused_by_name():
-    with pytest.raises(ParamsInvalid, match=r"origin\.month is neither"):
-        slices.label_rows(TABLE, "origin.month")
+    assert slices.label_rows(table, "Area.Name").tolist() == ["a", "b"]
+    assert slices.label_rows(table, "moment.month").tolist() == ["x", "y"]
 
 
 def test_small_slices_are_pooled_and_those_of_the_smallest_size_are_not():

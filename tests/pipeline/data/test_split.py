@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.config.settings import RandomSplit, TimeSplit
 from pipeline.data.split import split
-from pipeline.support.errors import OntimeError, PeriodEmpty
+from pipeline.support.errors import PeriodEmpty
 
 DAYS = pd.DataFrame({"day": pd.date_range("2013-01-01", periods=8), "good": [0, 1] * 4})
 
@@ -41,11 +41,6 @@ def test_moments_with_a_zone_are_split_too():
     train, test = split(DAYS.assign(day=DAYS["day"].dt.tz_localize("UTC")), by_time(date(2013, 1, 5)), "good")
 
     assert (train.index.tolist(), test.index.tolist()) == ([0, 1, 2, 3], [4, 5, 6, 7])
-
-
-def test_a_column_that_is_not_there_is_refused():
-    with pytest.raises(OntimeError, match="moment"):
-        split(DAYS, TimeSplit("time", "moment", date(2013, 1, 5)), "good")
 
 
 @pytest.mark.parametrize(("start", "part"), [(date(2012, 1, 1), "training"), (date(2014, 1, 1), "test")])

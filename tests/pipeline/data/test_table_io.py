@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.config.settings import Column
 from pipeline.data import schema, table_io
-from pipeline.support.errors import SchemaMismatch, TableInvalid
+from pipeline.support.errors import TableInvalid
 
 TEXT = "code,x,when\n007,1.5,2013-01-02 03:04:05\n010,,\n"
 COLUMNS = {"code": Column("category"), "x": Column("number"), "when": Column("datetime")}
@@ -177,19 +177,6 @@ def test_the_index_is_not_written(tmp_path, rows):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_some_columns_are_read_in_the_order_asked_for(tmp_path, rows):
-    table_io.write(rows, tmp_path / "a.parquet")
-
-    assert [*table_io.read(tmp_path / "a.parquet", ["good", "size"])] == ["good", "size"]
-
-
-def test_a_column_that_is_not_there_is_named_beside_those_that_are(tmp_path):
-    table_io.write(pd.DataFrame({"x": [1], "y": [2]}), tmp_path / "a.parquet")
-
-    with pytest.raises(SchemaMismatch, match="should have the columns z; it has x, y"):
-        table_io.read(tmp_path / "a.parquet", ["x", "z"])
-
-
 @pytest.mark.parametrize("content", [None, b"", b"PAR1 and so on"])
 def test_a_missing_or_damaged_file_of_a_stage_is_named_with_the_command_that_brings_it_back(tmp_path, content):
     if content is not None:
@@ -197,9 +184,3 @@ def test_a_missing_or_damaged_file_of_a_stage_is_named_with_the_command_that_bri
 
     with pytest.raises(TableInvalid, match=r"a\.parquet should be a Parquet file that an earlier stage wrote.*`dvc repro`"):
         table_io.read(tmp_path / "a.parquet")
-
-
-def test_each_table_has_a_file_of_its_name(tmp_path):
-    table_io.write_all({"a": pd.DataFrame({"x": [1]}), "b": pa.table({"y": [1]})}, tmp_path)
-
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.parquet", "b.parquet"]

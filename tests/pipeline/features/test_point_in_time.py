@@ -78,16 +78,15 @@ def test_flags_are_summed():
     assert line.window(array(0), array(5), 10)["late"].tolist() == [2]
 
 
-@pytest.mark.parametrize("back", [0, 1, 2])
-def test_the_last_event_is_the_one_that_a_loop_finds(events, back):
+def test_the_last_event_is_the_one_that_a_loop_finds(events):
     key, moment, _ = events
     asked_key, asked_moment = np.repeat(np.arange(5), 10), np.tile(np.arange(0, 50, 5), 5)
     expected = []
     for k, m in zip(asked_key, asked_moment, strict=True):
         seen = sorted((moment[row], row) for row in range(80) if key[row] == k and moment[row] <= m)
-        expected.append(seen[-1 - back][1] if len(seen) > back else -1)
+        expected.append(seen[-1][1] if seen else -1)
 
-    assert Timeline(key, moment).last_row(asked_key, asked_moment, back).tolist() == expected
+    assert Timeline(key, moment).last_row(asked_key, asked_moment).tolist() == expected
 
 
 def test_no_event_at_all_is_no_last_event():

@@ -240,11 +240,11 @@ def test_wind_is_split_by_direction_and_a_misprint_of_it_is_missing():
 
 def test_cancelled_and_diverted_flights_are_counted_and_not_examples(data):
     tables = morning((0, NONE, NONE, {}), (30, 5, NONE, {}), (60, 0, 14, {}), (90, 0, 15, {}))
-    found = flights.examples(tables, data, flights.Options(2.0, 15))
+    found, left_out = flights.examples(tables, data, flights.Options(2.0, 15))
 
-    assert dict(found.left_out) == {"cancelled": 1, "diverted": 1}
-    assert found.frame["late"].tolist() == [0, 1]
-    assert found.frame["scheduled_departure"].tolist() == [
+    assert left_out == {"cancelled": 1, "diverted": 1}
+    assert found["late"].tolist() == [0, 1]
+    assert found["scheduled_departure"].tolist() == [
         pd.Timestamp("2013-06-03 09:00"),
         pd.Timestamp("2013-06-03 09:30"),
     ]
@@ -269,6 +269,6 @@ def test_the_callers_tables_stay_as_they_are(data):
 
 def test_a_tighter_meaning_of_late_makes_no_fewer_flights_late(data, raw):
     some = {**raw, "flights": raw["flights"].iloc[:5000]}
-    late = [flights.examples(some, data, flights.Options(2.0, minutes)).frame["late"].sum() for minutes in (15, 30)]
+    late = [flights.examples(some, data, flights.Options(2.0, minutes))[0]["late"].sum() for minutes in (15, 30)]
 
     assert late[0] > late[1] > 0

@@ -23,17 +23,17 @@ def made(frame, data):
 
 
 def test_rows_without_a_target_are_left_out_and_counted(data):
-    found = made(pd.DataFrame({"size": [1, 2, 3], "good": ["yes", None, "no"], "more": 0}), data())
+    found, left_out = made(pd.DataFrame({"size": [1, 2, 3], "good": ["yes", None, "no"], "more": 0}), data())
 
-    assert found.frame.to_dict("list") == {"size": [1, 3], "good": [1, 0]}
-    assert found.left_out == {"good unknown": 1}
-    assert found.frame.index.tolist() == [0, 1]
+    assert found.to_dict("list") == {"size": [1, 3], "good": [1, 0]}
+    assert left_out == {"good unknown": 1}
+    assert found.index.tolist() == [0, 1]
 
 
 def test_columns_come_in_declared_order(data):
     frame = pd.DataFrame({"a": [1, 2], "b": [3, 4], "good": ["yes", "no"]})
 
-    assert [*made(frame, data(b={"kind": "number"}, a={"kind": "number"})).frame] == ["b", "a", "good"]
+    assert [*made(frame, data(b={"kind": "number"}, a={"kind": "number"}))[0]] == ["b", "a", "good"]
 
 
 @pytest.mark.parametrize(
@@ -41,15 +41,15 @@ def test_columns_come_in_declared_order(data):
     [("yes", ["no", "yes"]), (1, [0, 1]), (True, [False, True]), (1, ["0", "1"]), ("1", [0, 1]), (1, [0.0, 1.0])],
 )
 def test_the_positive_label_may_be_of_any_type(data, positive, labels):
-    found = made(pd.DataFrame({"size": [1, 2], "good": labels}), data(positive))
+    found, _ = made(pd.DataFrame({"size": [1, 2], "good": labels}), data(positive))
 
-    assert found.frame["good"].tolist() == [0, 1]
+    assert found["good"].tolist() == [0, 1]
 
 
 def test_a_whole_number_is_found_beside_missing_ones_that_make_the_column_decimal(data):
-    found = made(pd.DataFrame({"size": [1, 2, 3], "good": [0, None, 1]}), data(1))
+    found, _ = made(pd.DataFrame({"size": [1, 2, 3], "good": [0, None, 1]}), data(1))
 
-    assert found.frame["good"].tolist() == [0, 1]
+    assert found["good"].tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("labels", [["no", "no"], ["yes", "yes"], ["Yes", "no"]])

@@ -43,19 +43,9 @@ def test_debugging_shows_the_traceback(python, debug):
     assert "pipeline.support.errors.TableInvalid: Table [t] is damaged" in done.stderr
 
 
-def test_the_option_debug_shows_the_traceback_too(python):
-    assert "Traceback" in python(REFUSED, "--debug", ONTIME_DEBUG="").stderr
-
-
 @pytest.mark.parametrize("debug", ["", "0"])
 def test_without_debugging_there_is_no_traceback(python, debug):
     assert "Traceback" not in python(REFUSED, ONTIME_DEBUG=debug).stderr
-
-
-def test_the_option_debug_is_taken_from_the_arguments(python):
-    code = "import sys; from pipeline.support import console; console.run(lambda: print(sys.argv[1:]))"
-
-    assert python(code, "--debug", "--check", ONTIME_DEBUG="").stdout == "['--check']\n"
 
 
 @pytest.mark.parametrize(
