@@ -9,7 +9,7 @@ from service_kit.errors import ServiceError, SettingsInvalid
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs a command; a failure that was foreseen is one sentence and exit status 1."""
+    """Runs a command; a failure that is expected is one sentence and exit status 1."""
     parser = argparse.ArgumentParser(prog="python -m prediction_api", description=__doc__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("serve", help="serve predictions over HTTP (the default); settings come from the environment")
@@ -19,23 +19,23 @@ def main(arguments: list[str] | None = None) -> None:
     score.add_argument("--model", type=Path, default=Path("data/model"), help="the model directory (default: %(default)s)")
     key = commands.add_parser("key", help="make an API key, and the pair for API_KEYS or ADMIN_KEYS")
     key.add_argument("name", help="who will use it: letters, digits, . _ -")
-    given = parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
     try:
-        {"score": _score, "key": _key}.get(given.command, _serve)(given)
+        {"score": _score, "key": _key}.get(args.command, _serve)(args)
     except ServiceError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
 
 
-def _serve(_given: argparse.Namespace) -> None:
+def _serve(_args: argparse.Namespace) -> None:
     from prediction_api import app, settings
     from service_kit import server
 
     server.run(app.serve(settings.read()))
 
 
-def _score(given: argparse.Namespace) -> None:
+def _score(args: argparse.Namespace) -> None:
     try:
         from prediction_api.batch import batch_predict
     except ModuleNotFoundError as error:
@@ -45,17 +45,17 @@ def _score(given: argparse.Namespace) -> None:
             "`score` reads and writes files with pyarrow, which is not installed here. Install the extra `score` "
             "(`pip install '.[score]'` in the repository), or pyarrow alone (`pip install pyarrow`)."
         ) from error
-    batch_predict.score(given.input, given.output, given.model)
+    batch_predict.score(args.input, args.output, args.model)
 
 
-def _key(given: argparse.Namespace) -> None:
+def _key(args: argparse.Namespace) -> None:
     from prediction_api import keys
     from service_kit import api_keys
 
-    if not keys.NAME.fullmatch(given.name):
-        raise SettingsInvalid(f"The name of a key should be 1 to 64 letters, digits, or . _ -; it is {given.name!r}.")
+    if not keys.NAME.fullmatch(args.name):
+        raise SettingsInvalid(f"The name of a key should be 1 to 64 letters, digits, or . _ -; it is {args.name!r}.")
     key = api_keys.new()
-    pair = f"{given.name}:{api_keys.digest(key)}"
+    pair = f"{args.name}:{api_keys.digest(key)}"
     print(f"key, for the header X-API-Key; it is shown this once:\n  {key}\npair, for API_KEYS or ADMIN_KEYS:\n  {pair}")
 
 

@@ -27,7 +27,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.router.routes[:0] = predict_routes.ROUTES  # first, because they are asked most
     app.include_router(routes.router)
     documented = lru_cache(1)(partial(openapi.document, app))
-    app.openapi = lambda: documented(service.live.served.model)  # type: ignore[method-assign]
+    app.openapi = lambda: documented(service.model_manager.current.model)  # type: ignore[method-assign]
     access_log = logs.AccessLog() if settings.access_log else None
     app.add_middleware(RequestMiddleware, _limits(settings), service.metrics.request, routes.PATHS, access_log)
     if origins := [origin for part in settings.cors_origins.split(",") if (origin := part.strip())]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,37 +18,32 @@ from prediction_api.predictor import Predictor
 from prediction_api.settings import Settings
 
 if TYPE_CHECKING:
-    from prediction_api.heartbeat import OutboxHeartbeat
     from prediction_api.outbox.outbox_relay import OutboxRelay
 
-KEPT = "model"  # beside the outbox: the last model that a registry or a repository handed over
+MODEL_CACHE = "model"  # beside the outbox: the last model that a registry or a repository handed over
 TAKE_OVER_SECONDS = 60.0
 logger = logging.getLogger(LOGGER)
 
 
 class AppState:
-    """The model, its deployments, the outbox, its delivery, the keys and the metrics."""
+    """The model, its deployments, the outbox and its relay, the keys and the metrics."""
 
     def __init__(self, settings: Settings) -> None:
         """Opens the outbox; raises SettingsInvalid where the keys cannot be read, or OutboxUnusable."""
         self.settings, self.metrics = settings, Metrics()
         self.keys, self.admins = ApiKeys(settings.api_keys, "API_KEYS"), ApiKeys(settings.admin_keys, "ADMIN_KEYS")
+        cache = settings.outbox_dir / MODEL_CACHE
         source = ModelSource(
-            settings.model_uri,
-            settings.model_fetch_seconds,
-            settings.git_commit,
-            settings.model_fallback,
-            settings.outbox_dir / KEPT,
+            settings.model_uri, settings.model_fetch_seconds, settings.git_commit, settings.model_fallback, cache
         )
         open_outbox = outboxes.open_exclusively if settings.outbox_shared else Outbox
         self.outbox = open_outbox(settings.outbox_dir, settings.outbox_sync, settings.outbox_max_bytes)
-        self.delivery = self._relay(self.outbox)
-        replica, send = replica_name(settings.prediction_api_port), self.delivery.send if self.delivery else None
+        self.relay = self._relay(self.outbox)
+        replica, send = replica_name(settings.prediction_api_port), self.relay.send if self.relay else None
         self.deployments = Deployments(self.outbox.folder, replica, send, settings.outbox_sync)
-        self.live = ModelManager(source, self.metrics, settings.max_records, self.deployments.begin)
+        self.model_manager = ModelManager(source, self.metrics, settings.max_records, self.deployments.begin)
         self.predictor = Predictor(self.outbox, self.metrics)
         self.microbatcher = MicroBatcher(self.predictor.predict)
-        self._heartbeat = self._outbox_heartbeat()
         self._tasks: list[asyncio.Task[None]] = []
         self._watch_outbox()
 
@@ -62,19 +56,20 @@ class AppState:
             return
         try:
             await self.deployments.open()
-            await self.live.open()
+            await self.model_manager.open()
         except BaseException:
+            await self.deployments.close()
             await self.outbox.close()
             raise
         works = [self.deployments.run()]
-        if self.delivery:
-            works.append(self.delivery.run())
+        if self.relay:
+            works.append(self.relay.run())
             if self.settings.outbox_shared:
                 works.append(self._take_over())
-        if self._heartbeat:
-            works.append(self._heartbeat.run())
+        if self.settings.heartbeat_url:
+            works.append(self._send_heartbeats(str(self.settings.heartbeat_url.get_secret_value())))
         if self.settings.model_poll_seconds:
-            works.append(self.live.poll(self.settings.model_poll_seconds))
+            works.append(self.model_manager.poll(self.settings.model_poll_seconds))
         self._tasks = [asyncio.create_task(work) for work in works]
 
     async def close(self) -> None:
@@ -84,18 +79,16 @@ class AppState:
             return
         for task in tasks:
             task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*tasks, return_exceptions=True)
         try:
             await self.deployments.close()
-            if self.delivery:
-                await self.delivery.close()
+            if self.relay:
+                await self.relay.close()
         finally:
             await self.outbox.close()
 
     def _relay(self, outbox: Outbox) -> "OutboxRelay | None":
-        """What delivers an outbox to the data service, where there is one."""
+        """The relay of an outbox to the data service; None where no data service is set."""
         if self.settings.data_api_url is None:
             return None
         from prediction_api.outbox.outbox_relay import OutboxRelay
@@ -103,17 +96,14 @@ class AppState:
         key = self.settings.data_api_key.get_secret_value() if self.settings.data_api_key else None
         return OutboxRelay(outbox, self.metrics, str(self.settings.data_api_url), key)
 
-    def _outbox_heartbeat(self) -> "OutboxHeartbeat | None":
-        if self.settings.heartbeat_url is None:
-            return None
-        from prediction_api.heartbeat import OutboxHeartbeat
+    async def _send_heartbeats(self, url: str) -> None:
+        from prediction_api.heartbeat import send_heartbeats
         from service_kit.heartbeat import Heartbeat
 
-        heartbeat = Heartbeat(str(self.settings.heartbeat_url.get_secret_value()), "HEARTBEAT_URL")
-        return OutboxHeartbeat(heartbeat, self.outbox, self.delivery)
+        await send_heartbeats(Heartbeat(url, "HEARTBEAT_URL"), self.outbox, self.relay)
 
     async def _take_over(self) -> None:
-        """Delivers, for ever, what replicas left that are no more: nobody else would before one starts in their place."""
+        """Delivers, for ever, the outboxes of replicas that have ended: else they wait until a replica takes their place."""
         while True:
             await asyncio.sleep(TAKE_OVER_SECONDS)
             for left in outboxes.orphaned_outboxes(self.settings.outbox_dir, self.outbox.folder):

@@ -1,6 +1,7 @@
-"""What can be wrong with a model, an outbox or a file: each error says what was wanted, what was found, what to do."""
+"""The errors that this service expects, of models, outboxes and files: what was wanted, what was found, what to do."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from service_kit.errors import ServiceError
 
@@ -37,11 +38,16 @@ class DataServiceUnavailable(PredictionApiError):
     """The data service did not take what was sent, for a reason that may pass."""
 
 
+def unconfirmed(expected: str, answer: Any) -> DataServiceUnavailable:
+    """The error for an answer that is not the data service's own, as where another server has its address."""
+    return DataServiceUnavailable(f"DATA_API_URL should confirm {expected}; it answers {str(answer)[:200]}")
+
+
 class ContentRejected(PredictionApiError):
     """The data service refuses the content of what was sent; ``fields`` names what it finds wrong, where it says so."""
 
-    def __init__(self, said: str, fields: Sequence[str] = ()) -> None:
-        super().__init__(said)
+    def __init__(self, reason: str, fields: Sequence[str] = ()) -> None:
+        super().__init__(reason)
         self.fields = fields
 
 

@@ -1,7 +1,8 @@
-"""What Prometheus is told: requests, predictions, the model in use, reloads, the outbox."""
+"""The metrics for Prometheus: requests, predictions, the model in use, reloads, the outbox."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -40,6 +41,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
+        counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
         ProcessCollector(registry=registry)
         self.requests = Histogram(
             "prediction_api_request_seconds",
@@ -48,32 +50,20 @@ class Metrics:
             buckets=REQUEST_SECONDS,
             registry=registry,
         )
-        predictions = Counter("prediction_api_predictions_total", "Predictions by label", ["label"], registry=registry)
+        predictions = counter("prediction_api_predictions_total", "Predictions by label", ["label"])
         self.predictions = {label: predictions.labels(str(label).lower()) for label in (True, False)}
         self.probability = FastHistogram("prediction_api_probability", "Probability of the predictions", TENTHS)
         registry.register(self.probability)
-        warnings = Counter("prediction_api_warnings_total", "Warnings in predictions, by kind", ["kind"], registry=registry)
+        warnings = counter("prediction_api_warnings_total", "Warnings in predictions, by kind", ["kind"])
         self.warnings = {kind: warnings.labels(kind) for kind in WARNING_KINDS}
-        self.model = Gauge("prediction_api_model_info", "The model that answers", ["name", "version"], registry=registry)
-        self.model_loaded = Gauge(
-            "prediction_api_model_loaded_timestamp_seconds", "When the model that answers was loaded", registry=registry
-        )
-        reloads = Counter(
-            "prediction_api_reloads_total", "Looks for another model, by outcome", ["outcome"], registry=registry
-        )
+        self.model = gauge("prediction_api_model_info", "The model that answers", ["name", "version"])
+        self.model_loaded = gauge("prediction_api_model_loaded_timestamp_seconds", "When the model that answers was loaded")
+        reloads = counter("prediction_api_reloads_total", "Reloads of the model, by outcome", ["outcome"])
         self.reloads = {outcome: reloads.labels(outcome) for outcome in OUTCOMES}
-        self.reload_failing = Gauge(
-            "prediction_api_reload_failing", "1 while the last look for another model failed", registry=registry
-        )
-        self.delivered = Counter(
-            "prediction_api_outbox_delivered_total", "Predictions that the data service took", registry=registry
-        )
-        self.refused = Counter(
-            "prediction_api_outbox_refused_total", "Predictions that the data service refused for good", registry=registry
-        )
-        self.delivery_failures = Counter(
-            "prediction_api_delivery_failures_total", "Deliveries that will be tried again", registry=registry
-        )
+        self.reload_failing = gauge("prediction_api_reload_failing", "1 while the last reload of the model failed")
+        self.delivered = counter("prediction_api_outbox_delivered_total", "Predictions that the data service took")
+        self.refused = counter("prediction_api_outbox_refused_total", "Predictions that the data service refused for good")
+        self.delivery_failures = counter("prediction_api_delivery_failures_total", "Deliveries that will be tried again")
         self._requests: dict[tuple[str, int], Callable[[float], None]] = {}
 
     def request(self, route: str, status: int, seconds: float) -> None:

@@ -107,7 +107,7 @@ async def row(name: str, spools: Sequence[Spool], append_to: Callable[[Spool], A
 
 async def compare(folder: Path, sync: Sync, state: AppState) -> None:
     """Prints the rows of one way to sync."""
-    model = state.live.served.model
+    model = state.model_manager.current.model
     state.outbox = memory = MemorySpool()  # type: ignore[assignment]
     await state.predict(model, [(model.example(), None)])
     spools: tuple[Spool, Spool] = (LogSpool(folder / f"log-{sync}", sync), SqliteSpool(folder / f"{sync}.sqlite", sync))
@@ -133,7 +133,7 @@ async def main() -> None:
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=ROOT) as name:
         folder = Path(name)
         state = AppState(Settings(model_uri=str(ROOT / "data" / "model"), outbox_dir=folder, model_poll_seconds=0))
-        await state.live.open()
+        await state.model_manager.open()
         for sync in ("process", "full"):
             await compare(folder, sync, state)
 

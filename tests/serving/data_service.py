@@ -13,6 +13,13 @@ STORED = 200
 Prediction = Deployment = dict[str, Any]
 
 
+def confirmation(path: str, content: Any) -> dict[str, Any]:
+    """What the data service answers once it has stored what was sent to this path."""
+    if path == "/predictions":
+        return {"recorded": len(content), "known": 0}
+    return {"deployment_id" if path.startswith("/deployments/") else "model_version": path.rpartition("/")[2]}
+
+
 class DataService:
     """Records predictions and deployments by id, each as often as it came; ``answer`` says what becomes of a request."""
 
@@ -20,6 +27,7 @@ class DataService:
         self.answer: Callable[[list[Prediction]], int] = lambda predictions: RECORDED
         self.faults: Callable[[Any], list[str]] = lambda content: []  # the fields that a refusal names
         self.answer_deployment: Callable[[Deployment], int] = lambda deployment: STORED
+        self.confirmation: Callable[[str, Any], Any] = confirmation
         self.copies: dict[str, list[Prediction]] = {}
         self.deployments: dict[str, list[Deployment]] = {}  # all that was said of each
         self.models: list[tuple[str, dict[str, Any]]] = []  # versions and what was said of them, as often as it was
@@ -133,7 +141,8 @@ def _handler(service: DataService) -> type[BaseHTTPRequestHandler]:
             if answer in {LOST, SILENT}:
                 return self.close_connection_now()
             errors = [{"field": field} for field in (service.faults(body) if answer >= 400 else [])]
-            text = json.dumps({"detail": "as the test wants it", "errors": errors}).encode()
+            refusal = {"detail": "as the test wants it", "errors": errors}
+            text = json.dumps(refusal if answer >= 300 else service.confirmation(self.path, body)).encode()
             self.send_response(answer)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(text)))

@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from prediction_api.app import create_app
-from prediction_api.heartbeat import OutboxHeartbeat
+from prediction_api.heartbeat import send_heartbeats
 from push_monitor import TOKEN, PushMonitor
 from service_kit.heartbeat import Heartbeat
 from serving.data_service import DataService
@@ -39,7 +39,7 @@ def delivery():
 
 @asynccontextmanager
 async def beating(monitor, outbox, delivery):
-    task = asyncio.create_task(OutboxHeartbeat(Heartbeat(monitor.url, "HEARTBEAT_URL"), outbox, delivery, BEAT).run())
+    task = asyncio.create_task(send_heartbeats(Heartbeat(monitor.url, "HEARTBEAT_URL"), outbox, delivery, BEAT))
     await asyncio.sleep(0)
     yield task
     task.cancel()

@@ -24,7 +24,7 @@ async def predict(request: Request) -> Response:
     caller = _caller(request, service)
     _media_type(request, (JSON,))
     body = await request.body()
-    model = service.live.served.model
+    model = service.model_manager.current.model
     try:
         answer = await service.microbatcher.predict(model, model.records.one(body), caller)
     except (InvalidJson, InvalidRecords, OutboxUnavailable) as error:
@@ -38,7 +38,7 @@ async def predict_batch(request: Request) -> Response:
     caller = _caller(request, service)
     lines = _media_type(request, (JSON, *LINES)) in LINES
     body = await request.body()
-    model = service.live.served.model
+    model = service.model_manager.current.model
     try:
         records = model.records.lines(body) if lines else model.records.batch(body)
         answers = await service.predictor.predict(model, [(record, caller) for record in records])
@@ -82,10 +82,7 @@ def _problem(error: InvalidJson | InvalidRecords | OutboxUnavailable) -> Problem
         return ProblemError(400, f"The body should be JSON in UTF-8; {error}.")
     if isinstance(error, OutboxUnavailable):
         return ProblemError(503, str(error))
-    count = len(error.faults)
-    fields = (
-        "One field is not as the schema of the model wants it"
-        if count == 1
-        else f"{count} fields are not as the schema of the model wants them"
-    )
-    return ProblemError(422, f"{fields}; GET /model shows it.", error.faults)
+    count = len(error.field_errors)
+    fields, pronoun = ("One field is not", "it") if count == 1 else (f"{count} fields are not", "them")
+    detail = f"{fields} as the schema of the model wants {pronoun}; GET /model shows it."
+    return ProblemError(422, detail, error.field_errors)

@@ -1,4 +1,4 @@
-"""The routes beside those that predict: what answers, whether it can, how it does, and a look for another model."""
+"""The routes beside those that predict: the model, health, metrics, and reloading the model."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -30,25 +30,23 @@ ServiceDep = Annotated[AppState, Depends(service_of)]
 @router.get("/model", tags=["model"], summary="The model that answers")
 async def model(service: ServiceDep) -> dict[str, Any]:
     """Its name and version, the digests of its files, its metrics and schema, and where it came from."""
-    served = service.live.served
-    artifact = served.model.artifact
-    metrics = {
-        "validation": artifact.metadata.metrics,
-        **({"run": found} if (found := served.lineage.get("metrics")) else {}),
-    }
+    loaded = service.model_manager.current
+    artifact = loaded.model.artifact
+    metadata, lineage = artifact.metadata, dict(loaded.lineage)
+    metrics_of_run = lineage.pop("metrics", None)
     return {
-        "name": served.model.name,
-        "version": served.model.version,
+        "name": loaded.model.name,
+        "version": loaded.model.version,
         "sha256": dict(artifact.sha256),
-        "threshold": served.model.threshold,
-        "question": artifact.metadata.question,
-        "metrics": metrics,
+        "threshold": loaded.model.threshold,
+        "question": metadata.question,
+        "metrics": {"validation": metadata.metrics, **({"run": metrics_of_run} if metrics_of_run else {})},
         "lineage": {
-            **{key: value for key, value in served.lineage.items() if key != "metrics"},
-            "data": artifact.metadata.data,
-            "parameters": artifact.metadata.parameters,
-            "versions": artifact.metadata.versions,
-            "loaded": datetime.fromtimestamp(served.loaded, UTC).isoformat(),
+            **lineage,
+            "data": metadata.data,
+            "parameters": metadata.parameters,
+            "versions": metadata.versions,
+            "loaded": datetime.fromtimestamp(loaded.loaded, UTC).isoformat(),
         },
         "schema": artifact.files["schema.json"],
     }
@@ -68,16 +66,16 @@ async def healthz() -> dict[str, str]:
 )
 async def readyz(service: ServiceDep) -> Response:
     """The model and the outbox, each by name; 503 where one of them keeps predictions from being answered."""
-    live, outbox = service.live, service.outbox
-    outbox.look()
+    models, outbox = service.model_manager, service.outbox
+    outbox.probe()
     checks = {
-        "model": {"ok": True, "version": live.served.model.version, "reload": live.failure or "ok"},
+        "model": {"ok": True, "version": models.current.model.version, "reload": models.failure or "ok"},
         "outbox": {
             "ok": not outbox.full and outbox.failure is None,
             "waiting": outbox.depth,
             "bytes": outbox.size,
             "writing": outbox.failure or ("full" if outbox.full else "ok"),
-            "delivery": "off" if service.delivery is None else service.delivery.failure or "ok",
+            "delivery": "off" if service.relay is None else service.relay.failure or "ok",
         },
     }
     ready = all(check["ok"] for check in checks.values())
@@ -96,11 +94,11 @@ async def reload(request: Request, service: ServiceDep) -> dict[str, Any]:
     key = request.headers.get(api_keys.HEADER)
     request.state.caller = require_key(service.admins, key, "an admin's key (ADMIN_KEYS)")
     try:
-        changed = await service.live.reload()
+        changed = await service.model_manager.reload()
     except PredictionApiError as error:
-        version = service.live.served.model.version
+        version = service.model_manager.current.model.version
         raise ProblemError(502, f"{error} Version {version} goes on answering.") from error
-    return {"changed": changed, "model_version": service.live.served.model.version}
+    return {"changed": changed, "model_version": service.model_manager.current.model.version}
 
 
 PATHS = frozenset((PREDICT, BATCH, *(route.path for route in router.routes if isinstance(route, APIRoute))))

@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AliasChoices, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from prediction_api.errors import InvalidModel
@@ -16,8 +16,6 @@ GRAPH, SCHEMA, METADATA = FILES = ("model.onnx", "schema.json", "metadata.json")
 OLD_METADATA = "about.json"  # what models that were registered before the renaming call it
 VERSION_CHARACTERS = 12
 CHECKED = ConfigDict(extra="ignore", strict=True)
-
-AvailableFrom = Annotated[str, Field(validation_alias=AliasChoices("available_from", "known"))]  # "known" in older models
 
 
 @checked_dataclass(frozen=True, config=CHECKED)
@@ -39,7 +37,7 @@ class Column:
     nullable: bool
     description: str = ""
     unit: str | None = None
-    available_from: AvailableFrom = ""
+    available_from: str = ""
     minimum: float | None = None
     maximum: float | None = None
     categories: tuple[str, ...] | None = None

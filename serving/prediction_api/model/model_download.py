@@ -1,26 +1,31 @@
 """Fetches a model from an MLflow registry or a DVC repository, in a process of its own.
 
-Prints one JSON object: the folder that now holds the model (null where the source still has what MARK says), the digests
-that came with it, and where it came from; or why there is nothing yet. A failure is one sentence on standard error and exit
-status 1.
+The folder ``model`` in the folder that the command names then holds the model and ``origin.json``: the mark that names the
+model for its source, the digests that came with it, and its lineage. The exit status is UNCHANGED where the source still has
+what the given mark says. A failure is one sentence on standard error, and status 1 or NOTHING_REGISTERED.
 """
 
 import hashlib
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
-from prediction_api.errors import FetchFailed
+from prediction_api.errors import FetchFailed, NothingRegistered
 from prediction_api.model.artifact import FILES, METADATA, OLD_METADATA, file_names
 
+FOLDER, ORIGIN = "model", "origin.json"
+NOTHING_REGISTERED, UNCHANGED = 3, 4
+REGISTERED = re.compile(r"models:/(?P<name>[^@/]+)(?:@(?P<alias>.+)|/(?P<version>.+))")
+CREDENTIALS = re.compile(r"//[^/@\s]+@")
 MODEL_PATH, METRICS_PATH = "data/model", "data/report/metrics.json"
 NICENESS = 10  # the processor belongs to those who answer
 
 
-def from_registry(uri: str, folder: Path, mark: str | None) -> dict[str, Any]:
+def from_registry(uri: str, folder: Path, mark: str | None) -> dict[str, Any] | None:
     """Fetches ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION`` from the registry at MLFLOW_TRACKING_URI."""
     try:
         import mlflow
@@ -29,24 +34,28 @@ def from_registry(uri: str, folder: Path, mark: str | None) -> dict[str, Any]:
         raise FetchFailed(
             f"MODEL_URI={uri} needs MLflow to fetch from: install it beside this service (`pip install mlflow`)."
         ) from error
-    name, alias, number = _registered(uri)
+    if not (parts := REGISTERED.fullmatch(uri)):
+        raise FetchFailed(f"MODEL_URI={uri} should read models:/NAME@ALIAS or models:/NAME/VERSION.")
+    name, alias, number = parts.groups()
     client = mlflow.MlflowClient()
     if alias and alias not in _aliases(client, name):
-        return {"nothing": f"MODEL_URI={uri} should name a version; {name} has no alias {alias}. Promote one."}
+        raise NothingRegistered(f"MODEL_URI={uri} should name a version; {name} has no alias {alias}. Promote one.")
     version = client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, number)
     version_name = f"{name}/{version.version}"
     if version_name == mark:
-        return {"folder": None}
-    arrived = Path(artifacts.download_artifacts(artifact_uri=f"models:/{version_name}", dst_path=str(folder)))
-    folder_of_model = next((path.parent for name in (METADATA, OLD_METADATA) for path in sorted(arrived.rglob(name))), None)
-    if folder_of_model is None:
+        return None
+    downloaded = folder / "downloaded"
+    downloaded.mkdir()
+    artifacts.download_artifacts(artifact_uri=f"models:/{version_name}", dst_path=str(downloaded))
+    metadata = next((path for name in (METADATA, OLD_METADATA) for path in sorted(downloaded.rglob(name))), None)
+    if metadata is None:
         raise FetchFailed(
             f"Version {version.version} of {name} should hold {', '.join(FILES)}; it holds no {METADATA}. "
             "Register a model directory."
         )
-    digests = {
-        file: version.tags[f"sha256.{file}"] for file in file_names(folder_of_model) if f"sha256.{file}" in version.tags
-    }
+    metadata.parent.rename(folder / FOLDER)
+    names = file_names(folder / FOLDER)
+    digests = {file: version.tags[f"sha256.{file}"] for file in names if f"sha256.{file}" in version.tags}
     run = client.get_run(version.run_id) if version.run_id else None
     tags = {**(run.data.tags if run else {}), **version.tags}  # the run ended before its commit was made
     lineage = {
@@ -57,10 +66,10 @@ def from_registry(uri: str, folder: Path, mark: str | None) -> dict[str, Any]:
         "dvc": {name: value for name, value in tags.items() if name.startswith("dvc.") or name == "dvc_lock"},
         "metrics": dict(run.data.metrics) if run else {},
     }
-    return {"folder": str(folder_of_model), "mark": version_name, "sha256": digests, "lineage": lineage}
+    return {"mark": version_name, "sha256": digests, "lineage": lineage}
 
 
-def from_dvc(uri: str, folder: Path, mark: str | None) -> dict[str, Any]:
+def from_dvc(uri: str, folder: Path, mark: str | None) -> dict[str, Any] | None:
     """Fetches ``dvc://PATH-OR-URL?rev=REV&path=data/model`` and holds every file to the digest that DVC knows.
 
     What DVC remembers between runs is kept in ``folder``: fetches that share it and begin at once now and then fail.
@@ -76,19 +85,19 @@ def from_dvc(uri: str, folder: Path, mark: str | None) -> dict[str, Any]:
     files = DVCFileSystem(repository, rev=rev)
     commit = files.repo.get_rev()
     if commit == mark:
-        return {"folder": None}
-    arrived = folder / "model"
-    files.get(path, str(arrived), recursive=True)
-    for name in file_names(arrived):
+        return None
+    model = folder / FOLDER
+    files.get(path, str(model), recursive=True)
+    for name in file_names(model):
         md5 = files.info(f"{path}/{name}").get("md5")
-        if md5 and hashlib.md5((arrived / name).read_bytes(), usedforsecurity=False).hexdigest() != md5:
+        if md5 and hashlib.md5((model / name).read_bytes(), usedforsecurity=False).hexdigest() != md5:
             raise FetchFailed(
                 f"{name} of {uri} should have the md5 {md5} that dvc.lock names; what arrived has another. Fetch it again."
             )
     lineage: dict[str, Any] = {"git_commit": commit, "dvc": {path: files.info(path).get("md5")}}
     if files.exists(METRICS_PATH):
         lineage["metrics"] = json.loads(files.read_text(METRICS_PATH))
-    return {"folder": str(arrived), "mark": commit, "sha256": {}, "lineage": lineage}
+    return {"mark": commit, "sha256": {}, "lineage": lineage}
 
 
 def _aliases(client: Any, name: str) -> dict[str, str]:
@@ -101,16 +110,6 @@ def _aliases(client: Any, name: str) -> dict[str, str]:
         raise
 
 
-def _registered(uri: str) -> tuple[str, str, str]:
-    """Name, alias and version in a ``models:/`` URI; one of the last two is empty."""
-    rest = uri.removeprefix("models:/")
-    name, at, alias = rest.partition("@")
-    name, _, number = (name, "", "") if at else rest.partition("/")
-    if not name or not (alias or number):
-        raise FetchFailed(f"MODEL_URI={uri} should read models:/NAME@ALIAS or models:/NAME/VERSION.")
-    return name, alias, number
-
-
 def _repository(uri: str) -> tuple[str, str | None, str]:
     """Repository, revision and folder in a ``dvc://`` URI; the repository is a path or a git URL."""
     parts = urlsplit(uri.removeprefix("dvc://"))
@@ -119,18 +118,25 @@ def _repository(uri: str) -> tuple[str, str | None, str]:
     return where or ".", query.get("rev", [None])[0], query.get("path", [MODEL_PATH])[0].strip("/")
 
 
+def without_credentials(text: str) -> str:
+    """A private repository's address may hold a password."""
+    return CREDENTIALS.sub("//", text)
+
+
 def main(uri: str, folder: str, mark: str | None = None) -> None:
-    """Fetches, and prints what came."""
+    """Fetches, and writes where the model came from."""
     os.nice(NICENESS)
     fetch = from_registry if uri.startswith("models:/") else from_dvc
-    out, sys.stdout = sys.stdout, sys.stderr  # what the libraries print is no answer
     try:
-        answer = fetch(uri, Path(folder), mark)
-    except FetchFailed as error:
-        sys.exit(f"error: {error}")
+        origin = fetch(uri, Path(folder), mark)
     except Exception as error:
-        sys.exit(f"error: MODEL_URI={uri} cannot be fetched: {' '.join(str(error).split()) or type(error).__name__}")
-    print(json.dumps(answer), file=out)
+        reason = f"MODEL_URI={uri} cannot be fetched: {' '.join(str(error).split()) or type(error).__name__}"
+        print(f"error: {without_credentials(str(error) if isinstance(error, FetchFailed) else reason)}", file=sys.stderr)
+        sys.exit(NOTHING_REGISTERED if isinstance(error, NothingRegistered) else 1)
+    if origin is None:
+        sys.exit(UNCHANGED)
+    origin["lineage"]["uri"] = without_credentials(uri)
+    (Path(folder) / FOLDER / ORIGIN).write_text(json.dumps(origin), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -30,21 +30,21 @@ Announce = Callable[[LoadedModel], Awaitable[None]]
 
 
 class ModelManager:
-    """Holds the model that answers. A request reads ``served`` once, so that one model answers all of it."""
+    """Holds the model that answers. A request reads ``current`` once, so that one model answers all of it."""
 
     def __init__(self, source: ModelSource, metrics: Metrics, most_records: int, announce: Announce | None = None) -> None:
         """``announce`` is awaited before a model begins to answer."""
         self.source, self._metrics, self._most_records, self._announce = source, metrics, most_records, announce
-        self._served: LoadedModel | None = None
+        self._current: LoadedModel | None = None
         self.failure: str | None = None
         self._reloading = asyncio.Lock()
 
     @property
-    def served(self) -> LoadedModel:
+    def current(self) -> LoadedModel:
         """The model that answers; raises InvalidModel before ``open``."""
-        if self._served is None:
+        if self._current is None:
             raise InvalidModel(f"{self.source.shown} should be loaded before anybody asks for the model; it is not.")
-        return self._served
+        return self._current
 
     async def open(self) -> None:
         """Loads the first model; raises InvalidModel or FetchFailed."""
@@ -60,7 +60,7 @@ class ModelManager:
         """
         async with self._reloading:
             try:
-                fetched = await self.source.fetch(self.served.mark)
+                fetched = await self.source.fetch(self.current.mark)
                 if fetched is not None:
                     await self._replace(fetched)
             except Exception as error:
@@ -88,14 +88,14 @@ class ModelManager:
         self._metrics.reload_failing.set(1)
         self._metrics.reloads[FAILED].inc()
         if reason != previous_reason:  # each poll fails for the same reason
-            logger.error("the old model goes on answering", extra={"reason": reason, "version": self.served.model.version})
+            logger.error("the old model goes on answering", extra={"reason": reason, "version": self.current.model.version})
 
     async def _replace(self, fetched: FetchedModel) -> None:
         model = await asyncio.to_thread(OnnxModel, fetched.artifact, self._most_records)
         loaded = LoadedModel(model, fetched.mark, time.time(), fetched.lineage)
         if self._announce:
             await self._announce(loaded)
-        self._served = loaded
+        self._current = loaded
         self._metrics.model.clear()
         self._metrics.model.labels(model.name, model.version).set(1)
         self._metrics.model_loaded.set(loaded.loaded)

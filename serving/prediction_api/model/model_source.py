@@ -9,23 +9,31 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prediction_api.errors import FetchFailed, NothingRegistered
+from prediction_api.errors import FetchFailed, InvalidModel, NothingRegistered
 from prediction_api.logs import LOGGER
-from prediction_api.model import artifact, model_cache
+from prediction_api.model import artifact, model_download
 from prediction_api.model.artifact import ModelArtifact
+from prediction_api.model.model_download import (
+    FOLDER,
+    NOTHING_REGISTERED,
+    ORIGIN,
+    REGISTERED,
+    UNCHANGED,
+    without_credentials,
+)
 
 REMOTE = re.compile(r"(models:/|dvc://).+")
-CREDENTIALS = re.compile(r"//[^/@\s]+@")
 GIT_SECONDS, ALIAS_SECONDS = 5, 5
-ALIAS = re.compile(r"models:/(?P<name>[^@/]+)@(?P<alias>.+)")
 ALIAS_PATH = "/api/2.0/mlflow/registered-models/alias"  # of MLflow's REST API
 NO_SUCH_ALIAS = "RESOURCE_DOES_NOT_EXIST"
 logger = logging.getLogger(LOGGER)
@@ -58,7 +66,7 @@ class ModelSource:
         self.uri, self._seconds, self._git_commit = uri, seconds, git_commit
         self._fallback, self._cache = fallback, cache
         self._is_remote = REMOTE.fullmatch(uri) is not None
-        self.shown = _without_credentials(uri)
+        self.shown = without_credentials(uri)
 
     async def fetch(self, mark: str | None = None) -> FetchedModel | None:
         """The model that is there now, or None where it still is the one of ``mark``.
@@ -74,9 +82,7 @@ class ModelSource:
                 raise
             return await asyncio.to_thread(self._read_directory, self._fallback, mark)
         except OSError as error:
-            raise FetchFailed(
-                f"MODEL_URI={self.shown} is fetched into a temporary folder; {error}. Make room in /tmp, or set TMPDIR."
-            ) from error
+            raise FetchFailed(f"MODEL_URI={self.shown} should be fetched into a temporary folder; {error}.") from error
 
     async def fetch_first(self) -> tuple[FetchedModel, FetchFailed | None]:
         """A model to begin with; while its source is unavailable the cached one or the fallback, with the reason.
@@ -86,19 +92,17 @@ class ModelSource:
         try:
             fetched, failure = await self.fetch(), None
         except FetchFailed as error:
-            if not self._is_remote:
-                raise
             fetched, failure = await asyncio.to_thread(self._read_substitute), error
-            if fetched is None:
-                raise
-        assert fetched is not None  # noqa: S101 (without a mark there is nothing to be unchanged from)
+        if fetched is None:
+            raise failure or FetchFailed(f"MODEL_URI={self.shown} has no model. Try again.")
         return fetched, failure
 
     def _read_substitute(self) -> FetchedModel | None:
-        cached = model_cache.read(self._cache) if self._cache else None
-        if cached and cached[2].get("uri") == self.shown:
-            return FetchedModel(*cached)
-        return self._read_directory(self._fallback, None) if self._fallback else None
+        with suppress(OSError, ValueError, LookupError, InvalidModel):
+            cached = _read_fetched(self._cache) if self._is_remote and self._cache else None
+            if cached and cached.lineage["uri"] == self.shown:
+                return cached
+        return self._read_directory(self._fallback, None) if self._is_remote and self._fallback else None
 
     def _read_directory(self, uri: str, mark: str | None) -> FetchedModel | None:
         place = uri.removeprefix("file://")
@@ -111,61 +115,63 @@ class ModelSource:
         if model.metadata_sha256 == mark:
             return None
         git_commit = self._git_commit if uri == self.uri else None  # GIT_COMMIT is about MODEL_URI, not about a fallback
-        lineage = {"uri": _without_credentials(uri), "git_commit": git_commit or _git_commit(folder)}
+        lineage = {"uri": without_credentials(uri), "git_commit": git_commit or _git_commit(folder)}
         return FetchedModel(model, model.metadata_sha256, lineage)
 
     async def _fetch_remote(self, mark: str | None) -> FetchedModel | None:
-        version, name = await self._alias_version(), self.uri.removeprefix("models:/").partition("@")[0]
-        if version == "":
+        version_name = await self._version_of_alias()
+        if version_name == "":
             raise NothingRegistered(f"MODEL_URI={self.shown} should name a version; the registry has none. Promote one.")
-        if version and mark == f"{name}/{version}":
+        if version_name and version_name == mark:
             return None
-        with tempfile.TemporaryDirectory(prefix="model-") as temporary:
-            answer = await self._download(temporary, mark)
-            if "nothing" in answer:
-                raise NothingRegistered(answer["nothing"])
-            if answer["folder"] is None:
+        with tempfile.TemporaryDirectory(prefix="model-", dir=self._cache and self._cache.parent) as temporary:
+            if not await self._download(temporary, mark):
                 return None
-            folder, lineage = Path(answer["folder"]), {"uri": self.shown, **answer["lineage"]}
-            fetched = FetchedModel(await asyncio.to_thread(artifact.read, folder, answer["sha256"]), answer["mark"], lineage)
-            await asyncio.to_thread(self._write_cache, folder, fetched)
+            folder = Path(temporary) / FOLDER
+            fetched = await asyncio.to_thread(_read_fetched, folder)
+            await asyncio.to_thread(self._write_cache, folder)
             return fetched
 
-    def _write_cache(self, folder: Path, fetched: FetchedModel) -> None:
+    def _write_cache(self, folder: Path) -> None:
+        if self._cache is None:
+            return
         try:
-            if self._cache:
-                model_cache.write(self._cache, folder, fetched.mark, fetched.lineage)
+            shutil.rmtree(self._cache, ignore_errors=True)
+            folder.rename(self._cache)
         except OSError as error:
-            logger.warning("the model is not cached for a start without its source", extra={"reason": str(error)})
+            if not (self._cache / ORIGIN).exists():  # another replica was not quicker
+                logger.warning("the model is not cached for a start without its source", extra={"reason": str(error)})
 
-    async def _alias_version(self) -> str | None:
+    async def _version_of_alias(self) -> str | None:
         """The version that a registry over HTTP gives to the alias, "" where it has none; loading MLflow takes seconds.
 
         None where this request does not say, as for a registry that wants a password: then the download says.
         """
-        alias, server = ALIAS.fullmatch(self.uri), os.environ.get("MLFLOW_TRACKING_URI", "")
-        if not (alias and server.startswith(("http://", "https://"))):
+        parts, server = REGISTERED.fullmatch(self.uri), os.environ.get("MLFLOW_TRACKING_URI", "")
+        if not (parts and parts["alias"] and server.startswith(("http://", "https://"))):
             return None
         import httpx  # takes time and memory that not everyone needs
 
         try:
             async with httpx.AsyncClient(timeout=ALIAS_SECONDS) as client:
-                response = await client.get(server.rstrip("/") + ALIAS_PATH, params=alias.groupdict())
-            answer = response.json()
-            return "" if answer.get("error_code") == NO_SUCH_ALIAS else str(answer["model_version"]["version"])
+                query = {"name": parts["name"], "alias": parts["alias"]}
+                answer = (await client.get(server.rstrip("/") + ALIAS_PATH, params=query)).json()
+            return (
+                "" if answer.get("error_code") == NO_SUCH_ALIAS else f"{parts['name']}/{answer['model_version']['version']}"
+            )
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError, TypeError, AttributeError):
             return None
 
-    async def _download(self, folder: str, mark: str | None) -> dict[str, Any]:
-        """What `model_download` prints; it ends with its children where it takes too long or is cancelled."""
-        command = [sys.executable, "-m", "prediction_api.model.model_download", self.uri, folder, *([mark] if mark else [])]
+    async def _download(self, folder: str, mark: str | None) -> bool:
+        """Runs `model_download`, and ends it with its children where it takes too long; False where nothing is new."""
+        command = [sys.executable, "-m", model_download.__name__, self.uri, folder, *([mark] if mark else [])]
         packages = str(Path(__file__).parents[2])
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (packages, os.environ.get("PYTHONPATH"))))}
         process = await asyncio.create_subprocess_exec(
-            *command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, start_new_session=True
+            *command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment, start_new_session=True
         )
         try:
-            output, errors = await asyncio.wait_for(process.communicate(), self._seconds)
+            _, errors = await asyncio.wait_for(process.communicate(), self._seconds)
         except TimeoutError as error:
             raise FetchFailed(
                 f"MODEL_URI={self.shown} should be fetched within {self._seconds:g} seconds (MODEL_FETCH_SECONDS); "
@@ -175,25 +181,19 @@ class ModelSource:
             if process.returncode is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
-        if process.returncode != 0:
-            raise FetchFailed(_without_credentials(self._reason(errors, process.returncode)))
-        try:
-            answer: dict[str, Any] = json.loads(output.splitlines()[-1])
-        except (IndexError, ValueError) as error:
-            raise FetchFailed(f"MODEL_URI={self.shown} was fetched without an answer. Try again.") from error
-        return answer
-
-    def _reason(self, errors: bytes, status: int | None) -> str:
-        last_line = (errors.decode(errors="replace").strip().splitlines() or [""])[-1]
-        if last_line.startswith("error: "):
-            return last_line.removeprefix("error: ")
-        ended = f"the process ended with status {status} {last_line}".strip()
-        return f"MODEL_URI={self.uri} cannot be fetched: {ended}"
+        if process.returncode not in (0, UNCHANGED):
+            last_line = (errors.decode(errors="replace").strip().splitlines() or [""])[-1]
+            ended = f"the process ended with status {process.returncode} {last_line}".strip()
+            reason = last_line if last_line.startswith("error: ") else f"MODEL_URI={self.uri} cannot be fetched: {ended}"
+            failure = NothingRegistered if process.returncode == NOTHING_REGISTERED else FetchFailed
+            raise failure(without_credentials(reason.removeprefix("error: ")))
+        return process.returncode == 0
 
 
-def _without_credentials(text: str) -> str:
-    """A private repository's address may hold a password."""
-    return CREDENTIALS.sub("//", text)
+def _read_fetched(folder: Path) -> FetchedModel:
+    """The model in a folder with its origin, as `model_download` leaves it."""
+    origin = json.loads((folder / ORIGIN).read_bytes())
+    return FetchedModel(artifact.read(folder, origin["sha256"]), origin["mark"], origin["lineage"])
 
 
 def _git_commit(folder: Path) -> str | None:

@@ -1,9 +1,9 @@
-"""The request model, built from the schema: which fields a record holds, their types and ranges, and how a fault reads."""
+"""The request model, built from the schema: the fields of a record, their types and ranges, and what their errors say."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
-from itertools import islice
+from itertools import chain, islice
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import ConfigDict, Field, NaiveDatetime, TypeAdapter, ValidationError, WithJsonSchema
@@ -21,13 +21,10 @@ LARGEST = 3.4028235e38  # the graph takes single precision
 typed_dict: Any = TypedDict  # the fields come from a schema that is read at run time
 MOST_CHARACTERS = 500
 MOMENT = "2013-05-19T14:15:00"
-MOST_FAULTS, MOST_COUNTED = 100, 100_000
+MOST_FIELD_ERRORS, MOST_COUNTED = 100, 100_000
 RECORD_BYTES = 2**18  # thousands of fields; what is wrong with more of them would take long to say
-COLONS_A_FIELD, LEAST_COLONS, MOST_BREAKS = (
-    4,
-    10_000,
-    3,
-)  # more than any honest batch holds: one after the name, two in a time; empty lines
+# More than any honest batch holds: one colon after the name, two in a time; empty lines.
+COLONS_A_FIELD, LEAST_COLONS, MOST_BREAKS = 4, 10_000, 3
 MOST_SHOWN = 60
 NO_NUL = r"^[^\x00]*$"  # PostgreSQL keeps no such text
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
@@ -38,11 +35,11 @@ class InvalidJson(ValueError):
 
 
 class InvalidRecords(ValueError):
-    """Records that the schema refuses, with at most 100 faults."""
+    """Records that the schema refuses, with at most 100 field errors."""
 
-    def __init__(self, faults: list[FieldError]) -> None:
-        super().__init__(f"{len(faults)} faults, the first in {faults[0].field}")
-        self.faults = faults
+    def __init__(self, field_errors: Iterable[FieldError]) -> None:
+        self.field_errors = list(islice(field_errors, MOST_FIELD_ERRORS))
+        super().__init__(f"{len(self.field_errors)} errors, the first in {self.field_errors[0].field}")
 
 
 class RequestSchema:
@@ -56,7 +53,7 @@ class RequestSchema:
         self._place = {column.name: place for place, column in enumerate(schema.columns)}
         self._required = {column.name for column in schema.columns if column.required}
         self._most_colons = max(LEAST_COLONS, most * len(schema.columns) * COLONS_A_FIELD)
-        # What reads takes each field as optional, because a fault for each missing one would copy the whole record; and
+        # What reads takes each field as optional, because an error for each missing one would copy the whole record; and
         # without the adapters' own checks, because this is the hot path.
         lenient = record_type(schema, optional=True)
         self._read_one = TypeAdapter(lenient).validator.validate_json
@@ -67,14 +64,12 @@ class RequestSchema:
         try:
             record: Record = self._read_one(body)
         except ValidationError as error:
-            faults = self._faults(error)
-            faults = sorted(
-                [*faults, *self._missing(from_json(body))], key=lambda fault: self._place.get(fault.field, MOST_COUNTED)
-            )
-            raise InvalidRecords(faults[:MOST_FAULTS]) from None
+            field_errors = [*self._field_errors(error), *self._missing(from_json(body))]
+            field_errors.sort(key=lambda field_error: self._place.get(field_error.field, MOST_COUNTED))
+            raise InvalidRecords(field_errors) from None
         if self._required <= record.keys():
             return record
-        raise InvalidRecords(list(self._missing(record))[:MOST_FAULTS])
+        raise InvalidRecords(self._missing(record))
 
     def batch(self, body: bytes) -> list[Record]:
         """The records in a JSON object ``{"records": [...]}``; raises InvalidJson or InvalidRecords."""
@@ -85,51 +80,43 @@ class RequestSchema:
         try:
             records: list[Record] = self._read_batch(body)["records"]
         except ValidationError as error:
-            faults = self._faults(error, depth=2)
-            content = from_json(body)
+            field_errors, content = self._field_errors(error, depth=2), from_json(body)
             missing = self._missing_in(content.get("records") if isinstance(content, dict) else None)
-            raise InvalidRecords([*faults, *missing][:MOST_FAULTS]) from None
+            raise InvalidRecords(chain(field_errors, missing)) from None
         if all(self._required <= record.keys() for record in records):
             return records
-        raise InvalidRecords(list(islice(self._missing_in(records), MOST_FAULTS)))
+        raise InvalidRecords(self._missing_in(records))
 
     def lines(self, body: bytes) -> list[Record]:
         """The records in NDJSON, one a line; empty lines are passed over. Raises InvalidJson or InvalidRecords."""
         breaks = body.count(b"\n") + body.count(b"\r")
-        lines = [] if breaks > MOST_BREAKS * self.most else list(enumerate(body.splitlines(), start=1))
-        lines = [(number, line) for number, line in lines if line.strip()]
+        too_many_breaks = breaks > MOST_BREAKS * self.most
+        lines = [] if too_many_breaks else [(n, line) for n, line in enumerate(body.splitlines(), start=1) if line.strip()]
         if not 1 <= len(lines) <= self.most:
-            raise InvalidRecords(
-                [
-                    FieldError(
-                        "the body",
-                        f"1 to {self.most} lines",
-                        f"{breaks:,} line breaks" if breaks > MOST_BREAKS * self.most else f"{len(lines)}",
-                    )
-                ]
-            )
+            got = f"{breaks:,} line breaks" if too_many_breaks else f"{len(lines)}"
+            raise InvalidRecords([FieldError("the body", f"1 to {self.most} lines", got)])
         records: list[Record] = []
-        faults: list[FieldError] = []
+        field_errors: list[FieldError] = []
         for number, line in lines:
-            if len(line) > RECORD_BYTES:
-                faults.append(
-                    FieldError(f"line {number}", f"a record of at most {RECORD_BYTES:,} bytes", f"{len(line):,} bytes")
-                )
-                continue
             try:
+                if len(line) > RECORD_BYTES:
+                    expected = f"a record of at most {RECORD_BYTES:,} bytes"
+                    raise InvalidRecords([FieldError("", expected, f"{len(line):,} bytes")])
                 records.append(self.one(line))
             except InvalidRecords as error:
-                faults += [replace(fault, field=f"line {number}: {fault.field}") for fault in error.faults]
+                for field_error in error.field_errors:
+                    place = f"line {number}: {field_error.field}" if field_error.field else f"line {number}"
+                    field_errors.append(replace(field_error, field=place))
             except InvalidJson as error:
                 raise InvalidJson(f"line {number}: {error}") from None
-            if len(faults) >= MOST_FAULTS:
+            if len(field_errors) >= MOST_FIELD_ERRORS:
                 break
-        if faults:
-            raise InvalidRecords(faults[:MOST_FAULTS])
+        if field_errors:
+            raise InvalidRecords(field_errors)
         return records
 
     def _missing(self, record: Any, where: str = "") -> Iterator[FieldError]:
-        """A fault for each required field that a JSON object lacks."""
+        """An error for each required field that a JSON object lacks."""
         if isinstance(record, dict):
             for name in self.columns:
                 if name in self._required and name not in record:
@@ -139,16 +126,16 @@ class RequestSchema:
         for number, record in enumerate(records if isinstance(records, list) else []):
             yield from self._missing(record, f"records[{number}].")
 
-    def _faults(self, error: ValidationError, depth: int = 0) -> list[FieldError]:
-        """Pydantic's errors as faults, ``depth`` levels above the fields of a record; raises InvalidJson."""
+    def _field_errors(self, error: ValidationError, depth: int = 0) -> list[FieldError]:
+        """Pydantic's errors as field errors, ``depth`` levels above the fields of a record; raises InvalidJson."""
         if (count := error.error_count()) > MOST_COUNTED:  # to spell them out takes seconds
-            return [FieldError("the body", "the fields of the schema", f"{count:,} faults")]
-        details = error.errors(include_url=False, include_context=False)[:MOST_FAULTS]
+            return [FieldError("the body", "the fields of the schema", f"{count:,} errors")]
+        details = error.errors(include_url=False, include_context=False)[:MOST_FIELD_ERRORS]
         if details[0]["type"] == "json_invalid":
             raise InvalidJson(details[0]["msg"].removeprefix("Invalid JSON: "))
-        return [self._fault(detail, depth) for detail in details]
+        return [self._field_error(detail, depth) for detail in details]
 
-    def _fault(self, error: ErrorDetails, depth: int) -> FieldError:
+    def _field_error(self, error: ErrorDetails, depth: int) -> FieldError:
         kind, location = error["type"], error["loc"]
         name = str(location[-1])[:MOST_SHOWN] if location else ""
         location = tuple(part if isinstance(part, int) else part[:MOST_SHOWN] for part in location)
@@ -204,7 +191,7 @@ def expected_value(column: Column) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as a fault shows it: its JSON-like form, cut short."""
+    """A value as a field error shows it: its JSON-like form, cut short."""
     text = {None: "null", True: "true", False: "false"}.get(value) if value is None or isinstance(value, bool) else None
     text = text or (
         repr(value) if isinstance(value, str | int | float) else f"a JSON {'array' if isinstance(value, list) else 'object'}"
@@ -224,15 +211,13 @@ def _field(column: Column, optional: bool) -> Any:
         Literal[column.categories] if column.categories else TYPES[column.kind], Field(**_limits(column))
     ]
     extra: dict[str, Any] = {"x-unit": column.unit, "x-available-from": column.available_from}
-    field: Any = Annotated[
-        bounded | None if column.nullable else bounded,
-        Field(
-            title=column.name,
-            description=_description(column),
-            examples=None if column.example is None else [column.example],
-            json_schema_extra={key: text for key, text in extra.items() if text},
-        ),
-    ]
+    about = Field(
+        title=column.name,
+        description=_description(column),
+        examples=None if column.example is None else [column.example],
+        json_schema_extra={key: text for key, text in extra.items() if text},
+    )
+    field: Any = Annotated[bounded | None if column.nullable else bounded, about]
     return field if column.required and not optional else NotRequired[field]
 
 

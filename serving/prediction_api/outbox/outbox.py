@@ -93,6 +93,10 @@ class Outbox:
         """The next lines to deliver, the same again until they are acknowledged, or None where none waits."""
         return self._log.peek(most_lines, most_bytes)
 
+    def last_line(self) -> bytes | None:
+        """The line that was appended last, also where it was delivered; None where it is not there any more."""
+        return self._log.last_line()
+
     def ack(self, after: Cursor) -> None:
         """Remembers that everything before ``after`` has arrived."""
         self._log.ack(after)
@@ -104,7 +108,7 @@ class Outbox:
             file.flush()
             os.fsync(file.fileno())
 
-    def look(self) -> None:
+    def probe(self) -> None:
         """After a failed write, sees whether the disk takes something again, so that no prediction has to try it."""
         if self.failure is None:
             return

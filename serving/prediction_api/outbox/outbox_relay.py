@@ -8,11 +8,13 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Any
 
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from prediction_api.errors import ContentRejected, DataServiceUnavailable
+from prediction_api.errors import ContentRejected, DataServiceUnavailable, unconfirmed
 from prediction_api.logs import LOGGER
 from prediction_api.metrics import Metrics
 from prediction_api.outbox.outbox import Outbox
@@ -123,22 +125,27 @@ class OutboxRelay:
     async def _send_once(self, lines: list[bytes]) -> None:
         """Raises ContentRejected, or DataServiceUnavailable, also where a single line is refused without a reason."""
         try:
-            await self.send("POST", ROUTE, b'{"predictions":[' + b",".join(lines) + b"]}")
+            answer = await self.send("POST", ROUTE, b'{"predictions":[' + b",".join(lines) + b"]}")
         except ContentRejected as error:
             if len(lines) > 1 or _rows(error.fields, 1):
                 raise
             raise DataServiceUnavailable(f"it refuses whatever waits: {error}") from error
+        counts: list[Any] = [answer.get("recorded"), answer.get("known")]
+        if not all(type(count) is int and count >= 0 for count in counts) or sum(counts) != len(lines):
+            raise unconfirmed(f"that it stored {len(lines)} predictions", answer)
 
-    async def send(self, method: str, path: str, content: bytes) -> None:
-        """Sends a JSON object once; raises DataServiceUnavailable or ContentRejected."""
+    async def send(self, method: str, path: str, content: bytes) -> dict[str, Any]:
+        """Sends a JSON object once, and gives the one that is answered; raises DataServiceUnavailable or ContentRejected."""
         try:
             response = await self._client.request(
                 method, path, content=content, headers={"content-type": "application/json"}
             )
         except httpx.HTTPError as error:
             raise DataServiceUnavailable(f"{type(error).__name__}: {error}") from error
-        if response.is_success and response.headers.get("content-type", "").startswith("application/json"):
-            return
+        if response.is_success:
+            with suppress(ValueError):
+                if isinstance(answer := response.json(), dict):
+                    return answer
         reason = f"{response.status_code}: {response.text[:500]}"
         if response.status_code in CONTENT_STATUSES:
             raise ContentRejected(reason, _fields(response))

@@ -23,7 +23,6 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from prediction_api.logs import LOGGER
-from prediction_api.outbox import files
 
 SEGMENT_BYTES = 16 * 2**20
 CURSOR = "cursor.json"
@@ -114,12 +113,19 @@ class SegmentLog:
         intact = [line[CHECKSUM_CHARACTERS:-1] for line in lines if _is_intact(line)]
         return OutboxBatch(intact, Cursor(cursor.segment, offset, cursor.line + len(lines)), len(lines) - len(intact))
 
+    def last_line(self) -> bytes | None:
+        """The line that was appended last, whether or not it was acknowledged; None where it is not there any more."""
+        content = self._path(self._current).read_bytes()[: self._sizes[self._current]]
+        line = content[content.rfind(b"\n", 0, -1) + 1 :]
+        return line[CHECKSUM_CHARACTERS:-1] if line and _is_intact(line) else None
+
     def ack(self, after: Cursor) -> None:
         """Remembers that everything before ``after`` has arrived, and removes segments that nobody needs any more."""
         self._cursor = self._within_segments(after)
-        path = self._folder / CURSOR
+        new = self._folder / f"{CURSOR}.new"
         try:
-            files.replace(path, json.dumps(asdict(self._cursor)).encode(), path.with_suffix(".json.new"), full_sync=False)
+            new.write_text(json.dumps(asdict(self._cursor)))
+            new.replace(self._folder / CURSOR)
         except OSError as error:  # what was delivered is delivered again after a restart, and recorded once
             logger.warning("the cursor cannot be written", extra={"reason": str(error)})
             return
@@ -156,7 +162,7 @@ class SegmentLog:
         file = os.open(self._path(first_line), os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         try:
             if self._full_sync:
-                files.sync_folder(self._folder)
+                _sync_folder(self._folder)
         except OSError:
             os.close(file)
             raise
@@ -219,6 +225,15 @@ class SegmentLog:
 
 def _is_intact(line: bytes) -> bool:
     return line[: CHECKSUM_CHARACTERS - 1] == b"%08x" % zlib.crc32(line[CHECKSUM_CHARACTERS:-1])
+
+
+def _sync_folder(folder: Path) -> None:
+    """Puts the names in a folder on the disk: a new file survives a loss of power only then."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _write_all(file: int, content: bytes) -> None:

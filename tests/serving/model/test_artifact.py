@@ -69,7 +69,6 @@ def test_an_older_directory_is_read_as_it_was_written(changed):
 
     assert read.version == sha256(folder / "about.json")[:12]
     assert set(read.sha256) == {"model.onnx", "schema.json", "about.json"}
-    assert [column.available_from for column in read.schema.columns][:2] == ["in the timetable", "in the timetable"]
 
 
 def test_a_later_change_of_the_files_does_not_reach_a_model_that_was_read(make_model):

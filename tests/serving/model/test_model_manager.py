@@ -56,7 +56,7 @@ def test_a_start_without_the_source_answers_and_counts_as_a_reload_that_fails(ma
     live = ModelManager(Away("models:/tiny@champion", fallback=str(make_model())), metrics, most_records=3)
     asyncio.run(live.open())
 
-    assert live.served.model.name == "tiny"
+    assert live.current.model.name == "tiny"
     assert live.failure == "nobody answers"
     assert looks() == [0, 0, 1, 1]
 
@@ -91,14 +91,14 @@ def test_the_first_model_answers_and_is_told_by_name_and_version(open_live, make
     live = asyncio.run(open_live())
 
     version = artifact.read(make_model()).version
-    assert (live.served.model.name, live.served.model.version, live.failure) == ("tiny", version, None)
-    assert live.served.lineage["git_commit"] is None
+    assert (live.current.model.name, live.current.model.version, live.failure) == ("tiny", version, None)
+    assert live.current.lineage["git_commit"] is None
     assert sample("model_info", name="tiny", version=version) == 1
-    assert sample("model_loaded_timestamp_seconds") == live.served.loaded
+    assert sample("model_loaded_timestamp_seconds") == live.current.loaded
 
 
 def test_a_batch_holds_as_many_records_as_the_service_says(open_live):
-    assert asyncio.run(open_live()).served.model.records.most == 3
+    assert asyncio.run(open_live()).current.model.records.most == 3
 
 
 def test_a_bad_first_model_is_refused(make_model, metrics):
@@ -112,9 +112,9 @@ def test_a_bad_first_model_is_refused(make_model, metrics):
 def test_an_unchanged_model_stays(open_live, looks):
     async def story():
         live = await open_live()
-        served = live.served
+        served = live.current
         assert await live.reload() is False
-        assert live.served is served
+        assert live.current is served
 
     asyncio.run(story())
 
@@ -124,10 +124,10 @@ def test_an_unchanged_model_stays(open_live, looks):
 def test_a_changed_model_takes_the_place_of_the_old_one(open_live, make_model, looks, sample):
     async def story():
         live = await open_live()
-        old = live.served
+        old = live.current
         make_model(bias=1.0)
         assert await live.reload() is True
-        return old, live.served
+        return old, live.current
 
     old, new = asyncio.run(story())
 
@@ -142,11 +142,11 @@ def test_a_changed_model_takes_the_place_of_the_old_one(open_live, make_model, l
 def test_who_holds_the_old_model_gets_its_answers_after_the_swap(open_live, make_model):
     async def story():
         live = await open_live()
-        old = live.served.model
+        old = live.current.model
         before = answer(old)
         make_model(bias=3.0)
         await live.reload()
-        assert answer(old) == before != answer(live.served.model)
+        assert answer(old) == before != answer(live.current.model)
 
     asyncio.run(story())
 
@@ -158,11 +158,11 @@ def test_who_holds_the_old_model_gets_its_answers_after_the_swap(open_live, make
 def test_a_bad_model_leaves_the_old_one_with_the_reason(open_live, make_model, looks, sample, damage, words):
     async def story():
         live = await open_live()
-        old = live.served
+        old = live.current
         damage(make_model())
         with pytest.raises(InvalidModel, match=words) as found:
             await live.reload()
-        assert live.served is old
+        assert live.current is old
         assert live.failure == str(found.value)
         assert sample("model_info", name="tiny", version=old.model.version) == 1
 
@@ -174,10 +174,10 @@ def test_a_bad_model_leaves_the_old_one_with_the_reason(open_live, make_model, l
 def test_a_place_that_hands_nothing_over_leaves_the_old_model_with_the_reason(open_live, looks):
     async def story():
         live = await open_live()
-        old, live.source = live.served, ModelSource("dvc:///nowhere?rev=main", seconds=0.01)
+        old, live.source = live.current, ModelSource("dvc:///nowhere?rev=main", seconds=0.01)
         with pytest.raises(FetchFailed, match=r"within 0\.01 seconds"):
             await live.reload()
-        assert live.served is old
+        assert live.current is old
         assert "within 0.01 seconds" in live.failure
 
     asyncio.run(story())
@@ -188,10 +188,10 @@ def test_a_place_that_hands_nothing_over_leaves_the_old_model_with_the_reason(op
 def test_an_unforeseen_failure_counts_as_one_too(open_live, looks):
     async def story():
         live = await open_live()
-        old, live.source = live.served, ModelSource("\0")
+        old, live.source = live.current, ModelSource("\0")
         with pytest.raises(ValueError, match="null byte"):  # no error of the service: nobody foresaw it
             await live.reload()
-        assert live.served is old
+        assert live.current is old
         assert live.failure is not None
 
     asyncio.run(story())
@@ -238,13 +238,13 @@ def test_a_failing_reload_lets_the_one_behind_it_run(open_live, make_model, look
 def test_a_cancelled_reload_leaves_the_old_model_and_lets_the_next_run(open_live, make_model):
     async def story():
         live = await open_live()
-        old = live.served
+        old = live.current
         make_model(bias=1.0)
         task = asyncio.create_task(live.reload())
         await asyncio.sleep(0)
         task.cancel()
         await asyncio.wait([task])
-        assert (task.cancelled(), live.served is old) == (True, True)
+        assert (task.cancelled(), live.current is old) == (True, True)
         assert await live.reload() is True
 
     asyncio.run(story())
@@ -258,7 +258,7 @@ def test_polling_takes_a_changed_model_and_goes_on_after_a_bad_one(open_live, ma
         await until(lambda: live.failure)
         make_model(bias=1.0)
         version = artifact.read(make_model(bias=1.0)).version
-        await until(lambda: live.served.model.version == version)
+        await until(lambda: live.current.model.version == version)
         await until(lambda: live.failure is None)
         assert not polling.done()
         polling.cancel()
@@ -280,7 +280,7 @@ def test_polling_goes_on_after_an_unforeseen_failure(open_live, make_model):
         await asyncio.sleep(0.1)
         live.source = good
         version = artifact.read(make_model(bias=1.0)).version
-        await until(lambda: live.served.model.version == version)
+        await until(lambda: live.current.model.version == version)
         polling.cancel()
 
     asyncio.run(story())

@@ -50,7 +50,7 @@ def faults(records):
     def find(body, read="one"):
         with pytest.raises(InvalidRecords) as found:
             getattr(records, read)(body)
-        return found.value.faults
+        return found.value.field_errors
 
     return find
 
@@ -192,7 +192,7 @@ def test_what_is_wanted_of_a_number_names_the_bounds_that_it_has(make_records, l
     with pytest.raises(InvalidRecords) as found:
         make_records([column]).one(b'{"size": "big"}')
 
-    assert found.value.faults == [FieldError("size", wanted, "'big'")]
+    assert found.value.field_errors == [FieldError("size", wanted, "'big'")]
 
 
 def test_a_share_has_no_unit_in_words(make_records):
@@ -201,7 +201,7 @@ def test_a_share_has_no_unit_in_words(make_records):
     with pytest.raises(InvalidRecords) as found:
         make_records([column]).one(b'{"part": 2}')
 
-    assert found.value.faults == [FieldError("part", "a number of at most 1", "2")]
+    assert found.value.field_errors == [FieldError("part", "a number of at most 1", "2")]
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_the_empty_text_is_refused_where_null_is_not_allowed(make_records):
     with pytest.raises(InvalidRecords) as found:
         make_records([column]).one(b'{"colour": ""}')
 
-    assert found.value.faults == [FieldError("colour", "a text of 1 to 500 characters", "''")]
+    assert found.value.field_errors == [FieldError("colour", "a text of 1 to 500 characters", "''")]
 
 
 def test_a_text_of_500_characters_is_taken_and_of_501_refused_cut_short(records, faults, text):
@@ -408,8 +408,8 @@ def test_faults_of_several_lines_together_are_at_most_100(faults):
     assert len(faults(b"\n".join([unknown, unknown]), "lines")) == 100
 
 
-def test_the_error_counts_its_faults_and_names_the_first(records):
-    with pytest.raises(InvalidRecords, match="4 faults, the first in departs"):
+def test_the_error_counts_its_field_errors_and_names_the_first(records):
+    with pytest.raises(InvalidRecords, match="4 errors, the first in departs"):
         records.one(b"{}")
 
 

@@ -8,7 +8,6 @@ import os
 import socket
 import time
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -23,9 +22,9 @@ from prediction_api.metrics import Metrics
 from prediction_api.model import artifact
 from prediction_api.model.model_manager import ModelManager
 from prediction_api.model.model_source import ModelSource
-from prediction_api.outbox.deployments import MOST_FILES, Deployments, replica_name
+from prediction_api.outbox.deployments import Deployments, replica_name
 from serving.conftest import COLUMNS
-from serving.data_service import SILENT, STORED, DataService
+from serving.data_service import SILENT, DataService, confirmation
 
 ADMIN = {"x-api-key": "the key of an admin"}
 ADMIN_KEYS = f"ops:{hashlib.sha256(ADMIN['x-api-key'].encode()).hexdigest()}"
@@ -54,7 +53,7 @@ def served(make_model):
     def load(bias=0.0):
         live = ModelManager(ModelSource(str(make_model(bias=bias)), git_commit="c0ffee"), Metrics(), most_records=3)
         asyncio.run(live.open())
-        return live.served
+        return live.current
 
     return load
 
@@ -79,6 +78,7 @@ class Receiver:
             raise self.error
         assert method == "PUT"
         self.got.setdefault(path.removeprefix("/deployments/"), []).append(json.loads(content))
+        return confirmation(path, content)
 
 
 @asynccontextmanager
@@ -107,10 +107,25 @@ def until(true, seconds=20):
         time.sleep(0.01)
 
 
-def files(folder):
-    """What the files say, by their names' ids, the oldest first."""
-    paths = sorted(folder.glob("deployment-*.json"))
-    return {path.stem.removeprefix("deployment-"): json.loads(path.read_text()) for path in paths}
+def lines(folder):
+    """All lines on disk, each a path and a content, delivered or not, the oldest first."""
+    segments = sorted((folder / "deployments").glob("*.log"))
+    return [json.loads(line[9:]) for path in segments for line in path.read_bytes().splitlines()]
+
+
+def newest(folder):
+    """The newest content on disk of each deployment, by its id, the oldest first."""
+    return {path.removeprefix("/deployments/"): content for path, content in lines(folder) if "/deployments/" in path}
+
+
+def unended(folder):
+    return {deployment_id: content for deployment_id, content in newest(folder).items() if content["ended_at"] is None}
+
+
+def dead_letters(folder):
+    """What the data service refused for good."""
+    path = folder / "deployments/refused.ndjson"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def last(said):
@@ -195,38 +210,26 @@ def test_a_model_without_references_is_told_as_a_deployment_alone(make_settings,
     assert data_service.models == []
 
 
-@pytest.mark.parametrize(
-    "error", [DataServiceUnavailable("404: Not Found"), ContentRejected("422: no")], ids=["older", "refused"]
-)
-def test_a_data_service_that_takes_no_reference_is_told_of_deployments_and_asked_again(folder, referenced, told, error):
+def test_a_reference_that_the_data_service_refuses_is_a_dead_letter_and_holds_up_no_deployment(folder, referenced, told):
     path, version = referenced()
 
-    class Older(Receiver):
+    class Refusing(Receiver):
         async def send(self, method, path, content):
             if path.startswith("/models"):
-                self.asked += 1
-                if self.error:
-                    raise self.error
-                self.got["model"] = path
-            else:
-                self.got.setdefault("deployments", []).append(json.loads(content))
+                raise ContentRejected("422: no")
+            return await super().send(method, path, content)
 
-    receiver = Older(error)
+    receiver = Refusing()
 
     async def go():
         live = ModelManager(ModelSource(str(path)), Metrics(), most_records=3)
         await live.open()
-        async with running(Deployments(folder, "host:1", receiver.send, heartbeat_seconds=BEAT), live.served):
+        async with running(Deployments(folder, "host:1", receiver.send, heartbeat_seconds=BEAT), live.current):
             await until_async(lambda: receiver.asked >= 3)
-            receiver.error = None
-            await until_async(lambda: "model" in receiver.got)
-            asked, said = receiver.asked, len(receiver.got["deployments"])
-            await until_async(lambda: len(receiver.got["deployments"]) > said + 2)
-            assert receiver.asked == asked
 
     asyncio.run(go())
-    assert receiver.got["model"] == f"/models/{version}"
-    assert told("measures no drift") == 1
+    assert [path for path, _ in dead_letters(folder)] == [f"/models/{version}"]
+    assert told("refuses a deployment") == 1
     assert told("deployments wait on disk") == 0
 
 
@@ -244,10 +247,10 @@ def test_a_swap_ends_one_deployment_and_begins_the_next_without_a_gap(make_setti
         make_model(bias=1.0)
         assert client.post("/reload", headers=ADMIN).json()["changed"] is True
         second = client.get("/model").json()["version"]
-        until(lambda: len(files(settings.outbox_dir)) == 1 and len(data_service.deployments) == 2)
+        until(lambda: len(data_service.deployments) == 2)
         old, new = last(data_service.deployments).values()
         assert client.post("/reload", headers=ADMIN).json()["changed"] is False
-        assert len(files(settings.outbox_dir)) == 1
+        assert len(unended(settings.outbox_dir)) == 1
 
     assert (old["model_version"], new["model_version"]) == (first, second)
     assert at(old["started_at"]) <= at(new["started_at"]) <= at(old["ended_at"])
@@ -261,9 +264,26 @@ def test_a_bad_model_begins_no_deployment(make_settings, make_model, data_servic
     with TestClient(create_app(settings)) as client:
         (make_model() / "metadata.json").write_text("{}")
         assert client.post("/reload", headers=ADMIN).status_code == 502
-        assert [one["ended_at"] for one in files(settings.outbox_dir).values()] == [None]
+        assert [one["ended_at"] for one in unended(settings.outbox_dir).values()] == [None]
 
     assert len(data_service.deployments) == 1
+
+
+@pytest.mark.parametrize("answer", [{"ok": True}, {}, {"deployment_id": str(uuid7())}, {"deployment_id": None}])
+def test_deployments_wait_for_an_answer_that_confirms_them(make_settings, referenced, data_service, told, answer):
+    folder, _ = referenced()
+    settings = make_settings(model_uri=str(folder), data_api_url=data_service.url)
+    data_service.confirmation = lambda path, content: answer
+    with TestClient(create_app(settings)):
+        until(lambda: told("deployments wait on disk"))
+        stored = newest(settings.outbox_dir)
+    data_service.confirmation = confirmation
+    data_service.deployments.clear()
+    with TestClient(create_app(settings)):
+        until(lambda: len(data_service.deployments) == 2)
+
+    assert data_service.models
+    assert set(stored) < set(data_service.deployments)
 
 
 def test_a_stop_tells_the_end_and_leaves_nothing_behind(make_server, data_service, folder):
@@ -274,40 +294,25 @@ def test_a_stop_tells_the_end_and_leaves_nothing_behind(make_server, data_servic
     (found,) = last(data_service.deployments).values()
     assert before <= at(found["ended_at"]) == at(found["last_seen_at"]) <= datetime.now(UTC)
     assert found["replica"] == f"{socket.gethostname()}:{server.url.rpartition(':')[2]}"
-    assert not list(folder.glob("deployment*"))
+    assert not unended(folder)
 
 
 def test_a_killed_service_ended_where_it_was_last_seen(make_server, data_service, folder):
     server = make_server(DATA_API_URL=data_service.url)
     until(lambda: data_service.deployments)
     server.kill()
-    ((killed, left),) = files(folder).items()
+    ((killed, left),) = unended(folder).items()
     assert left["ended_at"] is None
     time.sleep(0.2)
 
     restarted = datetime.now(UTC)
     make_server(DATA_API_URL=data_service.url)
-    until(lambda: len(data_service.deployments) == 2 and list(files(folder)) != [killed] and len(files(folder)) == 1)
+    until(lambda: len(data_service.deployments) == 2 and killed not in unended(folder))
 
     old, new = last(data_service.deployments).values()
     assert old == {**left, "ended_at": left["last_seen_at"]}
     assert at(old["ended_at"]) < restarted <= at(new["started_at"])
     assert new["ended_at"] is None
-
-
-def test_a_deployment_that_an_older_service_left_behind_is_delivered_by_the_new_names(make_server, data_service, folder):
-    moments, name = ("2026-11-24T08:00:00Z", "2026-11-24T09:00:00Z"), str(uuid7())
-    content = {
-        "replica": "host:8000", "model_name": "tiny", "model_version": "one", "git_commit": None, "model_uri": "model",
-        "sha256": {}, "data": {}, "started": moments[0], "seen": moments[1], "ended": None,
-    }  # fmt: skip
-    (folder / f"deployment-{name}.json").write_text(json.dumps(content))
-
-    make_server(DATA_API_URL=data_service.url)
-    until(lambda: len(data_service.deployments) == 2)
-
-    found = last(data_service.deployments)[name]
-    assert [found[key] for key in ("started_at", "last_seen_at", "ended_at")] == [*moments, moments[1]]
 
 
 def test_services_that_were_killed_while_the_data_service_was_away_are_told_later(
@@ -320,11 +325,12 @@ def test_services_that_were_killed_while_the_data_service_was_away_are_told_late
         server = make_server(DATA_API_URL=data_service.url, MODEL_URI=make_model(bias=bias))
         assert httpx.get(f"{server.url}/model").json()["version"] == versions[-1]
         server.kill()
-    left = files(folder)
+    left = newest(folder)
+    assert [one["ended_at"] is None for one in left.values()] == [False, False, True]
     data_service.start()
 
     server = make_server(DATA_API_URL=data_service.url, MODEL_URI=make_model(bias=2.0))
-    until(lambda: len(data_service.deployments) == 4 and len(files(folder)) == 1)
+    until(lambda: len(data_service.deployments) == 4)
 
     found = last(data_service.deployments)
     assert [one["model_version"] for one in found.values()] == [*versions, versions[-1]]
@@ -338,7 +344,7 @@ def test_a_second_service_that_may_not_start_ends_no_deployment(make_server, dat
 
     assert make_server(ready=False, DATA_API_URL=data_service.url).process.wait(20) == 1
 
-    assert [one["ended_at"] for one in files(folder).values()] == [None]
+    assert [one["ended_at"] for one in unended(folder).values()] == [None]
     assert len(data_service.deployments) == 1
 
 
@@ -361,53 +367,28 @@ def test_predictions_and_a_stop_do_not_wait_for_who_takes_no_deployments(
     assert time.monotonic() - begin < 5
 
     assert len(data_service.recorded) == 1
-    (left,) = folder.glob("deployment-*")
-    assert left.suffix == (".refused" if fields else ".json")
-    assert json.loads(left.read_text())["ended_at"] is not None
+    assert [content["ended_at"] is not None for content in newest(folder).values()] == [True]
+    assert [content["ended_at"] is not None for _, content in dead_letters(folder)] == [True] * (answer in (409, 422))
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        (f"deployment-{uuid7()}.json", b""),
-        (f"deployment-{uuid7()}.json", b'{"replica": "torn'),
-        (f"deployment-{uuid7()}.json", b"\xff\x00"),
-        ("deployment-by-hand.json", b"{}"),
-    ],
-    ids=["empty", "torn", "no text", "foreign name"],
-)
-def test_a_damaged_file_is_put_aside_and_stops_nothing(make_settings, data_service, record, folder, told, name, content):
-    (folder / name).write_bytes(content)
+def test_damaged_lines_are_told_and_stop_nothing(make_settings, data_service, record, folder, told):
+    with TestClient(create_app(make_settings())):
+        pass
+    (path,) = (folder / "deployments").glob("*.log")
+    path.write_bytes(path.read_bytes().replace(b"replica", b"rep\xff\x00ca") + b"half a li")
+
     with TestClient(create_app(make_settings(data_api_url=data_service.url))) as client:
         assert client.post("/predict", json=record).status_code == 200
         until(lambda: data_service.deployments)
 
-    assert (folder / f"{name}.damaged").read_bytes() == content
-    assert told("unreadable") == 1
+    assert told("damaged") == 1
     assert len(data_service.deployments) == 1
-
-
-def test_without_a_data_service_files_do_not_pile_up(make_settings, folder, told):
-    settings = make_settings()
-    old = [folder / f"deployment-{uuid7()}.json{'.refused' * (number % 2)}" for number in range(MOST_FILES + 5)]
-    for path in old:
-        path.write_text("{}")
-    with TestClient(create_app(settings)):
-        pass
-
-    left = sorted(folder.glob("deployment-*"))
-    assert len(left) == MOST_FILES
-    assert not any(path.exists() for path in old[:6])
-    assert old[-1].exists() or old[-1].with_name(f"{old[-1].name}.damaged").exists()
-    (ended,) = [one for one in files(folder).values() if one]
-    assert ended["ended_at"] is not None
-    assert told("dropped") == 1
 
 
 def test_deployments_without_a_data_service_are_told_by_the_next_start(make_settings, data_service, folder):
     with TestClient(create_app(make_settings())):
         pass
-    ((first, kept),) = files(folder).items()
+    ((first, kept),) = newest(folder).items()
     with TestClient(create_app(make_settings(data_api_url=data_service.url))):
         until(lambda: first in data_service.deployments)
 
@@ -421,8 +402,8 @@ def test_another_model_answers_only_once_its_deployment_is_on_disk(folder, make_
 
         async def announce(model):
             await deployments.begin(model)
-            assert model.model.version in [one["model_version"] for one in files(folder).values()]
-            answered_meanwhile.append(live.served if begun else None)
+            assert model.model.version in [one["model_version"] for one in newest(folder).values()]
+            answered_meanwhile.append(live.current if begun else None)
             begun.append(model)
 
         live = ModelManager(ModelSource(str(make_model())), Metrics(), 3, announce)
@@ -430,28 +411,28 @@ def test_another_model_answers_only_once_its_deployment_is_on_disk(folder, make_
         make_model(bias=1.0)
         assert await live.reload() is True
         assert answered_meanwhile == [None, begun[0]]
-        assert live.served is begun[1]
+        assert live.current is begun[1]
         await deployments.close()
 
     asyncio.run(story())
 
-    assert [one["ended_at"] is not None for one in files(folder).values()] == [True, True]
+    assert [one["ended_at"] is not None for one in newest(folder).values()] == [True, True]
 
 
 @pytest.mark.parametrize("receiver", [None, Receiver(DataServiceUnavailable("away"))], ids=["none", "away"])
-def test_a_heartbeat_keeps_the_file_fresh_though_nobody_takes_it(folder, served, receiver):
+def test_a_heartbeat_is_written_though_nobody_takes_it(folder, served, receiver):
     model = served()
 
     async def story():
         deployments = Deployments(folder, "here", receiver and receiver.send, heartbeat_seconds=BEAT)
         async with running(deployments, model):
-            (first,) = files(folder).values()
+            (first,) = unended(folder).values()
             await until_async(
-                lambda: at(*[one["last_seen_at"] for one in files(folder).values()]) > at(first["last_seen_at"])
+                lambda: at(*[one["last_seen_at"] for one in unended(folder).values()]) > at(first["last_seen_at"])
             )
-            (second,) = files(folder).values()
+            (second,) = unended(folder).values()
             await until_async(
-                lambda: at(*[one["last_seen_at"] for one in files(folder).values()]) > at(second["last_seen_at"])
+                lambda: at(*[one["last_seen_at"] for one in unended(folder).values()]) > at(second["last_seen_at"])
             )
         assert {**second, "last_seen_at": None} == {**first, "last_seen_at": None}
 
@@ -466,12 +447,12 @@ def test_only_seen_and_the_end_of_a_deployment_change_and_only_forward(folder, s
         async with running(deployments, models[0]):
             await until_async(lambda: receiver.asked > 3)
             path, deployment = deployments._live
-            ahead = deployment.last_seen_at + timedelta(minutes=5)
-            deployments._live = path, replace(deployment, last_seen_at=ahead)  # and then the clock was set back
+            ahead = deployment["last_seen_at"] + timedelta(minutes=5)
+            deployments._live = path, {**deployment, "last_seen_at": ahead}  # and then the clock was set back
             asked = receiver.asked
             await until_async(lambda: receiver.asked > asked + 2)
             await deployments.begin(models[1])
-            await until_async(lambda: len(receiver.got) == 2 and len(files(folder)) == 1)
+            await until_async(lambda: len(receiver.got) == 2 and len(unended(folder)) == 1)
         await deployments.close()
         return ahead
 
@@ -482,7 +463,7 @@ def test_only_seen_and_the_end_of_a_deployment_change_and_only_forward(folder, s
         assert (moments := [at(one["last_seen_at"]) for one in said]) == sorted(moments)
         assert [one["ended_at"] is None for one in said] == [True] * (len(said) - 1) + [False]
     assert at(last(receiver.got)[min(receiver.got)]["ended_at"]) == ahead
-    assert not files(folder)
+    assert not unended(folder)
 
 
 def test_an_outage_is_logged_once_and_the_next_one_again(folder, served, told):
@@ -505,7 +486,7 @@ def test_an_outage_is_logged_once_and_the_next_one_again(folder, served, told):
     assert told("deployments wait on disk") == 2
 
 
-def test_a_refused_deployment_is_logged_once_tried_while_it_lives_and_put_aside_after(folder, served, told):
+def test_a_refused_deployment_is_logged_once_tried_while_it_lives_and_a_dead_letter_after(folder, served, told):
     receiver, models = Receiver(ContentRejected("422: as the test wants it", ["last_seen_at"])), [served(), served(1.0)]
 
     async def story():
@@ -513,9 +494,10 @@ def test_a_refused_deployment_is_logged_once_tried_while_it_lives_and_put_aside_
         async with running(deployments, models[0]):
             await until_async(lambda: receiver.asked > 3)
             assert told("refuses a deployment") == 1
-            ((first, _),) = files(folder).items()
+            assert not dead_letters(folder)
+            ((first, _),) = unended(folder).items()
             await deployments.begin(models[1])
-            await until_async(lambda: first not in files(folder))
+            await until_async(lambda: dead_letters(folder))
             receiver.error = None
             await until_async(lambda: receiver.got)
         await deployments.close()
@@ -523,50 +505,44 @@ def test_a_refused_deployment_is_logged_once_tried_while_it_lives_and_put_aside_
 
     first = asyncio.run(story())
 
-    (path,) = folder.glob("deployment-*")
-    assert path.name == f"deployment-{first}.json.refused"
-    assert json.loads(path.read_text())["ended_at"] is not None
+    assert [path for path, _ in dead_letters(folder)] == [f"/deployments/{first}"]
     assert first not in receiver.got
     assert told("refuses a deployment") == 2
     assert told("deployments wait on disk") == 0
 
 
-def test_a_disk_that_refuses_stops_no_model_and_the_file_comes_once_it_can(folder, served, told):
-    receiver, model = Receiver(), served()
+def test_a_disk_that_refuses_stops_no_model_and_the_deployments_come_once_it_can(folder, served, told, monkeypatch):
+    receiver, models = Receiver(), [served(), served(1.0)]
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
 
     async def story():
         deployments = Deployments(folder, "here", receiver.send, heartbeat_seconds=BEAT)
-        (folder / "deployment.new").mkdir()  # in the way
-        async with running(deployments, model):
-            await asyncio.sleep(5 * BEAT)
-            assert not files(folder)
-            (folder / "deployment.new").rmdir()
-            await until_async(lambda: receiver.got)
+        with monkeypatch.context() as disk:
+            disk.setattr(os, "write", full)
+            async with running(deployments, *models):
+                await asyncio.sleep(5 * BEAT)
+                assert not receiver.got
+                disk.undo()
+                await until_async(lambda: len(receiver.got) == 2)
         await deployments.close()
 
     asyncio.run(story())
 
+    assert [said["ended_at"] is not None for said in last(receiver.got).values()] == [True, True]
     assert told("cannot be written") == 1
 
 
-@pytest.mark.parametrize(("sync", "synced"), [("process", 0), ("full", 2)])
+@pytest.mark.parametrize(("sync", "synced"), [("process", 0), ("full", 1)])
 def test_a_deployment_is_as_durable_as_a_prediction(folder, served, monkeypatch, sync, synced):
     model, calls = served(), []
-    monkeypatch.setattr(os, "fsync", calls.append)
+    deployments = Deployments(folder, "here", sync=sync)
+    monkeypatch.setattr(os, "fdatasync", calls.append)
 
     async def story():
-        deployments = Deployments(folder, "here", sync=sync)
         await deployments.begin(model)
-        assert len(calls) == synced  # the file and its name
+        assert len(calls) == synced
         await deployments.close()
 
     asyncio.run(story())
-
-
-def test_half_a_write_is_no_deployment(make_settings, data_service, folder):
-    (folder / "deployment.new").write_text('{"replica": "to')
-    with TestClient(create_app(make_settings(data_api_url=data_service.url))):
-        until(lambda: data_service.deployments)
-
-    assert data_service.deployment_answers[0] == STORED
-    assert not list(folder.glob("deployment*"))

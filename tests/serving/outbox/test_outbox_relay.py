@@ -206,6 +206,28 @@ def test_a_refusal_that_may_pass_is_tried_again(open_service, data_service, reco
     assert metric(client, "prediction_api_outbox_refused_total") == 0
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *({"ok": True}, {}, [], None, "text", {"recorded": 3}, {"recorded": 2, "known": 0}, {"recorded": 3, "known": 1}),
+        *({"recorded": 4, "known": -1}, {"recorded": 3.0, "known": 0}, {"recorded": "3", "known": 0}),
+        {"recorded": 2, "known": True},
+    ],
+    ids=str,
+)
+def test_an_answer_that_does_not_confirm_all_predictions_empties_no_outbox(open_service, data_service, record, answer):
+    data_service.confirmation = lambda path, content: answer
+    client = open_service()
+    answers = predict(client, record, [100.0, 200.0, 300.0])
+
+    until(lambda: outbox_of(client)["delivery"] != "ok")
+    assert outbox_of(client)["waiting"] == 3
+    data_service.confirmation = lambda path, content: {"recorded": 1, "known": 2}
+    until(lambda: outbox_of(client)["waiting"] == 0)
+
+    assert ids(data_service.recorded) == ids(answers)
+
+
 @pytest.mark.parametrize("status", [409, 422])
 @pytest.mark.parametrize("at", [[0], [6], [99], [3, 4, 17], [0, 99], range(1, 91), range(100)])
 def test_refused_predictions_are_put_aside_and_the_rest_arrives(
