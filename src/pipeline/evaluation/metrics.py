@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import sklearn.metrics
 
 Floats = npt.NDArray[np.float64]
 METRICS = ("roc_auc", "average_precision", "brier", "log_loss", "calibration_error", "precision", "recall", "f1")
@@ -116,11 +117,8 @@ def scores_with_intervals(
     intervals: dict[str, dict[str, float | None]] = {}
     for metric, column in zip(METRICS, np.array(resampled).T, strict=True):
         low, high = percentile_interval(column, confidence)
-        intervals[metric] = {
-            "value": _round_or_none(values[metric]),
-            "low": _round_or_none(low),
-            "high": _round_or_none(high),
-        }
+        ends = {"value": values[metric], "low": low, "high": high}
+        intervals[metric] = {name: round(end, DECIMALS) if np.isfinite(end) else None for name, end in ends.items()}
     return intervals
 
 
@@ -134,9 +132,7 @@ def percentile_interval(resampled: Floats, confidence: float) -> tuple[float, fl
 
 def roc_curve(ranking: RankedScores) -> pd.DataFrame:
     """The ROC curve at evenly spaced false-positive rates."""
-    negative = 1 - ranking.truth
-    false_positive_rate = np.append(0.0, np.cumsum(negative)[ranking.ties] / negative.sum())
-    true_positive_rate = np.append(0.0, np.cumsum(ranking.truth)[ranking.ties] / ranking.truth.sum())
+    false_positive_rate, true_positive_rate, _ = sklearn.metrics.roc_curve(ranking.truth, ranking.probability)
     grid = np.linspace(0, 1, CURVE_POINTS)
     interpolated = np.interp(grid, false_positive_rate, true_positive_rate)
     return pd.DataFrame({"false_positive_rate": grid, "true_positive_rate": interpolated}).round(4)
@@ -144,10 +140,10 @@ def roc_curve(ranking: RankedScores) -> pd.DataFrame:
 
 def precision_recall_curve(ranking: RankedScores) -> pd.DataFrame:
     """The best precision at each of evenly spaced recalls, over the thresholds that reach it (interpolated precision)."""
-    true_positives, predicted = np.cumsum(ranking.truth)[ranking.ties], ranking.ties + 1.0
-    best_precision = np.maximum.accumulate((true_positives / predicted)[::-1])[::-1]
+    precision, recall, _ = sklearn.metrics.precision_recall_curve(ranking.truth, ranking.probability)
+    best_precision = np.maximum.accumulate(precision[:-1])[::-1]
     grid = np.linspace(0, 1, CURVE_POINTS)[1:]
-    first = np.searchsorted(true_positives / true_positives[-1], grid - 1e-12)
+    first = np.searchsorted(recall[-2::-1], grid - 1e-12)
     return pd.DataFrame({"recall": grid, "precision": best_precision[first]}).round(4)
 
 
@@ -156,7 +152,3 @@ def calibration_table(ranking: RankedScores) -> pd.DataFrame:
     rows = np.diff(np.append(ranking.bins, len(ranking.truth)))
     predicted, observed = (np.add.reduceat(x, ranking.bins) / rows for x in (ranking.probability, ranking.truth))
     return pd.DataFrame({"rows": rows, "predicted": predicted, "observed": observed})[::-1].round(4)
-
-
-def _round_or_none(value: float) -> float | None:
-    return round(float(value), DECIMALS) if np.isfinite(value) else None

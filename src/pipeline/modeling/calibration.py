@@ -8,13 +8,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.special import expit
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import precision_recall_curve
+from sklearn.metrics import log_loss, precision_recall_curve
+from sklearn.model_selection import PredefinedSplit, cross_val_predict
 from sklearn.pipeline import Pipeline
 
 from pipeline.modeling import estimator
 
 Floats = npt.NDArray[np.float64]
+PLATT = LogisticRegression(C=np.inf, tol=1e-8)
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ def calibrate(log_odds: Floats, slope: float, intercept: float) -> Floats:
 
 def fit_platt(log_odds: Floats, truth: npt.NDArray[Any]) -> tuple[float, float]:
     """Slope and intercept of Platt scaling: the logistic regression of the truth on held-out log-odds, to four decimals."""
-    fitted = LogisticRegression(C=np.inf, tol=1e-8).fit(log_odds[:, None], truth)
+    fitted = clone(PLATT).fit(log_odds[:, None], truth)
     return round(float(fitted.coef_[0, 0]), 4), round(float(fitted.intercept_[0]), 4)
 
 
@@ -47,19 +50,9 @@ def fit_scaling(log_odds: Floats, truth: npt.NDArray[Any], folds: npt.NDArray[np
     A model fitted to the log loss is often calibrated already. Scaling it nevertheless would carry the drift between the
     folds into later predictions.
     """
-    gain = 0.0
-    for fold in np.unique(folds):
-        inside = folds == fold
-        fitted = fit_platt(log_odds[~inside], truth[~inside])
-        unscaled_loss = _summed_log_loss(log_odds[inside], truth[inside], 1.0, 0.0)
-        gain += unscaled_loss - _summed_log_loss(log_odds[inside], truth[inside], *fitted)
-    return fit_platt(log_odds, truth) if gain > 0 else (1.0, 0.0)
-
-
-def _summed_log_loss(log_odds: Floats, truth: npt.NDArray[Any], slope: float, intercept: float) -> float:
-    """The sum of the log loss of scaled and shifted log-odds."""
-    scaled = slope * log_odds + intercept
-    return float(np.sum(np.logaddexp(0, scaled) - truth * scaled))
+    scaled = cross_val_predict(PLATT, log_odds[:, None], truth, cv=PredefinedSplit(folds), method="predict_proba")[:, 1]
+    helps = log_loss(truth, scaled) < log_loss(truth, expit(log_odds))
+    return fit_platt(log_odds, truth) if helps else (1.0, 0.0)
 
 
 def choose_threshold(rule: str | float, probability: Floats, truth: npt.NDArray[Any]) -> float:

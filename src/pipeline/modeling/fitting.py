@@ -1,6 +1,6 @@
 """Fits a model on the training rows, and its calibration and threshold on out-of-fold predictions (cross-fitting)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -73,33 +73,28 @@ def assign_folds(rows: pd.DataFrame, target: str, split: Split, settings: Train)
 
     Raises PeriodEmpty where a fold, or what is left without it, lacks one of the two classes.
     """
-    truth = rows[target].to_numpy()
-    numbers = np.empty(len(rows), dtype=np.intp)
-    for number, (_, inside) in enumerate(_split_folds(rows, truth, split, settings)):
-        numbers[inside] = number
-    for number in range(settings.folds):
-        inside = numbers == number
+    truth, count = rows[target].to_numpy(), settings.folds
+    class_sizes = np.bincount(truth, minlength=2)
+    if class_sizes.min() < count:
+        raise PeriodEmpty(
+            f"Calibration needs at least train.folds ({count}) rows of each class; the training rows have "
+            f"{class_sizes.tolist()}. Lower train.folds, or bring more rows."
+        )
+    folds = np.empty(len(rows), dtype=np.intp)
+    if isinstance(split, RandomSplit):
+        splitter = StratifiedKFold(count, shuffle=True, random_state=settings.seed)
+        for fold, (_, inside) in enumerate(splitter.split(folds, truth)):
+            folds[inside] = fold
+    else:
+        days = epoch_seconds(rows[split.column]) // DAY
+        rows_before, rows_until = (np.searchsorted(np.sort(days), days, side=side) for side in ("left", "right"))
+        folds[:] = (rows_before + rows_until) / 2 * count / len(days)
+    for fold in range(count):
+        inside = folds == fold
         if len(np.unique(truth[inside])) < 2 or len(np.unique(truth[~inside])) < 2:
             raise PeriodEmpty(
-                f"Calibration needs rows with and without {target} in each of {settings.folds} folds of the training rows; "
-                f"fold {number + 1} has {int(truth[inside].sum())} of {int(inside.sum())} with it. Lower train.folds, or "
-                "bring more rows."
+                f"Calibration needs rows with and without {target} in each of {count} folds of the training rows; fold "
+                f"{fold + 1} has {int(truth[inside].sum())} of {int(inside.sum())} with it. Lower train.folds, or bring "
+                "more rows."
             )
-    return numbers
-
-
-def _split_folds(
-    rows: pd.DataFrame, truth: npt.NDArray[np.int8], split: Split, settings: Train
-) -> Iterable[tuple[Folds, Folds]]:
-    if len(rows) < 2 * settings.folds or np.bincount(truth, minlength=2).min() < settings.folds:
-        raise PeriodEmpty(
-            f"Calibration needs at least train.folds ({settings.folds}) rows of each class; the training rows have "
-            f"{np.bincount(truth, minlength=2).tolist()}. Lower train.folds, or bring more rows."
-        )
-    if isinstance(split, RandomSplit):
-        splitter = StratifiedKFold(settings.folds, shuffle=True, random_state=settings.seed)
-        return list(splitter.split(np.zeros(len(rows)), truth))
-    days = epoch_seconds(rows[split.column]) // DAY
-    rows_before, rows_until = (np.searchsorted(np.sort(days), days, side=side) for side in ("left", "right"))
-    numbers = ((rows_before + rows_until) / 2 * settings.folds / len(days)).astype(np.intp)
-    return [(np.flatnonzero(numbers != number), np.flatnonzero(numbers == number)) for number in range(settings.folds)]
+    return folds

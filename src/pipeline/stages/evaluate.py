@@ -19,7 +19,7 @@ from pipeline.evaluation.slice_scores import Evaluation, Slicing
 from pipeline.files import atomic_write
 from pipeline.modeling import artifact
 from pipeline.reporting import html_report, model_card
-from pipeline.reporting.model_card import Run
+from pipeline.reporting.rendering import Run
 from pipeline.support import console
 from pipeline.support.errors import first_line
 from pipeline.tracking import mlflow_runs
@@ -62,15 +62,15 @@ def _importances(scorer: Any, arrays: Arrays, truth: Floats, columns: Columns, s
 
 
 def _write(run: Run, data: Dataset, settings: Params) -> None:
-    evaluation, losses = run.found, run.losses
+    evaluation = run.evaluation
     plots = {
         "roc": evaluation.roc,
         "precision_recall": evaluation.precision_recall,
         "calibration": evaluation.calibration,
-        "importances": losses,
+        "importances": run.importances,
         "slices": evaluation.slices,
     }
-    page = html_report.render(evaluation, losses, run.metadata, run.counts, data, settings)
+    page = html_report.render(run, data, settings)
     card = model_card.render(run, load_card(CARDS / f"{data.name}.yaml"), data, settings)
     with atomic_write.replaced_folder(PLOTS) as folder:
         for name, table in plots.items():

@@ -1,4 +1,4 @@
-"""The report is one page that needs no network, says what was found, and is the same bytes every time."""
+"""The report is one page that needs no network, says how the model scored, and is the same bytes every time."""
 
 import re
 from collections import Counter
@@ -12,7 +12,8 @@ import pytest
 from pipeline.config.settings import Evaluate, read_params
 from pipeline.evaluation import slice_scores
 from pipeline.evaluation.slice_scores import Slicing
-from pipeline.reporting import figures, html_report
+from pipeline.reporting import figures, html_report, rendering
+from pipeline.reporting.rendering import Run
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 
@@ -61,21 +62,22 @@ def test_rows():
     return rows, (random.random(200) < probability).astype(float), probability
 
 
-def found_in(test_rows, slices=("colour", "moment.date"), resample_by=None):
+def evaluated(test_rows, slices=("colour", "moment.date"), resample_by=None):
     settings = Evaluate(1, 20, 0.9, calibration_bins=5, smallest_slice=1, importance_rows=100)
     return slice_scores.evaluate(*test_rows, 0.5, Slicing(slices, resample_by), settings)
 
 
-def page(found, settings):
+def page(evaluation, settings):
     losses = pd.DataFrame({"column": ["size", "colour"], "auc_loss": [0.1, 0.0]})
     metadata = {"threshold": 0.4321, "parameters": {"model": {"name": "logistic"}}}
     counts = {"train": 12345, "test": 200, "left_out": {"good unknown": 17}}
-    return html_report.render(found, losses, metadata, counts, settings.data.dataset(), settings)
+    run = Run(metadata, {}, counts, {}, pd.DataFrame(), evaluation, losses)
+    return html_report.render(run, settings.data.dataset(), settings)
 
 
 @pytest.fixture
 def text(test_rows, settings):
-    return page(found_in(test_rows), settings)
+    return page(evaluated(test_rows), settings)
 
 
 def test_the_page_asks_no_network_for_anything(text):
@@ -102,15 +104,15 @@ def test_every_element_is_closed(text):
 
 def test_every_id_is_there_once_and_every_reference_has_its_id(text):
     ids = Counter(has["id"] for _, has in Page(text).elements if "id" in has)
-    wanted = set(re.findall(r'href="#([^"]+)', text)) | set(re.findall(r"url\(#([^)]+)", text))
+    references = set(re.findall(r'href="#([^"]+)', text)) | set(re.findall(r"url\(#([^)]+)", text))
 
     assert [name for name, times in ids.items() if times > 1] == []
-    assert wanted <= set(ids)
-    assert wanted
+    assert references <= set(ids)
+    assert references
 
 
 def test_the_same_numbers_give_the_same_bytes(test_rows, settings, text):
-    assert page(found_in(test_rows), settings) == text
+    assert page(evaluated(test_rows), settings) == text
 
 
 def test_the_page_says_what_was_scored(text):
@@ -123,9 +125,9 @@ def test_the_page_says_what_was_scored(text):
 
 
 def test_every_score_has_its_value_and_interval(text, test_rows):
-    cells, overall = Page(text).cells, found_in(test_rows).overall
+    cells, overall = Page(text).cells, evaluated(test_rows).overall
 
-    for metric, name in html_report.NAMES.items():
+    for metric, name in rendering.NAMES.items():
         place = cells.index(name)
         value, low, high = (f"{overall[metric][end]:.4f}" for end in ("value", "low", "high"))
         assert cells[place + 1 : place + 3] == [value, f"{low} to {high}"]
@@ -153,7 +155,7 @@ def test_text_of_the_configuration_and_the_table_is_no_markup(text):
 def test_groups_of_the_bootstrap_are_named(test_rows, settings):
     grouped = replace(settings, data=replace(settings.data, resample_by="moment.date"))
 
-    assert "20 bootstrap resamples of whole groups by moment.date." in page(found_in(test_rows, (), "moment.date"), grouped)
+    assert "20 bootstrap resamples of whole groups by moment.date." in page(evaluated(test_rows, (), "moment.date"), grouped)
 
 
 def without_ids(text):
@@ -161,17 +163,17 @@ def without_ids(text):
 
 
 def test_the_picture_of_slices_shows_the_auc_of_the_whole_table(test_rows, settings):
-    found = found_in(test_rows, ("colour",))
-    auc = found.slices[found.slices["metric"] == "roc_auc"]
-    wanted = figures.slices(auc, found.overall["roc_auc"]["value"])
+    evaluation = evaluated(test_rows, ("colour",))
+    auc = evaluation.slices[evaluation.slices["metric"] == "roc_auc"]
+    picture = figures.slices(auc, evaluation.overall["roc_auc"]["value"])
 
-    assert without_ids(wanted) in without_ids(page(found, settings))
+    assert without_ids(picture) in without_ids(page(evaluation, settings))
 
 
 def test_a_slice_of_one_class_has_a_dash_for_its_auc(test_rows, settings):
     rows, truth, probability = test_rows
     truth = np.where(rows["colour"] == "red", 0.0, truth)
-    cells = Page(page(found_in((rows, truth, probability)), settings)).cells
+    cells = Page(page(evaluated((rows, truth, probability)), settings)).cells
 
     assert cells[cells.index("red") + 3] == "-"
 
@@ -179,10 +181,10 @@ def test_a_slice_of_one_class_has_a_dash_for_its_auc(test_rows, settings):
 def test_slices_that_are_all_of_one_class_leave_a_page(test_rows, settings):
     rows, _, probability = test_rows
     truth = (rows["colour"] == "red").to_numpy(float)
-    cells = Page(page(found_in((rows, truth, probability), ("colour",)), settings)).cells
+    cells = Page(page(evaluated((rows, truth, probability), ("colour",)), settings)).cells
 
     assert cells[cells.index("red") + 3] == "-"
 
 
 def test_no_slices_leave_a_page(test_rows, settings):
-    assert "By colour" not in page(found_in(test_rows, ()), settings)
+    assert "By colour" not in page(evaluated(test_rows, ()), settings)

@@ -1,5 +1,7 @@
 """The model card says what was found and what was declared, shows values as they are, and is the same bytes every time."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,8 +10,9 @@ from markdown_it import MarkdownIt
 from pipeline.config.settings import Card, Dataset, parse_settings, read_params
 from pipeline.evaluation import slice_scores
 from pipeline.evaluation.slice_scores import Slicing
-from pipeline.reporting import model_card
-from pipeline.reporting.model_card import Run, text
+from pipeline.reporting import model_card, rendering
+from pipeline.reporting.model_card import text
+from pipeline.reporting.rendering import Run
 
 CARD = Card(
     purpose="Says which things\nare **good**.",
@@ -58,15 +61,15 @@ def test_rows():
 
 def run(test_rows, settings, slices=("colour",), **more):
     test, truth, probability = test_rows
-    found = slice_scores.evaluate(test, truth, probability, 0.5, Slicing(slices, None), settings.evaluate)
+    evaluation = slice_scores.evaluate(test, truth, probability, 0.5, Slicing(slices, None), settings.evaluate)
     schema = {
         "target": {"rate": 0.25},
         "columns": [{"name": "moment", "seen": {"minimum": "2013-01-01T05:15:00", "maximum": "2013-09-30T23:59:00"}}],
     }
     counts = {"train": 12345, "test": 200, "left_out": {"good unknown": 17}}
-    losses = pd.DataFrame({"column": ["size", "colour", "moment"], "auc_loss": [0.1, 0.0, -0.0001]})
-    whole = {"metadata": METADATA, "schema": schema, "counts": counts, "validation": {"roc_auc": 0.75}, "losses": losses}
-    return Run(**{**whole, "test": test, "found": found, **more})
+    importances = pd.DataFrame({"column": ["size", "colour", "moment"], "auc_loss": [0.1, 0.0, -0.0001]})
+    values = Run(METADATA, schema, counts, {"roc_auc": 0.75}, test, evaluation, importances)
+    return replace(values, **more)
 
 
 @pytest.fixture
@@ -177,12 +180,12 @@ def test_a_declared_text_keeps_its_markup_and_its_cell(made):
 
 
 def test_every_score_has_its_interval_and_its_validation(made, test_rows, settings):
-    overall = run(test_rows, settings).found.overall
+    overall = run(test_rows, settings).evaluation.overall
     brier = overall["brier"]
 
     assert ["Brier score", f"{brier['value']:.4f}", f"{brier['low']:.4f} to {brier['high']:.4f}", "-"] in tables(made())
     assert [row[3] for row in tables(made()) if row[0] == "ROC AUC"] == ["0.7500"]
-    assert [row[0] for row in tables(section(made(), "How good it is"))][1:] == list(model_card.NAMES.values())
+    assert [row[0] for row in tables(section(made(), "How good it is"))][1:] == list(rendering.NAMES.values())
 
 
 def test_the_slices_with_the_highest_and_the_lowest_auc_are_named_with_their_rows(made):

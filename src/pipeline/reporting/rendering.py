@@ -1,0 +1,81 @@
+"""Renders a page of a run from its template; the same numbers give the same bytes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from pipeline.config.settings import Dataset, Params
+from pipeline.evaluation.slice_scores import Evaluation
+
+NAMES = {
+    "roc_auc": "ROC AUC",
+    "average_precision": "Average precision",
+    "brier": "Brier score",
+    "log_loss": "Log loss",
+    "calibration_error": "Calibration error",
+    "precision": "Precision at the threshold",
+    "recall": "Recall at the threshold",
+    "f1": "F1 at the threshold",
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the stages wrote about one model, the test rows, and how the model scored on them."""
+
+    metadata: Mapping[str, Any]
+    schema: Mapping[str, Any]
+    counts: Mapping[str, Any]
+    validation: Mapping[str, float]
+    test: pd.DataFrame
+    evaluation: Evaluation
+    importances: pd.DataFrame
+
+
+def render(
+    template: str,
+    run: Run,
+    data: Dataset,
+    settings: Params,
+    values: Mapping[str, Any],
+    finalize: Callable[[Any], Any] | None = None,
+) -> str:
+    """The text of a page. HTML is escaped; ``finalize`` escapes what an expression gives in other formats."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("pipeline.reporting"),
+        autoescape=jinja2.select_autoescape(["html.j2"]),
+        finalize=finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"thousands": "{:,}".format, "score": _score, "interval": _interval}
+    environment.filters |= {"percent": _percent, "pairs": _pairs}
+    return environment.get_template(template).render(run=run, data=data, settings=settings, names=NAMES, **values)
+
+
+def intervals(rows: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """The value and the ends of the interval of each metric of a slice."""
+    by_metric: dict[str, dict[str, float]] = rows.set_index("metric")[["value", "low", "high"]].T.to_dict()
+    return by_metric
+
+
+def _score(value: float | None) -> str:
+    return "-" if value is None or pd.isna(value) else f"{value:.4f}"
+
+
+def _interval(scores: Mapping[str, float | None]) -> str:
+    value, low, high = (_score(scores[end]) for end in ("value", "low", "high"))
+    return value if low == high == "-" else f"{value} ({low} to {high})"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in values.items())
