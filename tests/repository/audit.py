@@ -97,10 +97,10 @@ def _unknown(skipped: list[Mapping[str, Any]], packages: int) -> Iterator[str]:
         )
 
 
-def audited(wanted: list[str], command: tuple[str, ...] = ("pip-audit",)) -> dict[str, Any] | str:
+def audited(requirements: list[str], command: tuple[str, ...] = ("pip-audit",)) -> dict[str, Any] | str:
     """What pip-audit reports of the packages; the last line that it wrote where it could not."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
-        file.write("\n".join(wanted))
+        file.write("\n".join(requirements))
         file.flush()
         options = ("--requirement", file.name, "--no-deps", "--disable-pip", "--format=json", "--progress-spinner=off")
         done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
@@ -117,10 +117,12 @@ def main() -> int:
     except ParamsInvalid as error:
         print(f"error: {error}")
         return UNKNOWN
-    wanted = pins(path.read_text(encoding="utf-8") for path in LOCKS.glob("*.txt"))
-    report = audited(wanted)
+    requirements = pins(path.read_text(encoding="utf-8") for path in LOCKS.glob("*.txt"))
+    report = audited(requirements)
     if isinstance(report, str):
-        print(f"error: The {len(wanted)} packages of the locks could not be audited: {report}. Try again with a network.")
+        print(
+            f"error: The {len(requirements)} packages of the locks could not be audited: {report}. Try again with a network."
+        )
         return UNKNOWN
     status, lines = verdict(report, known, datetime.now(UTC).date())
     print("\n".join(lines))

@@ -9,20 +9,20 @@ from typing import Any
 import yaml
 
 
-def differences(wanted: str, found: str, caches: list[Path]) -> Iterator[str]:
+def differences(committed: str, actual: str, caches: list[Path]) -> Iterator[str]:
     """The outputs whose hash differs, in the order of the pipeline: the first one is the cause, or near it.
 
-    ``wanted`` and ``found`` are the texts of two dvc.lock files; ``caches`` are searched for what folders hold.
+    ``committed`` and ``actual`` are the texts of two dvc.lock files; ``caches`` are searched for what folders hold.
     """
-    if found == wanted:
+    if actual == committed:
         return
-    before, after = _outputs(wanted), _outputs(found)
+    before, after = _outputs(committed), _outputs(actual)
     changed = [key for key in after | before if before.get(key) != after.get(key)]
     for stage, path in changed:
         old, new = before.get((stage, path), "nothing"), after.get((stage, path), "nothing")
         yield f"{stage}: {path} is {new}, committed is {old}{_inside(old, new, caches)}"
     if not changed:
-        lines = unified_diff(wanted.splitlines(), found.splitlines(), "committed", "found", n=1, lineterm="")
+        lines = unified_diff(committed.splitlines(), actual.splitlines(), "committed", "found", n=1, lineterm="")
         yield "\n".join(["dvc.lock differs, and no output does:", *lines])
 
 

@@ -115,13 +115,13 @@ class ReproductionHere(Reproduction):
 
 def reproductions(commit: str, folder: Path, here: bool) -> list[Reproduction]:
     """One in a clone of its own for each circumstance; with ``here`` two, of which the first is in this folder."""
-    wanted = circumstances()
+    variants = circumstances()
     if not here:
-        return [Reproduction(name, folder / str(i), commit, more) for i, (name, more) in enumerate(wanted.items())]
+        return [Reproduction(name, folder / str(i), commit, more) for i, (name, more) in enumerate(variants.items())]
     two, other = "two threads, hash seed 1234", "another processor"
     return [
-        ReproductionHere(f"here, {two}", folder / "here", commit, wanted[two]),
-        Reproduction(other, folder / "clone", commit, wanted[other]),
+        ReproductionHere(f"here, {two}", folder / "here", commit, variants[two]),
+        Reproduction(other, folder / "clone", commit, variants[other]),
     ]
 
 

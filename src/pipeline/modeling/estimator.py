@@ -71,9 +71,9 @@ def _ordinal(columns: Columns) -> ColumnTransformer:
 
 def _one_hot(columns: Columns) -> ColumnTransformer:
     numbers = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
-    shown = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
+    encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
     moments = make_pipeline(DatetimeParts(), SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
-    return _by_kind(columns, numbers, shown, moments)
+    return _by_kind(columns, numbers, encoder, moments)
 
 
 def _by_kind(columns: Columns, numbers: Any, categories: Any, datetimes: Any) -> ColumnTransformer:

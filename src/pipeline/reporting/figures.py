@@ -83,10 +83,10 @@ def importances(losses: pd.DataFrame) -> str:
     """The columns whose shuffling costs most AUC."""
 
     def draw(axes: Axes) -> None:
-        shown = losses.head(MOST_BARS)
-        places = np.arange(len(shown))[::-1]
-        axes.barh(places, shown["auc_loss"], color=ACCENT, height=0.7)
-        axes.set_yticks(places, shown["column"])
+        largest = losses.head(MOST_BARS)
+        places = np.arange(len(largest))[::-1]
+        axes.barh(places, largest["auc_loss"], color=ACCENT, height=0.7)
+        axes.set_yticks(places, largest["column"])
         axes.set(xlabel="loss of ROC AUC when shuffled")
 
     return _svg(draw, 7.0, 0.9 + 0.24 * min(len(losses), MOST_BARS))

@@ -47,17 +47,17 @@ def test_the_calibration_error_is_that_of_a_plain_loop(bins, cases, weights):
     truth, probability = cases
     w = np.ones(500) if weights is None else weights
     ranked = sorted(range(500), key=lambda row: -probability[row])
-    wanted = 0.0
+    expected = 0.0
     for number in range(bins):
         inside = ranked[number * 500 // bins : (number + 1) * 500 // bins]
         weight = sum(w[row] for row in inside)
         if weight:
             predicted = sum(w[row] * probability[row] for row in inside) / weight
             observed = sum(w[row] * truth[row] for row in inside) / weight
-            wanted += abs(predicted - observed) * weight / w.sum()
+            expected += abs(predicted - observed) * weight / w.sum()
 
     found = metrics.scores(RankedScores.from_scores(truth, probability, 0.4, bins), weights)["calibration_error"]
-    assert found == pytest.approx(wanted, **EXACT)
+    assert found == pytest.approx(expected, **EXACT)
 
 
 def test_a_weight_of_two_is_the_row_twice(cases):
@@ -175,10 +175,10 @@ def test_the_roc_curve_is_that_of_scikit_learn(cases):
     false, true, _ = sklearn.metrics.roc_curve(*cases, drop_intermediate=False)
     found = metrics.roc_curve(RankedScores.from_scores(*cases, 0.4, 5))
     inside = ~np.isin(found["false_positive_rate"], false.round(4))
-    wanted = np.interp(np.linspace(0, 1, metrics.CURVE_POINTS), false, true).round(4)
+    expected = np.interp(np.linspace(0, 1, metrics.CURVE_POINTS), false, true).round(4)
 
     assert len(found) == metrics.CURVE_POINTS
-    assert found["true_positive_rate"][inside].tolist() == pytest.approx(wanted[inside].tolist(), abs=1.01e-4)
+    assert found["true_positive_rate"][inside].tolist() == pytest.approx(expected[inside].tolist(), abs=1.01e-4)
 
 
 def test_precision_at_a_recall_is_the_best_that_still_reaches_it(cases):
@@ -187,7 +187,7 @@ def test_precision_at_a_recall_is_the_best_that_still_reaches_it(cases):
     grid = np.linspace(0, 1, metrics.CURVE_POINTS)[1:]
 
     assert found["recall"].tolist() == grid.round(4).tolist()
-    assert found["precision"].tolist() == [precision[recall >= wanted - 1e-9].max().round(4) for wanted in grid]
+    assert found["precision"].tolist() == [precision[recall >= expected - 1e-9].max().round(4) for expected in grid]
 
 
 def test_a_calibration_bin_holds_its_rows_their_mean_and_their_share():

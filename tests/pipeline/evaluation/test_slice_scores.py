@@ -43,9 +43,9 @@ def test_a_slice_is_scored_on_its_own_rows(test_rows):
     rows, truth, probability = test_rows
     red = (rows["colour"] == "red").to_numpy()
     found = evaluate(test_rows).slices.query("by == 'colour' and slice == 'red'").set_index("metric")
-    wanted = metrics.scores(metrics.RankedScores.from_scores(truth[red], probability[red], 0.5, 5))
+    expected = metrics.scores(metrics.RankedScores.from_scores(truth[red], probability[red], 0.5, 5))
 
-    assert found["value"].to_dict() == {metric: round(value, 6) for metric, value in wanted.items()}
+    assert found["value"].to_dict() == {metric: round(value, 6) for metric, value in expected.items()}
     assert found["rows"].unique().tolist() == [red.sum()]
     assert found["rate"].unique().tolist() == [round(truth[red].mean(), 4)]
 

@@ -56,8 +56,8 @@ def test_threshold_and_validation_come_from_the_same_predictions(fitted, out_of_
 
     assert found.out_of_fold.tolist() == probability.tolist()
     assert found.threshold == calibration.choose_threshold("f1", probability, truth)
-    wanted = metrics.scores(metrics.RankedScores.from_scores(truth, probability, found.threshold, fitting.VALIDATION_BINS))
-    assert found.validation == {metric: round(value, 6) for metric, value in wanted.items()}
+    expected = metrics.scores(metrics.RankedScores.from_scores(truth, probability, found.threshold, fitting.VALIDATION_BINS))
+    assert found.validation == {metric: round(value, 6) for metric, value in expected.items()}
 
 
 def test_the_model_itself_is_fitted_on_all_rows(fitted, rows):
@@ -65,8 +65,8 @@ def test_the_model_itself_is_fitted_on_all_rows(fitted, rows):
     whole = estimator.build(MODELS["hgb"], COLUMNS, len(rows), TRAIN.seed).fit(packed, rows["good"].to_numpy())
     found = fitted("hgb").model
 
-    wanted = calibration.calibrate(whole.decision_function(packed), found.slope, found.intercept)
-    assert found.probability(packed).tolist() == wanted.tolist()
+    expected = calibration.calibrate(whole.decision_function(packed), found.slope, found.intercept)
+    assert found.probability(packed).tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -19,11 +19,11 @@ def folder(tmp_path, fitted, rows):
 
 def test_the_scores_are_those_of_the_graph_whatever_else_the_table_holds(folder, rows):
     arrays = model_inputs.to_arrays(model_inputs.pack(rows, COLUMNS), COLUMNS)
-    wanted = artifact.probability(artifact.session(folder / "model.onnx"), arrays)
+    expected = artifact.probability(artifact.session(folder / "model.onnx"), arrays)
 
     assert (
         predict.probability(folder, rows.assign(more=1)[["more", *reversed(rows.columns)]], "test").tolist()
-        == wanted.tolist()
+        == expected.tolist()
     )
 
 
