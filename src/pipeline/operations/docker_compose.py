@@ -7,8 +7,6 @@ from typing import Any
 from pipeline.support.errors import OntimeError
 from pipeline.versioning import git
 
-EXEC = ("exec", "-T")  # a command inside a running container, without a terminal
-
 
 class DockerUnavailable(OntimeError):
     """No Docker engine with compose v2 answers."""
@@ -40,27 +38,7 @@ def replicas(service: str) -> int:
     return len(docker("compose", "ps", "--quiet", service, stdout=subprocess.PIPE).stdout.split())
 
 
-def build(core: bool) -> bool:
-    """Whether the images could be built."""
-    return _with_commit(core, "build", "--quiet").returncode == 0
-
-
-def up(core: bool, prediction_replicas: int | None = None) -> bool:
-    """Whether all containers are healthy; with a number of replicas, each container is made anew."""
-    anew = ("--force-recreate", "--scale", f"prediction-api={prediction_replicas}") if prediction_replicas else ()
-    return _with_commit(core, "up", "--detach", "--build", "--wait", *anew).returncode == 0
-
-
-def show_last_lines(core: bool) -> None:
-    """Prints on standard error what each container said last."""
-    docker("compose", *_profile(core), "logs", "--no-color", "--tail", "4", stdout=2)
-
-
-def _with_commit(core: bool, *words: str) -> subprocess.CompletedProcess[str]:
-    """Compose with GIT_COMMIT, which the images carry."""
+def compose(core: bool, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """What `docker compose WORDS` did with the core or the whole system, with GIT_COMMIT, which the images carry."""
     environment = {**os.environ, "GIT_COMMIT": git.output("rev-parse", "HEAD") or ""}
-    return docker("compose", *_profile(core), *words, env=environment)
-
-
-def _profile(core: bool) -> tuple[str, str]:
-    return "--profile", "core" if core else "monitoring"
+    return docker("compose", "--profile", "core" if core else "monitoring", *words, env=environment, **options)

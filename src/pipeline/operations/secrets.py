@@ -3,7 +3,6 @@
 python -m pipeline.operations.secrets
 """
 
-import argparse
 from pathlib import Path
 from secrets import token_urlsafe
 
@@ -23,7 +22,7 @@ class OtherSecretsNamed(OntimeError):
 
 def main() -> None:
     """Writes what is missing and keeps what is there. Raises OtherSecretsNamed."""
-    argparse.ArgumentParser(prog="python -m pipeline.operations.secrets", description=__doc__).parse_args()
+    console.parser(__spec__, __doc__).parse_args()
     write(OWN)
     name_in_env(ENV)
     console.say(f"Secrets are in {OWN}, and {ENV} names them. What runs keeps its old ones until `make rotate`.")

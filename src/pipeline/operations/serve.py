@@ -3,7 +3,6 @@
 Each line that they print begins with the name of its service.
 """
 
-import argparse
 import os
 import signal
 import subprocess
@@ -31,7 +30,7 @@ class ServiceEnded(OntimeError):
 
 def main() -> None:
     """Serves until Ctrl-C or SIGTERM (exit status 130 or 143); raises ServiceEnded where a service ends by itself."""
-    argparse.ArgumentParser(prog="python -m pipeline.operations.serve", description=__doc__).parse_args()
+    console.parser(__spec__, __doc__).parse_args()
     signals: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _frame: signals.append(number))

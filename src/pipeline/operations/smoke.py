@@ -4,7 +4,6 @@ python -m pipeline.operations.smoke           the whole system, as `docker compo
 python -m pipeline.operations.smoke --core    without the monitoring
 """
 
-import argparse
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -31,7 +30,9 @@ class SmokeTestFailed(OntimeError):
 
 def main() -> None:
     """Follows it; raises SmokeTestFailed, which says how far it came."""
-    core = _parser().parse_args().core
+    parser = console.parser(__spec__, __doc__, services.help_text())
+    parser.add_argument("--core", action="store_true", help="without the monitoring")
+    core = parser.parse_args().core
     prediction, store = services.from_environment(os.environ)
     prometheus, kuma = monitoring.from_environment(os.environ)
     with console.step("look at the services"):
@@ -88,17 +89,6 @@ def _counted(now: Mapping[str, float], before: Mapping[str, float]) -> bool:
 
 def _down(kuma: monitoring.UptimeKuma) -> list[str]:
     return [name for name, up in kuma.up().items() if not up]
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.operations.smoke",
-        description="Follow one prediction through the running system.",
-        epilog=services.help_text(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--core", action="store_true", help="without the monitoring")
-    return parser
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ python -m pipeline.operations.up           the whole system
 python -m pipeline.operations.up --core    without the monitoring
 """
 
-import argparse
 import os
 import subprocess
 from collections.abc import Mapping
@@ -33,7 +32,9 @@ class ContainersFailed(OntimeError):
 
 def main() -> None:
     """Starts them, unless production would start on weak secrets."""
-    core = _parser().parse_args().core
+    parser = console.parser(__spec__, __doc__)
+    parser.add_argument("--core", action="store_true", help="without the monitoring")
+    core = parser.parse_args().core
     secret_files.check_production(os.environ, core)
     start(core)
 
@@ -47,8 +48,9 @@ def start(core: bool, prediction_replicas: int | None = None) -> None:
     _let_containers_read()
     if not (MODEL / artifact.METADATA).is_file():
         console.say("There is no model yet: the pipeline makes one first, for some minutes (make logs SERVICE=pipeline).")
-    if not docker_compose.up(core, prediction_replicas):
-        docker_compose.show_last_lines(core)
+    anew = ("--force-recreate", "--scale", f"prediction-api={prediction_replicas}") if prediction_replicas else ()
+    if docker_compose.compose(core, "up", "--detach", "--build", "--wait", *anew).returncode:
+        docker_compose.compose(core, "logs", "--no-color", "--tail", "4", stdout=2)
         raise ContainersFailed(
             "Not all containers came up; above is what each said last. A port that is taken has a setting in .env.example; "
             "CORE=1 leaves the monitoring out."
@@ -68,15 +70,6 @@ def _let_containers_read() -> None:
     """Opens to every user what containers read as other users, whatever the umask was when it was written."""
     subprocess.run(["chmod", "-R", "a+rX", *READ_BY_CONTAINERS], check=False, stderr=subprocess.DEVNULL)
     subprocess.run(["chmod", "a+rX", str(MODEL.parent)], check=False)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.operations.up",
-        description="Build and start all containers, and wait until they are healthy.",
-    )
-    parser.add_argument("--core", action="store_true", help="without the monitoring")
-    return parser
 
 
 if __name__ == "__main__":

@@ -15,8 +15,7 @@ case "$*" in
   $(cat "$DOCKER/fails")) echo "it does not work"; exit 1 ;;
   *" ps --services "*) cat "$DOCKER/running" ;;
   *" ps --quiet "*) cat "$DOCKER/replicas" ;;
-  *reset-password.js) read -r lost; read -r first; read -r second; echo "uptime-kuma $first" >> "$DOCKER/given"
-    [ "$first" = "$second" ] && echo "Password reset successfully." ;;
+  *reset-password.js) echo "uptime-kuma $(cat)" >> "$DOCKER/given"; echo "Password reset successfully." ;;
   *" exec "*) echo "$4 $(cat)" >> "$DOCKER/given" ;;
   *" build "* | *" up "*) echo "$GIT_COMMIT" >> "$DOCKER/commits" ;;
 esac
