@@ -6,7 +6,7 @@ python -m pipeline.replay --days 5    only the first days
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,10 @@ from pipeline.config.settings import Columns, Dataset, Split
 from pipeline.data import model_inputs, table_io
 from pipeline.files.digests import sha256
 from pipeline.modeling import artifact
-from pipeline.replay import batches, comparison, playback, score_table
+from pipeline.replay import batches, comparison, playback
 from pipeline.replay.batches import Day
-from pipeline.replay.comparison import Floats
-from pipeline.support import console
+from pipeline.replay.comparison import Floats, Scores
+from pipeline.support import console, console_table
 from pipeline.support.errors import OntimeError
 
 
@@ -33,7 +33,11 @@ class ReplayImpossible(OntimeError):
 
 def main() -> None:
     """Replays, prints the scores of both sides, and raises where they differ."""
-    arguments = _parser().parse_args()
+    parser = console.parser(__spec__, __doc__, services.help_text())
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument("--days", type=_positive, help="only the first days (of a random split: parts of 1000 rows)")
+    part.add_argument("--rows", type=_positive, help="only the first rows")
+    arguments = parser.parse_args()
     data, bins = _load_dataset(), load_params().evaluate.calibration_bins
     prediction, store = services.from_environment(os.environ)
     with console.step("look at the services"):
@@ -43,12 +47,13 @@ def main() -> None:
         truth, probability = table[data.target.name].to_numpy(np.float64), predict_offline(table, days, data.columns)
         offline = comparison.offline(truth, probability, metadata["threshold"], bins)
     with console.step(f"replay {len(table):,} rows, {days[0].name} to {days[-1].name}", len(days)) as advance:
-        answered = playback.replay(table, data, days, prediction, store, advance)
+        answers = playback.replay(table, data, days, prediction, store, advance)
     with console.step("wait until the outbox has delivered"):
-        performance = playback.wait_until_settled(answered, prediction, store, bins)
-    lines = comparison.compare(comparison.live(performance["overall"]), offline)
-    score_table.show(lines, performance["groups"])
-    comparison.refuse_difference(lines, np.abs(answered.probability - probability).max())
+        performance = playback.wait_until_settled(answers, prediction, store, bins)
+    live = comparison.live(performance["overall"])
+    _show(live, offline, performance["groups"])
+    live_probability = np.array([answer["probability"] for answer in answers])
+    comparison.refuse_difference(live, offline, np.abs(live_probability - probability).max())
 
 
 def check(prediction: PredictionService, store: DataService) -> dict[str, Any]:
@@ -97,17 +102,19 @@ def _select(
     return table[: sum(map(len, days))], days
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.replay",
-        description="Replay the test rows against both running services and compare their scores with the pipeline's.",
-        epilog=services.help_text(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    part = parser.add_mutually_exclusive_group()
-    part.add_argument("--days", type=_positive, help="only the first days (of a random split: parts of 1000 rows)")
-    part.add_argument("--rows", type=_positive, help="only the first rows")
-    return parser
+def _show(live: Scores, offline: Scores, groups: Sequence[Mapping[str, Any]]) -> None:
+    """Prints both sides of each score, and the scores of each model version where more than one answered."""
+    differences = {name: comparison.difference(live[name], offline[name]) for name in live}
+    lines = ([name, _text(live[name]), _text(offline[name]), f"{d:.1e}" if d else "0"] for name, d in differences.items())
+    console_table.show(["score", "live", "offline", "difference"], lines)
+    if len(groups) > 1:
+        by_version = [comparison.live(group) for group in groups]
+        rows = ([name, *(_text(scores[name]) for scores in by_version)] for name in comparison.NAMES)
+        console_table.show(["of model version", *(str(group["group"]) for group in groups)], rows)
+
+
+def _text(score: float | None) -> str:
+    return "undefined" if score is None else f"{score:,}" if isinstance(score, int) else f"{score:.6f}"
 
 
 def _positive(text: str) -> int:

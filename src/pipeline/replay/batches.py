@@ -44,16 +44,11 @@ def days(table: pd.DataFrame, settings: Split) -> list[Day]:
 
 def records(table: pd.DataFrame, columns: Columns) -> list[dict[str, Any]]:
     """Each row as a JSON object: single-precision numbers, text, datetimes on their own wall clock, None for missing."""
-    values: dict[str, list[Any]] = {}
-    for name in feature_names(columns, "number"):
-        numbers = table[name].to_numpy(np.float32, na_value=np.nan)
-        values[name] = [None if math.isnan(number) else number for number in numbers.tolist()]
-    for name in feature_names(columns, "category"):
-        values[name] = table[name].astype(object).where(table[name].notna(), None).tolist()
+    frame = table[list(columns)].astype(dict.fromkeys(feature_names(columns, "number"), np.float32)).astype(object)
     for name in feature_names(columns, "datetime"):
-        moments = table[name].dt.tz_localize(None)
-        values[name] = [None if pd.isna(moment) else moment.isoformat() for moment in moments]
-    return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+        frame[name] = table[name].dt.tz_localize(None).map(pd.Timestamp.isoformat, na_action="ignore").astype(object)
+    records: list[dict[str, Any]] = frame.where(frame.notna(), None).to_dict("records")
+    return records
 
 
 def _batches(rows: Rows) -> tuple[Rows, ...]:

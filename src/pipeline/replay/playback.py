@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -23,24 +22,7 @@ class PredictionsMissing(OntimeError):
     """The data service lacks predictions or outcomes of the replay, or has predictions of somebody else."""
 
 
-@dataclass
-class Answered:
-    """The ids and probabilities of the predictions, in the order of the rows."""
-
-    ids: list[str] = field(default_factory=list)
-    probability: list[float] = field(default_factory=list)
-
-    def add(self, answers: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Appends the answers of a batch and returns their ids."""
-        ids = [answer["prediction_id"] for answer in answers]
-        self.ids += ids
-        self.probability += [answer["probability"] for answer in answers]
-        return ids
-
-    def period(self) -> tuple[datetime, datetime]:
-        """From the first millisecond of the predictions to the one after the last, by the clock in their UUIDv7 ids."""
-        first, last = (EPOCH + timedelta(milliseconds=UUID(name).int >> 80) for name in (min(self.ids), max(self.ids)))
-        return first, last + timedelta(milliseconds=1)
+Answers = Sequence[Mapping[str, Any]]
 
 
 def replay(
@@ -50,31 +32,34 @@ def replay(
     prediction: PredictionService,
     store: DataService,
     advance: Callable[[], None] = lambda: None,
-) -> Answered:
-    """Predicts day by day; the outcomes of a day are sent after the predictions of the next day."""
-    answered, yesterday = Answered(), list[dict[str, bool]]()
+) -> Answers:
+    """The predictions in the order of the rows, made day by day; the outcomes of a day are sent after the next day's."""
+    answers, yesterday = list[Mapping[str, Any]](), list[dict[str, bool]]()
     for day in days:
         today = []
         for rows in day.batches:
             part = table.iloc[rows]
-            answers = prediction.predict(batches.records(part, data.columns))
-            ids = answered.add(answers)
+            batch = prediction.predict(batches.records(part, data.columns))
+            answers += batch
+            ids = [answer["prediction_id"] for answer in batch]
             today.append(dict(zip(ids, part[data.target.name].astype(bool).tolist(), strict=True)))
-        _send_outcomes(yesterday, store)
+        for outcomes in yesterday:
+            store.record(outcomes)
         yesterday = today
         advance()
-    _send_outcomes(yesterday, store)
-    return answered
+    for outcomes in yesterday:
+        store.record(outcomes)
+    return answers
 
 
-def wait_until_settled(answered: Answered, prediction: PredictionService, store: DataService, bins: int) -> dict[str, Any]:
+def wait_until_settled(answers: Answers, prediction: PredictionService, store: DataService, bins: int) -> dict[str, Any]:
     """GET /performance of the replay, once it counts every prediction and outcome.
 
     Raises PredictionsMissing where nothing more arrives for SILENCE_SECONDS, or where it counts predictions of others.
     """
-    made, last_count, silent_since = len(answered.ids), -1, time.monotonic()
+    made, last_count, silent_since = len(answers), -1, time.monotonic()
     while True:
-        performance = store.performance(*answered.period(), bins)
+        performance = store.performance(*_period(answers), bins)
         arrived, scored = performance["overall"]["predictions"], performance["overall"]["outcomes"]
         if arrived > made:
             raise PredictionsMissing(
@@ -94,6 +79,7 @@ def wait_until_settled(answered: Answered, prediction: PredictionService, store:
         time.sleep(POLL_SECONDS)
 
 
-def _send_outcomes(outcomes: Sequence[Mapping[str, bool]], store: DataService) -> None:
-    for batch in outcomes:
-        store.record(batch)
+def _period(answers: Answers) -> tuple[datetime, datetime]:
+    """From the first millisecond of the predictions to the one after the last, by the clock in their UUIDv7 ids."""
+    times = [EPOCH + timedelta(milliseconds=UUID(answer["prediction_id"]).int >> 80) for answer in answers]
+    return min(times), max(times) + timedelta(milliseconds=1)
