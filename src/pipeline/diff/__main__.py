@@ -4,7 +4,6 @@ python -m pipeline.diff main                 the working tree against the commit
 python -m pipeline.diff main --output FILE   the same into a file
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -19,7 +18,10 @@ from pipeline.versioning import dvc_status, revision
 
 def main() -> None:
     """Writes the comparison, and raises ChangeFails where the change fails, ChangeNotJudged where it is not reproduced."""
-    arguments = _parser().parse_args()
+    parser = console.parser(__spec__, __doc__)
+    parser.add_argument("base", nargs="?", default="main", help="branch, tag or commit to compare with (default: main)")
+    parser.add_argument("--output", type=Path, help="file to write the comparison to, instead of printing it")
+    arguments = parser.parse_args()
     between = revision.commit_range(arguments.base)
     with console.step(f"read {between.base} and the working tree"):
         base, head = snapshot.read(between.base), snapshot.read()
@@ -45,15 +47,6 @@ def _stale() -> list[str]:
     except ParamsStale:
         return [f"{PARAMS}: not what conf/ composes to", *stale]
     return stale
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.diff", description="Compare a change with its base, in Markdown."
-    )
-    parser.add_argument("base", nargs="?", default="main", help="branch, tag or commit to compare with (default: main)")
-    parser.add_argument("--output", type=Path, help="file to write the comparison to, instead of printing it")
-    return parser
 
 
 if __name__ == "__main__":

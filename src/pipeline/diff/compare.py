@@ -1,7 +1,7 @@
 """Compares two snapshots: settings, hashes, row counts, metrics, slices, curves; and decides whether the change fails."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -40,7 +40,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The files of one side of a change; empty, or None, where it has no such file."""
+    """The files of one side of a change, empty where it has no such file; ``rows`` is None where DVC's cache lacks them."""
 
     params: Mapping[str, Any]
     gate: Mapping[str, Any]
@@ -48,7 +48,7 @@ class Snapshot:
     rows: Mapping[str, int] | None
     metrics: Mapping[str, Interval]
     validation: Mapping[str, Interval]
-    slices: pd.DataFrame | None
+    slices: pd.DataFrame
     curves: Mapping[str, pd.DataFrame]
 
 
@@ -167,14 +167,13 @@ class Change:
 
 def compare(base: Snapshot, head: Snapshot, judged_by: gate.Diff) -> Change:
     """All differences between two snapshots; ``judged_by`` holds the tolerances."""
-    rows = differences(base.rows, head.rows) if base.rows is not None and head.rows is not None else []
     return Change(
         params=differences(base.params, head.params),
         gate=differences(base.gate, head.gate),
         hashes=differences(base.hashes, head.hashes),
-        rows=rows,
+        rows=differences(base.rows, head.rows) if base.rows is not None and head.rows is not None else [],
         metrics=_scores(base.metrics, head.metrics, judged_by.tolerances),
-        validation=_scores(_validation_scores(base), _validation_scores(head), {}),
+        validation=_scores(base.validation, head.validation, {}, prefix="validation."),
         slices=_slices(base.slices, head.slices, judged_by.slice_tolerances),
         curves=_curves(base.curves, head.curves),
     )
@@ -227,33 +226,21 @@ def _format(score: Interval | None) -> str:
     return ABSENT[0] if score is None else ABSENT[1] if score.value is None else f"{score.value:.4f}"
 
 
-def _scores(base: Mapping[str, Interval], head: Mapping[str, Interval], tolerances: Mapping[Any, float]) -> list[Score]:
+def _scores(
+    base: Mapping[str, Interval], head: Mapping[str, Interval], tolerances: Mapping[Any, float], prefix: str = ""
+) -> list[Score]:
     names = dict.fromkeys([*base, *head, *tolerances])
-    return [Score(name, base.get(name), head.get(name), tolerances.get(name)) for name in names]
+    return [Score(prefix + name, base.get(name), head.get(name), tolerances.get(name)) for name in names]
 
 
-def _validation_scores(side: Snapshot) -> dict[str, Interval]:
-    """The scores of the validation period, as ``validation.<metric>`` to tell them from those of the test period."""
-    return {f"validation.{name}": score for name, score in side.validation.items()}
-
-
-def _slices(base: pd.DataFrame | None, head: pd.DataFrame | None, tolerances: Mapping[Any, float]) -> Slices:
-    old, new = _slice_names(base), _slice_names(head)
-    if base is None or head is None:
-        return Slices(gone=len(old), new=len(new))
-    both = base.merge(head, on=[*SLICE, "metric"], suffixes=("_base", "_head"))
-    scores = [_slice_score(row, tolerances[row["metric"]]) for row in _rows(both) if row["metric"] in tolerances]
+def _slices(base: pd.DataFrame, head: pd.DataFrame, tolerances: Mapping[Any, float]) -> Slices:
+    old, new = (set(table[SLICE].itertuples(index=False, name=None)) for table in (base, head))
+    both = base[base["metric"].isin(tolerances)].merge(head, on=[*SLICE, "metric"], suffixes=("_base", "_head"))
+    rows = both.astype(object).where(both.notna(), None).to_dict("records")
+    scores = [_slice_score(row, tolerances[row["metric"]]) for row in rows]
     moved = [score for score in scores if score.tolerances_moved > 1 and score.score.base != score.score.head]
     moved.sort(key=lambda score: score.tolerances_moved, reverse=True)
     return Slices(moved, len(old & new), len(old - new), len(new - old))
-
-
-def _slice_names(table: pd.DataFrame | None) -> set[tuple[str, ...]]:
-    return set() if table is None else set(table[SLICE].itertuples(index=False, name=None))
-
-
-def _rows(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    yield from table.astype(object).where(table.notna(), None).to_dict("records")
 
 
 def _slice_score(row: Mapping[str, Any], tolerance: float) -> SliceScore:

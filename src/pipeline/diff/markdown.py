@@ -16,8 +16,8 @@ MOST_FILES = 10
 MOST_CHARACTERS = 60  # of a value
 
 
-def render(change: Change, between: CommitRange, base: Snapshot, head: Snapshot, stale: Sequence[str] | None) -> str:
-    """The comparison as Markdown; ``stale`` names the stages to reproduce in head, None where DVC could not tell."""
+def render(change: Change, between: CommitRange, base: Snapshot, head: Snapshot, stale: Sequence[str]) -> str:
+    """The comparison as Markdown; ``stale`` names the stages to reproduce in head."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pipeline.diff"),
         autoescape=jinja2.select_autoescape(),  # not for Markdown: untrusted text goes through `code`
@@ -30,8 +30,8 @@ def render(change: Change, between: CommitRange, base: Snapshot, head: Snapshot,
     text = environment.get_template("change.md.j2").render(
         change=change,
         between=between,
-        notes=list(_notes(change, stale)),
-        stale=stale or (),
+        notes=list(_notes(change)),
+        stale=stale,
         settings=group_settings(change.params),
         most_settings=MOST_SETTINGS,
         most_slices=MOST_SLICES,
@@ -44,12 +44,10 @@ def render(change: Change, between: CommitRange, base: Snapshot, head: Snapshot,
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
-def _notes(change: Change, stale: Sequence[str] | None) -> Iterator[str]:
+def _notes(change: Change) -> Iterator[str]:
     """Warnings that a reader needs before the rest."""
     if change.gate:
         yield f"{code(gate.FILE)} itself changed: each metric was judged by the smaller of both tolerances."
-    if stale is None:
-        yield "DVC could not tell whether the results are those of this code and these parameters: type `dvc status`."
     if change.question_changes:
         yield (
             f"The two sides answer different questions, or on other rows: {listed(change.question_changes)}. "

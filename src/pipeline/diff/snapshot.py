@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from pipeline.config.paths import COUNTS, LOCK, METRICS, PLOTS, VALIDATION
 from pipeline.diff import gate, mermaid
 from pipeline.diff.compare import SLICE, Interval, Snapshot
 from pipeline.support.errors import OntimeError
-from pipeline.versioning import revision
+from pipeline.versioning import dvc_lock, revision
 from pipeline.versioning.revision import Commit
 
 SCORE = ["value", "low", "high"]
@@ -29,15 +29,16 @@ class SnapshotUnreadable(OntimeError):
 
 def read(commit: Commit | None = None) -> Snapshot:
     """The snapshot of a commit, or of the working tree without one. Raises SnapshotUnreadable, which names the file."""
+    curves = {name: _table(PLOTS / f"{name}.csv", [axes.x, axes.y], commit) for name, axes in mermaid.CURVES.items()}
     return Snapshot(
         params=_mapping(PARAMS, commit),
         gate=_mapping(Path(gate.FILE), commit),
-        hashes=_hashes(_mapping(LOCK, commit)),
+        hashes=dvc_lock.outputs(_mapping(LOCK, commit)),
         rows=_rows(commit),
         metrics=_scores(METRICS, commit),
         validation=_scores(VALIDATION, commit),
         slices=_table(PLOTS / "slices.csv", [*SLICE, "rows", "metric", *SCORE], commit),
-        curves=dict(_curves(commit)),
+        curves={name: curve for name, curve in curves.items() if len(curve)},
     )
 
 
@@ -50,11 +51,6 @@ def _rows(commit: Commit | None) -> dict[str, int] | None:
     return {key: int(count) for key, count in leaves(_parse(json.loads, text, COUNTS, commit))}
 
 
-def _hashes(lock: Mapping[str, Any]) -> dict[str, str]:
-    """The md5 of every output in a dvc.lock, by path."""
-    return {out["path"]: str(out["md5"]) for stage in lock.get("stages", {}).values() for out in stage.get("outs", ())}
-
-
 def _mapping(path: Path, commit: Commit | None) -> dict[str, Any]:
     text = revision.text(path, commit)
     values = _parse(yaml.safe_load, text or "{}", path, commit)
@@ -65,7 +61,9 @@ def _mapping(path: Path, commit: Commit | None) -> dict[str, Any]:
 
 def _scores(path: Path, commit: Commit | None) -> dict[str, Interval]:
     """The metrics in a file: numbers, or ``{value, low, high}``; NaN and infinity become None."""
-    metrics = _parse(_finite_json, revision.text(path, commit) or "{}", path, commit)
+    metrics = _parse(
+        partial(json.loads, parse_constant=lambda _name: None), revision.text(path, commit) or "{}", path, commit
+    )
     try:
         return {name: _interval(score if isinstance(score, dict) else {"value": score}) for name, score in metrics.items()}
     except (AttributeError, TypeError, ValueError) as error:
@@ -76,21 +74,9 @@ def _interval(ends: Mapping[str, Any]) -> Interval:
     return Interval(**{end: None if number is None else float(number) for end, number in ends.items()})
 
 
-def _finite_json(text: str) -> Any:
-    return json.loads(text, parse_constant=lambda _name: None)
-
-
-def _curves(commit: Commit | None) -> Iterator[tuple[str, pd.DataFrame]]:
-    for name, axes in mermaid.CURVES.items():
-        table = _table(PLOTS / f"{name}.csv", [axes.x, axes.y], commit)
-        if table is not None:
-            yield name, table
-
-
-def _table(path: Path, columns: list[str], commit: Commit | None) -> pd.DataFrame | None:
-    text = revision.text(path, commit)
-    if text is None:
-        return None
+def _table(path: Path, columns: list[str], commit: Commit | None) -> pd.DataFrame:
+    """These columns of a table; no rows where there is no such file."""
+    text = revision.text(path, commit) or ",".join(columns)
     text_columns = dict.fromkeys([*SLICE, "metric"], str)
     read = partial(pd.read_csv, usecols=columns, dtype=text_columns, keep_default_na=False, na_values=[""])
     return _parse(lambda text: read(io.StringIO(text))[columns], text, path, commit)

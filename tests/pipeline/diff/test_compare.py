@@ -56,7 +56,7 @@ def test_nothing_changed_between_two_equal_sides():
         {"rows": {"train": 99, "test": 50}},
         {"metrics": {**SCORES, "recall": Interval(0.5)}},
         {"validation": {"roc_auc": Interval(0.7)}},
-        {"slices": None},
+        {"slices": slices()},
         {"curves": {}},
         {"curves": {"precision_recall": CURVE.assign(precision=0.5)}},
     ],
@@ -167,7 +167,7 @@ def test_slices_that_only_one_side_has_are_counted():
     other = slices(("month", "02", 20, "roc_auc", 0.6, 0.5, 0.7), ("month", "03", 5, "roc_auc", None, None, None))
 
     found = compare.compare(BASE, replace(BASE, slices=other), JUDGED_BY).slices
-    lost = compare.compare(BASE, replace(BASE, slices=None), JUDGED_BY)
+    lost = compare.compare(BASE, replace(BASE, slices=slices()), JUDGED_BY)
 
     assert (found.moved, found.compared, found.gone, found.new) == ([], 1, 1, 1)
     assert (lost.slices.gone, lost.failed) == (2, [])

@@ -120,7 +120,6 @@ def test_rows_that_are_the_same_or_unknown_are_said_to_be():
             {"params": {"data": {"late_minutes": 30}}},
             "or on other rows: `data.late_minutes`. Their scores are not comparable.",
         ),
-        ({"stale": None}, "DVC could not tell"),
     ],
 )
 def test_what_a_reader_should_know_first_is_a_warning(other, said):
