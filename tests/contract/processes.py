@@ -14,7 +14,7 @@ from typing import Self
 import httpx
 import pytest
 
-HOUSE = Path.cwd()
+ROOT = Path.cwd()
 START_SECONDS = 30
 KEY = "ontime_development_key_of_the_prediction_service"
 KEPT = {"PATH", "HOME", "TMPDIR", "LANG"}
@@ -29,7 +29,7 @@ class Process:
         known = {name: value for name, value in os.environ.items() if name in KEPT}
         self._environment = {
             **known,
-            "PYTHONPATH": f"{HOUSE / 'src'}:{HOUSE / source}",
+            "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / source}",
             f"{module.upper()}_PORT": str(self.port),
             **settings,
         }
@@ -50,7 +50,7 @@ class Process:
         """Returns at once; its log goes on where it was."""
         with self.log.open("ab") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", self._module], env=self._environment, stdout=file, stderr=file, cwd=HOUSE
+                [sys.executable, "-m", self._module], env=self._environment, stdout=file, stderr=file, cwd=ROOT
             )
 
     def kill(self) -> None:

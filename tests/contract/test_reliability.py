@@ -16,7 +16,7 @@ import httpx
 import psycopg
 import pytest
 
-from contract.processes import HOUSE, KEY, Process
+from contract.processes import KEY, ROOT, Process
 from contract.proxy import CUTTING, REFUSING, SILENT, SWALLOWING, Proxy
 from db.postgresql_server import PostgresqlServer, plain
 from pipeline.config.paths import MODEL
@@ -137,7 +137,7 @@ def data(database: str, tmp_path: Path) -> Iterator[Process]:
 def serving(folder: Path, data_url: str) -> Process:
     """A prediction service that delivers to a data service."""
     return Process(
-        "prediction_api", "serving", folder, MODEL_URI=str(HOUSE / MODEL), MODEL_POLL_SECONDS="0", ACCESS_LOG="false",
+        "prediction_api", "serving", folder, MODEL_URI=str(ROOT / MODEL), MODEL_POLL_SECONDS="0", ACCESS_LOG="false",
         OUTBOX_DIR=str(folder / "outbox"), DATA_API_URL=data_url, DATA_API_KEY=KEY,
     )  # fmt: skip
 

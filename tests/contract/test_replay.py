@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from contract.processes import HOUSE, KEY, Process
+from contract.processes import KEY, ROOT, Process
 from pipeline.config.paths import MODEL, TEST_TABLE
 
 DAYS = 5
@@ -22,7 +22,7 @@ def urls(tmp_path):
     """The addresses of a data service on an empty database, and of a prediction service that delivers to it."""
     data = Process("data_api", "db", tmp_path, ENVIRONMENT="development", DATABASE_URL=f"sqlite:///{tmp_path}/ontime.db")
     prediction = Process(
-        "prediction_api", "serving", tmp_path, MODEL_URI=str(HOUSE / MODEL), MODEL_POLL_SECONDS="0",
+        "prediction_api", "serving", tmp_path, MODEL_URI=str(ROOT / MODEL), MODEL_POLL_SECONDS="0",
         OUTBOX_DIR=str(tmp_path / "outbox"), DATA_API_URL=data.url, DATA_API_KEY=KEY, ACCESS_LOG="false",
     )  # fmt: skip
     with data, prediction:
@@ -35,7 +35,7 @@ def replayed(urls, *options):
     }
     return subprocess.run(
         [sys.executable, "-m", "pipeline.replay", *options],
-        env={**clean, "PYTHONPATH": str(HOUSE / "src"), **urls}, capture_output=True, text=True, check=False,
+        env={**clean, "PYTHONPATH": str(ROOT / "src"), **urls}, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 

@@ -1,6 +1,5 @@
 """Runs a search over conf/ as queued experiments of DVC and applies the best in validation, or lists what there is."""
 
-import argparse
 import contextlib
 import signal
 import threading
@@ -19,7 +18,7 @@ from pipeline.params import compose
 from pipeline.support import console
 from pipeline.support.errors import OntimeError
 from pipeline.tracking import mlflow_runs
-from pipeline.versioning import dvc, dvc_status, git, revision
+from pipeline.versioning import committed, dvc, revision
 
 FILE = CONF / "sweep.yaml"
 Plan = dict[tuple[str, ...], dict[str, Any]]  # the parameters of each point, which is overrides with one value each
@@ -40,7 +39,7 @@ class SweepSettings:
 
 def main() -> None:
     """Lists what there is, or queues, waits, lists and applies: what HEAD has an experiment for is not run again."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline.experiments.sweep", description=__doc__)
+    parser = console.parser(__spec__, __doc__)
     parser.add_argument("overrides", nargs="*", help=f"what to try, in place of the overrides in {FILE}")
     parser.add_argument("--metric", choices=get_args(Metric), help=f"the one to choose by, in place of that in {FILE}")
     parser.add_argument("--no-apply", action="store_true", help="only show what there is to choose from")
@@ -53,36 +52,28 @@ def main() -> None:
     with console.step("compose every point of the search"):
         plan = compose.grid(overrides)
     with console.step("look at what is committed"):
-        refuse_changes()
-        committed, existing = listing.read()
+        compose.check(load_mapping(PARAMS), compose.compose())
+        committed.require(
+            "A sweep starts from the commit that reproduces data/", ("ingest", "preprocess", "train", "evaluate")
+        )
+        base, existing = listing.read()
         with contextlib.suppress(Exception):  # whatever MLflow raises, experiments run without it
             mlflow_runs.open_store()  # two experiments that make it at once would fail
-    names, missing = divided(plan, committed, existing)
+    names, missing = divided(plan, base, existing)
     console.say(f"{len(plan)} points: {len(missing)} to run, {len(names)} with an experiment, the rest is what is committed")
     run(missing, names, settings.at_once)
     experiments = [trial for trial in listing.read()[1] if trial.name in names]
-    choose(committed, experiments, metric, None if asked.no_apply else plan)
+    choose(base, experiments, metric, None if asked.no_apply else plan)
 
 
-def refuse_changes() -> None:
-    """Raises SweepFailed, or ParamsStale, unless the working tree is what is committed and reproduced."""
-    if changed := git.changed_files():
-        raise SweepFailed(f"A sweep starts from a commit; {changed[0]} changed since, or more. Commit, or type `git stash`.")
-    compose.check(load_mapping(PARAMS), compose.compose())
-    if stages := ", ".join(dvc_status.changed_stages()):
-        raise SweepFailed(
-            f"A sweep needs the results of HEAD; of {stages}, data/ has others. Type `dvc pull`, or `make repro`."
-        )
-
-
-def divided(plan: Plan, committed: Trial, existing: Sequence[Trial]) -> tuple[list[str], list[tuple[str, ...]]]:
+def divided(plan: Plan, base: Trial, existing: Sequence[Trial]) -> tuple[list[str], list[tuple[str, ...]]]:
     """The names of experiments that points already have, and the points that are still to run.
 
     What failed, or ran with other code, runs again. The committed point never does: DVC would have nothing to do.
     """
-    usable = [trial for trial in existing if trial.state != "failed" and trial.code in ({}, committed.code)]
+    usable = [trial for trial in existing if trial.state != "failed" and trial.code in ({}, base.code)]
     names = {point: [trial.name for trial in usable if trial.params == plan[point]] for point in plan}
-    missing = [point for point in plan if not names[point] and plan[point] != committed.params]
+    missing = [point for point in plan if not names[point] and plan[point] != base.params]
     return [same[0] for same in names.values() if same], missing
 
 
@@ -104,13 +95,13 @@ def run(missing: Sequence[tuple[str, ...]], names: list[str], jobs: int) -> None
         )
 
 
-def choose(committed: Trial, experiments: Sequence[Trial], metric: str, plan: Plan | None) -> None:
+def choose(base: Trial, experiments: Sequence[Trial], metric: str, plan: Plan | None) -> None:
     """Lists the experiments and applies the best in validation; without the ``plan`` that it is in, only names it."""
-    listing.show(committed, experiments, metric)
+    listing.show(base, experiments, metric)
     if all(trial.state == "failed" for trial in experiments):
         raise SweepFailed("A sweep needs experiments that end well, of points that are not committed; there is none.")
-    best = listing.ranked(committed, experiments, metric)[0]
-    if best is committed:
+    best = listing.ranked(base, experiments, metric)[0]
+    if best is base:
         console.say(f"No experiment has a better {metric} in validation than what is committed: nothing to apply.")
     elif plan is None:
         console.say(f"The best in validation is {best.name}: `dvc exp apply {best.name}` takes it.")
@@ -119,7 +110,7 @@ def choose(committed: Trial, experiments: Sequence[Trial], metric: str, plan: Pl
         console.say(f"{best.name} is applied to the working tree. To keep it, write into conf/")
         for override in next(point for point in plan if plan[point] == best.params):
             key, _, value = override.lstrip("+").partition("=")
-            if str(committed.params.get(key, committed.params.get(f"{key}.name"))) != value:  # a key, or a group's choice
+            if str(base.params.get(key, base.params.get(f"{key}.name"))) != value:  # a key, or a group's choice
                 console.say(f"  {key}: {value}" + ("" if "." in key else " in the defaults of conf/config.yaml"))
         console.say("and commit after `make params`. To go back: `git restore --staged --worktree . && dvc checkout`.")
 

@@ -29,11 +29,13 @@ class FutureTimestamp(OntimeError):
 
 def main() -> None:
     """Prints the history of champions, or the model that answered at a moment."""
-    moment = _parser().parse_args().at
+    parser = console.parser(__spec__, __doc__, services.help_text())
+    parser.add_argument("--at", type=_at, metavar="MOMENT", help="in local time where it names no zone")
+    moment = parser.parse_args().at
     _refuse_future(moment)
     with console.step("look at the registry"):
         registry = Registry()
-        changes, versions = registry.alias_changes(), {version.number: version for version in registry.versions()}
+        changes, versions = registry.alias_changes(), registry.versions()
         champion = registry.version_with_alias(CHAMPION)
     if moment is None:
         _show_periods(champion_history.champion_periods(changes), versions)
@@ -139,17 +141,6 @@ def _at(text: str) -> datetime:
         raise argparse.ArgumentTypeError(
             f"it should be a moment such as 2026-11-23 14:05 or 2026-11-23T14:05Z, not {text!r}"
         ) from error
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.registry.history",
-        description="Show which version was champion when, why, and from which commit; or which model answered at a moment.",
-        epilog=services.help_text(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--at", type=_at, metavar="MOMENT", help="in local time where it names no zone")
-    return parser
 
 
 if __name__ == "__main__":

@@ -7,24 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pipeline.config.params_file import PARAMS
 from pipeline.config.paths import LOCK, METRICS, MODEL, VALIDATION
 from pipeline.config.settings import Dataset
 from pipeline.files.digests import sha256
 from pipeline.modeling import artifact
 from pipeline.registry.mlflow_registry import ArtifactsMissing, Registry, Version
-from pipeline.support.errors import ModelMissing, OntimeError
+from pipeline.support.errors import ModelMissing
 from pipeline.tracking import mlflow_runs
-from pipeline.versioning import dvc_status, git
+from pipeline.versioning import committed, git
 
 QUESTION = "question"  # the tag that holds what a model predicts and how its rows were split
 DIGEST = "sha256."  # prefix of the tag of each file's digest
-
-
-class NotCommitted(OntimeError):
-    """The content of data/ is not what a commit reproduces."""
+RULE = "A version is registered with the commit that reproduces it"
 
 
 def file_digests(folder: Path = MODEL) -> dict[str, str]:
@@ -34,17 +29,14 @@ def file_digests(folder: Path = MODEL) -> dict[str, str]:
 
 def collect_tags(metadata: Mapping[str, Any], data: Dataset) -> dict[str, str]:
     """The tags that a version is registered with. Raises NotCommitted where no commit reproduces this model."""
-    _refuse_untracked()
-    _refuse_stale()
-    scores = {f"metric.{name}": f"{value:.6f}" for name, value in mlflow_runs.read_metrics(METRICS, VALIDATION).items()}
     return {
-        "git_commit": current_commit(),
+        "git_commit": committed.require(RULE, ("train", "evaluate")),
         "dvc_lock": sha256(LOCK),
         "params": sha256(PARAMS),
         QUESTION: question(metadata, data),
         **file_digests(),
         **{f"data.{name}": digest for name, digest in metadata["data"].items()},
-        **scores,
+        **{f"metric.{name}": f"{value:.6f}" for name, value in mlflow_runs.read_metrics(METRICS, VALIDATION).items()},
     }
 
 
@@ -53,17 +45,6 @@ def question(metadata: Mapping[str, Any], data: Dataset) -> str:
     target = {"name": data.target.name, "positive": data.target.positive}
     question = {"name": metadata["name"], "question": metadata["question"], "target": target, "split": vars(data.split)}
     return json.dumps(question, sort_keys=True, default=str)
-
-
-def current_commit() -> str:
-    """The commit that is checked out. Raises NotCommitted where there is none, or tracked files differ from it."""
-    commit = _git("rev-parse", "HEAD")
-    if changed := git.changed_files():
-        raise NotCommitted(
-            f"A version is registered with the commit that reproduces it; {len(changed)} files have changed since "
-            f"{commit[:9]}, such as {changed[0]}. Commit them, or `git stash` and `dvc checkout`."
-        )
-    return commit
 
 
 def author() -> str:
@@ -97,51 +78,3 @@ def refuse_altered(registry: Registry, version: Version) -> None:
             )
         if not registered:
             artifact.read_metadata(folder)
-
-
-def _refuse_untracked() -> None:
-    """Raises NotCommitted where a stage reads a file that no commit holds or names, so that nobody else could reproduce."""
-    stages = yaml.safe_load(LOCK.read_text(encoding="utf-8"))["stages"].values()
-    outputs = {out["path"] for stage in stages for out in stage.get("outs", [])}
-    read = sorted({dep["path"] for stage in stages for dep in stage.get("deps", [])} - outputs)
-    if outside := [path for path in read if Path(path).is_absolute() or ".." in Path(path).parts]:
-        raise NotCommitted(
-            f"A version is registered with the commit that reproduces it; {', '.join(outside[:3])} is outside this "
-            "repository. Put it into data/, and add and commit it, or the .dvc file that `dvc add` writes."
-        )
-    new = _git("ls-files", "--others", "--exclude-standard", "--", "conf", "src", *read).splitlines()
-    if new := [*new, *(path for path in read if not _is_tracked(Path(path)))]:
-        raise NotCommitted(
-            f"A version is registered with the commit that reproduces it; {', '.join(new[:3])} is in none. "
-            "Add and commit it, or, where it is large, the .dvc file that `dvc add` writes."
-        )
-
-
-def _is_tracked(path: Path) -> bool:
-    """Whether git tracks a file, or the .dvc file of it or of a folder that contains it."""
-    dvc_files = (f"{part}.dvc" for part in (path, *path.parents) if part.name)
-    return bool(_git("ls-files", "--", str(path), *dvc_files))
-
-
-def _refuse_stale() -> None:
-    changed = dvc_status.changed_stages()
-    if stale := dvc_status.stale_reasons(changed):
-        raise NotCommitted(
-            f"data/ should be what this commit reproduces; changed since: {'; '.join(stale[:3])}. "
-            "Type `make repro`, and commit what changes."
-        )
-    if incomplete := [name for name in ("train", "evaluate") if name in changed]:
-        raise NotCommitted(
-            f"data/ should hold the outputs in dvc.lock; {', '.join(incomplete)} would run again or lack their outputs. "
-            "Type `dvc checkout` if the commit is right, or `make repro` and commit."
-        )
-
-
-def _git(*arguments: str) -> str:
-    done = git.run(*arguments)
-    if done.returncode != 0:
-        last_line = (done.stderr.strip().splitlines() or ["nothing"])[-1]
-        raise NotCommitted(
-            f"A version is registered with its commit; git gives none ({last_line}). Commit this repository with git."
-        )
-    return done.stdout.strip()

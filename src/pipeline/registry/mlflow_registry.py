@@ -46,81 +46,108 @@ class ArtifactStoreUnavailable(OntimeError):
 
 @dataclass(frozen=True)
 class Version:
-    """One version: its number, the MLflow run that logged it, and the tags that it was registered with."""
+    """One version: its number, and the tags that it was registered with."""
 
     number: int
-    run: str
     tags: Mapping[str, str]
+
+
+@contextmanager
+def _translate_errors() -> Iterator[None]:
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code == OUR_FAULT:
+            raise
+        raise RegistryUnavailable(
+            f"The model registry should answer at {mlflow.get_tracking_uri()} (MLFLOW_TRACKING_URI); {first_line(error)}. "
+            "Start it, or correct the address."
+        ) from error
+
+
+@contextmanager
+def _translate_store_errors() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # each kind of store raises its own
+        raise ArtifactStoreUnavailable(
+            f"The files of a model should be written to and read from the store of {mlflow.get_tracking_uri()}; "
+            f"{first_line(error)}. The champion is unchanged. Start the store, or install what it needs."
+        ) from error
 
 
 class Registry:
     """The registered model ``ontime`` at MLFLOW_TRACKING_URI, or in mlflow.db. Its methods raise RegistryUnavailable."""
 
+    @_translate_errors()
     def __init__(self) -> None:
         self.uri = mlflow_runs.connect()
         self._client = mlflow.MlflowClient()
-        with self._translate_errors():
-            self._experiment = self._client.get_experiment_by_name(mlflow_runs.EXPERIMENT)
+        self._experiment = self._client.get_experiment_by_name(mlflow_runs.EXPERIMENT)
 
     @property
     def address(self) -> str:
         """Where the registry is, without a password."""
         return PASSWORD.sub("//", str(mlflow.get_registry_uri()))
 
-    def versions(self) -> list[Version]:
-        """All versions, the newest first."""
-        with self._translate_errors():
-            versions = [self._version(version) for version in self._client.search_model_versions(f"name='{NAME}'")]
-        return sorted(versions, key=lambda version: version.number, reverse=True)
+    @_translate_errors()
+    def versions(self) -> dict[int, Version]:
+        """All versions by their number, the newest first."""
+        versions = map(_version, self._client.search_model_versions(f"name='{NAME}'"))
+        return {version.number: version for version in sorted(versions, key=lambda version: version.number, reverse=True)}
 
+    @_translate_errors()
     def version_with_alias(self, alias: str) -> Version | None:
         """The version that an alias names, or None."""
-        model = self._registered_model()
-        number = model.aliases.get(alias) if model else None
-        with self._translate_errors():
-            return self._version(self._client.get_model_version(NAME, str(number))) if number else None
+        number = getattr(self._registered_model(), "aliases", {}).get(alias)
+        return _version(self._client.get_model_version(NAME, str(number))) if number else None
 
+    @_translate_errors()
     def find_run(self, digest: str) -> str | None:
         """The newest finished run whose model has this sha256 of metadata.json, or None. Raises ArtifactStoreUnavailable."""
         if self._experiment is None:
             return None
         query = f"tags.`{mlflow_runs.MODEL_TAG}` = '{digest}' and attributes.status = 'FINISHED'"
-        with self._translate_errors():
-            runs = self._client.search_runs([self._experiment.experiment_id], query)
+        runs = self._client.search_runs([self._experiment.experiment_id], query)
         return next(filter(self._has_files, (str(run.info.run_id) for run in runs)), None)
 
+    @_translate_store_errors()
     def log_run(self, settings: Params, metadata: Mapping[str, Any]) -> str:
         """Logs the model and results in data/ as a run and gives its id. Raises ArtifactStoreUnavailable."""
-        with self._translate_store_errors():
-            return mlflow_runs.log_results(settings, metadata)
+        return mlflow_runs.log_results(settings, metadata)
 
+    @_translate_errors()
     def register(self, run: str, tags: Mapping[str, str]) -> Version:
         """Registers the model directory among a run's artifacts as a new version."""
-        with self._translate_errors():
-            if self._registered_model() is None:
-                self._client.create_registered_model(NAME, description="Model directories of this repository.")
-            source = f"{self._client.get_run(run).info.artifact_uri}/{mlflow_runs.MODEL_FOLDER}"
-            return self._version(self._client.create_model_version(NAME, source, run, tags=dict(tags)))
+        if self._registered_model() is None:
+            self._client.create_registered_model(NAME, description="Model directories of this repository.")
+        source = f"{self._client.get_run(run).info.artifact_uri}/{mlflow_runs.MODEL_FOLDER}"
+        return _version(self._client.create_model_version(NAME, source, run, tags=dict(tags)))
 
     def download(self, version: Version, folder: Path) -> Path:
         """The model directory of a version, fetched into ``folder``. Raises ArtifactsMissing."""
         try:
             uri = f"models:/{NAME}/{version.number}"
             downloaded = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
+            missing = [name for name in artifact.file_names(downloaded) if not (downloaded / name).is_file()]
+            problem = f"it lacks {', '.join(missing)}" if missing else ""  # MLflow raises nothing where the store is empty
         except Exception as error:  # each kind of store raises its own
-            raise self._files_missing(version, first_line(error)) from error
-        # MLflow raises nothing where the store is empty.
-        if missing := [name for name in artifact.file_names(downloaded) if not (downloaded / name).is_file()]:
-            raise self._files_missing(version, f"it lacks {', '.join(missing)}")
+            problem = first_line(error)
+        if problem:
+            raise ArtifactsMissing(
+                f"Version {version.number} of {NAME} should have its files in the store of {self.uri}; {problem}. "
+                "The champion is unchanged. Restore them there."
+            )
         return downloaded
 
+    @_translate_errors()
     def alias_changes(self) -> list[AliasChange]:
         """The recorded changes of the alias `champion`, in the order of time."""
-        model = self._registered_model()
-        tags = model.tags if model else {}
+        tags = getattr(self._registered_model(), "tags", {})
         changes = [CHANGE.validate_json(value) for name, value in tags.items() if name.startswith(CHANGE_TAG)]
         return sorted(changes, key=lambda change: change.time)
 
+    @_translate_errors()
     def change_champion(self, change: AliasChange) -> None:
         """Sets the alias `champion` and records the change. Raises ChampionChanged if it does not name ``change.before``.
 
@@ -136,59 +163,28 @@ class Registry:
         last = max((earlier.time for earlier in self.alias_changes()), default=change.time)
         # The clocks of two machines differ.
         record = replace(change, time=max(change.time, last + timedelta(microseconds=1)))
-        with self._translate_errors():
-            self._client.set_registered_model_alias(NAME, CHAMPION, str(change.version))
-            value = json.dumps(asdict(record), default=datetime.isoformat)
-            self._client.set_registered_model_tag(NAME, f"{CHANGE_TAG}{record.time:{MOMENT}}", value)
-            if str(self._registered_model().aliases.get(CHALLENGER)) == str(change.version):
-                self._client.delete_registered_model_alias(NAME, CHALLENGER)
+        self._client.set_registered_model_alias(NAME, CHAMPION, str(change.version))
+        value = json.dumps(asdict(record), default=datetime.isoformat)
+        self._client.set_registered_model_tag(NAME, f"{CHANGE_TAG}{record.time:{MOMENT}}", value)
+        if str(self._registered_model().aliases.get(CHALLENGER)) == str(change.version):
+            self._client.delete_registered_model_alias(NAME, CHALLENGER)
 
+    @_translate_errors()
     def set_challenger(self, version: Version) -> None:
         """Gives the alias `challenger` to a version."""
-        with self._translate_errors():
-            self._client.set_registered_model_alias(NAME, CHALLENGER, str(version.number))
+        self._client.set_registered_model_alias(NAME, CHALLENGER, str(version.number))
 
+    @_translate_store_errors()
     def _has_files(self, run: str) -> bool:
-        with self._translate_store_errors():
-            files = self._client.list_artifacts(run, mlflow_runs.MODEL_FOLDER)
+        files = self._client.list_artifacts(run, mlflow_runs.MODEL_FOLDER)
         return {Path(file.path).name for file in files} >= set(FILES)
 
-    def _files_missing(self, version: Version, what: str) -> ArtifactsMissing:
-        return ArtifactsMissing(
-            f"Version {version.number} of {NAME} should have its files in the store of {self.uri}; {what}. "
-            "The champion is unchanged. Restore them there."
-        )
-
     def _registered_model(self) -> Any:
-        with self._translate_errors():
-            models = self._client.search_registered_models(f"name='{NAME}'")
-        return models[0] if models else None
+        return next(iter(self._client.search_registered_models(f"name='{NAME}'")), None)
 
-    @staticmethod
-    def _version(version: Any) -> Version:
-        return Version(int(version.version), str(version.run_id), dict(version.tags))
 
-    @contextmanager
-    def _translate_store_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:  # each kind of store raises its own
-            raise ArtifactStoreUnavailable(
-                f"The files of a model should be written to and read from the store of {self.uri}; {first_line(error)}. "
-                "The champion is unchanged. Start the store, or install what it needs."
-            ) from error
-
-    @contextmanager
-    def _translate_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except MlflowException as error:
-            if error.error_code == OUR_FAULT:
-                raise
-            raise RegistryUnavailable(
-                f"The model registry should answer at {self.uri} (MLFLOW_TRACKING_URI); {first_line(error)}. "
-                "Start it, or correct the address."
-            ) from error
+def _version(version: Any) -> Version:
+    return Version(int(version.version), dict(version.tags))
 
 
 def version_text(number: int | None) -> str:

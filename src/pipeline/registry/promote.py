@@ -4,7 +4,6 @@ python -m pipeline.registry.promote                     compares, and promotes t
 python -m pipeline.registry.promote --because REASON    promotes it without a comparison, as for other columns
 """
 
-import argparse
 import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -36,7 +35,9 @@ class CandidateRejected(OntimeError):
 
 def main() -> None:
     """Registers the model and promotes it if it is better; raises CandidateRejected where the champion stays."""
-    because = _parser().parse_args().because
+    parser = console.parser(__spec__, __doc__)
+    parser.add_argument("--because", metavar="REASON", help="promote it without a comparison, for this reason")
+    because = parser.parse_args().because
     tolerances, settings = gate.read(load_mapping(Path(gate.FILE))).promote, load_params()
     with console.step("look at data/model and its commit"):
         data, metadata = load_dataset(DATASET), artifact.read_metadata(MODEL)
@@ -63,7 +64,7 @@ def main() -> None:
 def _register(registry: Registry, tags: Mapping[str, str], metadata: Mapping[str, Any], settings: Params) -> Version:
     """The version with the files of data/model, registered now where there is none."""
     digests = lineage.file_digests()
-    for version in registry.versions():
+    for version in registry.versions().values():
         if digests.items() <= version.tags.items() and lineage.has_registered_files(registry, version):
             return version
     run = registry.find_run(digests[mlflow_runs.MODEL_TAG]) or registry.log_run(settings, metadata)
@@ -102,22 +103,13 @@ def _compare(
 
 
 def _show(differences: list[Difference], champion: Version, candidate: Version) -> None:
-    names = [
-        "metric",
-        f"champion, {champion.number}",
-        f"candidate, {candidate.number}",
-        "better by",
-        "interval",
-        "tolerated",
-    ]
-    console_table.show(
-        names,
-        (
-            [score.metric, f"{score.champion:.6f}", f"{score.candidate:.6f}", f"{score.gain:+.6f}",
-             f"{score.low:+.6f} to {score.high:+.6f}", f"-{score.tolerance:g}"]
-            for score in differences
-        ),
+    sides = [f"champion, {champion.number}", f"candidate, {candidate.number}"]
+    rows = (
+        [score.metric, f"{score.champion:.6f}", f"{score.candidate:.6f}", f"{score.gain:+.6f}",
+         f"{score.low:+.6f} to {score.high:+.6f}", f"-{score.tolerance:g}"]
+        for score in differences
     )  # fmt: skip
+    console_table.show(["metric", *sides, "better by", "interval", "tolerated"], rows)
 
 
 def _reject(registry: Registry, champion: Version, candidate: Version, why: str) -> NoReturn:
@@ -135,15 +127,6 @@ def _promote(registry: Registry, champion: Version | None, version: Version, kin
     registry.change_champion(AliasChange(datetime.now(UTC), version.number, kind, why, commit, lineage.author(), before))
     console.say(f"Version {version.number} of {NAME} is the champion: {why}.")
     console.say(f"Services that follow the registry {registry.address} load it automatically.")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.registry.promote",
-        description="Register data/model, and promote it to champion if it beats the present one on the same test rows.",
-    )
-    parser.add_argument("--because", metavar="REASON", help="promote it without a comparison, for this reason")
-    return parser
 
 
 if __name__ == "__main__":

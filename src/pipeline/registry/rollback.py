@@ -1,6 +1,5 @@
 """Rolls back to the previous champion: python -m pipeline.registry.rollback. Each call undoes one more change."""
 
-import argparse
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -17,30 +16,27 @@ class NoPreviousChampion(OntimeError):
 
 def main() -> None:
     """Makes the previous champion the champion again. Raises NoPreviousChampion."""
-    because = _parser().parse_args().because
+    parser = console.parser(__spec__, __doc__)
+    parser.add_argument("--because", metavar="REASON", help="the reason, for the history")
+    because = parser.parse_args().because
     with console.step("look at the registry"):
         registry = Registry()
-        champion, versions = (
-            registry.version_with_alias(CHAMPION),
-            {version.number: version for version in registry.versions()},
-        )
-        changes = registry.alias_changes()
-        previous = (
-            versions.get(champion_history.previous_champion(changes, champion.number, versions) or 0) if champion else None
-        )
-    if champion is None or previous is None:
+        champion, changes, versions = registry.version_with_alias(CHAMPION), registry.alias_changes(), registry.versions()
+    number = champion_history.previous_champion(changes, champion.number, versions) if champion else None
+    if champion is None or number is None:
         raise NoPreviousChampion(
             f"The champion before the present one should come back; {_explain_absence(champion, changes)}. "
             "`make history` shows all."
         )
-    with console.step(f"fetch version {previous.number}"):
+    previous = versions[number]
+    with console.step(f"fetch version {number}"):
         lineage.refuse_altered(registry, previous)
     why = f"instead of version {champion.number}" + (f": {because}" if because else "")
     commit = previous.tags.get("git_commit", "")
     registry.change_champion(
-        AliasChange(datetime.now(UTC), previous.number, "rolled back", why, commit, lineage.author(), champion.number)
+        AliasChange(datetime.now(UTC), number, "rolled back", why, commit, lineage.author(), champion.number)
     )
-    console.say(f"Version {previous.number} of {NAME} is the champion again, {why}.")
+    console.say(f"Version {number} of {NAME} is the champion again, {why}.")
     console.say(f"Services that follow the registry {registry.address} load it automatically.")
 
 
@@ -50,14 +46,6 @@ def _explain_absence(champion: Version | None, changes: Sequence[AliasChange]) -
     if changes:
         return f"the alias {CHAMPION} was removed outside make promote, and `make promote` sets it again"
     return "there is no champion"
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.registry.rollback", description="Roll back to the previous champion."
-    )
-    parser.add_argument("--because", metavar="REASON", help="the reason, for the history")
-    return parser
 
 
 if __name__ == "__main__":

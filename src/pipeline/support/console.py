@@ -11,33 +11,23 @@ from importlib.machinery import ModuleSpec
 from types import FrameType
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress
 
 from pipeline.support.errors import OntimeError
 
-DEBUG = "ONTIME_DEBUG"  # set to 1, or with --debug, failures print their traceback
+DEBUG = "ONTIME_DEBUG"  # set to 1, failures print their traceback
 AFTER_A_STAGE = "If a stage was running, `dvc checkout` restores its outputs."
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def run(main: Callable[[], None]) -> None:
-    """Runs ``main`` and exits with 0, or with 1 and one sentence on standard error; with --debug errors are raised."""
-    debug = "--debug" in sys.argv or os.environ.get(DEBUG, "") not in ("", "0")
-    sys.argv = [argument for argument in sys.argv if argument != "--debug"]
+    """Runs ``main`` and exits with 0, or with 1 and one sentence on standard error; with ONTIME_DEBUG=1 it raises errors."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     try:
         main()
     except Exception as error:
-        if debug:
+        if os.environ.get(DEBUG, "") not in ("", "0"):
             raise
         _print_error(_explain(error))
         sys.exit(1)
@@ -60,7 +50,7 @@ def step(description: str, total: int | None = None) -> Iterator[Callable[[], No
     Yields a function to call after each of ``total`` parts, where they can be counted.
     """
     start = time.perf_counter()
-    with _progress(total) as progress:
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(description, total=total)
         yield lambda: progress.advance(task)
     console.print(f"  {description:<48}{time.perf_counter() - start:8.1f} s", markup=False)
@@ -79,12 +69,6 @@ def answer(text: str) -> None:
 def warn(text: str) -> None:
     """Prints a warning."""
     console.print(f"  warning: {text}", markup=False, style="yellow")
-
-
-def _progress(total: int | None) -> Progress:
-    counted = [BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()] if total else []
-    columns = [SpinnerColumn(), TextColumn("{task.description}"), *counted, TimeElapsedColumn()]
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _explain(error: BaseException) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 import mlflow
 import numpy as np
 import onnx
-import yaml
 from mlflow import MlflowClient
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
@@ -21,7 +20,7 @@ from pipeline.config.paths import LOCK, METRICS, MODEL, PAGE, VALIDATION
 from pipeline.config.settings import Params
 from pipeline.files.digests import sha256
 from pipeline.modeling import artifact
-from pipeline.versioning import git
+from pipeline.versioning import dvc_lock, git
 
 EXPERIMENT = "ontime"
 # One retry within seconds where the tracking server is down; MLflow's default tries for minutes.
@@ -137,20 +136,7 @@ def tags() -> dict[str, str]:
     running = os.environ.get("DVC_STAGE", "")
     if LOCK.is_file() and not running:  # while a stage runs, the file does not hold its outputs yet
         result["dvc_lock"] = sha256(LOCK)
-    return {**result, **lock_hashes(LOCK, running)}
-
-
-def lock_hashes(lock: Path, running: str = "") -> dict[str, str]:
-    """The md5 that dvc.lock holds of each output, as ``dvc.<path>``, without those of the stage ``running``."""
-    if not lock.is_file():
-        return {}
-    stages = (yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages", {})
-    return {
-        f"dvc.{out['path']}": str(out["md5"])
-        for name, stage in stages.items()
-        if name != running
-        for out in stage.get("outs", [])
-    }
+    return result | {f"dvc.{path}": md5 for path, md5 in dvc_lock.outputs(dvc_lock.read(), running).items()}
 
 
 def repository() -> Path:

@@ -22,13 +22,13 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def changed_files() -> list[str]:
     """The tracked files that differ from HEAD. Raises GitUnavailable."""
-    done = run("status", "--porcelain", "--untracked-files=no")
+    done = run("diff", "--name-only", "--relative", "-z", "HEAD")
     if done.returncode != 0:
         raise GitUnavailable(
             f"git should list the files that are not committed; it failed with: {done.stderr.strip() or 'no message'}. "
             "Correct that, and try again."
         )
-    return [line[3:] for line in done.stdout.splitlines()]
+    return done.stdout.split("\0")[:-1]
 
 
 def output(*arguments: str) -> str | None:

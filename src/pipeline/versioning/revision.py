@@ -54,7 +54,8 @@ def commit_range(asked: str) -> CommitRange:
         raise CommitMissing(
             f"{asked} and HEAD should have a common ancestor; there is none here. {_how_to_fetch(asked, 'BASE')}"
         )
-    return CommitRange(asked, _commit(base), _commit(head), _uncommitted())
+    commits = [Commit(name, git.output("log", "-1", "--format=%s", name) or "") for name in (base, head)]
+    return CommitRange(asked, commits[0], commits[1], tuple(git.changed_files()))
 
 
 def resolve_commit(asked: str, setting: str) -> str:
@@ -80,12 +81,3 @@ def _how_to_fetch(asked: str, setting: str) -> str:
     if elsewhere:
         return f"Type {setting}={elsewhere[0]}."
     return "`git fetch` brings what the remote has, and `git branch --all` lists it."
-
-
-def _commit(name: str) -> Commit:
-    return Commit(name, git.output("log", "-1", "--format=%s", name) or "")
-
-
-def _uncommitted() -> tuple[str, ...]:
-    """The tracked files that differ from HEAD, from this folder down."""
-    return tuple((git.output("diff", "HEAD", "--name-only", "--relative") or "").splitlines())

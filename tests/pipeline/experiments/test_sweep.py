@@ -19,6 +19,7 @@ from pipeline.experiments.listing import Trial
 from pipeline.params import compose
 from pipeline.support.errors import OntimeError, ParamsInvalid
 from pipeline.versioning import dvc
+from pipeline.versioning.committed import NotCommitted
 from pipeline.versioning.revision import CommitMissing
 
 SWEEP = ("python", "-m", "pipeline.experiments.sweep")
@@ -108,7 +109,9 @@ def test_the_best_is_applied_with_the_keys_that_go_into_conf(project, swept, fou
 
 
 def test_a_sweep_starts_from_a_commit_alone(command):
-    with pytest.raises(sweep.SweepFailed, match=r"^A sweep starts from a commit; data/report/.* changed since"):
+    with pytest.raises(
+        NotCommitted, match=r"^A sweep starts from the commit that .*; \d files have changed since \w{9}, such as "
+    ):
         command()
 
 
@@ -153,7 +156,7 @@ def test_data_that_are_not_those_of_the_commit_are_refused(clean, command, found
     (clean / "data/model/model.onnx").rename(clean / "aside")
     try:
         with pytest.raises(
-            sweep.SweepFailed, match=r"needs the results of HEAD; of .*train.*, data/ has others\. Type `dvc pull`"
+            NotCommitted, match=r"; train would run again or lack their outputs\. Type `dvc checkout` or `dvc pull`"
         ):
             command(*SEARCH)
     finally:

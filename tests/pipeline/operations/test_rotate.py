@@ -150,7 +150,9 @@ def test_uptime_kuma_that_changes_nothing_and_ends_well_is_not_believed(docker, 
 
 def test_uptime_kumas_program_is_sent_the_password_until_it_takes_it(tmp_path, monkeypatch):
     """It loses what comes before it asks; here it takes the third line, and ends."""
-    program = '#!/bin/sh\nread -r lost; read -r lost; IFS= read -r taken; printf %s "$taken" > taken; echo ' + rotate.KUMA_SUCCESS
+    program = (
+        '#!/bin/sh\nread -r lost; read -r lost; IFS= read -r taken; printf %s "$taken" > taken; echo ' + rotate.KUMA_SUCCESS
+    )
     (tmp_path / "node").write_text(program)
     (tmp_path / "node").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")

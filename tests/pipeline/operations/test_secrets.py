@@ -1,4 +1,4 @@
-"""Secrets are written once, and .env names their folder; tests/house/test_compose_file.py holds them to the containers."""
+"""Secrets are written once, and .env names their folder; test_compose_file.py holds them to the containers."""
 
 import sys
 from pathlib import Path

@@ -30,12 +30,12 @@ def older(tmp_path):
 def test_an_older_version_is_held_to_the_digests_that_it_was_registered_with(older):
     folder, tags = older
 
-    lineage.refuse_altered(Store(folder), Version(1, "run", tags))
+    lineage.refuse_altered(Store(folder), Version(1, tags))
 
     assert sorted(tags) == ["sha256.about.json", "sha256.model.onnx", "sha256.schema.json"]
     (folder / "about.json").write_text("altered")
     with pytest.raises(ModelMissing, match="should have the files that it was registered with"):
-        lineage.refuse_altered(Store(folder), Version(1, "run", tags))
+        lineage.refuse_altered(Store(folder), Version(1, tags))
 
 
 def test_the_metadata_name_the_model_of_a_version_by_their_old_name_too(older):

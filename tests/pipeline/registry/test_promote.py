@@ -289,7 +289,7 @@ def test_a_model_that_no_commit_gives_is_not_registered(place, registry):
     assert uncommitted[0] == missing[0] == stale[0] == 1
     assert re.search(r"1 files have changed since \w{9}, such as conf/gate\.yaml", uncommitted[1])
     assert "data/model should hold model.onnx, schema.json and metadata.json" in missing[1]
-    assert re.search(r"data/ should be what this commit reproduces; changed since: train: train\.", stale[1])
+    assert re.search(r"changed since data/ was made: train: train\.", stale[1])
     assert len(registry.search_model_versions("name='ontime'")) == versions
 
 
@@ -298,8 +298,8 @@ def test_a_model_that_no_commit_gives_is_not_registered(place, registry):
     [
         ("params.yaml", "positive: female", "positive: male", "preprocess: data"),
         ("src/pipeline/recipes/table.py", '"""', '"""Anew. ', "preprocess: src/pipeline/recipes"),
-        ("src/pipeline/new.py", "", "", "src/pipeline/new.py is in none"),
-        ("conf/data/mine.yaml", "", "", "conf/data/mine.yaml is in none"),
+        ("src/pipeline/new.py", "", "", "src/pipeline/new.py is in no commit"),
+        ("conf/data/mine.yaml", "", "", "conf/data/mine.yaml is in no commit"),
     ],
 )
 def test_what_a_commit_does_not_hold_or_did_not_make_is_named(place, registry, path, word, other, said):

@@ -17,6 +17,7 @@ from pipeline.files.digests import sha256
 from pipeline.modeling import artifact, onnx_export
 from pipeline.stages import evaluate
 from pipeline.tracking import mlflow_runs
+from pipeline.versioning import dvc_lock
 
 LOCK = """
 schema: '2.0'
@@ -189,7 +190,7 @@ def test_without_git_and_lock_there_are_tags_all_the_same(tmp_path, monkeypatch)
 def test_a_lock_without_stages_has_no_hashes(tmp_path, text):
     (tmp_path / "dvc.lock").write_text(text)
 
-    assert mlflow_runs.lock_hashes(tmp_path / "dvc.lock") == {}
+    assert dvc_lock.outputs(dvc_lock.read(tmp_path / "dvc.lock")) == {}
 
 
 def test_the_repository_is_the_working_folder_outside_of_experiments(tmp_path, monkeypatch):

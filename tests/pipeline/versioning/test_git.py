@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.registry import lineage
 from pipeline.tracking import mlflow_runs
-from pipeline.versioning import git
+from pipeline.versioning import committed, git
 
 
 @pytest.fixture(autouse=True)
@@ -25,8 +25,8 @@ def test_what_is_not_committed_is_not_taken_for_nothing():
 
 
 def test_a_version_wants_its_commit():
-    with pytest.raises(lineage.NotCommitted, match=r"git gives none \(git is not installed\)"):
-        lineage.current_commit()
+    with pytest.raises(committed.NotCommitted, match=r"git gives none \(git is not installed\)"):
+        committed.require(lineage.RULE, ())
 
 
 def test_a_run_is_logged_without_its_commit():
