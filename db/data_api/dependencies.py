@@ -1,10 +1,9 @@
 """Who calls, and whether they may: a key in X-API-Key, or a token of POST /token."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, OAuth2PasswordBearer
@@ -12,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from data_api.app_state import AppState
 from data_api.auth.tokens import Token
-from data_api.crud import api_keys, users
+from data_api.crud import api_keys
 from data_api.database.engine import transaction
 from data_api.errors import DatabaseUnavailable, StatementTooLong
 from data_api.models import Role, User
@@ -53,7 +52,7 @@ def _transaction(service: AppState, reads: bool) -> Iterator[Session]:
 
 @contextmanager
 def reading(service: AppState) -> Iterator[Session]:
-    """A short transaction that looks up who calls, before what takes long; nobody can ask for less of that."""
+    """A short transaction that looks up who calls, before what takes long. No caller can make this query smaller."""
     try:
         yield from _transaction(service, reads=True)
     except StatementTooLong as error:
@@ -64,86 +63,71 @@ ReadSession = Annotated[Session, Depends(reads, scope="function")]
 WriteSession = Annotated[Session, Depends(writes, scope="function")]
 
 
-@dataclass(frozen=True)
-class Credentials:
-    """What a request shows of who sent it: the digest of a key, or what a token says."""
-
-    digest: str | None = None
-    token: Token | None = None
-
-
 async def credentials(
     service: ServiceDep, key: Annotated[str | None, Depends(KEY)], token: Annotated[str | None, Depends(TOKEN)]
-) -> Credentials:
-    """Raises ProblemError (401) if the request has none, before the database or the body is read."""
+) -> str | Token:
+    """The digest of the key, or the content of the token, that a request shows.
+
+    Raises ProblemError (401) if the request has none, before the database or the body is read.
+    """
     if key:
-        return Credentials(digest=digest(key))
+        return digest(key)
     if not token:
         raise ProblemError(401, f"The request does not say who sent it. {WANTED}", headers=CHALLENGE)
-    if (found := service.tokens.read(token)) is None:
-        raise _unknown("token")
-    return Credentials(token=found)
+    return service.tokens.read(token) or _refuse("token")
 
 
-Shown = Annotated[Credentials, Depends(credentials)]
+Credentials = Annotated[str | Token, Depends(credentials)]
 
 
-def user_of(session: Session, service: AppState, shown: Credentials) -> User:
-    """The user whom credentials belong to; raises ProblemError (401) where they count no more."""
-    if shown.token:
-        user = users.get_by_id(session, shown.token.user_id)
-        if user is None or shown.token.issued < user.tokens_valid_after:
-            raise _unknown("token")
-        return user
-    key_and_user = api_keys.get_valid_with_user(session, shown.digest or "")
-    if key_and_user is None:
-        raise _unknown("key")
-    api_key_id, user = key_and_user
-    service.uses.note(api_key_id, datetime.now(UTC))
+def _refuse(what: str) -> NoReturn:
+    raise ProblemError(401, f"The {what} is unknown, revoked or too old. {WANTED}", headers=CHALLENGE)
+
+
+def _user_of(session: Session, service: AppState, shown: str | Token) -> User:
+    """The user whom credentials belong to; raises ProblemError (401) if they are not valid any more."""
+    if isinstance(shown, Token):
+        user = session.get(User, shown.user_id)
+        return user if user and shown.issued >= user.tokens_valid_after else _refuse("token")
+    api_key_id, user = api_keys.get_valid_with_user(session, shown) or _refuse("key")
+    service.key_uses[api_key_id] = datetime.now(UTC)
     return user
 
 
-def _unknown(what: str) -> ProblemError:
-    return ProblemError(401, f"The {what} is unknown, revoked or too old. {WANTED}", headers=CHALLENGE)
-
-
-def _allowed(request: Request, service: AppState, shown: Credentials, session: Session, roles: tuple[Role, ...]) -> User:
-    user = user_of(session, service, shown)
+def _authorize(session: Session, request: Request, shown: str | Token, roles: tuple[Role, ...]) -> User:
+    """The user who calls; raises ProblemError: 401 for a stranger, 403 for another role."""
+    user = _user_of(session, service_of(request), shown)
     request.state.caller = user.name
     if user.role not in roles:
-        wanted = " or ".join(roles)
-        raise ProblemError(403, f"This wants the role {wanted}; {user.name} has the role {user.role}.")
+        raise ProblemError(403, f"This wants the role {' or '.join(roles)}; {user.name} has the role {user.role}.")
     return user
 
 
-def _reading(*roles: Role) -> Any:
-    def caller(request: Request, service: ServiceDep, shown: Shown, session: ReadSession) -> User:
-        return _allowed(request, service, shown, session, roles)
+def _require(transaction_of: Callable[..., Iterator[Session]], *roles: Role) -> Any:
+    """The caller, looked up in the transaction of the request."""
+
+    def caller(
+        request: Request, shown: Credentials, session: Annotated[Session, Depends(transaction_of, scope="function")]
+    ) -> User:
+        return _authorize(session, request, shown, roles)
 
     return Depends(caller, scope="function")
 
 
-def _writing(*roles: Role) -> Any:
-    def caller(request: Request, service: ServiceDep, shown: Shown, session: WriteSession) -> User:
-        return _allowed(request, service, shown, session, roles)
+def _require_before(role: Role) -> Any:
+    """The caller, looked up before their request begins its transaction, which looks again."""
 
-    return Depends(caller, scope="function")
-
-
-def _known(*roles: Role) -> Any:
-    """Looks a caller up before their request begins its transaction, which looks again."""
-
-    def caller(request: Request, service: ServiceDep, shown: Shown) -> User:
+    def caller(request: Request, service: ServiceDep, shown: Credentials) -> User:
         with reading(service) as session:
-            return _allowed(request, service, shown, session, roles)
+            return _authorize(session, request, shown, (role,))
 
     return Depends(caller)
 
 
-KnownWriter = Annotated[User, _known(Role.SERVICE)]
-KnownAdmin = Annotated[User, _known(Role.ADMIN)]
-Anyone = Annotated[User, _reading(*Role)]
-Reader = Annotated[User, _reading(Role.READER, Role.ADMIN)]
-Writer = Annotated[User, _writing(Role.SERVICE)]
-AdminReads = Annotated[User, _reading(Role.ADMIN)]
-AdminWrites = Annotated[User, _writing(Role.ADMIN)]
+KnownWriter = Annotated[User, _require_before(Role.SERVICE)]
+KnownAdmin = Annotated[User, _require_before(Role.ADMIN)]
+Anyone = Annotated[User, _require(reads, *Role)]
+Reader = Annotated[User, _require(reads, Role.READER, Role.ADMIN)]
+Writer = Annotated[User, _require(writes, Role.SERVICE)]
+AdminReads = Annotated[User, _require(reads, Role.ADMIN)]
+AdminWrites = Annotated[User, _require(writes, Role.ADMIN)]

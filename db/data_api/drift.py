@@ -11,8 +11,7 @@ the pressure, 0.2 for the probability and 0.003 for the carrier. Compare a colum
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from math import log
 from typing import Any
 
@@ -20,24 +19,36 @@ FLOOR = 1e-4  # the share of an empty bin; with a smaller one, a single row amon
 RARE = 0.02  # categories below this share of the training rows are one bin, because single bins would be mostly noise
 MIN_ROWS = 200  # with twenty bins, chance alone gives 0.1
 ROUNDING = 1e-6  # edges are written with six significant digits, and values come as single or double precision
-MISSING = 0
-FindBin = Callable[[Any], int]
+MISSING, OTHER = 0, -1  # the first bin and the last
 
 
-@dataclass
 class BinCounts:
-    """The bins of one column, with the share of the training rows and the count of recent rows in each."""
+    """The bins of a column of ``schema.json``, with the share of the training rows and the count of recent rows in each.
 
-    find_bin: FindBin
-    expected: Sequence[float]
-    counts: list[int] = field(init=False)
+    A column with edges has bins by quantiles, another one by categories. The first bin is for missing values. The last bin
+    of categories is for rare ones, and for those not in training.
+    """
 
-    def __post_init__(self) -> None:
+    def __init__(self, reference: Mapping[str, Any]) -> None:
+        present, shares = 1 - reference["missing"], reference["shares"]
+        self._edges: list[float] | None = None
+        self._bins: dict[str | None, int] = {None: MISSING}
+        if "edges" in reference:
+            self._edges = [edge + ROUNDING * abs(edge) for edge in reference["edges"]]
+            self.expected = [reference["missing"], *(present * share for share in shares)]
+        else:
+            frequent = {name: present * share for name, share in shares.items() if share >= RARE}
+            self._bins |= {name: number for number, name in enumerate(frequent, 1)}
+            self.expected = [reference["missing"], *frequent.values(), max(0.0, present - sum(frequent.values()))]
         self.counts = [0] * len(self.expected)
 
     def add(self, value: Any) -> None:
-        """Counts one value; None is missing."""
-        self.counts[self.find_bin(value)] += 1
+        """Counts one value; None is missing. A value that equals an edge belongs to the bin below it."""
+        if self._edges is None:
+            place = self._bins.get(value, OTHER) if isinstance(value, str | None) else OTHER
+        else:
+            place = 1 + bisect_left(self._edges, value) if isinstance(value, int | float) else MISSING
+        self.counts[place] += 1
 
     def index(self) -> float | None:
         """The population stability index, or None for fewer than MIN_ROWS rows."""
@@ -51,49 +62,13 @@ def psi(expected: Sequence[float], counts: Sequence[int]) -> float:
     return sum((actual - share) * log(actual / share) for share, actual in pairs)
 
 
-def empty_bins(reference: Mapping[str, Any]) -> BinCounts:
-    """Bins with zero counts for a column of ``schema.json``: by quantiles if it has edges, else by categories.
-
-    The first bin is for missing values. The last bin of categories is for rare ones, and for those not in training.
-    """
-    present = 1 - reference["missing"]
-    if "edges" in reference:
-        shares = [present * share for share in reference["shares"]]
-        return BinCounts(_find_quantile(reference["edges"]), [reference["missing"], *shares])
-    frequent = {name: present * share for name, share in reference["shares"].items() if share >= RARE}
-    other = max(0.0, present - sum(frequent.values()))
-    return BinCounts(_find_category(list(frequent)), [reference["missing"], *frequent.values(), other])
-
-
-def _find_quantile(edges: Sequence[float]) -> FindBin:
-    """Finds the bin of a number; a value that equals an edge belongs below it, and anything but a number is missing."""
-    widened = [edge + ROUNDING * abs(edge) for edge in edges]
-
-    def find_bin(value: Any) -> int:
-        return 1 + bisect_left(widened, value) if isinstance(value, int | float) else MISSING
-
-    return find_bin
-
-
-def _find_category(names: Sequence[str]) -> FindBin:
-    bins = {name: number for number, name in enumerate(names, 1)}
-    other = len(names) + 1
-
-    def find_bin(value: Any) -> int:
-        if value is None:
-            return MISSING
-        return bins.get(value, other) if isinstance(value, str) else other
-
-    return find_bin
-
-
 class Window:
     """The recent predictions of one window, counted by column, and their probabilities."""
 
     def __init__(self, reference: Mapping[str, Any]) -> None:
         self.rows = 0
-        self._columns = {name: empty_bins(column) for name, column in reference["columns"].items()}
-        self._probability = empty_bins(reference["probability"]) if reference["probability"] else None
+        self._columns = {name: BinCounts(column) for name, column in reference["columns"].items()}
+        self._probability = BinCounts(reference["probability"]) if reference["probability"] else None
 
     def add(self, features: Mapping[str, Any], probability: float) -> None:
         """Counts one prediction; a column that is not among its features counts as missing."""

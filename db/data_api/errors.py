@@ -5,6 +5,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from service_kit.errors import ServiceError
+from service_kit.field_errors import MOST_FIELD_ERRORS
+from service_kit.problems import FieldError, ProblemError
 
 
 class DataApiError(ServiceError):
@@ -12,39 +14,23 @@ class DataApiError(ServiceError):
 
 
 class DatabaseUnavailable(DataApiError):
-    """The database does not answer now; it may later. ``told`` leaves out what is for the log alone, such as its host."""
+    """The database does not answer now; it may later. ``public_message`` leaves out what only the log may show: the host."""
 
-    told = "the database does not answer"
+    public_message = "the database does not answer"
 
 
 class DatabaseBusy(DatabaseUnavailable):
     """All connections to the database are in use; it answers those who have one."""
 
-    told = "all connections to the database are in use"
+    public_message = "all connections to the database are in use"
 
 
 class DatabaseForeign(DataApiError):
     """The database holds tables that the migrations here did not make; waiting would not help."""
 
 
-class StatementTooLong(DataApiError):
-    """The database gave up a question that took longer than STATEMENT_SECONDS."""
-
-
-class NameTaken(DataApiError):
-    """Something else has this name."""
-
-
-class UserMissing(DataApiError):
-    """Nobody has this name."""
-
-
-class InvalidPassword(DataApiError):
-    """A password is too short, too long, or was typed in two ways."""
-
-
-class LastAdmin(DataApiError):
-    """Without this user nobody could manage users and keys."""
+class StatementTooLong(ProblemError):
+    """The database gave up a query that took longer than STATEMENT_SECONDS (422)."""
 
 
 class Difference(NamedTuple):
@@ -55,14 +41,20 @@ class Difference(NamedTuple):
     fields: list[str]
 
 
-class ContentDiffers(DataApiError):
-    """Ids are recorded with other content; the sentence names the first of them, ``differing`` them all."""
+class ContentDiffers(ProblemError):
+    """Ids are recorded with other content (409). The sentence names the first id; the field errors name all."""
 
-    def __init__(self, what: str, differing: Sequence[Difference]) -> None:
-        first = differing[0]
-        more = f", and {len(differing) - 1} more" if len(differing) > 1 else ""
+    def __init__(self, subject: str, differences: Sequence[Difference]) -> None:
+        first, *others = differences
+        more = f", and {len(others)} more" if others else ""
+        field_errors = [
+            FieldError(f"{place}{name}", f"what is recorded of {recorded}", "something else")
+            for place, recorded, fields in differences[:MOST_FIELD_ERRORS]
+            for name in fields
+        ]
         super().__init__(
-            f"{what} {first.recorded} is recorded with another {', '.join(first.fields)}{more}. "
-            "Nothing of this request was recorded."
+            409,
+            f"{subject} {first.recorded} is recorded with another {', '.join(first.fields)}{more}. "
+            "Nothing of this request was recorded.",
+            field_errors[:MOST_FIELD_ERRORS],
         )
-        self.differing = differing

@@ -1,6 +1,7 @@
-"""What Prometheus is told: requests, rows, logins, the pool, live scores, the coverage and delay of outcomes, drift."""
+"""The metrics: requests, rows, logins, the pool, live scores, the coverage and delay of outcomes, drift."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
@@ -15,6 +16,7 @@ TABLES = ("predictions", "outcomes", "deployments")
 LOGINS = SUCCEEDED, FAILED, THROTTLED = ("succeeded", "failed", "throttled")
 SCORES = ("roc_auc", "average_precision", "brier_score", "calibration_error", "label_rate", "outcome_rate")
 ALL_VERSIONS = "all"  # and not a version of that name
+Scores = Mapping[str, float | int | None]
 
 
 class Metrics(Collector):
@@ -49,53 +51,61 @@ class Metrics(Collector):
         """Counts one request and its time."""
         self._requests.labels(route, str(status)).observe(seconds)
 
-    def live(self, versions: Mapping[str, Mapping[str, float | int | None]], now: float) -> None:
+    def live(self, versions: Mapping[str, Scores], now: float) -> None:
         """Shows the scores of each version; those that are undefined, and versions that are gone, disappear."""
-        scores = GaugeMetricFamily(
-            "data_api_live_score",
-            "Scores of the live window's predictions whose outcome is known",
-            labels=["score", "version"],
+        by_score = {(score, version): scores[score] for version, scores in versions.items() for score in SCORES}
+        predictions = {(version,): scores["predictions"] for version, scores in versions.items()}
+        coverages = {(version,): scores["coverage"] for version, scores in versions.items()}
+        self._live = (
+            _gauge(
+                "data_api_live_score",
+                "Scores of the live window's predictions whose outcome is known",
+                by_score,
+                "score",
+                "version",
+            ),
+            _gauge("data_api_live_predictions", "Predictions of the live window", predictions, "version"),
+            _gauge(
+                "data_api_outcome_coverage",
+                "Share of the live window's predictions whose outcome is known",
+                coverages,
+                "version",
+            ),
+            _gauge("data_api_live_refreshed_timestamp_seconds", "When the live scores were computed last", {(): now}),
         )
-        predictions = GaugeMetricFamily("data_api_live_predictions", "Predictions of the live window", labels=["version"])
-        coverages = GaugeMetricFamily(
-            "data_api_outcome_coverage", "Share of the live window's predictions whose outcome is known", labels=["version"]
-        )
-        refreshed = GaugeMetricFamily(
-            "data_api_live_refreshed_timestamp_seconds", "When the live scores were worked out last", value=now
-        )
-        for version, found in versions.items():
-            predictions.add_metric([version], found["predictions"] or 0)
-            if (coverage := found["coverage"]) is not None:
-                coverages.add_metric([version], coverage)
-            for score in SCORES:
-                if (value := found[score]) is not None:
-                    scores.add_metric([score, version], value)
-        self._live = (scores, predictions, coverages, refreshed)
 
     def drift(self, windows: Mapping[str, Window], now: float) -> None:
         """Shows the drift of each window; that of too few rows disappears."""
-        columns = GaugeMetricFamily(
-            "data_api_drift_psi",
-            "Population stability index of a column of what arrived, against the training rows",
-            labels=["column", "window"],
+        columns = {(name, label): psi for label, window in windows.items() for name, psi in window.columns().items()}
+        probabilities = {(label,): window.probability() for label, window in windows.items()}
+        rows = {(label,): window.rows for label, window in windows.items()}
+        self._drift = (
+            _gauge(
+                "data_api_drift_psi",
+                "Population stability index of a column of what arrived, against the training rows",
+                columns,
+                "column",
+                "window",
+            ),
+            _gauge(
+                "data_api_probability_drift_psi",
+                "Population stability index of the probability, against the training rows",
+                probabilities,
+                "window",
+            ),
+            _gauge("data_api_drift_rows", "Predictions that drift was computed from", rows, "window"),
+            _gauge("data_api_drift_refreshed_timestamp_seconds", "When drift was computed last", {(): now}),
         )
-        probabilities = GaugeMetricFamily(
-            "data_api_probability_drift_psi",
-            "Population stability index of the probability, against the training rows",
-            labels=["window"],
-        )
-        rows = GaugeMetricFamily("data_api_drift_rows", "Predictions that drift was measured of", labels=["window"])
-        refreshed = GaugeMetricFamily(
-            "data_api_drift_refreshed_timestamp_seconds", "When drift was worked out last", value=now
-        )
-        for label, window in windows.items():
-            rows.add_metric([label], window.rows)
-            for name, index in window.columns().items():
-                columns.add_metric([name, label], index)
-            if (of_probability := window.probability()) is not None:
-                probabilities.add_metric([label], of_probability)
-        self._drift = (columns, probabilities, rows, refreshed)
 
     def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
         """A gauge that is read when it is asked for."""
         Gauge(name, text, registry=self.registry).set_function(value)
+
+
+def _gauge(name: str, text: str, values: Mapping[Any, float | None], *labels: str) -> Metric:
+    """A gauge with those values that are defined, by the values of its labels."""
+    gauge = GaugeMetricFamily(name, text, labels=labels)
+    for label_values, value in values.items():
+        if value is not None:
+            gauge.add_metric(label_values, value)
+    return gauge

@@ -4,33 +4,42 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from data_api.schemas.outcomes import Outcomes
+from data_api.schemas.predictions import Predictions
 from service_kit.openapi import describe, problem_content
-from service_kit.problems import MEDIA_TYPE
+
+DESCRIPTIONS = {
+    400: "The body is no JSON, or no form",
+    401: "Nobody is known by these credentials",
+    403: "Their role may not do this",
+    404: "There is no such thing",
+    408: "The body does not arrive in time",
+    409: "It contradicts what is recorded",
+    413: "The body is too large",
+    415: "The body is not JSON, or no form",
+    422: "A field is not as the API wants it",
+    429: "Too many attempts",
+    503: "The database is away, or too many requests are being answered",
+}
 
 
 def document(app: FastAPI, most_rows: int) -> dict[str, Any]:
     """The OpenAPI document of the service, whose bulk routes take so many rows."""
-    page = describe(app, app.version)
-    schemas = page["components"]["schemas"]
+    page = describe(app, app.version, Predictions, Outcomes)
+    for body in (Predictions, Outcomes):
+        for rows in page["components"]["schemas"][body.__name__]["properties"].values():
+            rows["maxItems"] = most_rows
     for path in page["paths"].values():
         for operation in path.values():
-            _lift_body(operation, schemas, most_rows)
-            for status, answer in operation["responses"].items():
-                if status >= "400" and MEDIA_TYPE not in (content := answer.setdefault("content", {})) and not _own(content):
-                    answer["content"] = problem_content()
+            if operation["tags"] != ["health"]:
+                _add_refusals(operation)
     return page
 
 
-def _own(content: dict[str, Any]) -> bool:
-    """Whether a route said what its refusal looks like; FastAPI says only its own shape of a 422."""
-    schemas = [one.get("schema", {}) for one in content.values()]
-    return any(schema and "ValidationError" not in schema.get("$ref", "") for schema in schemas)
-
-
-def _lift_body(operation: dict[str, Any], schemas: dict[str, Any], most_rows: int) -> None:
-    """Moves what the body of a bulk route is made of to the schemas of the document."""
-    for content in operation.get("requestBody", {}).get("content", {}).values():
-        if definitions := content["schema"].pop("$defs", None):
-            schemas |= definitions
-            for rows in content["schema"]["properties"].values():
-                rows["maxItems"] = most_rows
+def _add_refusals(operation: dict[str, Any]) -> None:
+    """What any route may refuse with, beside what it declares itself: credentials, a body, a field, a database."""
+    body = {400, 408, 413, 415} if "requestBody" in operation else set()
+    caller = {401, 403} if "security" in operation else set()
+    declared = {int(status) for status in operation["responses"] if status >= "400"}
+    for status in sorted({*body, *caller, *declared, 422, 503}):
+        operation["responses"][str(status)] = {"description": DESCRIPTIONS[status], "content": problem_content()}

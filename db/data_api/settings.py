@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, HttpUrl, Secret, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, Secret, SecretStr
 from pydantic_settings import NoDecode
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -13,6 +13,7 @@ from service_kit.settings import Port, Seconds, ServiceSettings, read_settings
 
 Hours = Annotated[float, Field(gt=0, le=24 * 366)]
 SHORTEST_SECRET, SHORTEST_PASSWORD = 32, 12
+SHORTEST = {"jwt_secret": SHORTEST_SECRET, "first_admin_password": SHORTEST_PASSWORD, "first_service_key": SHORTEST_SECRET}
 MOST_AT_ONCE = 36  # four of the forty threads stay for those who watch
 # For a machine of one's own: everybody can read them here, so that outside development the service refuses them.
 DEVELOPMENT = {
@@ -23,8 +24,29 @@ DEVELOPMENT = {
 DEVELOPMENT_DATABASE = "ontime_development_database"  # the password of the stack's PostgreSQL on a machine of one's own
 
 
-def _divided(found: object) -> object:
-    return tuple(found.split(",")) if isinstance(found, str) else found
+def _split(value: object) -> object:
+    return tuple(value.split(",")) if isinstance(value, str) else value
+
+
+def _supported_address(secret: SecretStr) -> SecretStr:
+    """The address of a database that the service can use; raises ValueError, which shows no secret."""
+    if reason := _unsupported(secret.get_secret_value()):
+        raise ValueError(f"should be sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/NAME; {reason}")
+    return secret
+
+
+def _unsupported(text: str) -> str | None:
+    try:
+        address = make_url(text)
+    except (ArgumentError, ValueError):  # the latter for a port that is no number
+        return "it begins with 'no URL'" if "://" not in text else "its port is no number, or it is no URL"
+    if address.drivername not in {"sqlite", "postgresql", "postgresql+psycopg"}:
+        return f"it begins with {address.drivername!r}"
+    if {"password", "sslpassword"} & set(address.query):
+        return "it holds a password after '?', which would be shown"
+    if address.drivername == "sqlite" and (not address.database or address.database.startswith((":", "file:"))):
+        return "it names no file, and what is in memory is gone with the first connection"
+    return None
 
 
 class Settings(ServiceSettings):
@@ -33,7 +55,7 @@ class Settings(ServiceSettings):
     environment: Literal["development", "production"] = "development"
     data_api_host: str = "127.0.0.1"
     data_api_port: Port = 8001
-    database_url: SecretStr = SecretStr("sqlite:///db/ontime.db")
+    database_url: Annotated[SecretStr, AfterValidator(_supported_address)] = SecretStr("sqlite:///db/ontime.db")
     database_password: SecretStr | None = None
     database_pool: Annotated[int, Field(ge=1, le=200)] = 10
     statement_seconds: Seconds = 30.0
@@ -42,14 +64,10 @@ class Settings(ServiceSettings):
     first_admin: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@-]{1,64}$")] = "admin"
     first_admin_password: SecretStr | None = None
     first_service_key: SecretStr | None = None
-    forwarded_allow_ips: str = ""
     login_attempts: Annotated[int, Field(ge=1, le=10_000)] = 10
     live_window_hours: Hours = 24.0
     live_refresh_seconds: Seconds = 60.0
-    drift_hours: Annotated[tuple[Hours, ...], NoDecode, BeforeValidator(_divided), Field(max_length=5)] = (
-        6,
-        72,
-    )
+    drift_hours: Annotated[tuple[Hours, ...], NoDecode, BeforeValidator(_split), Field(max_length=5)] = (6, 72)
     drift_refresh_seconds: Seconds = 300.0
     data_api_heartbeat_url: Secret[HttpUrl] | None = None
     max_rows: Annotated[int, Field(ge=1, le=10_000)] = 10_000
@@ -70,19 +88,16 @@ class Settings(ServiceSettings):
     @property
     def url(self) -> str:
         """The address of the database, its password included: DATABASE_PASSWORD, where it names a user and none."""
-        given = self.database_url.get_secret_value()
-        if self.database_password is None or _fault(given):
-            return given
-        address = make_url(given)
-        if address.username and not address.password:
+        address = make_url(self.database_url.get_secret_value())
+        if self.database_password and address.username and not address.password:
             address = address.set(password=self.database_password.get_secret_value())
         return address.render_as_string(hide_password=False)
 
     def secret(self, name: str) -> str | None:
         """A secret as it is set, or development's own; None where neither is."""
-        given: SecretStr | None = getattr(self, name)
-        if given is not None:
-            return given.get_secret_value()
+        secret: SecretStr | None = getattr(self, name)
+        if secret is not None:
+            return secret.get_secret_value()
         return DEVELOPMENT[name] if self.environment == "development" else None
 
     @property
@@ -92,70 +107,40 @@ class Settings(ServiceSettings):
         return [*used, "DATABASE_PASSWORD"] if make_url(self.url).password == DEVELOPMENT_DATABASE else used
 
 
-def read(**given: Any) -> Settings:
+def read(**changes: Any) -> Settings:
     """The settings of this process; raises SettingsInvalid, which names every invalid variable and shows no secret."""
-    settings = parse(**given)
-    check(settings)
+    settings = parse(**changes)
+    _refuse_weak_secrets(settings)
     return settings
 
 
-def parse(**given: Any) -> Settings:
-    """The settings without the checks of ``check``; raises SettingsInvalid."""
-    return read_settings(Settings, **given)
+def parse(**changes: Any) -> Settings:
+    """The settings, whose secrets may be weak; raises SettingsInvalid."""
+    return read_settings(Settings, **changes)
 
 
-def check(settings: Settings) -> None:
-    """Raises SettingsInvalid for a database of another kind, and for weak secrets outside development."""
-    if fault := _fault(settings.database_url.get_secret_value()):
-        raise SettingsInvalid(
-            f"DATABASE_URL should be sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/NAME; {fault}."
-        )
+def _refuse_weak_secrets(settings: Settings) -> None:
+    """Raises SettingsInvalid for weak secrets outside development; a database without a password has other means."""
     if settings.environment == "development":
         return
-    faults, missing = [], []
-    for name, shortest in (
-        ("jwt_secret", SHORTEST_SECRET),
-        ("first_admin_password", SHORTEST_PASSWORD),
-        ("first_service_key", SHORTEST_SECRET),
-    ):
-        secret = settings.secret(name)
-        if secret is None:
-            missing.append(name.upper())
-        elif secret == DEVELOPMENT[name]:
-            faults.append(f"{name.upper()} is the default of development")
-        elif len(secret) < shortest:
-            faults.append(f"{name.upper()} has {len(secret)} characters, and should have {shortest} or more")
-    if fault := _weakness(make_url(settings.url).password):
-        faults.append(f"DATABASE_PASSWORD, or the password in DATABASE_URL, {fault}")
+    secrets = {name.upper(): (settings.secret(name), DEVELOPMENT[name], length) for name, length in SHORTEST.items()}
+    missing = [name for name, (secret, *_) in secrets.items() if secret is None]
+    password = make_url(settings.url).password
+    secrets["DATABASE_PASSWORD, or the password in DATABASE_URL,"] = password, DEVELOPMENT_DATABASE, SHORTEST_PASSWORD
+    reasons = [f"{name} {reason}" for name, secret in secrets.items() if (reason := _weakness(*secret))]
     if "JWT_SECRET" in missing:
-        others = f", nor {' and '.join(missing[1:])}, which an empty database wants" if missing[1:] else ""
-        faults.insert(0, f"JWT_SECRET is not set{others}")
-    if faults:
+        others = f", nor {' and '.join(missing[1:])}, which an empty database requires" if missing[1:] else ""
+        reasons.insert(0, f"JWT_SECRET is not set{others}")
+    if reasons:
         raise SettingsInvalid(
-            f"ENVIRONMENT={settings.environment} wants secrets of its own: {'; '.join(faults)}. "
+            f"ENVIRONMENT={settings.environment} requires secrets of its own: {'; '.join(reasons)}. "
             "`python -m data_api secret` makes one."
         )
 
 
-def _weakness(password: str | None) -> str | None:
-    """What is wrong with the password of a database; one without is let in by other means."""
-    if password == DEVELOPMENT_DATABASE:
+def _weakness(secret: str | None, default: str, shortest: int) -> str | None:
+    if secret == default:
         return "is the default of development"
-    if password is not None and len(password) < SHORTEST_PASSWORD:
-        return f"has {len(password)} characters, and should have {SHORTEST_PASSWORD} or more"
-    return None
-
-
-def _fault(url: str) -> str | None:
-    """What is wrong with the address of a database, without showing a secret."""
-    try:
-        address = make_url(url)
-    except (ArgumentError, ValueError):  # the latter for a port that is none
-        return "it begins with 'no URL'" if "://" not in url else "its port is no number, or it is no URL"
-    if address.drivername not in {"sqlite", "postgresql", "postgresql+psycopg"}:
-        return f"it begins with {address.drivername!r}"
-    if {"password", "sslpassword"} & set(address.query):
-        return "it holds a password after '?', which would be shown"
-    if address.drivername == "sqlite" and (not address.database or address.database.startswith((":", "file:"))):
-        return "it names no file, and what is in memory is gone with the first connection"
+    if secret is not None and len(secret) < shortest:
+        return f"has {len(secret)} characters, and should have {shortest} or more"
     return None

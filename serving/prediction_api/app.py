@@ -1,6 +1,5 @@
 """Builds the application from its settings, and serves it."""
 
-import asyncio
 from functools import lru_cache, partial
 
 from fastapi import FastAPI
@@ -17,7 +16,7 @@ from service_kit.body_limit import BodyLimit
 from service_kit.request_middleware import RequestLimits, RequestMiddleware
 
 DESCRIPTION = "Answers predictions from a model directory. Every answer is kept before it leaves."
-LOCAL_PROXY = "127.0.0.1"  # may say where a request comes from
+SERVER_FIELDS = server.ServerFields("prediction_api_host", "prediction_api_port", "request_seconds")
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -38,22 +37,9 @@ def create_app(settings: Settings) -> FastAPI:
 async def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT, then finishes what it accepted; raises what keeps it from starting."""
     logs.configure(settings.log_level, LOGGER)
-    options = server.ServerOptions(
-        host=settings.prediction_api_host,
-        host_setting="PREDICTION_API_HOST",
-        port=settings.prediction_api_port,
-        port_setting="PREDICTION_API_PORT",
-        request_seconds=settings.request_seconds,
-        request_seconds_setting="REQUEST_SECONDS",
-        keep_alive_seconds=settings.keep_alive_seconds,
-        shutdown_seconds=settings.shutdown_seconds,
-        forwarded_allow_ips=LOCAL_PROXY,
-    )
     app = create_app(settings)
     service: AppState = app.state.service
-    listening = server.listen(options)
-    await service.open()  # before the server: what is wrong here is said in one sentence
-    await server.serve(app, listening, options, asyncio.Event(), {"waiting": service.outbox.depth})
+    await server.serve(app, settings, SERVER_FIELDS, {"waiting": service.outbox.depth})
 
 
 def _limits(settings: Settings) -> RequestLimits:

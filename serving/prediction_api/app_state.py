@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prediction_api.keys import ApiKeys
 from prediction_api.logs import LOGGER
@@ -86,6 +86,21 @@ class AppState:
                 await self.relay.close()
         finally:
             await self.outbox.close()
+
+    def checks(self) -> dict[str, dict[str, Any]]:
+        """The model and the outbox: whether each of them works, and what it does."""
+        models, outbox = self.model_manager, self.outbox
+        outbox.probe()
+        return {
+            "model": {"ok": True, "version": models.current.model.version, "reload": models.failure or "ok"},
+            "outbox": {
+                "ok": not outbox.full and outbox.failure is None,
+                "waiting": outbox.depth,
+                "bytes": outbox.size,
+                "writing": outbox.failure or ("full" if outbox.full else "ok"),
+                "delivery": "off" if self.relay is None else self.relay.failure or "ok",
+            },
+        }
 
     def _relay(self, outbox: Outbox) -> "OutboxRelay | None":
         """The relay of an outbox to the data service; None where no data service is set."""

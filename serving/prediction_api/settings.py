@@ -32,6 +32,7 @@ class Settings(ServiceSettings):
     max_concurrency: Annotated[int, Field(ge=1)] = 256
     request_seconds: Seconds = 10.0
     cors_origins: str = ""
+    forwarded_allow_ips: str = "127.0.0.1"
 
 
 def read(**given: Any) -> Settings:

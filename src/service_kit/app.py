@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi_swagger import patch_fastapi
 from starlette.exceptions import HTTPException
 
+from service_kit import health
 from service_kit.field_errors import invalid_request
 from service_kit.problems import error_response
 
@@ -23,9 +24,12 @@ class Service(Protocol):
     async def close(self) -> None:
         """Gives back what it took."""
 
+    def checks(self) -> dict[str, dict[str, Any]]:
+        """What the service needs, by name; ``ok`` says whether it has it."""
+
 
 def build_app(service: Service, title: str, description: str) -> FastAPI:
-    """An application without routes; it opens and closes the service, which is its ``state.service``."""
+    """An application with the routes of health alone; it opens and closes the service, which is its ``state.service``."""
     app = FastAPI(
         title=title,
         description=description,
@@ -35,6 +39,7 @@ def build_app(service: Service, title: str, description: str) -> FastAPI:
         swagger_ui_oauth2_redirect_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # the services have metrics and logs of their own
     )
+    app.include_router(health.router)
     patch_fastapi(app)  # /docs with all that it needs, so that it shows without a network
     app.state.service = service
     app.add_exception_handler(HTTPException, _http_error)

@@ -26,12 +26,17 @@ def invalid_request(errors: Sequence[Any]) -> ProblemError:
 def field_error(error: Any) -> FieldError:
     """One of Pydantic's errors; shows no secret."""
     field = ".".join(str(part) for part in error["loc"] if part not in PLACES)
-    return FieldError(field[:MOST_CHARACTERS] or "body", error["msg"], _got(error))
+    return FieldError(field[:MOST_CHARACTERS] or "body", _message(error), _got(error))
 
 
 def sentence(error: ValidationError) -> str:
     """Every invalid setting, as a variable of the environment, with what is wrong with it; shows no value."""
-    return "; ".join(f"{str(fault['loc'][0]).upper()}: {lower_first(fault['msg'])}" for fault in error.errors())
+    return "; ".join(f"{str(detail['loc'][0]).upper()}: {lower_first(_message(detail))}" for detail in error.errors())
+
+
+def _message(error: Any) -> str:
+    """What was wanted, without the words that Pydantic puts before the message of a ValueError."""
+    return str(error["msg"]).removeprefix("Value error, ")
 
 
 def lower_first(text: str) -> str:

@@ -1,9 +1,9 @@
 """Refusals over HTTP in one shape: problem details (RFC 9457)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
@@ -38,33 +38,20 @@ class ProblemError(HTTPException):
     """A request that is not answered as asked: its status, a sentence, and the errors of single fields."""
 
     def __init__(
-        self, status: int, detail: str, faults: Sequence[FieldError] = (), headers: Mapping[str, str] | None = None
+        self, status: int, detail: str, field_errors: Sequence[FieldError] = (), headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(status, detail, headers)
-        self.faults = faults
+        self.field_errors = field_errors
 
 
 def error_response(error: HTTPException) -> Response:
-    """The answer to a request that a service, or its framework, refused."""
-    return problem_response(error.status_code, str(error.detail), getattr(error, "faults", ()), error.headers)
+    """The answer to a request that a service, or its framework, refused; with status 503 it says when to try again."""
+    retry = {"retry-after": str(RETRY_SECONDS)} if error.status_code == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    content = problem_json(error.status_code, str(error.detail), getattr(error, "field_errors", ()))
+    return Response(content, error.status_code, {**retry, **(error.headers or {})}, MEDIA_TYPE)
 
 
-def problem_response(
-    status: int, detail: str, faults: Sequence[FieldError] = (), headers: Mapping[str, str] | None = None
-) -> Response:
-    """A problem as a response; one with status 503 says when to try again."""
-    retry = {"retry-after": str(RETRY_SECONDS)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-    return Response(problem_json(status, detail, faults), status, {**retry, **(headers or {})}, MEDIA_TYPE)
-
-
-def problem_json(status: int, detail: str, faults: Sequence[FieldError] = ()) -> bytes:
+def problem_json(status: int, detail: str, field_errors: Sequence[FieldError] = ()) -> bytes:
     """A problem as JSON."""
-    content: dict[str, Any] = {"type": "about:blank", "title": title(status), "status": status, "detail": detail}
-    if faults:
-        content["errors"] = [asdict(fault) for fault in faults]
-    return to_json(content)
-
-
-def title(status: int) -> str:
-    """The phrase of a status."""
-    return HTTPStatus(status).phrase
+    content = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return to_json(content | ({"errors": field_errors} if field_errors else {}))

@@ -12,7 +12,7 @@ from uuid_utils import uuid7
 
 from service_kit.body_limit import BodyLimit, limit_body
 from service_kit.logs import AccessLog
-from service_kit.problems import ProblemError, error_response, problem_response
+from service_kit.problems import ProblemError, error_response
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,128}")
 UNLIMITED = frozenset(("/healthz", "/readyz", "/metrics"))  # monitoring must get through when nobody else does
@@ -30,6 +30,11 @@ class RequestLimits:
     most_at_once_setting: str
     body: BodyLimit
     body_of_path: Mapping[str, BodyLimit]
+
+    def too_many(self) -> ProblemError:
+        """The refusal (503) of a request beyond the limit."""
+        detail = f"{self.most_at_once} requests are being answered ({self.most_at_once_setting}). Try again in a moment."
+        return ProblemError(503, detail)
 
 
 class RequestMiddleware:
@@ -78,10 +83,9 @@ class RequestMiddleware:
         self._running += limited
         try:
             if limited and self._running > self._limits.most_at_once:
-                await self._refuse(scope, receive, send_with_id)
-            else:
-                body = self._limits.body_of_path.get(path, self._limits.body)
-                await self._app(scope, limit_body(receive, body), send_with_id)
+                raise self._limits.too_many()
+            body = self._limits.body_of_path.get(path, self._limits.body)
+            await self._app(scope, limit_body(receive, body), send_with_id)
         except ProblemError as error:
             await error_response(error)(scope, receive, send_with_id)
         except ClientDisconnect:
@@ -91,15 +95,10 @@ class RequestMiddleware:
             if status != GONE:
                 raise
             detail = f"The service failed; its log says why under request {request_id.decode()}."
-            await problem_response(500, detail)(scope, receive, send_with_id)
+            await error_response(ProblemError(500, detail))(scope, receive, send_with_id)
         finally:
             self._running -= limited
             self._note(scope, status, time.perf_counter() - start)
-
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        limits = self._limits
-        detail = f"{limits.most_at_once} requests are being answered ({limits.most_at_once_setting}). Try again in a moment."
-        await problem_response(503, detail)(scope, receive, send)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         path = scope["path"]

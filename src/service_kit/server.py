@@ -4,33 +4,26 @@ import asyncio
 import logging
 import socket
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.loops.auto import auto_loop_factory
 
 from service_kit.errors import SettingsInvalid
+from service_kit.settings import ServiceSettings
 from service_kit.timeouts import TimeoutProtocol, refuse_slow
 
 BACKLOG = 2048
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class ServerOptions:
-    """Where and how to serve; ``*_setting`` are the variables that hold a value, for what people read."""
+class ServerFields(NamedTuple):
+    """The names of the fields of a service's settings that say where to listen, and how long a request may take."""
 
     host: str
-    host_setting: str
-    port: int
-    port_setting: str
-    request_seconds: float
-    request_seconds_setting: str
-    keep_alive_seconds: int
-    shutdown_seconds: float
-    forwarded_allow_ips: str = ""  # the proxies that may say where a request comes from
+    port: str
+    request_seconds: str
 
 
 def run(serving: Coroutine[Any, Any, None]) -> None:
@@ -39,23 +32,19 @@ def run(serving: Coroutine[Any, Any, None]) -> None:
         runner.run(serving)
 
 
-def listen(options: ServerOptions) -> socket.socket:
-    """The socket on which a service answers; raises SettingsInvalid where it cannot have it."""
-    host, port = options.host, options.port
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise SettingsInvalid(
-            f"The service should listen on {host}, port {port} ({options.host_setting}, {options.port_setting}); "
-            f"{error.strerror or error}. End what listens there, or choose another."
-        ) from error
-
-
 async def serve(
-    app: FastAPI, listening: socket.socket, options: ServerOptions, stop: asyncio.Event, details: Mapping[str, Any]
+    app: FastAPI,
+    settings: ServiceSettings,
+    fields: ServerFields,
+    details: Mapping[str, Any],
+    stop: asyncio.Event | None = None,
 ) -> None:
-    """Serves until SIGTERM, SIGINT or ``stop``, then finishes what it accepted; logs ``details`` at the start."""
+    """Serves until SIGTERM, SIGINT or ``stop``, then finishes what it accepted; logs ``details`` at the start.
+
+    Raises what keeps the service from opening, and SettingsInvalid if it cannot listen.
+    """
+    listening = _listen(settings, fields)
+    await app.state.service.open()  # the server would only log what is wrong here
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -63,23 +52,34 @@ async def serve(
         server_header=False,
         http=TimeoutProtocol,
         ws="none",
-        proxy_headers=bool(options.forwarded_allow_ips),
-        forwarded_allow_ips=options.forwarded_allow_ips,
-        timeout_keep_alive=options.keep_alive_seconds,
-        timeout_graceful_shutdown=int(options.shutdown_seconds) or 1,
+        proxy_headers=bool(settings.forwarded_allow_ips),
+        forwarded_allow_ips=settings.forwarded_allow_ips,
+        timeout_keep_alive=settings.keep_alive_seconds,
+        timeout_graceful_shutdown=int(settings.shutdown_seconds) or 1,
     )
     server = uvicorn.Server(config)
     logger.info("listening", extra={"page": _page(listening), **details})
-    connections = server.server_state.connections
-    beside = (
-        asyncio.create_task(refuse_slow(connections, options.request_seconds, options.request_seconds_setting)),
-        asyncio.create_task(_exit_on(stop, server)),
-    )
+    seconds, setting = getattr(settings, fields.request_seconds), fields.request_seconds.upper()
+    tasks = [asyncio.create_task(refuse_slow(server.server_state.connections, seconds, setting))]
+    if stop:
+        tasks.append(asyncio.create_task(_exit_on(stop, server)))
     try:
         await server.serve(sockets=[listening])
     finally:
-        for task in beside:
+        for task in tasks:
             task.cancel()
+
+
+def _listen(settings: ServiceSettings, fields: ServerFields) -> socket.socket:
+    host, port = getattr(settings, fields.host), getattr(settings, fields.port)
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise SettingsInvalid(
+            f"The service should listen on {host}, port {port} ({fields.host.upper()}, {fields.port.upper()}); "
+            f"{error.strerror or error}. End what listens there, or choose another."
+        ) from error
 
 
 async def _exit_on(stop: asyncio.Event, server: uvicorn.Server) -> None:

@@ -1,4 +1,4 @@
-"""Settings from the environment (and .env, which `make` reads) and from files of secrets; one sentence names all faults."""
+"""Settings from the environment (and .env, which `make` reads) and from files of secrets; one error names all problems."""
 
 import os
 import warnings
@@ -25,6 +25,7 @@ class ServiceSettings(BaseSettings):
     shutdown_seconds: Seconds = 20.0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     access_log: bool = True
+    forwarded_allow_ips: str = ""  # the proxies that may say where a request comes from
 
     @model_validator(mode="before")
     @classmethod

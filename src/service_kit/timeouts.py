@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service_kit.problems import MEDIA_TYPE, problem_json, title
+from service_kit.problems import MEDIA_TYPE, problem_json
 
 CHECK_SECONDS = 0.5
 MOST_HEAD_BYTES = 2**16
@@ -70,7 +71,7 @@ class TimeoutProtocol(HttpToolsProtocol):
         if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
             content = problem_json(status, detail)
             kind, length = f"content-type: {MEDIA_TYPE}", f"content-length: {len(content)}"
-            head = (f"HTTP/1.1 {status} {title(status)}", kind, length, "connection: close")
+            head = (f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", kind, length, "connection: close")
             self.transport.write("\r\n".join([*head, "", ""]).encode() + content)
         self.transport.close()
 

@@ -121,7 +121,7 @@ def test_a_schema_that_is_behind_is_not_ready(client, engine):
     with transaction(engine) as session:
         session.execute(text("UPDATE alembic_version SET version_num = '0002'"))
     for _ in range(20):  # a look that began before the change may end after this one
-        client.app.state.service.look()
+        client.app.state.service.check_database()
         answer = client.get("/readyz")
         if answer.status_code == 503:
             break
@@ -209,7 +209,7 @@ def test_whoever_watches_asks_the_database_nothing_and_a_busy_pool_is_ready(make
     client = make_client(database_pool=1)
     service = client.app.state.service
     with service.engine.connect():
-        service.look()
+        service.check_database()
         begin = time.monotonic()
         assert [client.get("/readyz").status_code for _ in range(20)] == [200] * 20
         assert time.monotonic() - begin < 3

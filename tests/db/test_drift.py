@@ -10,7 +10,7 @@ import pytest
 
 from data_api.crud import drift as counting
 from data_api.database.uuid7 import first_at
-from data_api.drift import FLOOR, MIN_ROWS, RARE, empty_bins, psi
+from data_api.drift import FLOOR, MIN_ROWS, RARE, BinCounts, psi
 from pipeline.data import schema
 
 CARRIERS = {"missing": 0.0, "shares": {"UA": 0.5, "AA": 0.3, "DL": 0.19, "HA": 0.01}}
@@ -19,7 +19,7 @@ PROBABILITIES = {"missing": 0.0, "edges": [0.2, 0.4], "shares": [0.5, 0.3, 0.2]}
 
 
 def counted(reference, values):
-    found = empty_bins(reference)
+    found = BinCounts(reference)
     for value in values:
         found.add(value)
     return found
@@ -86,10 +86,10 @@ def test_a_value_that_equals_an_edge_is_below_it_in_single_precision_too():
 def test_what_is_missing_is_a_bin_and_so_is_what_training_never_saw_or_rarely():
     assert CARRIERS["shares"]["HA"] < RARE
     assert counted(CARRIERS, ["UA", "AA", "DL", "HA", "new", None, 7, ["x"]]).counts == [1, 1, 1, 1, 4]
-    assert empty_bins(CARRIERS).expected == pytest.approx([0, 0.5, 0.3, 0.19, 0.01])
+    assert BinCounts(CARRIERS).expected == pytest.approx([0, 0.5, 0.3, 0.19, 0.01])
     assert counted(DISTANCES, [50, 100.0, 150, 1e9, None, "far"]).counts == [2, 2, 1, 0, 1]
-    assert empty_bins(DISTANCES).expected == pytest.approx([0.1, 0.225, 0.225, 0.225, 0.225])
-    assert empty_bins({"missing": 1.0, "shares": {}}).expected == [1.0, 0.0]
+    assert BinCounts(DISTANCES).expected == pytest.approx([0.1, 0.225, 0.225, 0.225, 0.225])
+    assert BinCounts({"missing": 1.0, "shares": {}}).expected == [1.0, 0.0]
 
 
 def test_of_few_rows_there_is_none():

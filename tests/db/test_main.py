@@ -165,8 +165,8 @@ def test_a_start_without_secrets_of_its_own_ends_with_a_sentence():
 
     assert status == 1
     assert told == (
-        "error: ENVIRONMENT=production wants secrets of its own: JWT_SECRET is not set, nor FIRST_ADMIN_PASSWORD and "
-        "FIRST_SERVICE_KEY, which an empty database wants. `python -m data_api secret` makes one.\n"
+        "error: ENVIRONMENT=production requires secrets of its own: JWT_SECRET is not set, nor FIRST_ADMIN_PASSWORD and "
+        "FIRST_SERVICE_KEY, which an empty database requires. `python -m data_api secret` makes one.\n"
     )
 
 
@@ -263,7 +263,7 @@ def test_a_user_gets_another_password_and_earlier_tokens_count_no_more(server, u
 
     assert status == 0
     assert told.startswith("admin has another password in ")
-    assert told.endswith("; tokens issued before count no more\n")
+    assert told.endswith("; earlier tokens are invalid\n")
     assert httpx.get(f"{address}/me", headers=before).status_code == 401
     assert [log_in(password).status_code for password in ("development", "another password")] == [401, 200]
 

@@ -30,7 +30,7 @@ from sqlalchemy.exc import IntegrityError
 from data_api.database import migrations_runner, partitions
 from data_api.database.engine import create_engine_for, transaction
 from data_api.database.uuid7 import first_at, time_of
-from data_api.models import ApiKey, Base, Deployment, Model, Outcome, Role, User
+from data_api.models import ApiKey, Base, Deployment, ModelVersion, Outcome, Role, User
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 ID = UUID(int=first_at(NOW).int | 7 << 76 | 2 << 62)
@@ -158,7 +158,11 @@ def test_moments_get_other_names_and_no_row_changes(url, engine):
         assert key.created_at == key.last_used_at == key.revoked_at == NOW
         assert deployment.started_at == deployment.last_seen_at == deployment.ended_at == NOW
         assert session.scalars(select(User.tokens_valid_after)).one() == NOW
-        assert session.scalars(select(Model.updated_at)).one() == session.scalars(select(Outcome.received_at)).one() == NOW
+        assert (
+            session.scalars(select(ModelVersion.updated_at)).one()
+            == session.scalars(select(Outcome.received_at)).one()
+            == NOW
+        )
 
     alembic(url, "downgrade", "0005")
     assert inspect(engine).get_columns("models")[-1]["name"] == "told"

@@ -68,7 +68,7 @@ def test_development_has_secrets_and_says_which(monkeypatch):
     "url", ["mysql://user:secret@host/name", "no url", "sqlite+aiosqlite:///x", "postgresql+psycopg2://a:secret@b/c"]
 )
 def test_a_database_of_another_kind_is_refused_without_its_password(url):
-    with pytest.raises(SettingsInvalid, match="DATABASE_URL should be sqlite:///PATH or postgresql") as caught:
+    with pytest.raises(SettingsInvalid, match="DATABASE_URL: should be sqlite:///PATH or postgresql") as caught:
         read(database_url=url)
 
     assert "secret" not in str(caught.value)
@@ -241,7 +241,7 @@ def test_the_first_admin_is_made_once(log_in):
     "missing", [["FIRST_ADMIN_PASSWORD"], ["FIRST_SERVICE_KEY"], ["FIRST_ADMIN_PASSWORD", "FIRST_SERVICE_KEY"]]
 )
 def test_an_empty_database_outside_development_wants_all_its_secrets(make_settings, log_in, missing):
-    with pytest.raises(SettingsInvalid, match=f"empty database wants {' and '.join(missing)}, so that"):
+    with pytest.raises(SettingsInvalid, match=f"empty database requires {' and '.join(missing)}, so that"):
         asyncio.run(open_and_close(make_settings(**PRODUCTION | {name.lower(): None for name in missing})))
 
     assert log_in(LONG, **PRODUCTION) == 200

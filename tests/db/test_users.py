@@ -11,9 +11,9 @@ from sqlalchemy import select
 from data_api.crud import users
 from data_api.database.engine import create_engine_for, transaction
 from data_api.database.migrations_runner import upgrade
-from data_api.errors import LastAdmin
 from data_api.models import ApiKey, Role, User
 from service_kit.api_keys import digest
+from service_kit.problems import ProblemError
 
 PASSWORD = "a password of this test"
 
@@ -102,8 +102,8 @@ def test_two_admins_who_remove_each_other_at_once_leave_one(postgresql_url):
     both = threading.Barrier(2)
 
     def remove(user_id):
-        with suppress(LastAdmin), transaction(engine) as session:
-            user = users.get_by_id(session, user_id)
+        with suppress(ProblemError), transaction(engine) as session:
+            user = users.get(session, user_id)
             both.wait(10)
             users.delete(session, user)
 
@@ -238,6 +238,6 @@ def test_the_last_use_of_a_key_is_written_a_moment_later(client, ask):
     client.get("/predictions", headers={"x-api-key": made["key"]})
     assert ask("GET", path)[1]["last_used"] is None
 
-    client.app.state.service.flush_uses()
+    client.app.state.service.flush_key_uses()
 
     assert before <= datetime.fromisoformat(ask("GET", path)[1]["last_used"]) <= datetime.now(UTC)

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 
 from service_kit.field_errors import invalid_request, sentence
-from service_kit.problems import FieldError, ProblemError, error_response, problem_response
+from service_kit.problems import FieldError, ProblemError, error_response
 
 
 class Row(BaseModel):
@@ -24,8 +24,8 @@ def errors_of(text, model=Row):
 
 
 def test_a_problem_has_type_title_status_and_detail_and_names_fields_where_there_are_any():
-    plain = problem_response(404, "There is no user 7.")
-    faulty = problem_response(422, "One field is wrong.", [FieldError("name", "a word", "7")])
+    plain = error_response(ProblemError(404, "There is no user 7."))
+    faulty = error_response(ProblemError(422, "One field is wrong.", [FieldError("name", "a word", "7")]))
 
     assert plain.headers["content-type"] == "application/problem+json"
     assert json.loads(plain.body) == {
@@ -35,9 +35,12 @@ def test_a_problem_has_type_title_status_and_detail_and_names_fields_where_there
 
 
 def test_only_a_503_says_when_to_try_again():
-    assert problem_response(503, "Later.").headers["retry-after"] == "1"
-    assert "retry-after" not in problem_response(500, "Failed.").headers
-    assert problem_response(503, "Later.", headers={"retry-after": "9"}).headers["retry-after"] == "9"
+    def retry_after(*content):
+        return error_response(ProblemError(*content)).headers.get("retry-after")
+
+    assert retry_after(503, "Later.") == "1"
+    assert retry_after(500, "Failed.") is None
+    assert retry_after(503, "Later.", (), {"retry-after": "9"}) == "9"
 
 
 @pytest.mark.parametrize(
@@ -61,7 +64,7 @@ def test_each_invalid_field_is_named_with_what_was_wanted_and_got():
     error = invalid_request(errors_of('{"name": "long", "rows": [1, {"a": 2}], "more": 1}').errors())
 
     assert (error.status_code, error.detail) == (422, "3 fields are not as the API wants them; GET /docs shows how.")
-    assert [(fault.field, fault.got) for fault in error.faults] == [
+    assert [(field_error.field, field_error.got) for field_error in error.field_errors] == [
         ("name", "'long'"),
         ("rows.1", "an object of 1"),
         ("more", "1"),
@@ -69,9 +72,9 @@ def test_each_invalid_field_is_named_with_what_was_wanted_and_got():
 
 
 def test_a_missing_field_a_secret_and_a_long_value_are_shown_as_such():
-    (missing,) = invalid_request(errors_of("{}").errors()).faults
-    (secret,) = invalid_request(errors_of('{"name": "a", "password": 7}').errors()).faults
-    (long,) = invalid_request(errors_of(json.dumps({"name": "x" * 1000})).errors()).faults
+    (missing,) = invalid_request(errors_of("{}").errors()).field_errors
+    (secret,) = invalid_request(errors_of('{"name": "a", "password": 7}').errors()).field_errors
+    (long,) = invalid_request(errors_of(json.dumps({"name": "x" * 1000})).errors()).field_errors
 
     assert (missing.got, secret.got) == ("nothing", "a secret, which is not shown")
     assert len(long.got) == 80
@@ -80,7 +83,7 @@ def test_a_missing_field_a_secret_and_a_long_value_are_shown_as_such():
 def test_a_problem_names_at_most_twenty_fields_and_counts_all():
     error = invalid_request(errors_of(json.dumps({"name": "a", "rows": ["x"] * 50})).errors())
 
-    assert (len(error.faults), error.detail[:9]) == (20, "50 fields")
+    assert (len(error.field_errors), error.detail[:9]) == (20, "50 fields")
 
 
 def test_settings_that_are_invalid_are_one_sentence_without_values():

@@ -1,6 +1,5 @@
 """A service that echoes bodies, served by the kit on the port that the command names, for tests of its connections."""
 
-import asyncio
 import sys
 
 from starlette.requests import Request
@@ -11,8 +10,17 @@ from service_kit import server
 from service_kit.app import build_app
 from service_kit.body_limit import BodyLimit
 from service_kit.request_middleware import RequestLimits, RequestMiddleware
+from service_kit.settings import ServiceSettings
 
 PAGE = b"x" * 100_000
+
+
+class Settings(ServiceSettings):
+    """Where to serve."""
+
+    echo_host: str = "127.0.0.1"
+    echo_port: int
+    request_seconds: float
 
 
 class Nothing:
@@ -38,12 +46,9 @@ def main() -> None:
     app.router.routes += [Route("/echo", echo, methods=["GET", "POST"]), Route("/healthz", healthz)]
     limits = RequestLimits(8, "MAX_CONCURRENCY", BodyLimit(100_000, "MAX_BODY_BYTES"), {})
     app.add_middleware(RequestMiddleware, limits, lambda *_: None, frozenset(), None)
-    options = server.ServerOptions(
-        host="127.0.0.1", host_setting="ECHO_HOST", port=int(sys.argv[1]), port_setting="ECHO_PORT",
-        request_seconds=float(sys.argv[2]), request_seconds_setting="REQUEST_SECONDS", keep_alive_seconds=1,
-        shutdown_seconds=5,
-    )  # fmt: skip
-    server.run(server.serve(app, server.listen(options), options, asyncio.Event(), {}))
+    settings = Settings(echo_port=int(sys.argv[1]), request_seconds=float(sys.argv[2]), keep_alive_seconds=1)
+    fields = server.ServerFields("echo_host", "echo_port", "request_seconds")
+    server.run(server.serve(app, settings, fields, {}))
 
 
 if __name__ == "__main__":

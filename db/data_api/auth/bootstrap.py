@@ -8,14 +8,13 @@ from sqlalchemy.orm import Session
 from data_api.auth.passwords import Passwords
 from data_api.crud import api_keys, users
 from data_api.database import advisory_lock
-from data_api.logs import LOGGER
 from data_api.models import Role, User
 from data_api.settings import DEVELOPMENT, Settings
 from service_kit.api_keys import digest
 from service_kit.errors import SettingsInvalid
 
 SERVICE, KEY = "prediction-service", "first"
-logger = logging.getLogger(LOGGER)
+logger = logging.getLogger(__name__)
 
 
 def ensure(session: Session, settings: Settings, passwords: Passwords) -> None:
@@ -38,8 +37,8 @@ def _refuse_missing(settings: Settings) -> None:
     missing = [name.upper() for name in ("first_admin_password", "first_service_key") if settings.secret(name) is None]
     if missing:
         raise SettingsInvalid(
-            f"ENVIRONMENT={settings.environment} with an empty database wants {' and '.join(missing)}, so that somebody may "
-            "call; not set. `python -m data_api secret` makes one."
+            f"ENVIRONMENT={settings.environment} with an empty database requires {' and '.join(missing)}, so that "
+            "somebody may call; not set. `python -m data_api secret` makes one."
         )
 
 
@@ -54,8 +53,8 @@ def _disable_development_secrets(session: Session, settings: Settings, passwords
             password = settings.secret("first_admin_password")
             if password is None:
                 raise SettingsInvalid(
-                    f"ENVIRONMENT={settings.environment} wants no password of development; the admin {admin.name!r} has it. "
-                    "Set FIRST_ADMIN_PASSWORD, which becomes theirs. `python -m data_api secret` makes one."
+                    f"ENVIRONMENT={settings.environment} allows no password of development; the admin {admin.name!r} "
+                    "has it. Set FIRST_ADMIN_PASSWORD, which becomes theirs. `python -m data_api secret` makes one."
                 )
             users.update(session, admin, None, passwords.hash(password), now)
             extra = {"user": admin.name}
@@ -84,7 +83,7 @@ def _ensure_key(session: Session, settings: Settings, now: datetime) -> None:
         return
     key_digest = digest(key)
     existing = api_keys.get_by_digest(session, key_digest)
-    owner = users.get_by_id(session, existing.user_id) if existing else users.get_by_name(session, SERVICE)
+    owner = users.get(session, existing.user_id) if existing else users.get_by_name(session, SERVICE)
     if owner and owner.role != Role.SERVICE:
         _refuse_owner(settings, owner)
     elif existing and existing.revoked_at:

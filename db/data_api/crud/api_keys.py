@@ -9,13 +9,17 @@ from sqlalchemy.orm import Session
 from data_api.database.engine import flush_unique
 from data_api.models import ApiKey, RetiredKey, User
 from data_api.models.base import Utc
+from service_kit.problems import ProblemError
 
 NAME_TAKEN = "The user has a key {name!r} already, perhaps a revoked one."
 
 
-def get_by_id(session: Session, api_key_id: int) -> ApiKey | None:
-    """The key with an id, or None."""
-    return session.get(ApiKey, api_key_id)
+def get(session: Session, api_key_id: int) -> ApiKey:
+    """The key with an id; raises ProblemError (404)."""
+    key = session.get(ApiKey, api_key_id)
+    if key is None:
+        raise ProblemError(404, f"There is no key {api_key_id}.")
+    return key
 
 
 def get_by_digest(session: Session, digest: str) -> ApiKey | None:
@@ -40,7 +44,7 @@ def list_all(session: Session, user_id: int | None = None) -> Sequence[ApiKey]:
 
 
 def create(session: Session, user_id: int, name: str, digest: str, now: datetime) -> ApiKey:
-    """A new key; raises NameTaken if the user has a key of this name."""
+    """A new key; raises ProblemError (409) if the user has a key of this name."""
     key = ApiKey(user_id=user_id, name=name, digest=digest, created_at=now)
     session.add(key)
     flush_unique(session, NAME_TAKEN.format(name=name))
@@ -48,7 +52,7 @@ def create(session: Session, user_id: int, name: str, digest: str, now: datetime
 
 
 def rename(session: Session, key: ApiKey, name: str) -> None:
-    """Gives a key another name; raises NameTaken."""
+    """Gives a key another name; raises ProblemError (409)."""
     key.name = name
     flush_unique(session, NAME_TAKEN.format(name=name))
 

@@ -27,7 +27,7 @@ def upsert(session: Session, deployment_id: UUID, content: dict[str, Any]) -> tu
     inserted = session.execute(insert.on_conflict_do_nothing().returning(Deployment.deployment_id)).all()
     stored = session.scalars(select(Deployment).where(Deployment.deployment_id == deployment_id).with_for_update()).one()
     if fields := [name for name, value in content.items() if name not in MOVING and getattr(stored, name) != value]:
-        raise ContentDiffers("deployment", [Difference("", deployment_id, fields)])
+        raise ContentDiffers("Deployment", [Difference("", deployment_id, fields)])
     if content["ended_at"] is not None:
         stored.ended_at = max(stored.ended_at or content["ended_at"], content["ended_at"])
     stored.last_seen_at = max(stored.last_seen_at, min(content["last_seen_at"], stored.ended_at or content["last_seen_at"]))

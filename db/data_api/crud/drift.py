@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from data_api.database.uuid7 import first_at
 from data_api.drift import Window
-from data_api.models import Model, Prediction
+from data_api.models import ModelVersion, Prediction
 
 MAX_ROWS = 20_000  # per window; chance then moves an index of twenty bins by 0.001, and reading takes about a second
 FETCHED_AT_ONCE = 500
@@ -25,7 +25,9 @@ def count_windows(session: Session, until: datetime, lengths: Mapping[str, timed
     recent = (Prediction.prediction_id >= min(starts.values()), Prediction.prediction_id < end)
     newest = select(Prediction.model_version).where(*recent).order_by(Prediction.prediction_id.desc()).limit(1)
     version = session.scalar(newest)
-    reference = session.scalar(select(Model.reference).where(Model.model_version == version)) if version else None
+    reference = (
+        session.scalar(select(ModelVersion.reference).where(ModelVersion.model_version == version)) if version else None
+    )
     if reference is None:
         return {}
     windows = {label: Window(reference) for label in lengths}

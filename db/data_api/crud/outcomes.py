@@ -17,12 +17,12 @@ def record(session: Session, rows: Sequence[bulk_insert.Row], now: datetime) -> 
     """
     ids = {row["prediction_id"] for row in rows}
     partitions.ensure(session, Outcome, ids)
-    new = bulk_insert.insert(session, Outcome, [{**row, "time": row["time"] or now, "received_at": now} for row in rows])
+    new = bulk_insert.insert(session, Outcome, [{**row, "time": row.get("time") or now, "received_at": now} for row in rows])
     if new == len(rows):
         return ids
-    stored = bulk_insert.check_stored(session, Outcome, rows, _compared_columns, "the outcome of")
+    stored = bulk_insert.check_stored(session, Outcome, rows, _compared_columns, "The outcome of")
     return {prediction_id for prediction_id, row in stored.items() if row["received_at"] == now}
 
 
 def _compared_columns(row: bulk_insert.Row) -> tuple[str, ...]:
-    return ("outcome", "time") if row["time"] else ("outcome",)
+    return ("outcome", "time") if row.get("time") else ("outcome",)

@@ -21,7 +21,7 @@ def record(session: Session, rows: Sequence[bulk_insert.Row], now: datetime) -> 
     partitions.ensure(session, Prediction, [row["prediction_id"] for row in rows])
     new = bulk_insert.insert(session, Prediction, [{**row, "received_at": now} for row in rows])
     if new < len(rows):
-        bulk_insert.check_stored(session, Prediction, rows, lambda _: COLUMNS, "prediction")
+        bulk_insert.check_stored(session, Prediction, rows, lambda _: COLUMNS, "Prediction")
     return new
 
 

@@ -8,13 +8,16 @@ from sqlalchemy import update as update_statement
 from sqlalchemy.orm import Session
 
 from data_api.database.engine import flush_unique
-from data_api.errors import LastAdmin
 from data_api.models import Role, User
+from service_kit.problems import ProblemError
 
 
-def get_by_id(session: Session, user_id: int) -> User | None:
-    """The user with an id, or None."""
-    return session.get(User, user_id)
+def get(session: Session, user_id: int) -> User:
+    """The user with an id; raises ProblemError (404)."""
+    user = session.get(User, user_id)
+    if user is None:
+        raise ProblemError(404, f"There is no user {user_id}.")
+    return user
 
 
 def get_by_name(session: Session, name: str) -> User | None:
@@ -38,7 +41,7 @@ def list_admins(session: Session) -> Sequence[User]:
 
 
 def create(session: Session, name: str, role: Role, password_hash: str | None, now: datetime) -> User:
-    """A new user; raises NameTaken."""
+    """A new user; raises ProblemError (409)."""
     user = User(name=name, role=role, password_hash=password_hash, created_at=now, tokens_valid_after=now)
     session.add(user)
     flush_unique(session, f"There is a user {name!r} already.")
@@ -46,7 +49,7 @@ def create(session: Session, name: str, role: Role, password_hash: str | None, n
 
 
 def update(session: Session, user: User, role: Role | None, password_hash: str | None, now: datetime) -> None:
-    """Sets the role and the password that are not None, and invalidates earlier tokens; raises LastAdmin."""
+    """Sets what is not None, and invalidates earlier tokens; raises ProblemError (409) for the role of the last admin."""
     if role is not None and role != user.role:
         if user.role == Role.ADMIN:
             _refuse_last_admin(session)
@@ -65,7 +68,7 @@ def replace_hash(session: Session, user_id: int, old: str, new: str) -> None:
 
 
 def delete(session: Session, user: User) -> None:
-    """Deletes a user with their keys; raises LastAdmin."""
+    """Deletes a user with their keys; raises ProblemError (409) for the last admin."""
     if user.role == Role.ADMIN:
         _refuse_last_admin(session)
     session.delete(user)
@@ -73,7 +76,7 @@ def delete(session: Session, user: User) -> None:
 
 
 def _refuse_last_admin(session: Session) -> None:
-    """Raises LastAdmin if there is only one; locks the admins, so that two of them cannot remove each other."""
+    """Raises ProblemError (409) if there is only one; locks the admins, so that two of them cannot remove each other."""
     admins = select(User.user_id).where(User.role == Role.ADMIN).order_by(User.user_id).with_for_update()
     if len(session.scalars(admins).all()) < 2:
-        raise LastAdmin("This is the last admin. Make another one first.")
+        raise ProblemError(409, "This is the last admin. Make another one first.")

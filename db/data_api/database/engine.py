@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from data_api.errors import DatabaseBusy, DatabaseForeign, DatabaseUnavailable, NameTaken, StatementTooLong
+from data_api.errors import DatabaseBusy, DatabaseForeign, DatabaseUnavailable, StatementTooLong
 from data_api.models import Base
+from service_kit.problems import ProblemError
 
 # If the host of the database disappears, its connections count as dead after about ten seconds instead of a quarter of an
 # hour: while we wait for an answer (the first three), and while data that we sent is not acknowledged (the last).
@@ -25,7 +26,7 @@ CONNECT_SECONDS, POOL_SECONDS, BUSY_SECONDS = 3, 5, 30
 TEMPORARY = {"25006", "57P01", "57P02", "57P03", "40001", "40P01"}
 # A user was just removed, another replica just dropped a month, or tables are being restored.
 IN_TRANSITION = {"23503", "23514", "42P01"}
-CANCELLED, FORBIDDEN = "57014", "42501"
+CANCELLED = "57014"
 DUPLICATE = {"23505", sqlite3.SQLITE_CONSTRAINT_UNIQUE}
 # Logs show no rows; JSON is compact and fast to read.
 ENGINE_OPTIONS: dict[str, Any] = {
@@ -40,35 +41,21 @@ SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 def create_engine_for(url: str, pool_size: int = 10, statement_seconds: float = 30.0) -> Engine:
     """An engine that connects when it is first used, and replaces dead connections."""
     address = make_url(url)
+    pool = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": POOL_SECONDS}
     if address.get_backend_name() == "sqlite":
-        return _sqlite(url, pool_size)
+        return _sqlite(address, pool)
     options = f"-c statement_timeout={int(statement_seconds * 1000)} -c timezone=UTC"
-    return create_engine(
-        address.set(drivername="postgresql+psycopg"),
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=POOL_SECONDS,
-        pool_pre_ping=True,
-        **ENGINE_OPTIONS,
-        connect_args={
-            "connect_timeout": CONNECT_SECONDS,
-            "options": options,
-            "application_name": "data_api",
-            **KEEPALIVE,
-        },
-    )
+    arguments = {"connect_timeout": CONNECT_SECONDS, "options": options, "application_name": "data_api", **KEEPALIVE}
+    postgresql_address = address.set(drivername="postgresql+psycopg")
+    return create_engine(postgresql_address, pool_pre_ping=True, connect_args=arguments, **pool, **ENGINE_OPTIONS)
 
 
-def _sqlite(url: str, pool_size: int) -> Engine:
-    database = make_url(url).database
-    if database and database != ":memory:":
-        Path(database).parent.mkdir(parents=True, exist_ok=True)
-        _refuse_other_file(Path(database))
+def _sqlite(address: URL, pool: dict[str, Any]) -> Engine:
+    path = Path(str(address.database))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _refuse_other_file(path)
     arguments = {"timeout": BUSY_SECONDS, "check_same_thread": False}
-    pool: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": POOL_SECONDS}
-    engine = create_engine(
-        url, connect_args=arguments, **ENGINE_OPTIONS, **({} if database in (None, "", ":memory:") else pool)
-    )
+    engine = create_engine(address, connect_args=arguments, **pool, **ENGINE_OPTIONS)
 
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: Any) -> None:
@@ -113,12 +100,11 @@ def translate_error(error: DBAPIError | PoolTimeout, reads: bool = False) -> Exc
     A cancelled read is the caller's to make smaller; a cancelled write waited for others, so the caller should retry it.
     """
     if isinstance(error, PoolTimeout):
-        return DatabaseBusy(DatabaseBusy.told)
+        return DatabaseBusy(DatabaseBusy.public_message)
     state = getattr(error.orig, "sqlstate", None)
     if state == CANCELLED and reads:
-        return StatementTooLong(
-            "The question took longer than STATEMENT_SECONDS allows. Ask for a shorter time, or for fewer rows at once."
-        )
+        detail = "The query took longer than STATEMENT_SECONDS allows. Ask for a shorter time, or for fewer rows at once."
+        return StatementTooLong(422, detail)
     if (
         error.connection_invalidated
         or state in TEMPORARY | IN_TRANSITION | {CANCELLED}
@@ -130,14 +116,14 @@ def translate_error(error: DBAPIError | PoolTimeout, reads: bool = False) -> Exc
 
 
 def flush_unique(session: Session, message: str) -> None:
-    """Sends changes to the database; raises NameTaken with the message if they violate a unique constraint."""
+    """Sends changes to the database; raises ProblemError (409) with the message if they violate a unique constraint."""
     try:
         session.flush()
     except IntegrityError as error:
         code = getattr(error.orig, "sqlite_errorcode", None) or getattr(error.orig, "sqlstate", None)
         if code not in DUPLICATE:
             raise
-        raise NameTaken(message) from error
+        raise ProblemError(409, message) from error
 
 
 def dialect_insert(session: Session, model: type[Base]) -> Any:

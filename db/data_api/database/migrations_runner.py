@@ -8,15 +8,15 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import ProgrammingError
 
-from data_api.database.engine import FORBIDDEN, translate_error
+from data_api.database.engine import transaction
 from data_api.errors import DatabaseForeign
 from data_api.models import Base
 
 FOLDER = Path(__file__).parents[1] / "migrations"
 LOCK = 7_241_001  # any number that nothing else locks in this database
+FORBIDDEN = "42501"
 
 
 def upgrade(engine: Engine) -> None:
@@ -24,28 +24,24 @@ def upgrade(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
     try:
-        with engine.connect() as connection:
+        with transaction(engine) as session:
+            config.attributes["connection"] = connection = session.connection()
             hold(connection)
             _refuse_foreign(connection)
-            config.attributes["connection"] = connection
             command.upgrade(config, "head")
-            connection.commit()
-    except (DBAPIError, PoolTimeout) as error:
-        if getattr(getattr(error, "orig", None), "sqlstate", None) == FORBIDDEN:
-            raise DatabaseForeign(
-                f"The user of DATABASE_URL should be allowed to make tables; the database says {error.orig}. "  # type: ignore[union-attr]
-                "Grant it CREATE on the schema, or name another user."
-            ) from error
-        raise translate_error(error) from error
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) != FORBIDDEN:
+            raise
+        raise DatabaseForeign(
+            f"The user of DATABASE_URL should be allowed to make tables; the database says {error.orig}. "
+            "Grant it CREATE on the schema, or name another user."
+        ) from error
 
 
 def refuse_other(engine: Engine) -> None:
     """Raises DatabaseForeign if the database is not at the schema of this version, and DatabaseUnavailable."""
-    try:
-        with engine.connect() as connection:
-            current = revision(connection)
-    except (DBAPIError, PoolTimeout) as error:
-        raise translate_error(error) from error
+    with transaction(engine, reads=True) as session:
+        current = revision(session.connection())
     if current != head():
         raise DatabaseForeign(
             f"The database should be at revision {head()}; it is at {current or 'none'}. "

@@ -1,4 +1,4 @@
-"""The table of API keys, by digest. A key is never deleted while its user exists, so that a revoked one stays revoked."""
+"""The tables of API keys, by digest: of those whose user exists, revoked ones too, and of those deleted with their user."""
 
 from datetime import datetime
 
@@ -21,3 +21,12 @@ class ApiKey(Base):
     created_at: Mapped[datetime] = mapped_column(Utc)
     last_used_at: Mapped[datetime | None] = mapped_column(Utc)
     revoked_at: Mapped[datetime | None] = mapped_column(Utc)
+
+
+class RetiredKey(Base):
+    """The digest of a key that was deleted with its user; a setting that still holds the key cannot create it again."""
+
+    __tablename__ = "retired_keys"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    retired_at: Mapped[datetime] = mapped_column(Utc)

@@ -4,23 +4,22 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import ValidationError
 
 from data_api.dependencies import KnownWriter, ServiceDep
+from data_api.schemas.types import Input
 from service_kit.field_errors import invalid_request
-from service_kit.openapi import REFERENCE
+from service_kit.openapi import reference
 from service_kit.problems import ProblemError
-
-MAX_ROWS = 10_000
 
 
 async def _content(_caller: KnownWriter, request: Request) -> bytes:
     return await request.body()
 
 
-def rows_of(name: str, schema: Any) -> Callable[..., list[dict[str, Any]]]:
-    """A dependency that returns the rows of a body ``{name: [...]}``; raises ProblemError (400, 422)."""
-    body = _body(name, schema)
+def rows_of(body: type[Input]) -> Callable[..., list[dict[str, Any]]]:
+    """A dependency that returns the rows of a body, which are its one field; raises ProblemError (400, 422)."""
+    (name,) = body.model_fields
 
     def validated_rows(service: ServiceDep, content: Annotated[bytes, Depends(_content)]) -> list[dict[str, Any]]:
         try:
@@ -35,14 +34,7 @@ def rows_of(name: str, schema: Any) -> Callable[..., list[dict[str, Any]]]:
     return validated_rows
 
 
-def document_of(name: str, schema: Any) -> dict[str, Any]:
-    """The request body ``{name: [...]}`` for the OpenAPI document; `openapi` moves its ``$defs`` to the components."""
-    json_schema = _body(name, schema).model_json_schema(ref_template=REFERENCE)
-    return {"required": True, "content": {"application/json": {"schema": json_schema}}}
-
-
-def _body(name: str, schema: Any) -> type[BaseModel]:
-    """The schema of a body ``{name: [...]}``."""
-    rows = Annotated[list[schema], Field(min_length=1, max_length=MAX_ROWS)]
-    fields: dict[str, Any] = {name: (rows, ...)}
-    return create_model(name.capitalize(), __config__=ConfigDict(extra="forbid"), **fields)
+def described(body: type[Input]) -> dict[str, Any]:
+    """The request body for the OpenAPI document, to whose schemas `openapi` adds the body."""
+    schema = {"schema": reference(body.__name__)}
+    return {"requestBody": {"required": True, "content": {"application/json": schema}}}

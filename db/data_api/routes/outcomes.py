@@ -13,27 +13,24 @@ from data_api.crud import outcomes
 from data_api.database.engine import after_commit
 from data_api.database.uuid7 import time_of
 from data_api.dependencies import ServiceDep, Writer, WriteSession
-from data_api.http.no_query import NO_QUERY
-from data_api.http.openapi_responses import refusals
-from data_api.routes.bulk import document_of, rows_of
-from data_api.schemas.outcomes import Outcome
+from data_api.routes.bulk import described, rows_of
+from data_api.schemas.outcomes import Outcomes
 from data_api.schemas.predictions import Recorded
 from data_api.schemas.types import now
 
-BODY = document_of("outcomes", Outcome)
-router = APIRouter(tags=["outcomes"], dependencies=[NO_QUERY])
+router = APIRouter(tags=["outcomes"])
 
 
 @router.post(
     "/outcomes",
     status_code=201,
     summary="Record outcomes",
-    responses=refusals(400, 401, 403, 409, 413, 415, 422),
-    openapi_extra={"requestBody": BODY},
+    responses={409: {}},
+    openapi_extra=described(Outcomes),
 )
 def record(
     service: ServiceDep,
-    rows: Annotated[list[dict[str, Any]], Depends(rows_of("outcomes", Outcome))],
+    rows: Annotated[list[dict[str, Any]], Depends(rows_of(Outcomes))],
     session: WriteSession,
     caller: Writer,
 ) -> Recorded:

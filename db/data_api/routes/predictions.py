@@ -16,18 +16,14 @@ from data_api.app_state import AppState
 from data_api.crud import predictions
 from data_api.database.engine import after_commit, transaction
 from data_api.dependencies import Reader, ReadSession, ServiceDep, Writer, WriteSession
-from data_api.http.no_query import NO_QUERY
-from data_api.http.openapi_responses import refusals
-from data_api.http.time_range import refuse_backwards
-from data_api.routes.bulk import document_of, rows_of
-from data_api.schemas.predictions import Prediction, PredictionList, Recorded
+from data_api.routes.bulk import described, rows_of
+from data_api.schemas.predictions import PredictionList, Predictions, Recorded
 from data_api.schemas.queries import DEFAULT_LIMIT, PredictionQuery
 from data_api.schemas.types import now
 
 EXPORT_PAGE_ROWS = 2000
 NDJSON, CSV = "application/x-ndjson", "text/csv"
 COLUMNS = (*predictions.COLUMNS, "outcome")
-BODY = document_of("predictions", Prediction)
 router = APIRouter(tags=["predictions"])
 
 
@@ -35,13 +31,12 @@ router = APIRouter(tags=["predictions"])
     "/predictions",
     status_code=201,
     summary="Record predictions",
-    dependencies=[NO_QUERY],
-    responses=refusals(400, 401, 403, 409, 413, 415, 422),
-    openapi_extra={"requestBody": BODY},
+    responses={409: {}},
+    openapi_extra=described(Predictions),
 )
 def record(
     service: ServiceDep,
-    rows: Annotated[list[dict[str, Any]], Depends(rows_of("predictions", Prediction))],
+    rows: Annotated[list[dict[str, Any]], Depends(rows_of(Predictions))],
     session: WriteSession,
     caller: Writer,
 ) -> Recorded:
@@ -55,14 +50,14 @@ def record(
     "/predictions",
     summary="List or export predictions",
     response_model=PredictionList,
-    responses=refusals(401, 403, 422)
-    | {200: {"content": {kind: {"schema": {"type": "string"}} for kind in (NDJSON, CSV)}, "description": "Predictions"}},
+    responses={
+        200: {"content": {kind: {"schema": {"type": "string"}} for kind in (NDJSON, CSV)}, "description": "Predictions"}
+    },
 )
 def list_or_export(
     service: ServiceDep, session: ReadSession, caller: Reader, query: Annotated[PredictionQuery, Query()]
 ) -> Any:
     """By time, model version and label. A page holds `next`, the cursor of the next one; an export has one row a line."""
-    refuse_backwards(query.since, query.until)
     if query.format == "json":
         limit = query.limit or DEFAULT_LIMIT
         page = predictions.list_page(session, query, query.cursor, limit + 1)

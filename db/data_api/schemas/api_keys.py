@@ -4,30 +4,26 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from data_api.schemas.types import Name
+from data_api.schemas.types import Input, Name, Stored
 
 
-class ApiKeyCreate(BaseModel):
+class ApiKeyCreate(Input):
     """A key to create."""
-
-    model_config = ConfigDict(extra="forbid")
 
     user_id: int = Field(ge=1, le=2**31 - 1, description="The owner; the key has the permissions of this user")
     name: Name = Field(description="The purpose of the key")
 
 
-class ApiKeyUpdate(BaseModel):
+class ApiKeyUpdate(Input):
     """Changes of a key."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name
 
 
-class ApiKeyRead(BaseModel):
+class ApiKeyRead(Stored):
     """What is stored about a key, without the key itself."""
 
-    model_config = ConfigDict(from_attributes=True, validate_by_name=True)
+    model_config = ConfigDict(validate_by_name=True)
 
     api_key_id: int
     user_id: int

@@ -3,19 +3,17 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AliasChoices, BaseModel, Field, StringConstraints, model_validator
 
-from data_api.schemas.types import NO_NUL, Moment, Text
+from data_api.schemas.types import NO_NUL, Input, Moment, Stored, Text
 
 MAX_FILES = 1000
 Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32,128}$")]
 Digests = Annotated[dict[Text, Digest], Field(max_length=MAX_FILES, description="The digest of each file")]
 
 
-class DeploymentCreate(BaseModel):
+class Deployment(BaseModel):
     """A model in a prediction service. The names ``started``, ``seen`` and ``ended`` of older services are accepted too."""
-
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
     replica: Text = Field(description="The process that answers")
     model_name: Text
@@ -31,6 +29,10 @@ class DeploymentCreate(BaseModel):
     )
     ended_at: Moment | None = Field(validation_alias=AliasChoices("ended_at", "ended"))
 
+
+class DeploymentCreate(Deployment, Input):
+    """A deployment to record."""
+
     @model_validator(mode="after")
     def _in_order(self) -> "DeploymentCreate":
         if not self.started_at <= self.last_seen_at <= (self.ended_at or self.last_seen_at):
@@ -41,22 +43,10 @@ class DeploymentCreate(BaseModel):
         return self
 
 
-class DeploymentRead(BaseModel):
+class DeploymentRead(Deployment, Stored):
     """A deployment as it is stored."""
 
-    model_config = ConfigDict(from_attributes=True, protected_namespaces=())
-
     deployment_id: UUID
-    replica: str
-    model_name: str
-    model_version: str
-    git_commit: str | None
-    model_uri: str
-    sha256: dict[str, str]
-    data: dict[str, str]
-    started_at: AwareDatetime
-    last_seen_at: AwareDatetime
-    ended_at: AwareDatetime | None
 
 
 class DeploymentList(BaseModel):

@@ -2,10 +2,10 @@
 
 from typing import Annotated, NotRequired
 
-from pydantic import AfterValidator, ConfigDict, Field, StrictBool
+from pydantic import ConfigDict, Field, StrictBool
 from typing_extensions import TypedDict
 
-from data_api.schemas.types import Id, Moment
+from data_api.schemas.types import MAX_ROWS, Id, Input, Moment
 
 
 class OutcomeCreate(TypedDict):
@@ -22,9 +22,7 @@ class OutcomeCreate(TypedDict):
     ]
 
 
-def _with_time(outcome: OutcomeCreate) -> OutcomeCreate:
-    outcome.setdefault("time", None)
-    return outcome
+class Outcomes(Input):
+    """Outcomes to record."""
 
-
-Outcome = Annotated[OutcomeCreate, AfterValidator(_with_time)]
+    outcomes: Annotated[list[OutcomeCreate], Field(min_length=1, max_length=MAX_ROWS)]

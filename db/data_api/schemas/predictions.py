@@ -7,7 +7,7 @@ from pydantic import AfterValidator, AllowInfNan, BaseModel, ConfigDict, Field, 
 from typing_extensions import TypedDict
 
 from data_api.database.uuid7 import milliseconds_of, time_of
-from data_api.schemas.types import Id, Moment, Share, Text
+from data_api.schemas.types import MAX_ROWS, Id, Input, Moment, Share, Text
 
 MAX_DIFFERENCE_MILLISECONDS = 24 * 3600 * 1000
 MAX_FEATURES = 10_000
@@ -58,6 +58,12 @@ def _checked(prediction: PredictionCreate) -> PredictionCreate:
 Prediction = Annotated[PredictionCreate, AfterValidator(_checked)]
 
 
+class Predictions(Input):
+    """Predictions to record."""
+
+    predictions: Annotated[list[Prediction], Field(min_length=1, max_length=MAX_ROWS)]
+
+
 class Recorded(BaseModel):
     """The result of a bulk request."""
 
@@ -67,8 +73,6 @@ class Recorded(BaseModel):
 
 class PredictionRead(BaseModel):
     """A prediction with its outcome."""
-
-    model_config = ConfigDict(protected_namespaces=())
 
     prediction_id: UUID
     time: Moment

@@ -1,36 +1,41 @@
 """Query parameters, one class for each route that has some; unknown parameters are refused by name."""
 
+from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, ValidationInfo, field_validator
 
+from data_api.database.uuid7 import EPOCH
 from data_api.schemas.performance import By
 from data_api.schemas.predictions import Format, Order
-from data_api.schemas.types import NO_NUL, Instant
+from data_api.schemas.types import NO_NUL, Input, Instant, now
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
+UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 Cursor = Annotated[UUID | None, Field(description="`next` of the previous page")]
 
 
-class NoQuery(BaseModel):
-    """No parameters."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class ApiKeyQuery(NoQuery):
+class ApiKeyQuery(Input):
     """Which keys to list."""
 
     user_id: Annotated[int | None, Field(ge=1, le=2**31 - 1)] = None
 
 
-class TimeRangeQuery(NoQuery):
+class TimeRangeQuery(Input):
     """A time range and a model version."""
 
     since: Annotated[Instant | None, Field(description="The start, included; with a time zone")] = None
     until: Annotated[Instant | None, Field(description="The end, excluded; with a time zone")] = None
     model_version: Annotated[str | None, Field(max_length=200, pattern=NO_NUL)] = None
+
+    @field_validator("until")
+    @classmethod
+    def _not_before_since(cls, until: datetime | None, info: ValidationInfo) -> datetime | None:
+        since = info.data.get("since")
+        if since is not None and until is not None and until < since:
+            raise ValueError(f"should be a moment not before since, {since}")
+        return until
 
 
 class DeploymentQuery(TimeRangeQuery):
@@ -66,3 +71,16 @@ class PerformanceQuery(TimeRangeQuery):
     ] = None
     by: By = "none"
     bins: Annotated[int, Field(ge=1, le=100, description="The number of rows of the calibration table")] = 15
+
+    @field_validator("window")
+    @classmethod
+    def _without_since(cls, window: str | None, info: ValidationInfo) -> str | None:
+        if window is not None and info.data.get("since") is not None:
+            raise ValueError("should be left out where since is given, because both say when the time range begins")
+        return window
+
+    def time_range(self) -> tuple[datetime, datetime]:
+        """The start and the end; before 1970 there are no predictions."""
+        until, window = self.until or now(), self.window or "24h"
+        length = int(window[:-1]) * UNITS[window[-1]]
+        return self.since or until - min(length, max(until - EPOCH, timedelta())), until

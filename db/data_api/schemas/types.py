@@ -6,16 +6,29 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Strict, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, Strict, StringConstraints
 
 from data_api.database.uuid7 import is_version_7, milliseconds_of
 
 AHEAD = timedelta(hours=1)  # by which the clock of a caller may be ahead of ours
 FIRST = datetime(2020, 1, 1, tzinfo=UTC)
 FIRST_MILLISECONDS, AHEAD_MILLISECONDS = FIRST.timestamp() * 1000, AHEAD.total_seconds() * 1000
+MAX_ROWS = 10_000  # of a bulk request
 NO_NUL = "^[^\\x00]*$"
 ISO = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:")
 NAME, LONGEST_NAME = r"^[A-Za-z0-9_.@-]+$", 64
+
+
+class Input(BaseModel):
+    """What a request holds; an unknown field is refused by name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Stored(BaseModel):
+    """What an answer shows of a row of a table."""
+
+    model_config = ConfigDict(from_attributes=True)
 
 
 def now() -> datetime:

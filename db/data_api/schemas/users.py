@@ -3,30 +3,26 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from data_api.models import Role
-from data_api.schemas.types import Name
+from data_api.schemas.types import Input, Name, Stored
 
 Password = Annotated[
     SecretStr, Field(min_length=12, max_length=256, description="For logging in; a service needs an API key instead")
 ]
 
 
-class UserCreate(BaseModel):
+class UserCreate(Input):
     """A user to create."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name
     role: Role
     password: Password | None = None
 
 
-class UserUpdate(BaseModel):
+class UserUpdate(Input):
     """Changes of a user; they invalidate earlier tokens."""
-
-    model_config = ConfigDict(extra="forbid")
 
     role: Role | None = None
     password: Password | None = None
@@ -38,10 +34,8 @@ class UserUpdate(BaseModel):
         return self
 
 
-class UserRead(BaseModel):
+class UserRead(Stored):
     """A user, without the password."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     user_id: int
     name: str

@@ -1,5 +1,6 @@
 """The OpenAPI page of the model that answers now: its fields, their types, ranges, units and examples."""
 
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import FastAPI
@@ -9,7 +10,6 @@ from prediction_api.api.predict_routes import BATCH, NDJSON, PREDICT
 from prediction_api.model.onnx_model import OnnxModel
 from service_kit.api_keys import HEADER
 from service_kit.openapi import REFERENCE, describe, problem_content, reference
-from service_kit.problems import title
 
 KEY = {"ApiKey": {"type": "apiKey", "in": "header", "name": HEADER}}
 REFUSALS = {
@@ -92,4 +92,4 @@ def _route(summary: str, name: str, asked: dict[str, Any], answered: dict[str, A
 
 
 def _problem(status: int) -> dict[str, Any]:
-    return {"description": title(status), "content": problem_content()}
+    return {"description": HTTPStatus(status).phrase, "content": problem_content()}

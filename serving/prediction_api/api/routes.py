@@ -1,12 +1,10 @@
-"""The routes beside those that predict: the model, health, metrics, and reloading the model."""
+"""The routes beside those that predict: the model, and reloading it."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from prediction_api.api.predict_routes import BATCH, PREDICT
 from prediction_api.app_state import AppState
@@ -14,6 +12,7 @@ from prediction_api.errors import PredictionApiError
 from prediction_api.keys import require_key
 from service_kit import api_keys
 from service_kit.problems import ProblemError
+from service_kit.request_middleware import UNLIMITED
 
 router = APIRouter()
 
@@ -52,42 +51,6 @@ async def model(service: ServiceDep) -> dict[str, Any]:
     }
 
 
-@router.get("/healthz", tags=["health"], summary="Whether the process is alive")
-async def healthz() -> dict[str, str]:
-    """Answers while the process can answer at all."""
-    return {"status": "alive"}
-
-
-@router.get(
-    "/readyz",
-    tags=["health"],
-    summary="Whether the service has what it needs",
-    responses={503: {"description": "It has not"}},
-)
-async def readyz(service: ServiceDep) -> Response:
-    """The model and the outbox, each by name; 503 where one of them keeps predictions from being answered."""
-    models, outbox = service.model_manager, service.outbox
-    outbox.probe()
-    checks = {
-        "model": {"ok": True, "version": models.current.model.version, "reload": models.failure or "ok"},
-        "outbox": {
-            "ok": not outbox.full and outbox.failure is None,
-            "waiting": outbox.depth,
-            "bytes": outbox.size,
-            "writing": outbox.failure or ("full" if outbox.full else "ok"),
-            "delivery": "off" if service.relay is None else service.relay.failure or "ok",
-        },
-    }
-    ready = all(check["ok"] for check in checks.values())
-    return JSONResponse({"status": "ready" if ready else "not ready", "checks": checks}, 200 if ready else 503)
-
-
-@router.get("/metrics", tags=["health"], summary="Metrics for Prometheus", response_class=Response)
-async def metrics(service: ServiceDep) -> Response:
-    """All metrics, as text."""
-    return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
-
-
 @router.post("/reload", tags=["model"], summary="Look for another model now")
 async def reload(request: Request, service: ServiceDep) -> dict[str, Any]:
     """Fetches, checks and takes the model that MODEL_URI names now; needs an admin's key."""
@@ -101,4 +64,4 @@ async def reload(request: Request, service: ServiceDep) -> dict[str, Any]:
     return {"changed": changed, "model_version": service.model_manager.current.model.version}
 
 
-PATHS = frozenset((PREDICT, BATCH, *(route.path for route in router.routes if isinstance(route, APIRoute))))
+PATHS = frozenset((PREDICT, BATCH, *UNLIMITED, *(route.path for route in router.routes if isinstance(route, APIRoute))))

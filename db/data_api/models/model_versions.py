@@ -1,4 +1,4 @@
-"""The table of models, with the reference distributions that drift is measured against."""
+"""The table of model versions, with the reference distributions that drift is measured against."""
 
 from datetime import datetime
 from typing import Any
@@ -9,8 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from data_api.models.base import Base, Utc
 
 
-class Model(Base):
-    """A model version as it was last reported. ``reference`` is JSON, not JSONB, because categories may contain NUL."""
+class ModelVersion(Base):
+    """A version of a model as it was last reported. ``reference`` is JSON, not JSONB, because categories may contain NUL."""
 
     __tablename__ = "models"
 

@@ -1,4 +1,4 @@
-"""Queries of models."""
+"""Queries of model versions."""
 
 from datetime import datetime
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from data_api.database.engine import dialect_insert
-from data_api.models import Model
+from data_api.models import ModelVersion
 
 
 def upsert(session: Session, version: str, name: str, reference: dict[str, Any], now: datetime) -> None:
     """Stores the reference of a model version, in place of an earlier one."""
     content = {"model_name": name, "reference": reference, "updated_at": now}
-    insert = dialect_insert(session, Model).values(model_version=version, **content)
-    session.execute(insert.on_conflict_do_update(index_elements=[Model.model_version], set_=content))
+    insert = dialect_insert(session, ModelVersion).values(model_version=version, **content)
+    session.execute(insert.on_conflict_do_update(index_elements=[ModelVersion.model_version], set_=content))

@@ -1,22 +1,19 @@
-"""Schemas of models: the reference distributions of their training rows, in the form of `schema.json`."""
+"""Schemas of model versions: the reference distributions of their training rows, in the form of `schema.json`."""
 
 from itertools import pairwise
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Strict, StringConstraints, model_validator
+from pydantic import Field, FiniteFloat, Strict, StringConstraints, model_validator
 
-from data_api.schemas.types import Share, Text
+from data_api.schemas.types import Input, Share, Text
 
 MAX_COLUMNS = MAX_BINS = 1000
-STRICT = ConfigDict(extra="forbid", protected_namespaces=())
 Edge = Annotated[FiniteFloat, Strict()]
 Category = Annotated[str, StringConstraints(max_length=1000)]
 
 
-class Numbers(BaseModel):
+class Numbers(Input):
     """The share of the training rows in each bin of a number; a value that equals an edge belongs to the bin below it."""
-
-    model_config = STRICT
 
     missing: Share
     edges: Annotated[list[Edge], Field(max_length=MAX_BINS)]
@@ -29,34 +26,28 @@ class Numbers(BaseModel):
         return self
 
 
-class Categories(BaseModel):
+class Categories(Input):
     """The share of the training rows in each of the most frequent categories."""
-
-    model_config = STRICT
 
     missing: Share
     shares: Annotated[dict[Category, Share], Field(max_length=MAX_BINS)]
 
 
-class Reference(BaseModel):
+class Reference(Input):
     """The reference distributions of a model, without those of datetimes, which always move."""
-
-    model_config = STRICT
 
     columns: Annotated[dict[Text, Numbers | Categories], Field(max_length=MAX_COLUMNS)]
     probability: Numbers | None = Field(description="Of predictions for rows that the model was not fitted on")
 
 
-class ModelCreate(BaseModel):
+class ModelVersionCreate(Input):
     """A version of a model."""
-
-    model_config = STRICT
 
     model_name: Text
     reference: Reference
 
 
-class ModelRead(ModelCreate):
-    """A model as it is stored."""
+class ModelVersionRead(ModelVersionCreate):
+    """A version of a model as it is stored."""
 
     model_version: Text

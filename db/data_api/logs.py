@@ -1,3 +1,0 @@
-"""The name under which this service logs."""
-
-LOGGER = "data_api"
