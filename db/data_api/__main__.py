@@ -15,7 +15,7 @@ from data_api.auth.passwords import Passwords
 from data_api.crud import users
 from data_api.database import migrations_runner, partitions
 from data_api.database.engine import create_engine_for, transaction
-from data_api.errors import DataApiError, DatabaseForeign
+from data_api.errors import DatabaseForeign
 from data_api.schemas.users import Password
 from service_kit import server
 from service_kit.errors import ServiceError
@@ -78,7 +78,7 @@ def _set_password(options: argparse.Namespace) -> None:
         user = users.get_by_name(session, options.name)
         if user is None:
             names = ", ".join(other.name for other in users.list_all(session)) or "nobody"
-            raise DataApiError(f"There should be a user {options.name!r}; there is {names}. Name one of them.")
+            raise ServiceError(f"There should be a user {options.name!r}; there is {names}. Name one of them.")
         users.update(session, user, None, password_hash, datetime.now(UTC))
     print(f"{options.name} has another password in {engine.url.render_as_string()}; earlier tokens are invalid")
 
@@ -106,16 +106,16 @@ def _read_password(question: str) -> str:
         return sys.stdin.readline().rstrip("\r\n")
     password = getpass.getpass(question)
     if getpass.getpass("Again: ") != password:
-        raise DataApiError("The password should be the same both times; it was not, and nothing changed. Type it again.")
+        raise ServiceError("The password should be the same both times; it was not, and nothing changed. Type it again.")
     return password
 
 
 def _valid_password(password: str) -> str:
-    """The password; raises DataApiError for one that the service would refuse too."""
+    """The password; raises ServiceError for one that the service would refuse too."""
     try:
         TypeAdapter(Password).validate_python(password)
     except ValidationError as error:
-        raise DataApiError(
+        raise ServiceError(
             f"The password should have 12 to 256 characters; this one has {len(password)}. Choose another one."
         ) from error
     return password

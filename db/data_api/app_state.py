@@ -20,7 +20,7 @@ from data_api.auth.tokens import Tokens
 from data_api.crud import api_keys, drift, performance
 from data_api.database import migrations_runner, partitions
 from data_api.database.engine import create_engine_for, transaction
-from data_api.errors import DataApiError, DatabaseBusy, DatabaseUnavailable, StatementTooLong
+from data_api.errors import DatabaseBusy, DatabaseUnavailable, StatementTooLong
 from data_api.metrics import ALL_VERSIONS, Metrics
 from data_api.settings import Settings
 from service_kit.errors import ServiceError
@@ -94,7 +94,7 @@ class AppState:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        with suppress(DataApiError):
+        with suppress(ServiceError):
             await asyncio.to_thread(self.flush_key_uses)
         if self.heartbeat:
             await self.heartbeat.close()
@@ -171,12 +171,10 @@ class AppState:
     def refresh_live(self) -> None:
         """Computes the scores of the live window, for /metrics."""
         until = datetime.now(UTC)
+        since = until - self.settings.live_window
         with transaction(self.engine, reads=True) as session:
-            window = until - self.settings.live_window, until
-            whole = performance.compute_scores(session, *window, "none", LIVE_BINS)
-            versions = performance.compute_scores(session, *window, "model_version", LIVE_BINS)
-        overall = whole.get(performance.WHOLE, performance.empty_scores())
-        renamed = {f"{name} (a version)" if name == ALL_VERSIONS else str(name): one for name, one in versions.items()}
+            overall, versions = performance.compute_scores(session, since, until, "model_version", LIVE_BINS)
+        renamed = {f"{name} (a version)" if name == ALL_VERSIONS else str(name): scores for name, scores in versions.items()}
         self.metrics.live({**renamed, ALL_VERSIONS: overall}, time.time())
 
     def refresh_drift(self) -> None:
@@ -192,7 +190,7 @@ class AppState:
                 status = DatabaseStatus("ok", migrations_runner.revision(session.connection()), time.monotonic())
         except DatabaseBusy:
             status = replace(self._status, checked_at=time.monotonic())
-        except (DataApiError, StatementTooLong) as error:
+        except (ServiceError, StatementTooLong) as error:
             if self._status.message == "ok":
                 logger.warning("the database is not ready", extra={"reason": str(error)})
             status = UNAVAILABLE

@@ -9,11 +9,7 @@ from service_kit.field_errors import MOST_FIELD_ERRORS
 from service_kit.problems import FieldError, ProblemError
 
 
-class DataApiError(ServiceError):
-    """A failure that this service expects."""
-
-
-class DatabaseUnavailable(DataApiError):
+class DatabaseUnavailable(ServiceError):
     """The database does not answer now; it may later. ``public_message`` leaves out what only the log may show: the host."""
 
     public_message = "the database does not answer"
@@ -25,7 +21,7 @@ class DatabaseBusy(DatabaseUnavailable):
     public_message = "all connections to the database are in use"
 
 
-class DatabaseForeign(DataApiError):
+class DatabaseForeign(ServiceError):
     """The database holds tables that the migrations here did not make; waiting would not help."""
 
 

@@ -25,7 +25,7 @@ class Service(Protocol):
         """Gives back what it took."""
 
     def checks(self) -> dict[str, dict[str, Any]]:
-        """What the service needs, by name; ``ok`` says whether it has it."""
+        """The state of each thing that the service needs, by name; ``ok`` says whether it works."""
 
 
 def build_app(service: Service, title: str, description: str) -> FastAPI:

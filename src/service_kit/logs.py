@@ -12,7 +12,10 @@ from pythonjsonlogger.json import JsonFormatter
 from starlette.types import Scope
 
 ACCESS_LOG_SECONDS = 0.05
-QUIET = ("alembic", "httpx")  # one names its dialect at each look, the other whole addresses, and a heartbeat's is a secret
+QUIET = (
+    "alembic",
+    "httpx",
+)  # the first logs its dialect at each check, the second whole addresses; a heartbeat's is a secret
 
 
 class JsonLines(JsonFormatter):
@@ -40,7 +43,7 @@ class AccessLog:
         self._lines: list[bytes] = []
 
     def write(self, scope: Scope, status: int, seconds: float) -> None:
-        """Notes one request that was answered."""
+        """Notes a request that was answered."""
         if not self._lines:
             asyncio.get_running_loop().call_later(ACCESS_LOG_SECONDS, self.flush)
         client, state = scope["client"], scope["state"]

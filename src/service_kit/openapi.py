@@ -1,4 +1,4 @@
-"""What all documents of APIs share: FastAPI's own document, with problem details in place of its validation errors."""
+"""The OpenAPI documents of all services: FastAPI's own document, with problem details in place of its validation errors."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +27,7 @@ def describe(app: FastAPI, version: str, *models: type[BaseModel]) -> dict[str, 
 
 
 def reference(name: str) -> dict[str, str]:
-    """A schema that is the one of this name."""
+    """A reference to the schema of this name."""
     return {"$ref": REFERENCE.format(model=name)}
 
 

@@ -109,7 +109,7 @@ class RequestMiddleware:
 
 
 def _request_id(scope: Scope) -> bytes:
-    """The id that the caller gave, where it is a plain one, else a new one."""
+    """The id that the caller sent, if it is a plain one, else a new one."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
             return bytes(value)

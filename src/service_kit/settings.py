@@ -37,7 +37,7 @@ class ServiceSettings(BaseSettings):
 SettingsType = TypeVar("SettingsType", bound=ServiceSettings)
 
 
-def read_settings(settings: type[SettingsType], **given: Any) -> SettingsType:
+def read_settings(settings: type[SettingsType], **changes: Any) -> SettingsType:
     """The settings of this process; raises SettingsInvalid, which names every invalid variable and shows no secret.
 
     What the environment leaves out may be a file in SECRETS_DIR, named after the field; line breaks at its end do not count.
@@ -46,7 +46,7 @@ def read_settings(settings: type[SettingsType], **given: Any) -> SettingsType:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # of a secret that is there, and is no file or leads elsewhere
-            return settings(_secrets_dir=folder if folder.is_dir() else None, **given)
+            return settings(_secrets_dir=folder if folder.is_dir() else None, **changes)
     except ValidationError as error:
         raise SettingsInvalid(f"The environment holds settings that the service cannot use. {sentence(error)}.") from error
     except (OSError, SettingsError) as error:

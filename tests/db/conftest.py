@@ -241,3 +241,27 @@ def prediction():
         } | changes  # fmt: skip
 
     return make
+
+
+@pytest.fixture
+def post_text(client, as_service):
+    """A function that posts text as JSON, and gives the status and the content of the answer."""
+
+    def send(path, content):
+        answer = client.post(path, content=content, headers={"content-type": "application/json", **as_service})
+        assert answer.status_code < 500, answer.text
+        return answer.status_code, answer.json()
+
+    return send
+
+
+@pytest.fixture
+def get_json(client, as_admin):
+    """A function that asks as an admin, and gives the status and the content of the answer."""
+
+    def ask(path, **query):
+        answer = client.get(path, params=query, headers=as_admin)
+        assert answer.status_code < 500, answer.text
+        return answer.status_code, answer.json()
+
+    return ask

@@ -1,16 +1,14 @@
 """Drift is the population stability index of what arrived lately, against what the model that answers was trained on."""
 
-import random
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from data_api.crud import drift as counting
-from data_api.database.uuid7 import first_at
 from data_api.drift import FLOOR, MIN_ROWS, RARE, BinCounts, psi
+from db.ids import id_at
 from pipeline.data import schema
 
 CARRIERS = {"missing": 0.0, "shares": {"UA": 0.5, "AA": 0.3, "DL": 0.19, "HA": 0.01}}
@@ -23,11 +21,6 @@ def counted(reference, values):
     for value in values:
         found.add(value)
     return found
-
-
-def made_at(moment):
-    """An id of a prediction that was made then."""
-    return str(UUID(int=first_at(moment).int | 7 << 76 | 2 << 62 | random.getrandbits(62)))
 
 
 def test_the_index_is_the_one_that_a_person_works_out():
@@ -117,7 +110,7 @@ def record(client, as_service, prediction):
 
     def send(count, ago=timedelta(0), probability=0.1, **changes):
         rows = [
-            prediction(prediction_id=made_at(datetime.now(UTC) - ago), probability=probability, **changes)
+            prediction(prediction_id=id_at(datetime.now(UTC) - ago), probability=probability, **changes)
             for _ in range(count)
         ]
         assert client.post("/predictions", json={"predictions": rows}, headers=as_service).status_code == 201

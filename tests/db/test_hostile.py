@@ -2,15 +2,15 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import func, select
 from uuid_utils import uuid7
 
 from data_api.database.engine import transaction
-from data_api.database.uuid7 import first_at
 from data_api.models import Base
+from db.ids import id_at
 
 JSON = {"content-type": "application/json"}
 
@@ -46,32 +46,6 @@ def nothing_is_kept(client, as_admin, as_reader):
     assert sizes(client) == before
 
 
-@pytest.fixture
-def post(client, as_service):
-    """A function that posts text as JSON, and gives the status and the problem."""
-
-    def send(path, content):
-        answer = client.post(path, content=content, headers={**JSON, **as_service})
-        assert answer.status_code < 500, answer.text
-        return answer.status_code, answer.json()
-
-    return send
-
-
-@pytest.fixture
-def get(client, as_admin):
-    def ask(path, **query):
-        answer = client.get(path, params=query, headers=as_admin)
-        assert answer.status_code < 500, answer.text
-        return answer.status_code, answer.json()
-
-    return ask
-
-
-def id_at(moment):
-    return str(UUID(int=first_at(moment).int | 7 << 76 | 2 << 62))
-
-
 @pytest.mark.parametrize(
     ("path", "query"),
     [
@@ -100,18 +74,18 @@ def id_at(moment):
         ("/api-keys/-1", {}),
     ],
 )
-def test_a_question_that_makes_no_sense_is_refused(get, path, query):
-    status, problem = get(path, **query)
+def test_a_question_that_makes_no_sense_is_refused(get_json, path, query):
+    status, problem = get_json(path, **query)
 
     assert status == 422
     assert problem["errors"][0]["field"] in {*query, "user_id", "api_key_id"}
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59Z"])
-def test_a_moment_that_is_far_off_is_a_window_without_end(get, moment):
-    assert get("/predictions", since=moment)[0] == get("/predictions", until=moment)[0] == 200
-    assert get("/deployments", at=moment)[0] == 200
-    assert get("/performance", until=moment)[0] == 200
+def test_a_moment_that_is_far_off_is_a_window_without_end(get_json, moment):
+    assert get_json("/predictions", since=moment)[0] == get_json("/predictions", until=moment)[0] == 200
+    assert get_json("/deployments", at=moment)[0] == 200
+    assert get_json("/performance", until=moment)[0] == 200
 
 
 def test_a_repeated_parameter_does_no_harm(client, as_admin):
@@ -150,18 +124,18 @@ NOW = datetime.now(UTC)
         pytest.param(7, NOW, id="a number"),
     ],
 )
-def test_a_clock_that_is_far_off_is_refused(post, prediction, prediction_id, time):
+def test_a_clock_that_is_far_off_is_refused(post_text, prediction, prediction_id, time):
     row = prediction(prediction_id=prediction_id, time=time.isoformat())
 
-    status, problem = post("/predictions", json.dumps({"predictions": [prediction(), row]}))
+    status, problem = post_text("/predictions", json.dumps({"predictions": [prediction(), row]}))
 
     assert status == 422
     assert problem["errors"][0]["field"].startswith("predictions.1")
 
 
 @pytest.mark.parametrize("time", ["2026-11-24T08:00:00", "2026-11-24", "now", 1_795_538_189, "1795538189", None, True])
-def test_a_moment_without_its_zone_is_none(post, prediction, time):
-    status, problem = post("/predictions", json.dumps({"predictions": [prediction(time=time)]}))
+def test_a_moment_without_its_zone_is_none(post_text, prediction, time):
+    status, problem = post_text("/predictions", json.dumps({"predictions": [prediction(time=time)]}))
 
     assert (status, problem["errors"][0]["field"]) == (422, "predictions.0.time")
 
@@ -178,17 +152,17 @@ WRONG = [
 
 
 @pytest.mark.parametrize("changes", WRONG)
-def test_a_row_that_is_not_as_it_should_be_is_refused_by_field(post, prediction, changes):
-    status, problem = post("/predictions", json.dumps({"predictions": [prediction(**changes)]}))
+def test_a_row_that_is_not_as_it_should_be_is_refused_by_field(post_text, prediction, changes):
+    status, problem = post_text("/predictions", json.dumps({"predictions": [prediction(**changes)]}))
 
     assert status == 422
     assert problem["errors"][0]["field"].startswith(f"predictions.0.{next(iter(changes))}")
 
 
-def test_a_row_that_lacks_a_field_is_refused_by_it(post, prediction):
+def test_a_row_that_lacks_a_field_is_refused_by_it(post_text, prediction):
     for name in set(prediction()) - {"caller"}:
         row = {key: value for key, value in prediction().items() if key != name}
-        status, problem = post("/predictions", json.dumps({"predictions": [row]}))
+        status, problem = post_text("/predictions", json.dumps({"predictions": [row]}))
         assert (status, problem["errors"]) == (
             422,
             [{"field": f"predictions.0.{name}", "wanted": "Field required", "got": "nothing"}],
@@ -196,10 +170,10 @@ def test_a_row_that_lacks_a_field_is_refused_by_it(post, prediction):
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
-def test_a_number_that_is_none_is_refused_wherever_it_is(post, prediction, number):
+def test_a_number_that_is_none_is_refused_wherever_it_is(post_text, prediction, number):
     for field in ("probability", "threshold", "features"):
         row = prediction(**{field: {"a": 12345.5} if field == "features" else 12345.5})
-        status, _ = post("/predictions", json.dumps({"predictions": [row]}).replace("12345.5", number))
+        status, _ = post_text("/predictions", json.dumps({"predictions": [row]}).replace("12345.5", number))
         assert status in {400, 422}, f"{field}: {number}"
 
 
@@ -221,8 +195,8 @@ def test_a_number_that_is_none_is_refused_wherever_it_is(post, prediction, numbe
         (b'{"predictions": [], "more": 1}', 422),
     ],
 )
-def test_a_body_that_is_none_is_refused(post, content, status):
-    assert post("/predictions", content)[0] == status
+def test_a_body_that_is_none_is_refused(post_text, content, status):
+    assert post_text("/predictions", content)[0] == status
 
 
 @pytest.mark.parametrize("path", ["/predictions", "/outcomes"])
@@ -231,10 +205,10 @@ def test_a_body_is_not_read_for_somebody_unknown(client, as_reader, path):
         assert client.post(path, content=b"{", headers={**JSON, **headers}).status_code == status
 
 
-def test_a_refusal_stays_short_whatever_was_sent(post, prediction):
+def test_a_refusal_stays_short_whatever_was_sent(post_text, prediction):
     rows = [prediction(probability="x" * 10_000) for _ in range(1000)]
 
-    status, problem = post("/predictions", json.dumps({"predictions": rows}))
+    status, problem = post_text("/predictions", json.dumps({"predictions": rows}))
 
     assert status == 422
     assert problem["detail"].startswith("1000 fields are not")

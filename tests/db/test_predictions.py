@@ -17,6 +17,7 @@ from data_api.database.engine import create_engine_for, transaction
 from data_api.database.migrations_runner import upgrade
 from data_api.models import Outcome
 from data_api.routes import predictions as routes
+from db.ids import id_at
 
 
 @pytest.fixture
@@ -43,12 +44,6 @@ def written(client):
     return next(
         float(line.split()[1]) for line in lines if line.startswith('data_api_rows_written_total{table="predictions"}')
     )
-
-
-def at(milliseconds):
-    """An id of version 7 that was made then."""
-    text = f"{milliseconds:012x}7{random.getrandbits(12):03x}8{random.getrandbits(60):015x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def test_the_same_request_twice_is_recorded_once(client, post, get, prediction):
@@ -113,7 +108,7 @@ def test_an_id_twice_in_one_request_counts_once_if_it_is_the_same(post, get, pre
 
 
 def test_the_same_moment_in_another_zone_is_the_same(post, prediction):
-    row = prediction(time="2026-11-24T10:00:00+00:00", prediction_id=at(1_795_514_400_000))
+    row = prediction(time="2026-11-24T10:00:00+00:00", prediction_id=id_at(datetime(2026, 11, 24, 10, tzinfo=UTC)))
     post(row)
 
     assert post({**row, "time": "2026-11-24T11:00:00+01:00"}).json() == {"recorded": 0, "known": 1}
@@ -193,16 +188,17 @@ def test_what_is_read_is_what_was_written(post, get, prediction):
 @pytest.fixture
 def moments(post, prediction):
     """Ten predictions, a millisecond apart, of two versions and labels; gives the first moment and the ids."""
-    first = int(datetime.now(UTC).timestamp() * 1000) - 3_600_000
+    first = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+    moments = [first + timedelta(milliseconds=number) for number in range(10)]
     rows = [
         prediction(
-            prediction_id=at(first + number), model_version="one" if number < 6 else "two", label=number % 2 == 0,
-            time=datetime.fromtimestamp((first + number) / 1000, UTC).isoformat(),
+            prediction_id=id_at(moment), model_version="one" if number < 6 else "two", label=number % 2 == 0,
+            time=moment.isoformat(),
         )
-        for number in range(10)
+        for number, moment in enumerate(moments)
     ]  # fmt: skip
     assert post(*random.sample(rows, 10)).status_code == 201
-    return datetime.fromtimestamp(first / 1000, UTC), ids(rows)
+    return first, ids(rows)
 
 
 def test_predictions_are_found_by_time_version_and_label(get, moments):
@@ -294,7 +290,7 @@ def test_an_outcome_is_shown_with_its_prediction(client, as_service, get, post, 
 
 def test_a_month_ago_and_now_are_found_together(get, post, prediction):
     old = datetime.now(UTC) - timedelta(days=40)
-    rows = [prediction(prediction_id=at(int(old.timestamp() * 1000)), time=old.isoformat()), prediction()]
+    rows = [prediction(prediction_id=id_at(old), time=old.isoformat()), prediction()]
 
     assert post(*rows).json() == {"recorded": 2, "known": 0}
     assert ids(get(order="oldest")["predictions"]) == ids(rows)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from data_api.auth.passwords import Passwords
 from data_api.crud import api_keys, users
 from data_api.database import advisory_lock
-from data_api.models import Role, User
+from data_api.models import RetiredKey, Role, User
 from data_api.settings import DEVELOPMENT, Settings
 from service_kit.api_keys import digest
 from service_kit.errors import SettingsInvalid
@@ -26,7 +26,7 @@ def ensure(session: Session, settings: Settings, passwords: Passwords) -> None:
     advisory_lock.acquire(session)
     now = datetime.now(UTC)
     if settings.environment != "development":
-        if not users.any_exists(session):
+        if not users.list_all(session):
             _refuse_missing(settings)
         _disable_development_secrets(session, settings, passwords, now)
     _ensure_admin(session, settings, passwords, now)
@@ -88,7 +88,7 @@ def _ensure_key(session: Session, settings: Settings, now: datetime) -> None:
         _refuse_owner(settings, owner)
     elif existing and existing.revoked_at:
         logger.warning("FIRST_SERVICE_KEY was revoked and is not accepted: set another one")
-    elif api_keys.is_retired(session, key_digest):
+    elif session.get(RetiredKey, key_digest):
         logger.warning("FIRST_SERVICE_KEY was deleted with its user and is not accepted: set another one")
     elif existing is None:
         owner = owner or users.create(session, SERVICE, Role.SERVICE, None, now)

@@ -20,6 +20,10 @@ WIDE_FACTOR = 10  # how many times as many failures an address may have with all
 Limit = tuple[RateLimitItemPerMinute, tuple[str, ...]]  # a limit, and what it counts by
 
 
+class TooManyLogins(ProblemError):
+    """A login that may not be tried yet (429)."""
+
+
 class LoginThrottle:
     """Checks logins, and counts those that failed."""
 
@@ -30,7 +34,7 @@ class LoginThrottle:
         self._running, self._lock = Counter[Limit](), threading.Lock()
 
     def check(self, name: str | None, address: str, is_right: Callable[[], bool]) -> bool:
-        """Whether a login is right; raises ProblemError (429) after too many failures.
+        """Whether a login is right; raises TooManyLogins after too many failures.
 
         A login counts as failed while it is being checked. A right one clears the count of this name at this address. None
         stands for a name that no user can have, and is counted by address only.
@@ -57,7 +61,7 @@ class LoginThrottle:
                     reset = self._limiter.get_window_stats(item, *words).reset_time
                     seconds = max(1, math.ceil(reset - time.time()))
                     detail = f"There were too many attempts to log in (LOGIN_ATTEMPTS). Try again in {seconds} seconds."
-                    raise ProblemError(429, detail, headers={"retry-after": str(seconds)})
+                    raise TooManyLogins(429, detail, headers={"retry-after": str(seconds)})
             self._running.update(limits)
 
     def _limits(self, name: str | None, address: str) -> list[Limit]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import insert, literal, or_, select, update
+from sqlalchemy import Row, insert, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from data_api.database.engine import flush_unique
@@ -27,14 +27,10 @@ def get_by_digest(session: Session, digest: str) -> ApiKey | None:
     return session.scalars(select(ApiKey).where(ApiKey.digest == digest)).one_or_none()
 
 
-def get_valid_with_user(session: Session, digest: str) -> tuple[int, User] | None:
+def get_valid_with_user(session: Session, digest: str) -> Row[int, User] | None:
     """The id and the user of a key that is not revoked, or None."""
-    row = session.execute(
-        select(ApiKey.api_key_id, User)
-        .join(User, User.user_id == ApiKey.user_id)
-        .where(ApiKey.digest == digest, ApiKey.revoked_at.is_(None))
-    ).one_or_none()
-    return (row[0], row[1]) if row else None
+    owned = select(ApiKey.api_key_id, User).join(User, User.user_id == ApiKey.user_id)
+    return session.execute(owned.where(ApiKey.digest == digest, ApiKey.revoked_at.is_(None))).one_or_none()
 
 
 def list_all(session: Session, user_id: int | None = None) -> Sequence[ApiKey]:
@@ -74,8 +70,3 @@ def retire_keys_of(session: Session, user_id: int, now: datetime) -> None:
     """Stores the digests of a user's keys, before the user and the keys are deleted."""
     digests = select(ApiKey.digest, literal(now, Utc)).where(ApiKey.user_id == user_id)
     session.execute(insert(RetiredKey).from_select(["digest", "retired_at"], digests))
-
-
-def is_retired(session: Session, digest: str) -> bool:
-    """Whether a key was deleted with its user."""
-    return session.get(RetiredKey, digest) is not None

@@ -18,15 +18,20 @@ WHOLE = "whole"
 
 def compute_scores(
     session: Session, since: datetime, until: datetime, by: str, bins: int, model_version: str | None = None
-) -> dict[str | None, Scores]:
-    """The scores of each group of predictions made from ``since`` to before ``until``, by the group's name.
+) -> tuple[Scores, dict[str | None, Scores]]:
+    """The scores of the predictions made from ``since`` to before ``until``: of all together, and of each group by its name.
 
-    ``by`` is none (one group, WHOLE), model_version, day or caller. Rows with the same probability count as one step, as in
+    ``by`` is none (no groups), model_version, day or caller. Rows with the same probability count as one step, as in
     scikit-learn: AUC is the share of pairs in the right order, where a tie counts half (Mann and Whitney 1947); average
     precision is the mean over the positives of the precision at their probability. The Brier score is the mean of
     (probability - outcome)². Calibration has bins of equal counts from the lowest probability to the highest.
     """
-    window = _window(since, until, by, model_version)
+    overall = _scores_by_group(session, _window(since, until, "none", model_version), bins)
+    groups = {} if by == "none" else _scores_by_group(session, _window(since, until, by, model_version), bins)
+    return overall.get(WHOLE) or _scores(0, 0, []), groups
+
+
+def _scores_by_group(session: Session, window: CTE, bins: int) -> dict[str | None, Scores]:
     name = window.c.name
     counts = session.execute(select(name, func.count(), func.count(window.c.truth)).group_by(name))
     totals = {group: (predictions, outcomes) for group, predictions, outcomes in counts}
@@ -37,11 +42,6 @@ def compute_scores(
         None if group is None else str(group): _scores(*totals[group], sums[group])
         for group in sorted(totals, key=lambda group: (group is None, str(group)))
     }
-
-
-def empty_scores() -> Scores:
-    """The scores of no predictions."""
-    return _scores(0, 0, [])
 
 
 def _window(since: datetime, until: datetime, by: str, model_version: str | None) -> CTE:

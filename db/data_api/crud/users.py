@@ -30,11 +30,6 @@ def list_all(session: Session) -> Sequence[User]:
     return session.scalars(select(User).order_by(User.name)).all()
 
 
-def any_exists(session: Session) -> bool:
-    """Whether there is a user at all."""
-    return session.scalars(select(User.user_id).limit(1)).first() is not None
-
-
 def list_admins(session: Session) -> Sequence[User]:
     """All admins, the oldest account first."""
     return session.scalars(select(User).where(User.role == Role.ADMIN).order_by(User.user_id)).all()

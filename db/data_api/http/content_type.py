@@ -12,14 +12,14 @@ async def wants_json(request: Request) -> None:
     """Raises ProblemError (415) for a body that says it is anything else."""
     if request.method not in WITH_BODY:
         return
-    given = request.headers.get("content-type", "")
+    content_type = request.headers.get("content-type", "")
     if request.url.path == FORM:
-        if given.partition(";")[0].strip().lower() not in FORMS:
-            detail = f"The body should be a form with username and password ({FORMS[0]}); Content-Type is {given!r}."
+        if content_type.partition(";")[0].strip().lower() not in FORMS:
+            detail = f"The body should be a form with username and password ({FORMS[0]}); Content-Type is {content_type!r}."
             raise ProblemError(415, detail, headers=CLOSE)
         return
     plain = request.headers.get("content-encoding", "identity") == "identity"
-    if given.partition(";")[0].strip().lower() != "application/json" or not plain:
+    if content_type.partition(";")[0].strip().lower() != "application/json" or not plain:
         raise ProblemError(
-            415, f"The body should be application/json, uncompressed; Content-Type is {given!r}.", headers=CLOSE
+            415, f"The body should be application/json, uncompressed; Content-Type is {content_type!r}.", headers=CLOSE
         )

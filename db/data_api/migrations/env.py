@@ -38,8 +38,8 @@ if context.is_offline_mode():
     context.configure(url=settings.parse().url, target_metadata=Base.metadata, literal_binds=True)
     with context.begin_transaction():
         context.run_migrations()
-elif given := context.config.attributes.get("connection"):
-    run(given)
+elif connection := context.config.attributes.get("connection"):
+    run(connection)
 else:
     with create_engine_for(settings.parse().url).connect() as opened:
         run(opened)

@@ -1,6 +1,5 @@
 """Route of scores over predictions with known outcomes."""
 
-from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -17,11 +16,7 @@ router = APIRouter(tags=["performance"])
 def compute(session: ReadSession, caller: Reader, query: Annotated[PerformanceQuery, Query()]) -> Performance:
     """The scores of predictions made in a window of time, overall and by group. Undefined scores are null."""
     since, until = query.time_range()
-    compute_by = partial(
-        performance.compute_scores, session, since, until, bins=query.bins, model_version=query.model_version
-    )
-    overall = compute_by(by="none").get(performance.WHOLE, performance.empty_scores())
-    groups = {} if query.by == "none" else compute_by(by=query.by)
+    overall, groups = performance.compute_scores(session, since, until, query.by, query.bins, query.model_version)
     return Performance(
         since=since,
         until=until,

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.security import OAuth2PasswordRequestForm
 
 from data_api.app_state import AppState
+from data_api.auth.login_throttle import TooManyLogins
 from data_api.crud import users
 from data_api.database.engine import transaction
 from data_api.dependencies import ServiceDep, reading
@@ -49,10 +50,9 @@ def _authenticate(request: Request, service: AppState, form: OAuth2PasswordReque
         return service.passwords.verify(user.password_hash if user else None, form.password)
 
     try:
-        succeeded = service.logins.check(name, _address(request), is_right)
-    except ProblemError as error:
-        if error.status_code == 429:
-            service.metrics.logins[THROTTLED].inc()
+        succeeded = service.logins.check(name, request.client.host if request.client else "", is_right)
+    except TooManyLogins:
+        service.metrics.logins[THROTTLED].inc()
         raise
     service.metrics.logins[SUCCEEDED if succeeded else FAILED].inc()
     if not succeeded or user is None:
@@ -71,7 +71,3 @@ def _rehash(service: AppState, user_id: int, old: str, password: str) -> None:
             "a password could not be hashed again with the present parameters",
             extra={"reason": str(error) or type(error).__name__},
         )
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
