@@ -33,6 +33,7 @@ GIVEN = {
     "keep_alive_seconds": ("5", "5"),
     "shutdown_seconds": ("1", "1.0"),
     "cors_origins": ("https://a.example,https://b.example", "https://a.example,https://b.example"),
+    "forwarded_allow_ips": ("10.0.0.0/8", "10.0.0.0/8"),
     "log_level": ("DEBUG", "DEBUG"),
     "access_log": ("false", "False"),
 }
