@@ -12,7 +12,20 @@ from pipeline.config.settings import Columns
 from pipeline.data.model_inputs import INPUTS
 from pipeline.data.schema import feature_names
 
+LEAST_OF_A_CLASS = 100  # rows of each class in a sample, as far as there are so many
 Predict = Callable[[Mapping[str, npt.NDArray[Any]]], npt.NDArray[np.float64]]
+
+
+def sample_rows(truth: npt.NDArray[Any], size: int, seed: int) -> npt.NDArray[np.intp]:
+    """The numbers of ``size`` random rows, among them the rows of a rare class without which no AUC is defined."""
+    shuffled = np.random.default_rng(seed).permutation(len(truth))
+    rows = shuffled[:size]
+    for label in (0, 1):
+        members = shuffled[truth[shuffled] == label][: min(LEAST_OF_A_CLASS, size // 2)]
+        if np.sum(truth[rows] == label) < len(members):
+            others = shuffled[truth[shuffled] != label]
+            return np.concatenate([members, others])[:size]
+    return rows
 
 
 def auc_losses(

@@ -54,7 +54,7 @@ def _evaluate(test: pd.DataFrame, truth: Floats, probability: Floats, threshold:
 
 
 def _importances(scorer: Any, arrays: Arrays, truth: Floats, columns: Columns, settings: Evaluate) -> pd.DataFrame:
-    rows = np.random.default_rng(settings.seed).permutation(len(truth))[: settings.importance_rows]
+    rows = permutation_importance.sample_rows(truth, settings.importance_rows, settings.seed)
     sample = {name: array[rows] for name, array in arrays.items()}
     predict = partial(artifact.probability, scorer)
     with console.step(f"shuffle {len(columns)} columns in turn", len(columns)) as advance:

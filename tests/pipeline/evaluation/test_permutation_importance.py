@@ -70,6 +70,26 @@ def test_the_seed_decides_the_losses(rows):
     assert first != other
 
 
+def test_a_sample_is_random_rows_where_both_classes_are_frequent():
+    truth = np.tile([0.0, 1.0], 500)
+
+    assert (
+        permutation_importance.sample_rows(truth, 300, 7).tolist()
+        == np.random.default_rng(7).permutation(1000)[:300].tolist()
+    )
+
+
+@pytest.mark.parametrize("rare", [0.0, 1.0])
+@pytest.mark.parametrize(("count", "size", "kept"), [(3, 1000, 3), (300, 1000, 100), (3, 4, 2), (3, 9000, 3)])
+def test_a_sample_keeps_the_rows_of_a_rare_class(rare, count, size, kept):
+    truth = np.full(8000, 1 - rare)
+    truth[:count] = rare
+    rows = permutation_importance.sample_rows(truth, size, 7)
+
+    assert len(set(rows.tolist())) == len(rows) == min(size, 8000)
+    assert (truth[rows] == rare).sum() >= kept
+
+
 def test_progress_is_reported_after_each_column(rows):
     calls = []
     permutation_importance.auc_losses(by_size, arrays(rows), truth(rows), COLUMNS, 1, lambda: calls.append(1))
