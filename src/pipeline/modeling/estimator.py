@@ -1,5 +1,6 @@
 """The estimators that ``conf/model`` chooses from: from packed raw columns to a log-odds, all of it fitted together."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from pipeline.config.settings import Columns, Model
 from pipeline.data.schema import feature_names
 from pipeline.modeling import classifier
-from pipeline.support.errors import ParamsInvalid, first_line
+from pipeline.support.errors import ParamsInvalid, TableInvalid, first_line
 
 MINUTE, DAY, WEEK = 60.0, 86_400.0, 7.0
 LEAST = 1e-3  # nearer to 0 and 1, the single precision of a probability in the graph would show in the log-odds
@@ -37,16 +38,36 @@ class DatetimeParts(TransformerMixin, BaseEstimator):
         return np.hstack([minutes, days - np.floor(days / WEEK) * WEEK]).astype(np.float32)
 
 
-def build(model: Model, columns: Columns, rows: int, seed: int) -> Pipeline:
-    """An unfitted pipeline for a frame from ``model_inputs.pack``; it accepts missing values and unseen categories."""
-    encode = _ordinal if model.encoding == "ordinal" else _one_hot
-    return Pipeline([("columns", encode(columns)), ("classifier", classifier.create(model, rows, seed))])
+def build(model: Model, columns: Columns, rows: int, seed: int, ignored: Collection[int] = ()) -> Pipeline:
+    """An unfitted pipeline for a frame from ``model_inputs.pack``, without the columns at the ``ignored`` positions.
+
+    It accepts missing values and unseen categories.
+    """
+    encoder = (_ordinal if model.encoding == "ordinal" else _one_hot)(columns)
+    parts = (
+        (name, part, [place for place in places if place not in ignored]) for name, part, places in encoder.transformers
+    )
+    encoder.transformers = [(name, part, places) for name, part, places in parts if places]
+    return Pipeline([("columns", encoder), ("classifier", classifier.create(model, rows, seed))])
+
+
+def empty_columns(packed: pd.DataFrame) -> list[str]:
+    """The numbers and datetimes without a single value, from which nothing can be learned."""
+    return list(packed.columns[packed.isna().all()])
 
 
 def fit(model: Model, columns: Columns, packed: pd.DataFrame, truth: npt.NDArray[np.int8], seed: int) -> Pipeline:
-    """A fitted pipeline. Raises ParamsInvalid where scikit-learn finds that the parameters do not go together."""
+    """A fitted pipeline, which ignores the columns that are empty in these rows.
+
+    Raises TableInvalid where all are, ParamsInvalid where scikit-learn finds that the parameters do not go together.
+    """
+    empty = empty_columns(packed)
+    if len(empty) == packed.shape[1]:
+        raise TableInvalid(
+            f"A model needs values to learn from; in these {len(packed)} training rows all columns are empty."
+        )
     try:
-        return build(model, columns, len(truth), seed).fit(packed, truth)
+        return build(model, columns, len(truth), seed, packed.columns.get_indexer(empty)).fit(packed, truth)
     except ValueError as error:
         raise ParamsInvalid(
             f"The parameters of {model.name} should go together; {first_line(error)}. Correct conf/model/{model.name}.yaml."
@@ -70,9 +91,9 @@ def _ordinal(columns: Columns) -> ColumnTransformer:
 
 
 def _one_hot(columns: Columns) -> ColumnTransformer:
-    numbers = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+    numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
     encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
-    moments = make_pipeline(DatetimeParts(), SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+    moments = make_pipeline(DatetimeParts(), SimpleImputer(strategy="median"), StandardScaler())
     return _by_kind(columns, numbers, encoder, moments)
 
 

@@ -52,7 +52,7 @@ def fit(
     log_odds = np.empty(len(truth))
     for fold in np.unique(folds):
         inside = folds == fold
-        with step(f"fit {model.name} without fold {fold + 1} of {folds.max() + 1}"):
+        with step(f"fit {model.name} without fold {fold + 1} of {folds.max() + 1}{_without_empty(packed[~inside])}"):
             fold_model = estimator.fit(model, columns, packed[~inside], truth[~inside], settings.seed)
             log_odds[inside] = estimator.log_odds(fold_model, packed[inside])
     with step("calibrate on the out-of-fold predictions"):
@@ -61,9 +61,15 @@ def fit(
         threshold = calibration.choose_threshold(settings.threshold, probability, truth)
         ranking = metrics.RankedScores.from_scores(truth, probability, threshold, VALIDATION_BINS)
         validation = {metric: round(value, metrics.DECIMALS) for metric, value in metrics.scores(ranking).items()}
-    with step(f"fit {model.name} on all {len(truth):,} rows"):
+    with step(f"fit {model.name} on all {len(truth):,} rows{_without_empty(packed)}"):
         final = estimator.fit(model, columns, packed, truth, settings.seed)
     return FittedModel(CalibratedModel(final, slope, intercept), threshold, validation, probability)
+
+
+def _without_empty(packed: pd.DataFrame) -> str:
+    """The end of a step's name: the columns that the model ignores, because these rows have no value in them."""
+    empty = estimator.empty_columns(packed)
+    return f", ignoring {', '.join(empty)}, empty there" if empty else ""
 
 
 def assign_folds(rows: pd.DataFrame, target: str, split: Split, settings: Train) -> Folds:

@@ -27,7 +27,7 @@ def penguins():
     """The settings of the penguins, and their training and test rows."""
     settings = read_params(compose.compose(overrides=["data=table"]))
     raw = {"table": pd.read_csv("tests/pipeline/penguins.csv", na_values=["NA"])}
-    examples = table.examples(raw, settings.data, table.Options()).frame
+    examples, _ = table.examples(raw, settings.data, table.Options())
     return settings, *split.split(examples, settings.data.split, settings.data.target.name)
 
 
@@ -93,7 +93,6 @@ def test_a_classifier_without_a_graph_is_refused_in_one_sentence(fitted):
     ("parameters", "words"),
     [
         ({"max_itr": 1}, r"model\.max_itr is not a setting \(did you mean max_iter\?\)"),
-        ({"trees": 1}, r"model\.trees is not a setting \(did you mean max_iter\?\)"),
         ({"learning_rate": 7}, r"model\.learning_rate is 7; it should be at most 1"),
         (
             {"max_iter": 0},

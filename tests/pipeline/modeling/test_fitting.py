@@ -13,7 +13,7 @@ from pipeline.config.settings import RandomSplit, TimeSplit
 from pipeline.data import model_inputs
 from pipeline.evaluation import metrics
 from pipeline.modeling import calibration, estimator, fitting
-from pipeline.support.errors import PeriodEmpty
+from pipeline.support.errors import PeriodEmpty, TableInvalid
 
 RANDOM = RandomSplit("random", test_share=0.25, seed=1)
 BY_TIME = TimeSplit("time", "moment", date(2014, 1, 1))
@@ -67,6 +67,31 @@ def test_the_model_itself_is_fitted_on_all_rows(fitted, rows):
 
     expected = calibration.calibrate(whole.decision_function(packed), found.slope, found.intercept)
     assert found.probability(packed).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("column", ["size", "moment"])
+def test_a_fold_whose_training_rows_have_no_value_in_a_column_is_fitted_without_it_and_says_so(rows, model, column):
+    steps = []
+
+    def step(name):
+        steps.append(name)
+        return contextlib.nullcontext()
+
+    in_the_first_fold = np.arange(len(rows)) % TRAIN.folds == 0
+    fitted = fit(rows.assign(**{column: rows[column].where(in_the_first_fold)}), model, step=step)
+
+    assert steps[0].endswith(f"without fold 1 of 3, ignoring {column}, empty there")
+    assert not any("ignoring" in name for name in steps[1:])
+    assert np.ptp(fitted.out_of_fold) > 0.1
+
+
+def test_rows_without_any_value_are_refused(rows):
+    columns = {"size": COLUMNS["size"], "moment": COLUMNS["moment"]}
+    packed = model_inputs.pack(rows.iloc[:20], columns) * np.nan
+
+    with pytest.raises(TableInvalid, match="in these 20 training rows all columns are empty"):
+        estimator.fit(MODELS["hgb"], columns, packed, rows["good"].to_numpy()[:20], 1)
 
 
 @pytest.mark.parametrize("model", MODELS)

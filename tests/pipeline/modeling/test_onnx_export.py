@@ -71,6 +71,21 @@ def test_an_unusual_case_has_the_same_probability(model, values):
 
 
 @pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("empty", [("size",), ("size", "weight"), ("moment",), ("size", "weight", "moment")], ids="+".join)
+def test_a_graph_takes_a_column_that_was_empty_in_training_and_ignores_it(name, empty, rows):
+    emptied = rows.assign(**{column: rows[column].reindex([]).reindex(rows.index) for column in empty})
+    fitted = estimator.fit(MODELS[name], COLUMNS, model_inputs.pack(emptied, COLUMNS), rows["good"].to_numpy(), 1)
+    session = artifact.session(onnx_export.to_graph(CalibratedModel(fitted, 1.0, 0.0), COLUMNS).SerializeToString())
+    missing, present = (
+        artifact.probability(session, model_inputs.to_arrays(model_inputs.pack(table, COLUMNS), COLUMNS))
+        for table in (emptied, rows)
+    )
+
+    assert present.tolist() == missing.tolist()
+    assert np.ptp(present) > 0.01
+
+
+@pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("kept", [("size", "weight"), ("colour",), ("moment",), ("size", "moment")], ids="+".join)
 def test_columns_of_some_kinds_alone_are_enough(name, kept, fitted, rows):
     columns = {column: COLUMNS[column] for column in kept}
