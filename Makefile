@@ -96,9 +96,16 @@ history: setup ## Show which model was champion when, and why (AT='2026-11-23 14
 	@python -m pipeline.registry.history $${AT:+--at="$$AT"}
 
 ## Experiment
-.PHONY: params sweep experiments diff notebooks verify test-pythons bench bench-pipeline bench-serving bench-database
+RESULTS := params.yaml dvc.lock data/report
+.PHONY: params reset sweep experiments diff notebooks verify test-pythons bench bench-pipeline bench-serving bench-database
 params: setup ## Compose conf/ into params.yaml
 	@python -m pipeline.params.compose
+
+reset: setup ## Put params.yaml, dvc.lock and all results back as committed, after an experiment or a killed stage; conf/ stays
+	@git ls-tree -r -z --name-only HEAD -- $(RESULTS) | xargs -0 rm -f # what is missing git writes, whatever its index believes
+	@git restore --source=HEAD --staged --worktree -- $(RESULTS)
+	@dvc checkout --quiet --force dvc.yaml
+	@echo "$(RESULTS) and the outputs of the stages are those of commit $$(git rev-parse --short HEAD) again."
 
 sweep: setup ## Search over conf/ with queued experiments (conf/sweep.yaml, or SWEEP="model.max_leaf_nodes=choice(15,31)"), apply the best
 	@python -m pipeline.experiments.sweep $(foreach word,$(SWEEP),'$(word)')

@@ -112,7 +112,7 @@ def choose(base: Trial, experiments: Sequence[Trial], metric: str, plan: Plan | 
             key, _, value = override.lstrip("+").partition("=")
             if str(base.params.get(key, base.params.get(f"{key}.name"))) != value:  # a key, or a group's choice
                 console.say(f"  {key}: {value}" + ("" if "." in key else " in the defaults of conf/config.yaml"))
-        console.say("and commit after `make params`. To go back: `git restore --staged --worktree . && dvc checkout`.")
+        console.say("and commit after `make params`. To go back: `make reset`.")
 
 
 if __name__ == "__main__":

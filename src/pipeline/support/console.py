@@ -16,7 +16,7 @@ from rich.progress import Progress
 from pipeline.support.errors import OntimeError
 
 DEBUG = "ONTIME_DEBUG"  # set to 1, failures print their traceback
-AFTER_A_STAGE = "If a stage was running, `dvc checkout` restores its outputs."
+AFTER_A_STAGE = "If a stage was running, `make reset` restores its outputs."
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 

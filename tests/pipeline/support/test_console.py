@@ -132,7 +132,7 @@ def test_a_stage_that_is_stopped_says_so(number):
     _, said = process.communicate(timeout=30)
 
     assert process.returncode == 128 + number
-    assert said == ("error: Stopped before the end. If a stage was running, `dvc checkout` restores its outputs.\n")
+    assert said == ("error: Stopped before the end. If a stage was running, `make reset` restores its outputs.\n")
 
 
 def test_an_answer_goes_where_a_pipe_takes_it_and_a_remark_does_not(capfd):
