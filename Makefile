@@ -46,13 +46,15 @@ repro: setup ## Reproduce data, model, metrics and report: dvc repro, after chec
 # One process more than processors, because tests also wait.
 IN_PROCESSES := --numprocesses $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n + 1 : 4))) --dist loadfile --no-loadscope-reorder
 test: setup ## Run the tests but the long ones (TESTS='tests/db -x': what pytest is given instead)
-	@$(if $(TESTS),,echo "Running the tests, about 9 minutes on two processors; make test-long runs these too:" && python tests/repository/long_tests.py)
+	@$(if $(TESTS),,echo "Running the tests, about 9 minutes on two processors, without containers. For less, type for example" \
+	  "make test TESTS='tests/db -x'. Left to make test-long:" && python tests/repository/long_tests.py)
 	@python -m pytest $(or $(TESTS),$(IN_PROCESSES) -m "not long")
 
 test-long: setup ## Run all tests, also containers and hundreds of kills: about 25 minutes on two processors
-	@echo "Running all tests, about 25 minutes on two processors, and these, which make test leaves out:"
+	@echo "Running all tests, about 25 minutes on two processors. Those of containers start some and need a Docker engine; where there" \
+	  "is none they are skipped and named at the end. Beyond make test:"
 	@python tests/repository/long_tests.py
-	@python -m pytest $(IN_PROCESSES)
+	@python -m pytest $(IN_PROCESSES) -rs
 
 ## Serve
 .PHONY: serve demo

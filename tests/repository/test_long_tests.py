@@ -35,6 +35,9 @@ def test_no_test_is_marked_as_long_without_saying_what_it_is():
 
 def test_make_test_leaves_out_long_tests_alone_and_says_so():
     assert "tests/repository/long_tests.py" in dry_run("test")
+    for words in ("minutes", "without containers", "make test TESTS="):
+        assert words in dry_run("test")
+    assert "need a Docker engine" in dry_run("test-long")
     assert dry_run("test").rstrip().endswith('-m "not long"')
     assert "not long" not in dry_run("test-long")
     assert dry_run("test", "TESTS=tests/db -x").strip() == "python -m pytest tests/db -x"
