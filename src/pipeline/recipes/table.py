@@ -1,13 +1,19 @@
 """The recipe for any single table: each of its rows is an example, unchanged."""
 
+import operator
+import re
 from collections.abc import Mapping
 
 import pandas as pd
-from pandas.api import types
 from pydantic.dataclasses import dataclass
 
-from pipeline.config.settings import CLOSED, Data
+from column_types.category_text import plain_text
+from pipeline.config.settings import CLOSED, Data, Target
 from pipeline.support.errors import TableInvalid
+
+COMPARISON = re.compile(r"(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?)")
+COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
+MOST_LABELS = 10  # that a message lists
 
 
 @dataclass(frozen=True, config=CLOSED)
@@ -16,34 +22,56 @@ class Options:
 
 
 def examples(tables: Mapping[str, pd.DataFrame], data: Data, _options: Options) -> tuple[pd.DataFrame, dict[str, int]]:
-    """The rows that have a target, with the declared columns; the target is 1 where it equals ``data.target.positive``.
+    """The rows that have a target, with the declared columns; the target is 1 where ``data.target.positive`` says so.
 
-    The second result counts the rows without a target.
-
-    Raises TableInvalid where no row has the positive label, or every row has it.
+    The second result counts the rows without a target. Raises TableInvalid where the target is no question with two answers.
     """
     if len(tables) != 1:
         raise TableInvalid(
-            f"The recipe `table` takes one table; data.tables of conf/data/{data.name}.yaml has {len(tables)}. Leave one, "
-            "or write a recipe of your own."
+            f"The recipe `table` takes one table; data.tables in conf/data/ has {len(tables)}. Leave one, or write a recipe "
+            "of your own."
         )
     (table,) = tables.values()
     target = data.target
     if target.name not in table:
         raise TableInvalid(
             f"data.target.name is {target.name}; the table has the columns {', '.join(table.columns)}. "
-            f"Correct conf/data/{data.name}.yaml."
+            "Correct it in conf/data/ and type `make params`."
         )
     labelled = table[table[target.name].notna()]
-    labels = labelled[target.name]
-    if types.is_float_dtype(labels) and (labels % 1 == 0).all():
-        labels = labels.astype("int64")  # missing values had turned whole numbers into decimal ones
-    positive = (labels.astype(str) == str(target.positive)).astype("int8")
-    if positive.nunique() < 2:
-        values = ", ".join(sorted(labels.astype(str).unique())[:10])
-        raise TableInvalid(
-            f"data.target.positive is {target.positive!r}; it should be one of two or more labels of column {target.name}, "
-            f"which holds {values or 'nothing'}. Correct conf/data/{data.name}.yaml."
-        )
+    positive = _is_positive(labelled[target.name], target).astype("int8")
     frame = labelled[list(data.columns)].assign(**{target.name: positive})
     return frame.reset_index(drop=True), {f"{target.name} unknown": len(table) - len(labelled)}
+
+
+def _is_positive(labels: pd.Series, target: Target) -> pd.Series:
+    """Which labels are the positive one, are among the positive ones, or compare with a number as ``positive`` says."""
+    texts = labels.map({label: plain_text(label) for label in labels.unique().tolist()})
+    distinct, is_list = sorted(texts.unique()), isinstance(target.positive, tuple)
+    answers = [
+        plain_text(answer) for answer in (target.positive if isinstance(target.positive, tuple) else [target.positive])
+    ]
+    numbers = pd.to_numeric(labels.astype(str), errors="coerce")
+    comparison = COMPARISON.fullmatch(answers[0].strip())
+    if comparison and answers[0] not in distinct and numbers.notna().all():
+        positive = COMPARE[comparison[1]](numbers, float(comparison[2]))
+    else:
+        positive = texts.isin(answers)
+        if unknown := [answer for answer in answers if answer not in distinct]:
+            raise TableInvalid(_explain(target, distinct, f"{', '.join(unknown)} is none of them"))
+        if len(distinct) > 2 and not is_list:
+            raise TableInvalid(_explain(target, distinct, "Ontime answers questions with two answers, such as yes and no"))
+    if positive.nunique() < 2:
+        raise TableInvalid(_explain(target, distinct, f"all {len(labels)} rows would have the same answer"))
+    return positive
+
+
+def _explain(target: Target, labels: list[str], problem: str) -> str:
+    """Why a target is no question, what its labels are and what may be written instead."""
+    shown = ", ".join(labels[:MOST_LABELS]) + (f" and {len(labels) - MOST_LABELS} more" if len(labels) > MOST_LABELS else "")
+    example = labels[0] if labels else "a"
+    cure = f'one label in quotes such as "{example}", some labels as in ["{example}", ...], or ">200" for a number'
+    return (
+        f"data.target.positive is {target.positive!r}; column {target.name} holds {shown or 'nothing'}: {problem}. "
+        f"Write {cure} into conf/data/ and type `make params`; unquoted Yes, No, on and off are true and false in YAML."
+    )

@@ -52,18 +52,66 @@ def test_a_whole_number_is_found_beside_missing_ones_that_make_the_column_decima
     assert found["good"].tolist() == [0, 1]
 
 
-@pytest.mark.parametrize("labels", [["no", "no"], ["yes", "yes"], ["Yes", "no"]])
-def test_a_label_that_no_row_or_every_row_has_is_refused_beside_those_there_are(data, labels):
-    values = ", ".join(sorted(set(labels)))
+@pytest.mark.parametrize(
+    ("labels", "problem"),
+    [
+        (["no", "no"], "yes is none of them"),
+        (["yes", "yes"], "all 2 rows would have the same answer"),
+        (["Yes", "no"], "yes is none of them"),
+        (["yes", "no", "maybe"], "Ontime answers questions with two answers"),
+    ],
+)
+def test_a_label_that_makes_no_question_is_refused_beside_those_there_are(data, labels, problem):
+    shown = ", ".join(sorted(set(labels)))
 
     with pytest.raises(
-        TableInvalid, match=rf"data\.target\.positive is 'yes'; .*column good, which holds {values}\. Correct conf/"
+        TableInvalid, match=rf"data\.target\.positive is 'yes'; column good holds {shown}: {problem}.*in quotes .* in YAML"
     ):
-        made(pd.DataFrame({"size": [1, 2], "good": labels}), data())
+        made(pd.DataFrame({"size": range(len(labels)), "good": labels}), data())
+
+
+def test_a_number_is_no_question_until_it_is_compared(data):
+    table = pd.DataFrame({"size": range(12), "good": [100, 200, 300] * 4})
+
+    with pytest.raises(TableInvalid, match=r'positive is 200; column good holds 100, 200, 300: .* or ">200" for a number'):
+        made(table, data(200))
+    for positive, expected in ((">200", [0, 0, 1]), (">= 200", [0, 1, 1]), ("<200", [1, 0, 0]), ("<=200.5", [1, 1, 0])):
+        assert made(table, data(positive))[0]["good"].tolist() == expected * 4
+
+
+@pytest.mark.parametrize("labels", [["100", "300"], [100.0, 300.0], [0.5, 300]])
+def test_labels_are_compared_as_numbers_however_they_are_written(data, labels):
+    assert made(pd.DataFrame({"size": [1, 2], "good": labels}), data(">200"))[0]["good"].tolist() == [0, 1]
+
+
+def test_a_label_that_looks_like_a_comparison_is_a_label(data):
+    table = pd.DataFrame({"size": [1, 2], "good": [">50K", "<=50K"]})
+
+    assert made(table, data(">50K"))[0]["good"].tolist() == [1, 0]
+
+
+def test_text_is_not_compared_with_a_number(data):
+    with pytest.raises(TableInvalid, match=r"column good holds few, many: >200 is none of them"):
+        made(pd.DataFrame({"size": [1, 2], "good": ["few", "many"]}), data(">200"))
+
+
+def test_several_labels_may_be_positive_together(data):
+    table = pd.DataFrame({"size": [1, 2, 3], "good": ["a", "b", "c"]})
+
+    assert made(table, data(["a", "b"]))[0]["good"].tolist() == [1, 1, 0]
+    assert made(table, data(["a"]))[0]["good"].tolist() == [1, 0, 0]
+    with pytest.raises(TableInvalid, match="x is none of them"):
+        made(table, data(["a", "x"]))
+
+
+def test_labels_of_a_csv_file_keep_their_zeros(data):
+    assert made(pd.DataFrame({"size": [1, 2], "good": ["01", "02"]}), data("01"))[0]["good"].tolist() == [1, 0]
+    with pytest.raises(TableInvalid, match="holds 01, 02: 1 is none of them"):
+        made(pd.DataFrame({"size": [1, 2], "good": ["01", "02"]}), data(1))
 
 
 def test_a_table_whose_targets_are_all_missing_is_refused(data):
-    with pytest.raises(TableInvalid, match="which holds nothing"):
+    with pytest.raises(TableInvalid, match="column good holds nothing"):
         made(pd.DataFrame({"size": [1.0], "good": pd.Series([None], dtype="object")}), data())
 
 
