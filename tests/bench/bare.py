@@ -49,10 +49,10 @@ def read(settings: Params, copies: int) -> dict[str, pd.DataFrame]:
     files = sources.locate(settings.data)
     found = {}
     for name, declared in settings.data.tables.items():
-        first = table_io.read_source(files[name], declared.columns).to_pandas()
+        first = table_io.read_source(files[name], declared).to_pandas()
         timed = len(first.select_dtypes(["datetime", "datetimetz"]).columns) > 0
         later = [
-            shifted(table_io.read_source(files[name], declared.columns).to_pandas(), copy * YEAR)
+            shifted(table_io.read_source(files[name], declared).to_pandas(), copy * YEAR)
             for copy in range(1, copies if timed else 1)
         ]
         found[name] = pd.concat([first, *later], ignore_index=True) if later else first

@@ -8,7 +8,7 @@ import yaml
 
 STAGES = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
 PRINTS = ("pipeline.support", "pipeline.tracking", "pipeline.versioning")  # moves no byte of an output
-GRAPH = grimp.build_graph("pipeline", cache_dir=None)
+GRAPH = grimp.build_graph("pipeline", "column_types", cache_dir=None)
 
 
 def loaded(stage):
@@ -60,6 +60,7 @@ def test_each_dep_is_there_and_holds_a_module_that_the_stage_loads(stage):
         ("src/pipeline/recipes/flights.py", ["preprocess"]),
         ("src/pipeline/features/point_in_time.py", ["preprocess"]),
         ("src/pipeline/data/sources.py", ["ingest", "preprocess", "evaluate"]),
+        ("src/column_types/arrow.py", ["ingest", "preprocess", "train", "evaluate"]),
     ],
 )
 def test_an_edit_runs_these_stages_again_and_no_other(edited, stages):

@@ -1,8 +1,8 @@
 """Reads tables and writes results as CSV or Parquet files, with pyarrow and in chunks: memory does not grow with the file.
 
 Numbers arrive as float32 with NaN for missing, categories as text with "" for missing, datetimes as float64 seconds since
-1970 on their own clock with NaN for missing. An empty line of a CSV file is a row without values. In a CSV file NA, NaN and
-null mean missing, as they do in the pipeline.
+1970 on their own clock with NaN for missing. The model's schema says how its training file wrote values, and a CSV file is
+read likewise. An empty line is a row only where the file has one column.
 """
 
 import csv
@@ -11,23 +11,26 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pyarrow import compute, parquet
 from pyarrow import csv as arrow_csv
+from pyarrow import parquet
 
+from column_types import arrow
+from column_types.arrow import Reading
+from column_types.category_text import speller
+from column_types.table_format import TableFormat
 from prediction_api.errors import TableUnreadable
-from prediction_api.model.artifact import Column
+from prediction_api.model.artifact import Column, Schema
+from prediction_api.model.request_schema import zone_words
 
 CSV, PARQUET = ".csv", ".parquet"
 BLOCK_BYTES, ROWS = 2 * 2**20, 16_384  # of a chunk: of a CSV file, of a Parquet file
-MISSING = ["", "NA", "N/A", "NaN", "nan", "NULL", "null"]
-PARSED_TYPES = {"number": pa.float64(), "category": pa.string(), "datetime": pa.timestamp("us")}
-HELD = {"number": "numbers", "category": "text", "datetime": "timestamps without a time zone"}
 RESULT = pa.schema([("probability", pa.float64()), ("label", pa.bool_())])
 Write = Callable[[npt.NDArray[np.float64], npt.NDArray[np.bool_]], None]
 Batches = Iterator[tuple[pa.RecordBatch, int]]  # each with how far the file is read by then
@@ -42,19 +45,20 @@ class Chunk:
     done: int
 
 
-def read(path: Path, columns: Sequence[Column]) -> tuple[int, str, Iterator[Chunk]]:
+def read(path: Path, schema: Schema) -> tuple[int, str, Iterator[Chunk]]:
     """The size of a file, in which unit, and its chunks, whose ``done`` counts in that unit.
 
     Raises TableUnreadable where the file, a column or a value is not what the schema wants.
     """
     _check_suffix(path)
-    with _read_errors(path):
+    columns = schema.columns
+    with _read_errors(path, schema.table_format):
         size = path.stat().st_size
         if path.suffix == CSV:
-            return size, "B", _chunks(path, columns, _csv_batches(path, columns))
+            return size, "B", _chunks(path, schema, _csv_batches(path, schema))
         file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**20)
         _check_header(path, file.schema_arrow.names, columns)
-        return file.metadata.num_rows, "rows", _chunks(path, columns, _parquet_batches(file, columns))
+        return file.metadata.num_rows, "rows", _chunks(path, schema, _parquet_batches(file, columns))
 
 
 @contextmanager
@@ -87,9 +91,9 @@ def _check_suffix(path: Path) -> None:
 
 
 @contextmanager
-def _read_errors(path: Path) -> Iterator[None]:
+def _read_errors(path: Path, form: TableFormat) -> Iterator[None]:
     """Says what is wrong with a file that the system or pyarrow cannot read."""
-    kind = "CSV file in UTF-8" if path.suffix == CSV else "Parquet file"
+    kind = f"CSV file in {form.encoding.upper()}" if path.suffix == CSV else "Parquet file"
     try:
         yield
     except (OSError, pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
@@ -99,80 +103,52 @@ def _read_errors(path: Path) -> Iterator[None]:
         raise TableUnreadable(f"{path} should be a {kind}; {reason}.") from error
 
 
-def _chunks(path: Path, columns: Sequence[Column], batches: Batches) -> Iterator[Chunk]:
+def _chunks(path: Path, schema: Schema, batches: Batches) -> Iterator[Chunk]:
     first_row = 1
-    with _read_errors(path):
+    with _read_errors(path, schema.table_format):
         for batch, done in batches:
-            yield Chunk(first_row, {column.name: _values(path, column, batch) for column in columns}, done)
+            columns = {column.name: _values(path, first_row, column, batch, schema) for column in schema.columns}
+            yield Chunk(first_row, columns, done)
             first_row += batch.num_rows
 
 
-def _csv_batches(path: Path, columns: Sequence[Column]) -> Batches:
-    with path.open(encoding="utf-8-sig", newline="") as text:
-        header = next(csv.reader(text), [])
-    _check_header(path, header, columns)
+def _csv_batches(path: Path, schema: Schema) -> Batches:
+    form = schema.table_format
+    encoding = "utf-8-sig" if form.encoding == "utf-8" else form.encoding
+    with path.open(encoding=encoding, newline="") as text:
+        header = next(csv.reader(islice(text, form.skip_rows, None), delimiter=form.separator or ","), [])
+    _check_header(path, header, schema.columns)
     uneven_rows: list[Any] = []
-    first_row = 1
     try:
         with pa.OSFile(str(path)) as file:
-            for batch in _csv_reader(file, columns, uneven_rows):
-                yield _parsed(path, first_row, columns, batch), file.tell()
-                first_row += batch.num_rows
+            for batch in _csv_reader(file, schema, uneven_rows, is_single=len(header) == 1):
+                yield batch, file.tell()
     except pa.ArrowInvalid as error:
         for row in uneven_rows:  # pyarrow counts the header as a row
             raise TableUnreadable(
-                f"{path} should be a CSV file in UTF-8; row {row.number - 1} should hold {row.expected_columns} values "
+                f"{path} should be a CSV file in {form.encoding.upper()}; row {row.number - 1} should hold "
+                f"{row.expected_columns} values "
                 f"like the header, not {row.actual_columns}."
             ) from error
         raise
 
 
-def _csv_reader(file: pa.NativeFile, columns: Sequence[Column], uneven_rows: list[Any]) -> arrow_csv.CSVStreamingReader:
+def _csv_reader(
+    file: pa.NativeFile, schema: Schema, uneven_rows: list[Any], is_single: bool
+) -> arrow_csv.CSVStreamingReader:
     """Gives the columns as text. A row with another number of values than the header is an error, and added to the list."""
 
     def remember(row: Any) -> str:
         uneven_rows.append(row)
         return "error"
 
-    names = [column.name for column in columns]
-    return arrow_csv.open_csv(
-        file,
-        arrow_csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES),
-        arrow_csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=remember),
-        arrow_csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()),
-            include_columns=names,
-            include_missing_columns=True,
-            null_values=MISSING,
-            strings_can_be_null=True,
-        ),
-    )
-
-
-def _parsed(path: Path, first_row: int, columns: Sequence[Column], texts: pa.RecordBatch) -> pa.RecordBatch:
-    parsed = {}
-    for column in columns:
-        kind, text = PARSED_TYPES[column.kind], texts.column(column.name)
-        if column.kind == "number":
-            text = compute.utf8_trim_whitespace(text)
-        try:
-            parsed[column.name] = text.cast(kind)
-        except pa.ArrowInvalid as error:
-            row = next(row for row, value in enumerate(text) if not _casts(value, kind))
-            expected = "a number" if column.kind == "number" else "a date and time such as 2013-05-19T14:15:00"
-            value = texts.column(column.name)[row].as_py()
-            raise TableUnreadable(
-                f"{path}, row {first_row + row}: {column.name} should be {expected}; it is {value!r}."
-            ) from error
-    return pa.record_batch(parsed)
-
-
-def _casts(value: pa.Scalar, kind: pa.DataType) -> bool:
-    try:
-        value.cast(kind)
-    except pa.ArrowInvalid:
-        return False
-    return True
+    names = [column.name for column in schema.columns]
+    options = arrow.csv_options(schema.table_format, names)
+    options["read_options"].use_threads, options["read_options"].block_size = False, BLOCK_BYTES
+    options["parse_options"].ignore_empty_lines = not is_single
+    options["parse_options"].invalid_row_handler = remember
+    options["convert_options"].include_columns, options["convert_options"].include_missing_columns = names, True
+    return arrow_csv.open_csv(file, **options)
 
 
 def _parquet_batches(file: parquet.ParquetFile, columns: Sequence[Column]) -> Batches:
@@ -197,27 +173,22 @@ def _check_header(path: Path, names: Sequence[str], columns: Sequence[Column]) -
         raise TableUnreadable(f"{path} should name each column once; it names {', '.join(doubled)} more than once.")
 
 
-def _values(path: Path, column: Column, batch: pa.RecordBatch) -> npt.NDArray[Any]:
+def _values(path: Path, first_row: int, column: Column, batch: pa.RecordBatch, schema: Schema) -> npt.NDArray[Any]:
     """A column of a batch as the model takes it; a column that the file leaves out is missing in each row."""
     values = batch.column(column.name) if column.name in batch.schema.names else pa.nulls(batch.num_rows)
-    if pa.types.is_dictionary(values.type):
-        values = values.dictionary_decode()
-    if pa.types.is_null(values.type):
-        values = values.cast(PARSED_TYPES[column.kind])
-    if not _holds(column.kind, values.type):
-        raise TableUnreadable(f"{path}: {column.name} should hold {HELD[column.kind]}; it holds {values.type}.")
+    try:
+        reading = Reading(schema.table_format, column.format, path.suffix == PARQUET, [column.time_zone])
+        values = arrow.convert(values, column.kind, reading)
+    except arrow.ValueInvalid as error:
+        row = "" if error.row is None else f", row {first_row + error.row}"
+        zone = f" The model was trained on datetimes {zone_words(column)}." if column.kind == "datetime" else ""
+        raise TableUnreadable(f"{path}{row}: {column.name} {error}.{zone}") from error
     if column.kind == "category":
-        return np.asarray(values.fill_null("").to_numpy(zero_copy_only=False), object)
+        texts = np.asarray(values.fill_null("").to_numpy(zero_copy_only=False), object)
+        spell = speller(column.known_categories)
+        return texts if spell is None else np.array([spell(text) for text in texts.tolist()], object)
     if column.kind == "number":
         with np.errstate(over="ignore"):  # beyond float32 is infinity, which is refused with the rest
             return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float32)
     stamps = values.to_numpy(zero_copy_only=False).astype("datetime64[s]")
     return np.where(np.isnat(stamps), np.nan, stamps.astype(np.int64).astype(np.float64))
-
-
-def _holds(kind: str, arrow_type: pa.DataType) -> bool:
-    if kind == "number":
-        return bool(pa.types.is_floating(arrow_type) or pa.types.is_integer(arrow_type))
-    if kind == "category":
-        return bool(pa.types.is_string(arrow_type) or pa.types.is_large_string(arrow_type))
-    return pa.types.is_timestamp(arrow_type) and arrow_type.tz is None

@@ -34,7 +34,7 @@ def score(source: Path, target: Path, folder: Path) -> int:
     if target.exists() and source.exists() and target.samefile(source):
         raise TableUnreadable(f"{target} is the file to be scored; give the result another name, or its rows are lost.")
     model = OnnxModel(artifact.read(folder))
-    size, unit, chunks = batch_io.read(source, model.artifact.schema.columns)
+    size, unit, chunks = batch_io.read(source, model.artifact.schema)
     rows = 0
     with batch_io.written(target) as write, tqdm(total=size, unit=unit, unit_scale=True, desc="score", disable=None) as bar:
         for chunk, probability in _predicted(model, source, chunks):

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
+from column_types.table_format import TableFormat
 from prediction_api.errors import InvalidModel
 
 GRAPH, SCHEMA, METADATA = FILES = ("model.onnx", "schema.json", "metadata.json")
@@ -42,8 +43,15 @@ class Column:
     maximum: float | None = None
     categories: tuple[str, ...] | None = None
     example: float | str | None = None
+    format: str | None = None  # of a datetime in a CSV file
+    time_zone: str | None = None  # UTC where the datetimes have an offset, and so must those of a request
     seen: TrainingRange = TrainingRange()
     reference: dict[str, Any] | None = None
+
+    @property
+    def known_categories(self) -> tuple[str, ...]:
+        """The categories that were declared, or else those that the training table held."""
+        return self.categories or self.seen.categories or ()
 
 
 @checked_dataclass(frozen=True, config=CHECKED)
@@ -64,6 +72,7 @@ class Schema:
     columns: tuple[Column, ...]
     rows: int | None = None
     probability: dict[str, Any] | None = None
+    table_format: TableFormat = TableFormat()
 
 
 @checked_dataclass(frozen=True, config=CHECKED)

@@ -117,10 +117,10 @@ class OnnxModel:
 
 
 def seconds(value: datetime | None) -> float:
-    """Whole seconds since 1970-01-01 on the value's own clock, NaN for none."""
+    """Whole seconds since 1970-01-01 on the value's own clock, which is UTC where it has an offset; NaN for none."""
     if value is None:
         return float("nan")
-    since = value - EPOCH
+    since = (value.replace(tzinfo=None) if value.tzinfo else value) - EPOCH
     return float(since.days * 86_400 + since.seconds)
 
 

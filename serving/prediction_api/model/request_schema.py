@@ -1,22 +1,55 @@
 """The request model, built from the schema: the fields of a record, their types and ranges, and what their errors say."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import UTC
 from difflib import get_close_matches
 from itertools import chain, islice
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import ConfigDict, Field, NaiveDatetime, TypeAdapter, ValidationError, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NaiveDatetime,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic_core import ErrorDetails, from_json
 from typing_extensions import TypedDict
 
+from column_types.category_text import speller
 from prediction_api.model.artifact import Column, Schema
 from service_kit.problems import FieldError
 
 Record = dict[str, Any]
-# The format is the one of RFC 3339 without its offset (OpenAPI's format registry).
-Moment = Annotated[NaiveDatetime, WithJsonSchema({"type": "string", "format": "date-time-local"})]
-TYPES: Mapping[str, Any] = {"number": float, "category": str, "datetime": Moment}
+DATE_CHARACTERS = len("2013-05-19")
+
+
+def _read_date(value: Any) -> Any:
+    """A date as its midnight; nothing but text in ISO 8601 is a datetime, though pydantic takes numbers for seconds."""
+    if not (isinstance(value, str) and value[4:5] == "-"):
+        raise ValueError("no ISO 8601")
+    return f"{value}T00:00:00" if len(value) == DATE_CHARACTERS else value
+
+
+# The format is the one of RFC 3339, without its offset where a column has none (OpenAPI's format registry).
+LocalTime = Annotated[
+    NaiveDatetime,
+    Field(strict=False),
+    BeforeValidator(_read_date),
+    WithJsonSchema({"type": "string", "format": "date-time-local"}),
+]
+UtcTime = Annotated[
+    AwareDatetime,
+    Field(strict=False),
+    BeforeValidator(_read_date),
+    AfterValidator(lambda value: value.astimezone(UTC)),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
 LARGEST = 3.4028235e38  # the graph takes single precision
 typed_dict: Any = TypedDict  # the fields come from a schema that is read at run time
 MOST_CHARACTERS = 500
@@ -26,6 +59,7 @@ RECORD_BYTES = 2**18  # thousands of fields; what is wrong with more of them wou
 # More than any honest batch holds: one colon after the name, two in a time; empty lines.
 COLONS_A_FIELD, LEAST_COLONS, MOST_BREAKS = 4, 10_000, 3
 MOST_SHOWN = 60
+LEAST_ALIKE = 0.75  # of two names, for one to be suggested for the other
 NO_NUL = r"^[^\x00]*$"  # PostgreSQL keeps no such text
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -144,7 +178,8 @@ class RequestSchema:
         inside_record = len(location) > depth
         if kind == "extra_forbidden":
             names = list(self.columns) if inside_record else ["records"]
-            near = get_close_matches(name, names, n=1)
+            longer = [known for known in names if name and (known.startswith(name) or name.startswith(known))]
+            near = longer or get_close_matches(name, names, n=1, cutoff=LEAST_ALIKE)
             return FieldError(
                 field, f"a field of the schema{f', such as {near[0]}' if near else ''}", f"an unknown field, {name}"
             )
@@ -180,7 +215,7 @@ def expected_value(column: Column) -> str:
     """What a field takes, in words."""
     unit = f" of {column.unit}" if column.unit and column.unit != "share" else ""
     if column.kind == "datetime":
-        what = f"a date and time such as {column.example or MOMENT}, without a time zone"
+        what = f"a date and time such as {column.example or MOMENT}, {zone_words(column)}"
     elif column.categories is not None:
         what = f"one of {', '.join(column.categories)}"
     elif column.kind == "category":
@@ -188,6 +223,11 @@ def expected_value(column: Column) -> str:
     else:
         what = f"a number{unit}{_bounds(column.minimum, column.maximum)}"
     return f"{what}{', or null' if column.nullable else ''}"
+
+
+def zone_words(column: Column) -> str:
+    """Whether the datetimes of a column have an offset, in words."""
+    return "with an offset from UTC" if column.time_zone else "without a time zone"
 
 
 def shown(value: Any) -> str:
@@ -207,9 +247,7 @@ def _bounds(low: float | None, high: float | None) -> str:
 
 def _field(column: Column, optional: bool) -> Any:
     """The type of one field: what bounds its values inside, what people read about it outside."""
-    bounded: Any = Annotated[
-        Literal[column.categories] if column.categories else TYPES[column.kind], Field(**_limits(column))
-    ]
+    bounded = _bounded_type(column)
     extra: dict[str, Any] = {"x-unit": column.unit, "x-available-from": column.available_from}
     about = Field(
         title=column.name,
@@ -219,6 +257,17 @@ def _field(column: Column, optional: bool) -> Any:
     )
     field: Any = Annotated[bounded | None if column.nullable else bounded, about]
     return field if column.required and not optional else NotRequired[field]
+
+
+def _bounded_type(column: Column) -> Any:
+    if column.kind == "datetime":
+        return UtcTime if column.time_zone else LocalTime
+    if column.kind == "number":
+        return Annotated[float, Field(**_limits(column))]
+    text: Any = Annotated[Literal[column.categories] if column.categories else str, Field(**_limits(column))]
+    if spell := speller(column.known_categories):
+        return Annotated[text, BeforeValidator(spell, json_schema_input_type=text | int | bool)]
+    return text
 
 
 def _limits(column: Column) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pipeline.support.errors import ParamsInvalid
 PARAMS = Path(PARAMS_NAME)
 CONF = Path("conf")
 # Resolvers whose value is the same on every machine; any other would write this machine, the clock or a secret.
+NAMED = ("data", "model")  # groups whose members say their own name
 SAFE_RESOLVERS = {"oc.select", "oc.decode", "oc.create", "oc.deprecated", "oc.dict.keys", "oc.dict.values"}
 RESOLVER = re.compile(r"\$\{\s*([\w.]+)\s*:")
 
@@ -22,7 +23,7 @@ def load_params(path: Path = PARAMS, conf: Path = CONF) -> Params:
 
     Raises ParamsInvalid, which names every faulty key in full.
     """
-    refuse_machine_values(conf)
+    check_conf(conf)
     return read_params(load_mapping(path))
 
 
@@ -51,10 +52,16 @@ def load_mapping(path: Path, *, empty_allowed: bool = False) -> dict[str, Any]:
     return values
 
 
-def refuse_machine_values(conf: Path) -> None:
-    """Raises ParamsInvalid where composing ``conf`` would write clock, machine or environment."""
+def check_conf(conf: Path) -> None:
+    """Raises ParamsInvalid where composing ``conf`` would write clock, machine or environment, or a file is misnamed."""
     for path in sorted(conf.rglob("*.yaml")):
-        for key, value in leaves(load_mapping(path, empty_allowed=True)):
+        values = load_mapping(path, empty_allowed=True)
+        if path.parent.name in NAMED and values.get("name", path.stem) != path.stem:
+            raise ParamsInvalid(
+                f"{path}: name is {values['name']!r}; it should be {path.stem}, as the file is called. Correct it there: "
+                "the model and its card go by this name."
+            )
+        for key, value in leaves(values):
             for resolver in RESOLVER.findall(value) if isinstance(value, str) else ():
                 if resolver not in SAFE_RESOLVERS:
                     raise ParamsInvalid(

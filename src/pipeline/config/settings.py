@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AliasChoices, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from column_types.table_format import TableFormat
 from pipeline.config.flatten import leaves
 from pipeline.support.errors import ParamsInvalid
 
@@ -17,8 +18,8 @@ CLOSED = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 Share = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what numpy and scikit-learn take
 Kind = Literal["number", "category", "datetime"]
-# Text that composition should have replaced: a value nobody gave, or an interpolation nobody resolved.
-UNRESOLVED = ("???", "${")
+Label = str | int | float | bool
+UNRESOLVED = "???"  # what composition leaves where nobody gave a value
 PARAMS_NAME = "params.yaml"
 # What a slice may take of a datetime, as pandas names it.
 DATETIME_PARTS = {"year": "year", "month": "month", "date": "date", "weekday": "day_of_week", "hour": "hour"}
@@ -41,6 +42,7 @@ class Column:
     required: bool = True
     available_from: str = "as the table gives it"
     example: float | str | None = None
+    format: str | None = None  # of a datetime that is text, such as "%d.%m.%Y"; without it ISO 8601
 
 
 Columns = dict[str, Column]
@@ -54,23 +56,25 @@ class Source:
     package: str | None = None
 
 
-@dataclass(frozen=True, config=CLOSED)
-class RawTable:
-    """One raw table: its file in the source, the digest that file must have, and its declared columns."""
+@dataclass(frozen=True, config=CLOSED, kw_only=True)
+class RawTable(TableFormat):
+    """One raw table: its file in the source, its format, the digest that it must have, and its declared columns."""
 
     file: str
     columns: Columns
     sha256: str | None = None
-    missing: tuple[str, ...] = ("", "NA", "N/A", "NaN", "nan", "NULL", "null")  # what a CSV file writes for no value
 
 
 @dataclass(frozen=True, config=CLOSED)
 class Target:
-    """What is predicted: column ``name`` of the examples, 1 where the raw value equals ``positive``."""
+    """What is predicted: column ``name`` of the examples, 1 where the raw value is ``positive`` or one of these values.
+
+    Of a number ``positive`` may also be a comparison, such as ">200".
+    """
 
     name: str
     description: str = ""
-    positive: str | int | float | bool | None = None
+    positive: Label | tuple[Label, ...] | None = None
 
 
 @dataclass(frozen=True, config=CLOSED)
@@ -105,6 +109,7 @@ class Dataset:
     columns: Columns
     split: Split
     options: dict[str, Any] = Field(default_factory=dict)
+    table_format: TableFormat = TableFormat()  # of the file whose columns these are; a file for `score` is read likewise
 
 
 @dataclass(frozen=True, config=CLOSED, kw_only=True)
@@ -119,7 +124,11 @@ class Data(Dataset):
 
     def dataset(self) -> Dataset:
         """The part that travels with the examples."""
-        return Dataset(**{field.name: getattr(self, field.name) for field in fields(Dataset)})
+        (table, *others) = self.tables.values()
+        read_as_it_is = not others and table.columns == self.columns
+        form = TableFormat(**{field.name: getattr(table, field.name) for field in fields(TableFormat)})
+        shared = {field.name: getattr(self, field.name) for field in fields(Dataset)}
+        return Dataset(**{**shared, "table_format": form if read_as_it_is else TableFormat()})
 
 
 @dataclass(frozen=True, config=CLOSED)
@@ -235,6 +244,8 @@ def _contradictions(data: Data) -> Iterator[str]:
     """What is wrong between settings each of which could be right."""
     if not data.columns:
         yield "data.columns is empty; a model needs at least one column"
+    if data.source.path.startswith("~"):
+        yield f"data.source.path is {data.source.path}; DVC takes ~ for a folder of that name, so write the whole path"
     if data.target.name in data.columns:
         yield f"data.columns.{data.target.name} is the target, which gives the model the answer"
     yield from _wrong_ranges(data.columns)
@@ -271,9 +282,8 @@ def parse_settings(kind: type[T], values: Any, prefix: str = "", file: str = PAR
 
     Raises ParamsInvalid, which names every faulty key in full.
     """
-    texts = [(key, text) for key, text in leaves(values, prefix) if isinstance(text, str)]
-    unresolved = [f"{key} is still {t!r}, which nothing has replaced" for key, t in texts if any(m in t for m in UNRESOLVED)]
-    if unresolved:
+    is_missing = (key for key, text in leaves(values, prefix) if text == UNRESOLVED and not key.endswith("]"))
+    if unresolved := [f"{key} is still {UNRESOLVED!r}, which nothing has replaced" for key in is_missing]:
         raise ParamsInvalid(faults_sentence(unresolved, file))
     try:
         return TypeAdapter(kind).validate_json(json.dumps(values, default=str))

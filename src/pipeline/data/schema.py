@@ -1,6 +1,7 @@
 """The schema: the declaration of each column, as a check of tables and as the content of ``schema.json``."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -8,11 +9,13 @@ import numpy.typing as npt
 import pandas as pd
 from pandas.api import types
 
+from column_types.table_format import TableFormat
 from pipeline.config.settings import Column, Columns, Dataset
 from pipeline.support.errors import TableInvalid
 
 REFERENCE_BINS = 10  # quantile bins of a number's reference distribution, as usual for the population stability index (PSI)
 REFERENCE_CATEGORIES = 50  # the most frequent ones have a share each, the rest are pooled
+LEAST_DISTINCT = 0.5  # of the distinct values of a number must be left in single precision
 MOST_NUMERIC_CATEGORIES = 20  # a category with more distinct values, all of them numbers, is taken for a mistake
 
 
@@ -38,7 +41,7 @@ def check(frame: pd.DataFrame, columns: Columns, table: str, invalid_rows_allowe
                 row = broken.argmax()
                 invalid |= broken
                 clauses.append(
-                    f"{name} should {rule}; {broken.sum()} rows are not, such as row {row}: {frame[name].iloc[row]}"
+                    f"{name} should {rule}; {broken.sum()} rows are not, such as row {row + 1}: {frame[name].iloc[row]}"
                 )
     rows = int(invalid.sum())
     if not is_tolerable or rows > invalid_rows_allowed:
@@ -50,9 +53,24 @@ def check(frame: pd.DataFrame, columns: Columns, table: str, invalid_rows_allowe
 
 
 def to_single_precision(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
-    """The frame with its numbers as float32, the precision of the exported graph and of a request."""
+    """The frame with its numbers as float32, the precision of the exported graph and of a request.
+
+    Raises TableInvalid where that merges most of a column's distinct values, such as large numbers that differ in their end.
+    """
     numbers = [name for name in feature_names(columns, "number") if name in frame and types.is_numeric_dtype(frame[name])]
-    return frame.astype(dict.fromkeys(numbers, "float32"))
+    single = frame.astype(dict.fromkeys(numbers, "float32"))
+    for name in numbers:
+        low, high = frame[name].min(), frame[name].max()
+        if high - low > len(frame) / LEAST_DISTINCT * np.spacing(np.float32(max(abs(low), abs(high)))):
+            continue  # there are enough single-precision numbers between the ends
+        before, after = frame[name].nunique(), single[name].nunique()
+        if after < before * LEAST_DISTINCT:
+            raise TableInvalid(
+                f"{name} has {before:,} distinct values, from {low:,} to {high:,}; a model computes with seven digits, "
+                f"which leave {after:,} of them. Subtract a number near the smallest from each in the table, or declare "
+                "`kind: datetime` or `kind: category` if that is what they are."
+            )
+    return single
 
 
 def describe(dataset: Dataset, train: pd.DataFrame) -> dict[str, Any]:
@@ -67,6 +85,7 @@ def describe(dataset: Dataset, train: pd.DataFrame) -> dict[str, Any]:
             "rate": _round(train[target.name].mean()),
         },
         "rows": len(train),
+        **_declared("table_format", asdict(dataset.table_format), asdict(TableFormat())),
         "columns": [_describe_column(name, column, train[name]) for name, column in dataset.columns.items()],
     }
 
@@ -89,6 +108,12 @@ def reference_distribution(values: pd.Series) -> dict[str, Any]:
     return {"missing": missing, "shares": {row.value: _round(row.share) for row in shares.itertuples()}}
 
 
+def _declared(key: str, settings: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """Those settings that differ from their defaults, under ``key``; nothing where there are none."""
+    declared = {name: value for name, value in settings.items() if value != defaults[name]}
+    return {key: declared} if declared else {}
+
+
 def _describe_column(name: str, column: Column, values: pd.Series) -> dict[str, Any]:
     low, high = column.range or (None, None)
     described: dict[str, Any] = {
@@ -103,6 +128,10 @@ def _describe_column(name: str, column: Column, values: pd.Series) -> dict[str, 
         "maximum": high,
         "example": column.example if column.example is not None else _example(values),
     }
+    if column.format:
+        described["format"] = column.format
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        described["time_zone"] = "UTC"
     if column.kind == "category":
         described["categories"] = list(column.categories) if column.categories else None
         described["seen"] = {"categories": sorted(values.dropna().unique().tolist())}

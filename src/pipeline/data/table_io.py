@@ -1,8 +1,11 @@
 """Reads tables from CSV and Parquet files, and writes Parquet files whose bytes depend on the rows alone."""
 
+import json
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import IO
 
@@ -11,39 +14,48 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from pipeline.config.settings import Columns, RawTable
+from column_types import arrow
+from column_types.arrow import Reading
+from pipeline.config.settings import RawTable
 from pipeline.support.errors import TableInvalid, first_line
 
-MISSING = RawTable.__dataclass_fields__["missing"].default
-CSV_ENDINGS = (".csv", ".csv.zip", ".csv.gz", ".csv.bz2", ".csv.zst", ".tsv")
-# The errors that the readers raise for a damaged or empty file.
-UNREADABLE = (pa.ArrowException, zipfile.BadZipFile, zlib.error, EOFError, IndexError, OSError, UnicodeDecodeError)
-PARQUET_ENDINGS = (".parquet", ".pq")
+CSV_NAMES, PACKINGS, PARQUET_ENDINGS = (".csv", ".tsv", ".txt"), (".zip", ".gz", ".bz2", ".zst"), (".parquet", ".pq")
+CSV_ENDINGS = tuple(f"{name}{packing}" for name in CSV_NAMES for packing in ("", *PACKINGS))
+# The errors that the readers raise for a damaged or empty file, or one in another encoding.
+UNREADABLE = (pa.ArrowException, zipfile.BadZipFile, zlib.error, EOFError, OSError, UnicodeError, LookupError)
+BLOCK_BYTES = (1 << 20, 1 << 28)  # of a CSV file, as pyarrow has it; and of one with a value that is longer
+SEPARATORS = (";", "\t", "|", ",")
+PLACE = "into the block of this table in conf/data/"
+HEAD_BYTES = 1 << 16
+BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")  # of UTF-16
 
 
-def read_source(path: Path, columns: Columns, missing: Iterable[str] = MISSING) -> pa.Table:
-    """The table in a CSV (also .zip, .gz, .bz2, .zst, .tsv) or Parquet file, with all its columns.
+def read_source(path: Path, declared: RawTable, target: str = "") -> pa.Table:
+    """The table in a CSV file, also a packed one, in a Parquet file or in a folder of these, with all its columns.
 
-    Declared categories stay text ("007" is not 7); other columns get the type that fits all their values.
-    Raises TableInvalid where the file cannot be read as a table.
+    Declared columns are converted to their kind; in a CSV file the ``target`` stays text ("01" is not 1), and other columns
+    get the type that fits all their values. Raises TableInvalid where the file cannot be read as a table.
     """
-    try:
-        if path.name.endswith(PARQUET_ENDINGS):
-            _refuse_duplicate_columns(pa.parquet.read_schema(path).names)
-            return _dates_as_datetimes(pa.parquet.read_table(path), columns)
-        if path.name.endswith(".csv.zip"):
-            with zipfile.ZipFile(path) as archive, archive.open(archive.namelist()[0]) as file:
-                return _read_csv(file, columns, missing)
-        if path.name.endswith(CSV_ENDINGS):
-            return _read_csv(path, columns, missing)
-    except UNREADABLE as error:
+    is_csv, is_parquet = path.name.lower().endswith(CSV_ENDINGS), path.name.lower().endswith(PARQUET_ENDINGS)
+    if not (is_csv or is_parquet or path.is_dir()):
         raise TableInvalid(
-            f"{path} cannot be read as a table: {first_line(error)}. Replace it by a complete file."
-        ) from error
-    raise TableInvalid(
-        f"{path} should be a CSV or Parquet file ({', '.join(CSV_ENDINGS + PARQUET_ENDINGS)}); "
-        f"its name ends in {path.suffix or 'nothing'}."
-    )
+            f"{path} should be a CSV or Parquet file, or a folder of Parquet files; its name ends in "
+            f"{path.suffix or 'nothing'}. Convert it, or rename it to what it is: {', '.join(CSV_NAMES)}, also with "
+            f"{', '.join(PACKINGS)}, or {', '.join(PARQUET_ENDINGS)}."
+        )
+    with _read_errors(path, declared):
+        if path.is_dir():
+            table = pa.parquet.read_table(path)
+        else:
+            table = _read_csv(path, declared, target) if is_csv else pa.parquet.ParquetFile(path).read()
+        names = [name for name in table.column_names if name]
+    if not declared.columns.keys() & set(names) and (cure := _suggest_format(path, declared)):
+        raise TableInvalid(f"{path} has none of the declared columns; it has {', '.join(names[:3])}. {cure}")
+    if duplicates := sorted({name for name in names if names.count(name) > 1}):
+        raise TableInvalid(f"{path} has more than one column named {', '.join(duplicates)}. Rename all but one.")
+    if not len(table):
+        raise TableInvalid(f"{path} has {len(names)} columns and no rows. Replace it by a file with rows.")
+    return _convert(table.select(names).replace_schema_metadata(None), path, declared, is_typed=not is_csv)
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -64,26 +76,90 @@ def write(table: pa.Table | pd.DataFrame, path: Path) -> None:
     pa.parquet.write_table(table, path, compression="zstd")
 
 
-def _read_csv(file: Path | IO[bytes], columns: Columns, missing: Iterable[str]) -> pa.Table:
-    text = {name: pa.string() for name, column in columns.items() if column.kind == "category"}
-    is_tsv = isinstance(file, Path) and file.name.endswith(".tsv")
-    table = pa.csv.read_csv(
-        file,
-        parse_options=pa.csv.ParseOptions(delimiter="\t" if is_tsv else ",", newlines_in_values=True),
-        convert_options=pa.csv.ConvertOptions(column_types=text, null_values=list(missing), strings_can_be_null=True),
-    )
-    _refuse_duplicate_columns(table.column_names)
-    return _dates_as_datetimes(table, columns)
-
-
-def _refuse_duplicate_columns(names: list[str]) -> None:
-    if duplicates := sorted({name for name in names if names.count(name) > 1}):
-        raise TableInvalid(f"The table has more than one column named {', '.join(duplicates)}. Rename all but one.")
-
-
-def _dates_as_datetimes(table: pa.Table, columns: Columns) -> pa.Table:
-    """The table with dates as midnight in the columns that are declared as datetimes."""
-    for index, field in enumerate(table.schema):
-        if field.name in columns and columns[field.name].kind == "datetime" and pa.types.is_date(field.type):
-            table = table.set_column(index, field.name, table.column(index).cast(pa.timestamp("s")))
+def _convert(table: pa.Table, path: Path, declared: RawTable, is_typed: bool) -> pa.Table:
+    """The table with its declared columns converted to their kinds."""
+    for name, column in declared.columns.items():
+        if name not in table.column_names:
+            continue  # pipeline.data.schema says which columns are missing
+        try:
+            values = arrow.convert(table[name], column.kind, Reading(declared, column.format, is_typed))
+        except arrow.ValueInvalid as error:
+            row = "" if error.row is None else f", row {error.row + 1:,}"
+            raise TableInvalid(
+                f"{path}{row}: {name} {error}. Correct the table or the declaration of {name} in conf/data/; a text that "
+                "means no value belongs into `missing`, a decimal comma into `decimal`."
+            ) from error
+        table = table.set_column(table.column_names.index(name), name, values)
     return table
+
+
+def _read_csv(path: Path, declared: RawTable, target: str) -> pa.Table:
+    options = arrow.csv_options(declared, [*declared.columns, target], _is_tsv(path))
+    for size in BLOCK_BYTES:
+        options["read_options"].block_size = size
+        try:
+            with _opened(path) as file:
+                return pa.csv.read_csv(file, **options)
+        except pa.ArrowInvalid as error:
+            if "block" not in str(error) or size == BLOCK_BYTES[-1]:
+                raise
+    raise AssertionError
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Path | IO[bytes]]:
+    """A file as pyarrow reads it, which unpacks all packings but zip; of an archive, the one table in it."""
+    if not path.name.lower().endswith(".zip"):
+        yield path
+        return
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if not name.endswith("/") and "__MACOSX" not in name]
+        tables = [name for name in names if not Path(name).name.startswith(".")]
+        if len(tables) != 1:
+            raise TableInvalid(
+                f"{path} should hold one file, the table; it holds {len(tables)}: {', '.join(tables[:5]) or 'none'}. "
+                "Pack the table alone."
+            )
+        with archive.open(tables[0]) as file:
+            yield file
+
+
+@contextmanager
+def _read_errors(path: Path, declared: RawTable) -> Iterator[None]:
+    """Says what is wrong with a file that cannot be read, and which setting would help where the file shows it."""
+    try:
+        yield
+    except UNREADABLE as error:
+        cure = _suggest_format(path, declared) or "Correct that row, or replace the file by a complete one."
+        if isinstance(error, UnicodeError) or "UTF8" in str(error):
+            cure = f"It is not {declared.encoding}: write `encoding: latin-1`, or another one, {PLACE}."
+        raise TableInvalid(f"{path} cannot be read as a table: {first_line(error)}. {cure}") from error
+
+
+def _suggest_format(path: Path, declared: RawTable) -> str:
+    """Which setting the beginning of a CSV file asks for; nothing where it looks as declared."""
+    if not path.name.lower().endswith(CSV_ENDINGS):
+        return ""
+    try:
+        with _opened(path) as file, pa.input_stream(file if isinstance(file, Path) else pa.PythonFile(file)) as stream:
+            head = stream.read(HEAD_BYTES)
+        if head.startswith(BYTE_ORDER_MARKS) and "16" not in declared.encoding:
+            return f"It looks like UTF-16: write `encoding: utf-16` {PLACE}."
+        lines = head.decode(declared.encoding, errors="replace").splitlines()[declared.skip_rows :]
+    except UNREADABLE:
+        return ""
+    comments = len(list(takewhile(lambda line: line.startswith("#"), lines)))
+    if comments:
+        return f"It begins with a comment: write `skip_rows: {declared.skip_rows + comments}` {PLACE}."
+    separator = declared.separator or ("\t" if _is_tsv(path) else ",")
+    header = lines[0] if lines else ""
+    others = [other for other in SEPARATORS if other in header] if separator not in header else []
+    return (
+        f"It looks like values divided by {others[0]!r}: write `separator: {json.dumps(others[0])}` {PLACE}."
+        if others
+        else ""
+    )
+
+
+def _is_tsv(path: Path) -> bool:
+    return ".tsv" in path.name.lower()

@@ -20,7 +20,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.config.flatten import leaves
-from pipeline.config.params_file import CONF, PARAMS, load_mapping, refuse_machine_values
+from pipeline.config.params_file import CONF, PARAMS, check_conf, load_mapping
 from pipeline.config.settings import parse_settings, read_params
 from pipeline.modeling import classifier
 from pipeline.recipes import loader
@@ -35,7 +35,7 @@ def compose(conf: Path = CONF, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
     Raises ParamsInvalid, which names the invalid group, key or value in full.
     """
-    refuse_machine_values(conf)
+    check_conf(conf)
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(conf.resolve()), version_base=None):

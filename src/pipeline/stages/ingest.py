@@ -13,7 +13,7 @@ def main() -> None:
     tables = {}
     for name, declared in settings.data.tables.items():
         with console.step(f"read and check {name}"):
-            tables[name] = table_io.read_source(files[name], declared.columns, declared.missing)
+            tables[name] = table_io.read_source(files[name], declared, settings.data.target.name)
             invalid_rows = schema.check(
                 tables[name].to_pandas(), declared.columns, name, settings.ingest.invalid_rows_allowed
             )

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from pipeline.config.params_file import load_card, load_mapping, load_params, refuse_machine_values
+from pipeline.config.params_file import check_conf, load_card, load_mapping, load_params
 from pipeline.config.settings import Card, read_params
 from pipeline.support.errors import ParamsInvalid
 
@@ -98,21 +98,29 @@ def test_a_value_of_this_machine_is_refused_by_file_and_key(conf, text, resolver
     (conf / "data" / "mine.yaml").write_text(yaml.safe_dump({"source": {"path": text}}))
 
     with pytest.raises(ParamsInvalid, match=rf"mine\.yaml: source\.path is .*\${{{resolver}:}} would write this machine"):
-        refuse_machine_values(conf)
+        check_conf(conf)
 
 
 def test_a_value_of_this_machine_is_found_in_a_list(conf):
     (conf / "config.yaml").write_text("slices: [a, '${oc.env:HOME}']\n")
 
     with pytest.raises(ParamsInvalid, match=r"slices\[1\] is"):
-        refuse_machine_values(conf)
+        check_conf(conf)
 
 
 @pytest.mark.parametrize("text", ["${data.source.path}", "${oc.select:model.name,hgb}", "12:30"])
 def test_references_and_resolvers_of_the_same_value_everywhere_pass(conf, text):
     (conf / "config.yaml").write_text(yaml.safe_dump({"path": text}))
 
-    refuse_machine_values(conf)
+    check_conf(conf)
+
+
+def test_a_file_that_calls_itself_otherwise_is_refused(conf):
+    (conf / "data").mkdir()
+    (conf / "data" / "mine.yaml").write_text("name: table\n")
+
+    with pytest.raises(ParamsInvalid, match=r"mine\.yaml: name is 'table'; it should be mine, as the file is called"):
+        check_conf(conf)
 
 
 def test_loading_looks_at_conf_too(tmp_path, conf, values):

@@ -192,15 +192,24 @@ def test_a_wrong_option_is_refused_under_data():
         parse_settings(Options, {"hours": "x"}, prefix="data")
 
 
-@pytest.mark.parametrize("text", ["???", "${model.name}", "runs/${now:%H}"])
-def test_text_that_composition_should_have_replaced_is_refused(values, text):
-    with pytest.raises(ParamsInvalid, match=r"data\.source\.path is still '.*', which nothing has replaced"):
-        read_params(changed(values, "data.source.path", text))
+def test_a_value_that_nobody_gave_is_refused(values):
+    with pytest.raises(ParamsInvalid, match=r"data\.source\.path is still '\?\?\?', which nothing has replaced"):
+        read_params(changed(values, "data.source.path", "???"))
 
 
-def test_text_that_nothing_has_replaced_is_found_in_a_list(values):
-    with pytest.raises(ParamsInvalid, match=r"data\.slices\[1\] is still '\?\?\?'"):
-        read_params(changed(values, "data.slices", ["size", "???"]))
+def test_categories_and_columns_may_be_called_as_they_are_in_the_table(values):
+    values["data"]["columns"] |= {
+        "Area.Name": {"kind": "category", "categories": ["???", "${x}"]},
+        "${x}": {"kind": "number"},
+    }
+    values["data"]["slices"] = ["Area.Name", "${x}"]
+
+    assert read_params(values).data.columns["Area.Name"].categories == ("???", "${x}")
+
+
+def test_a_path_that_only_a_shell_understands_is_refused(values):
+    with pytest.raises(ParamsInvalid, match=r"data\.source\.path is ~/a\.csv; .* so write the whole path"):
+        read_params(changed(values, "data.source.path", "~/a.csv"))
 
 
 def test_the_message_says_where_to_correct_it(values):

@@ -38,10 +38,10 @@ def test_checking_changes_nothing(columns, rows):
         (Column("number"), pd.to_datetime(["2013-01-01"]), "x should be a number"),
         (Column("category"), [1, 2], "x should be a category"),
         (Column("datetime"), ["2013-01-01"], "x should be a datetime"),
-        (Column("number", range=(0, 10)), [1.0, -1.0], r"x should be at least 0; 1 rows are not, such as row 1: -1\.0"),
-        (Column("number", range=(0, 10)), [11.0, 10.0, 12.0], r"x should be at most 10; 2 rows are not, such as row 0: 11"),
-        (Column("number", nullable=False), [1.0, None], "x should have a value in each row; 1 rows are not, such as row 1"),
-        (Column("category", categories=("a", "b")), ["a", "c"], "x should be one of a, b; 1 rows are not, such as row 1: c"),
+        (Column("number", range=(0, 10)), [1.0, -1.0], r"x should be at least 0; 1 rows are not, such as row 2: -1\.0"),
+        (Column("number", range=(0, 10)), [11.0, 10.0, 12.0], r"x should be at most 10; 2 rows are not, such as row 1: 11"),
+        (Column("number", nullable=False), [1.0, None], "x should have a value in each row; 1 rows are not, such as row 2"),
+        (Column("category", categories=("a", "b")), ["a", "c"], "x should be one of a, b; 1 rows are not, such as row 2: c"),
         (Column("category", nullable=False), ["a", None], "x should have a value in each row"),
         (Column("datetime", nullable=False), pd.to_datetime(["2013-01-01", None]), "x should have a value in each row"),
     ],
@@ -112,6 +112,23 @@ def test_numbers_become_single_precision_unrounded_and_the_rest_stays(columns):
     assert tidied.dtypes.astype(str).to_dict()["weight"] == "float32"
     assert tidied["good"].tolist() == [1.23456, 2]
     assert frame["size"][0] == 1.23456
+
+
+def test_large_numbers_that_single_precision_would_merge_are_refused_by_name():
+    numbers, columns = 1_700_000_000 + np.arange(90), {"x": Column("number")}
+
+    with pytest.raises(
+        TableInvalid, match=r"x has 90 distinct values, from 1,700,000,000 to 1,700,000,089; .* leave 2 of them"
+    ):
+        schema.to_single_precision(pd.DataFrame({"x": numbers}), columns)
+    assert schema.to_single_precision(pd.DataFrame({"x": numbers - 1_700_000_000}), columns)["x"].nunique() == 90
+
+
+@pytest.mark.parametrize("numbers", [np.arange(90) * 1e9, np.full(9, 1e18), [np.nan] * 3, [0.1, 0.1 + 1e-12, 5.0], []])
+def test_numbers_that_single_precision_keeps_apart_well_enough_pass(numbers):
+    assert len(schema.to_single_precision(pd.DataFrame({"x": numbers}, dtype="float64"), {"x": Column("number")})) == len(
+        numbers
+    )
 
 
 def test_columns_of_one_kind_come_in_declared_order(columns):

@@ -37,7 +37,7 @@ def options(data):
 @pytest.fixture(scope="module")
 def raw(data):
     files = sources.locate(data)
-    return {name: table_io.read_source(files[name], table.columns).to_pandas() for name, table in data.tables.items()}
+    return {name: table_io.read_source(files[name], table).to_pandas() for name, table in data.tables.items()}
 
 
 @pytest.fixture(scope="module")

@@ -222,12 +222,11 @@ def test_a_row_that_is_longer_than_a_block_is_refused(score, tmp_path, monkeypat
         score(write_csv(tmp_path / "in.csv", [rows(1)[0] | {"carrier": "x" * 3000}]))
 
 
-def test_an_empty_line_is_a_row_without_values(score, tmp_path):
+def test_an_empty_line_is_no_row_among_several_columns(score, tmp_path):
     write_csv(tmp_path / "in.csv", rows(3))
     (tmp_path / "in.csv").write_text((tmp_path / "in.csv").read_text() + "\n")
 
-    with pytest.raises(TableUnreadable, match=r"in\.csv, row 4: departs should be .*; it is nothing"):
-        score(tmp_path / "in.csv")
+    assert len(score(tmp_path / "in.csv")[0]) == 3
 
 
 def test_two_columns_of_one_name_are_refused(score, tmp_path):
@@ -252,7 +251,7 @@ def test_timestamps_may_be_in_any_unit(score, tmp_path, unit):
 def test_a_timestamp_reaches_the_graph_as_seconds_in_any_unit(tmp_path, make_model, unit):
     write_parquet(tmp_path / "in.parquet", rows(3), departs=pa.timestamp(unit))
 
-    _, _, found = batch_io.read(tmp_path / "in.parquet", artifact.read(make_model()).schema.columns)
+    _, _, found = batch_io.read(tmp_path / "in.parquet", artifact.read(make_model()).schema)
 
     first = (START - datetime(1970, 1, 1)).total_seconds()
     assert next(found).columns["departs"].tolist() == [first, first + 420, first + 840]
@@ -289,14 +288,13 @@ def test_a_column_of_nothing_is_missing_in_every_row(score, api, tmp_path):
 @pytest.mark.parametrize(
     ("name", "kind", "words"),
     [
-        ("distance", pa.string(), "distance should hold numbers; it holds string"),
+        ("distance", pa.string(), "distance should be a number; it is of the type string"),
         (
             "departs",
             pa.timestamp("ms", "UTC"),
-            "departs should hold timestamps without a time zone; it holds timestamp",
+            "departs should be .*it is of the type timestamp.*The model was trained on datetimes without a time zone",
         ),
-        ("departs", pa.int64(), "departs should hold timestamps without a time zone; it holds int64"),
-        ("carrier", pa.binary(), "carrier should hold text; it holds binary"),
+        ("departs", pa.int64(), "departs should be a date and time .*; it is of the type int64"),
     ],
 )
 def test_a_column_of_another_type_is_refused_by_name(score, tmp_path, name, kind, words):
@@ -341,7 +339,7 @@ def test_a_csv_file_without_a_header_is_refused(score, tmp_path, text):
         ("distance", 9.5, "distance should be a number of miles from 10 to 6000; it is 9.5"),
         ("distance", 6001, r"distance should be a number of miles from 10 to 6000; it is 6001\.0"),
         ("season", "spring", "season should be one of summer, winter, or null; it is 'spring'"),
-        ("departs", "today", "departs should be a date and time such as 2013-05-19T14:15:00; it is 'today'"),
+        ("departs", "today", "departs should be a date and time such as 2013-05-19T14:15:00 .*; it is 'today'"),
         ("departs", "2013-05-19T14:15:00Z", "departs should be a date and time.*; it is '2013-05-19T14:15:00Z'"),
         ("departs", "", "departs should be a date and time.*; it is nothing"),
         ("carrier", "x" * 501, "carrier should be a text of 1 to 500 characters, or null"),

@@ -113,6 +113,13 @@ def test_an_unknown_field_like_no_other_is_refused_by_name(faults, text):
     assert faults(text("zzz", "3")) == [FieldError("zzz", "a field of the schema", "an unknown field, zzz")]
 
 
+@pytest.mark.parametrize(
+    ("name", "proposal"), [("dist", ", such as distance"), ("departs_at", ", such as departs"), ("dest", "")]
+)
+def test_a_longer_or_a_shorter_name_is_proposed_before_one_of_like_letters(faults, text, name, proposal):
+    assert faults(text(name, "3"))[0].wanted == f"a field of the schema{proposal}"
+
+
 def test_an_unknown_field_named_records_is_not_proposed_as_a_field(faults, text):
     assert faults(text("records", "[]")) == [FieldError("records", "a field of the schema", "an unknown field, records")]
 
@@ -214,7 +221,6 @@ def test_a_share_has_no_unit_in_words(make_records):
         "1368972900.5",
         "true",
         '"1368972900"',
-        '"2013-05-19"',
         '"14:15"',
         '"2013-02-29T14:15:00"',
         '"2013-05-19T24:00:00"',
@@ -232,6 +238,10 @@ def test_what_is_no_datetime_without_a_zone_is_refused(faults, text, value):
 @pytest.mark.parametrize("value", ["2013-05-19T14:15:00", "2013-05-19 14:15", "2013-05-19T14:15:00.000"])
 def test_a_datetime_may_be_written_as_iso_8601_allows(records, text, value):
     assert records.one(text("departs", f'"{value}"'))["departs"] == datetime(2013, 5, 19, 14, 15)
+
+
+def test_a_date_is_its_midnight(records, text):
+    assert records.one(text("departs", '"2013-05-19"'))["departs"] == datetime(2013, 5, 19)
 
 
 @pytest.mark.parametrize(("value", "got"), [("3", "3"), ("true", "true"), ("[]", "a JSON array"), ("NaN", "nan")])

@@ -1,0 +1,157 @@
+"""The one table of types: which Arrow column stands for a number, a category or a datetime, and what becomes of its values.
+
+| Arrow type                      | number          | category        | datetime                                |
+|---------------------------------|-----------------|-----------------|-----------------------------------------|
+| integers                        | as they are     | text            | refused                                 |
+| floats, decimals                | as floats       | whole ones text | refused                                 |
+| booleans                        | refused         | true, false     | refused                                 |
+| text, UTF-8 in binary           | parsed from CSV | as it is        | parsed: ISO 8601, or the given format   |
+| dates                           | refused         | refused         | midnight                                |
+| timestamps                      | refused         | refused         | as they are; with a time zone, in UTC   |
+| nothing at all, dictionaries    | missing; as their values                                                    |
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import pyarrow as pa
+from pyarrow import compute, csv, types
+
+from column_types.table_format import MISSING, TableFormat
+
+Kind = Literal["number", "category", "datetime"]
+Values = Any  # a pyarrow.Array or ChunkedArray
+Cast = Callable[[Values], Values]
+EMPTY = {"number": pa.float64(), "category": pa.string(), "datetime": pa.timestamp("s")}
+EXPECTED = {
+    "number": "a number",
+    "category": "a category: text, whole numbers, or true and false",
+    "datetime": "a date and time such as 2013-05-19T14:15:00 (all with an offset from UTC, or none)",
+}
+MOST_CHARACTERS = 60  # of a value in a message
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the values of a column are read: ``pattern`` is the format of datetimes as text, ``zones`` where they may be.
+
+    In ``is_typed`` columns, those of Parquet, text is no number, and of the markers only those that were declared count.
+    """
+
+    form: TableFormat
+    pattern: str | None = None
+    is_typed: bool = False
+    zones: Sequence[str | None] = (None, "UTC")
+
+
+class ValueInvalid(ValueError):
+    """A value is not of its column's kind; ``row`` counts from 0, and is None where the whole column is of a wrong type."""
+
+    def __init__(self, kind: Kind, found: str, row: int | None = None, pattern: str | None = None) -> None:
+        expected = f"a datetime of the format {pattern}" if pattern else EXPECTED[kind]
+        super().__init__(f"should be {expected}; it is {found[:MOST_CHARACTERS]}")
+        self.row = row
+
+
+def convert(values: Values, kind: Kind, reading: Reading) -> Values:
+    """The values of a column of some ``kind``, by the table above. Raises ValueInvalid."""
+    if types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if types.is_binary(values.type) or types.is_large_binary(values.type):
+        values = _cast(values, [lambda part: part.cast(pa.string())], kind)
+    if reading.is_typed and reading.form.missing != MISSING and not types.is_nested(values.type):
+        is_missing = compute.is_in(values.cast(pa.string()), pa.array(reading.form.missing, pa.string()))
+        values = compute.if_else(is_missing, pa.scalar(None, values.type), values)
+    if values.null_count == len(values):
+        return pa.nulls(len(values), EMPTY[kind])
+    casts = list(CASTS[kind](values.type, reading))
+    if not casts:
+        raise ValueInvalid(kind, f"of the type {values.type}")
+    return _cast(values, casts, kind, reading.pattern)
+
+
+# The ways to read a column as a kind: the first one that takes all values counts. There is none where its type is refused.
+
+
+def _number_casts(of: pa.DataType, reading: Reading) -> Iterator[Cast]:
+    if types.is_integer(of) or types.is_floating(of):
+        yield lambda part: part
+    elif types.is_decimal(of):
+        yield lambda part: part.cast(pa.float64())
+    elif _is_text(of) and not reading.is_typed:
+        yield partial(_parse_number, to=pa.int64(), decimal=reading.form.decimal)
+        yield partial(_parse_number, to=pa.float64(), decimal=reading.form.decimal)
+
+
+def _category_casts(of: pa.DataType, _reading: Reading) -> Iterator[Cast]:
+    if _is_text(of) or types.is_integer(of) or types.is_boolean(of):
+        yield lambda part: part.cast(pa.string())
+    elif types.is_floating(of) or types.is_decimal(of):
+        yield lambda part: part.cast(pa.int64()).cast(pa.string())
+
+
+def _datetime_casts(of: pa.DataType, reading: Reading) -> Iterator[Cast]:
+    if types.is_timestamp(of):
+        if (zone := "UTC" if of.tz else None) in reading.zones:
+            yield lambda part: part.cast(pa.timestamp(of.unit, zone))
+    elif types.is_date(of) and None in reading.zones:
+        yield lambda part: part.cast(pa.timestamp("s"))
+    elif _is_text(of) and reading.pattern:
+        yield lambda part: compute.strptime(part, format=reading.pattern, unit="s")
+    elif _is_text(of):
+        for zone in reading.zones:
+            for unit in ("s", "us"):
+                yield partial(_parse_datetime, to=pa.timestamp(unit, zone))
+
+
+CASTS = {"number": _number_casts, "category": _category_casts, "datetime": _datetime_casts}
+
+
+def _parse_number(text: Values, to: pa.DataType, decimal: str) -> Values:
+    text = compute.utf8_trim_whitespace(text)
+    return (text if decimal == "." else compute.replace_substring(text, decimal, ".")).cast(to)
+
+
+def _parse_datetime(text: Values, to: pa.DataType) -> Values:
+    return compute.utf8_trim_whitespace(text).cast(to)
+
+
+def _is_text(of: pa.DataType) -> bool:
+    return bool(types.is_string(of) or types.is_large_string(of) or types.is_string_view(of))
+
+
+def _cast(values: Values, casts: Sequence[Cast], kind: Kind, pattern: str | None = None) -> Values:
+    """The result of the first cast that takes all values. Raises ValueInvalid for the value that ends the last of them."""
+    for cast in casts:
+        try:
+            return cast(values)
+        except pa.ArrowInvalid:
+            continue
+    row = max(_first_refused(cast, values) for cast in casts)
+    raise ValueInvalid(kind, repr(values[row].as_py()), row, pattern)
+
+
+def _first_refused(cast: Cast, values: Values) -> int:
+    """The row of the first value that a cast refuses, found by halves."""
+    start, length = 0, len(values)
+    while length > 1:
+        half = length // 2
+        try:
+            cast(values.slice(start, half))
+            start, length = start + half, length - half
+        except pa.ArrowInvalid:
+            length = half
+    return start
+
+
+def csv_options(form: TableFormat, text: Iterable[str], is_tsv: bool = False) -> dict[str, Any]:
+    """What pyarrow's CSV readers take for a file of some format; the columns ``text`` are read as they are written."""
+    return {
+        "read_options": csv.ReadOptions(encoding=form.encoding, skip_rows=form.skip_rows),
+        "parse_options": csv.ParseOptions(delimiter=form.separator or ("\t" if is_tsv else ","), newlines_in_values=True),
+        "convert_options": csv.ConvertOptions(
+            column_types=dict.fromkeys(text, pa.string()), null_values=form.missing, strings_can_be_null=True
+        ),
+    }

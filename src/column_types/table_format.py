@@ -1,0 +1,19 @@
+"""How a file writes its values: what a person declares of a table travels with the model, in its ``schema.json``."""
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null")
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
+class TableFormat:
+    """The texts that mean no value, and of a CSV file its separator, encoding, decimal point and lines before the header."""
+
+    missing: tuple[str, ...] = MISSING
+    separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None  # a comma, or a tab in .tsv files
+    encoding: str = "utf-8"
+    decimal: Annotated[str, Field(min_length=1, max_length=1)] = "."
+    skip_rows: Annotated[int, Field(ge=0)] = 0

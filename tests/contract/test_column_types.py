@@ -1,0 +1,224 @@
+"""One value means one thing, whether `ingest`, `score` or the API reads it, from CSV, Parquet or JSON."""
+
+import csv
+import hashlib
+import json
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from onnx import TensorProto, helper
+from pyarrow import parquet
+
+from column_types.table_format import TableFormat
+from pipeline.config.settings import Column, Dataset, RandomSplit, RawTable, Target
+from pipeline.data import model_inputs, schema, table_io
+from pipeline.support.errors import TableInvalid
+from prediction_api.batch import batch_io
+from prediction_api.errors import TableUnreadable
+from prediction_api.model import artifact
+from prediction_api.model.onnx_model import OnnxModel
+from prediction_api.model.request_schema import InvalidRecords
+
+TENSORS = {"number": TensorProto.FLOAT, "category": TensorProto.STRING, "datetime": TensorProto.DOUBLE}
+DEFAULT = TableFormat()
+SUMMER = timezone(timedelta(hours=2))
+MOMENTS = [datetime(2013, 5, 19, 14, 15), datetime(2013, 5, 20, 1, 0)]
+BERLIN = [moment.replace(tzinfo=SUMMER) for moment in MOMENTS]
+ISO = [moment.isoformat() for moment in MOMENTS]
+ISO_BERLIN = [moment.isoformat() for moment in BERLIN]
+# Kind, type in Parquet, its values, the texts in CSV, the values in JSON.
+ACCEPTED = [
+    ("number", pa.int64(), [1, 2], ["1", "2"], [1, 2]),
+    ("number", pa.uint8(), [1, 2], [" 1", "2.0"], [1, 2.0]),
+    ("number", pa.float64(), [0.5, 1e-9], ["0.5", "1e-9"], [0.5, 1e-9]),
+    ("number", pa.float16(), [0.5, 2.0], ["0.5", "2"], [0.5, 2]),
+    ("number", pa.decimal128(9, 2), [Decimal("1.50"), Decimal("2.00")], ["1.50", "2.00"], [1.5, 2]),
+    ("category", pa.string(), ["007", "NULL?"], ["007", "NULL?"], ["007", "NULL?"]),
+    ("category", pa.dictionary(pa.int8(), pa.large_string()), ["a", "b"], ["a", "b"], ["a", "b"]),
+    ("category", pa.int32(), [1, -2], ["1", "-2"], [1, -2]),
+    ("category", pa.float64(), [1.0, 2.0], ["1.0", "2.0"], [1.0, 2]),
+    ("category", pa.bool_(), [True, False], ["True", "False"], [True, False]),
+    ("category", pa.bool_(), [True, False], ["true", "false"], ["TRUE", False]),
+    ("category", pa.binary(), [b"caf\xc3\xa9", b"b"], ["café", "b"], ["café", "b"]),
+    ("datetime", pa.timestamp("ns"), MOMENTS, ISO, ISO),
+    ("datetime", pa.timestamp("s"), MOMENTS, ["2013-05-19 14:15", "2013-05-20 01:00"], ISO),
+    (
+        "datetime",
+        pa.date32(),
+        [date(2013, 5, 19), date(2013, 5, 20)],
+        ["2013-05-19", "2013-05-20"],
+        ["2013-05-19", "2013-05-20"],
+    ),
+    ("datetime", pa.string(), ISO, ISO, ISO),
+    ("datetime", pa.timestamp("us", "Europe/Berlin"), BERLIN, ISO_BERLIN, ISO_BERLIN),
+    ("datetime", pa.timestamp("ms", "UTC"), BERLIN, ["2013-05-19T12:15:00Z", "2013-05-19T23:00:00Z"], ISO_BERLIN),
+]
+# Kind, type in Parquet, its values, the texts in CSV, the values in JSON; None: a CSV file cannot hold them.
+REFUSED = [
+    ("number", pa.bool_(), [True, False], ["true", "false"], [True, False]),
+    ("number", pa.string(), ["1", "2"], ["one", "two"], ["1", "2"]),
+    ("number", pa.timestamp("s"), MOMENTS, ISO, ISO),
+    ("category", pa.list_(pa.string()), [["a"], ["b"]], None, [["a"], ["b"]]),
+    ("category", pa.float64(), [0.5, 1.5], None, [0.5, 1.5]),
+    ("category", pa.timestamp("s"), MOMENTS, None, [{"at": 1}, {"at": 2}]),
+    ("category", pa.binary(), [b"\xff", b"b"], None, [None, 1.5]),
+    ("datetime", pa.int64(), [1, 2], ["1700000000", "1700000001"], [1_700_000_000, "1700000000"]),
+    ("datetime", pa.string(), ["soon", "later"], ["soon", "later"], ["soon", "later"]),
+    ("datetime", pa.time32("s"), [None, 1], ["14:15", "14:16"], ["14:15", "14:16"]),
+]
+
+
+def write(folder, kind, arrow_type, values, texts):
+    """A table with the values and one more row without, as CSV and as Parquet."""
+    paths = {}
+    if texts is not None:
+        paths["csv"] = folder / "in.csv"
+        with paths["csv"].open("w", newline="") as file:
+            csv.writer(file).writerows([["x", "more"], *([text, 1] for text in [*texts, ""])])
+    paths["parquet"] = folder / "in.parquet"
+    column = (
+        pa.array([*values, None], arrow_type.value_type).cast(arrow_type) if pa.types.is_dictionary(arrow_type) else None
+    )
+    column = pa.array([*values, None], arrow_type) if column is None else column
+    parquet.write_table(pa.table({"x": column, "more": [1] * len(column)}), paths["parquet"])
+    return paths
+
+
+def train(path, column, form=DEFAULT):
+    """What ingest, preprocess and train make of a file: the arrays that are trained on, and schema.json."""
+    declared = RawTable(file=str(path), columns={"x": column}, missing=form.missing)
+    table = table_io.read_source(path, declared).to_pandas()
+    schema.check(table, {"x": column}, "t")
+    data = Dataset("things", Target("good"), {"x": column}, RandomSplit("random", 0.25, 1), table_format=form)
+    arrays = model_inputs.to_arrays(model_inputs.pack(table, {"x": column}), {"x": column})
+    return arrays, schema.describe(data, table.assign(good=[1] + [0] * (len(table) - 1)))
+
+
+def opened(folder, kind, described):
+    """The model directory as the service opens it, with a graph that answers 0.5."""
+    folder.mkdir(exist_ok=True)
+    name = model_inputs.INPUTS[kind]
+    nodes = [
+        helper.make_node("Shape", [name], ["rows"], end=1),
+        helper.make_node(
+            "ConstantOfShape", ["rows"], ["probability"], value=helper.make_tensor("half", TensorProto.DOUBLE, [1], [0.5])
+        ),
+    ]
+    inputs = [helper.make_tensor_value_info(name, TENSORS[kind], [None, 1])]
+    graph = helper.make_graph(
+        nodes, "half", inputs, [helper.make_tensor_value_info("probability", TensorProto.DOUBLE, [None])]
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    content = {"model.onnx": model.SerializeToString(), "schema.json": json.dumps(described).encode()}
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
+    metadata = {
+        "name": "things",
+        "threshold": 0.5,
+        "sha256": digests,
+        "data": {},
+        "parameters": {},
+        "versions": {},
+        "question": {},
+    }
+    for name, data in {**content, "metadata.json": json.dumps(metadata).encode()}.items():
+        (folder / name).write_bytes(data)
+    return OnnxModel(artifact.read(folder))
+
+
+def scored(model, path):
+    """The column as `score` reads it from a file."""
+    _, _, chunks = batch_io.read(path, model.artifact.schema)
+    return np.concatenate([chunk.columns["x"] for chunk in chunks])
+
+
+def asked(model, values):
+    """The column as the API reads it from JSON."""
+    (array,) = model.inputs([model.records.one(json.dumps({"x": value}).encode()) for value in values]).values()
+    return array[:, 0]
+
+
+@pytest.mark.parametrize("trained_on", ["csv", "parquet"])
+@pytest.mark.parametrize(("kind", "arrow_type", "values", "texts", "plain"), ACCEPTED, ids=str)
+def test_a_value_reaches_the_graph_as_in_training(tmp_path, trained_on, kind, arrow_type, values, texts, plain):
+    paths = write(tmp_path, kind, arrow_type, values, texts)
+    arrays, described = train(paths[trained_on], Column(kind))
+    model = opened(tmp_path / "model", kind, described)
+
+    expected = arrays[model_inputs.INPUTS[kind]][:, 0]
+    for path in paths.values():
+        np.testing.assert_array_equal(scored(model, path), expected)
+    np.testing.assert_array_equal(asked(model, [*plain, None]), expected)
+    assert len({*expected.tolist()[:2]}) == 2
+
+
+@pytest.mark.parametrize(("kind", "arrow_type", "values", "texts", "plain"), REFUSED, ids=str)
+def test_a_value_of_another_type_is_refused_everywhere_by_name(tmp_path, kind, arrow_type, values, texts, plain):
+    paths = write(tmp_path, kind, arrow_type, values, texts)
+    (tmp_path / "good").mkdir()
+    accepted = {"number": ACCEPTED[0], "category": ACCEPTED[5], "datetime": ACCEPTED[12]}[kind]
+    good = write(tmp_path / "good", *accepted[:4])
+    model = opened(tmp_path / "model", kind, train(good["parquet"], Column(kind))[1])
+
+    for path in paths.values():
+        with pytest.raises(TableInvalid, match="x should be"):
+            train(path, Column(kind))
+        with pytest.raises(TableUnreadable, match="x should be"):
+            scored(model, path)
+    for value in plain:
+        if value is not None:
+            with pytest.raises(InvalidRecords, match="x"):
+                asked(model, [value])
+
+
+@pytest.mark.parametrize(("trained", "other"), [(12, 16), (16, 12)])
+def test_a_datetime_with_an_offset_and_one_without_do_not_stand_for_each_other(tmp_path, trained, other):
+    (tmp_path / "other").mkdir()
+    paths, others = (write(folder, *ACCEPTED[row][:4]) for folder, row in ((tmp_path, trained), (tmp_path / "other", other)))
+    model = opened(tmp_path / "model", "datetime", train(paths["csv"], Column("datetime"))[1])
+
+    for path in others.values():
+        with pytest.raises(TableUnreadable, match=r"x should be a date and time .* The model was trained on datetimes with"):
+            scored(model, path)
+    with pytest.raises(InvalidRecords):
+        asked(model, ACCEPTED[other][4][:1])
+
+
+def test_offsets_are_read_in_utc_and_the_schema_says_so(tmp_path):
+    arrays, described = train(write(tmp_path, *ACCEPTED[16][:4])["csv"], Column("datetime"))
+
+    assert arrays["datetimes"][0, 0] == datetime(2013, 5, 19, 12, 15, tzinfo=UTC).timestamp()
+    assert (described["columns"][0]["time_zone"], described["columns"][0]["example"]) == ("UTC", "2013-05-19T23:00:00+00:00")
+
+
+@pytest.mark.parametrize("missing", [("",), ("", "?", "-999")])
+def test_the_markers_of_a_table_hold_for_every_file_of_its_kind(tmp_path, missing):
+    form, column = TableFormat(missing=missing), Column("category")
+    values = ["NA", "?", "-999", "EU"]
+    paths = write(tmp_path, "category", pa.string(), values, values)
+    arrays, described = train(paths["csv"], column, form)
+    model = opened(tmp_path / "model", "category", described)
+
+    assert described["table_format"] == {"missing": list(missing)} or described["table_format"] == {"missing": missing}
+    assert arrays["categories"][:, 0].tolist() == [value if value not in missing else "" for value in [*values, ""]]
+    for path in paths.values():
+        np.testing.assert_array_equal(scored(model, path), arrays["categories"][:, 0])
+
+
+def test_a_file_for_score_is_read_by_the_format_that_was_declared(tmp_path):
+    text = "# a lab\nx;when\n1,5;31.12.2013\n-;01.01.2014\n"
+    (tmp_path / "in.csv").write_text(text, encoding="utf-16")
+    form = {"separator": ";", "decimal": ",", "skip_rows": 1, "encoding": "utf-16", "missing": ("-",)}
+    columns = {"x": Column("number"), "when": Column("datetime", format="%d.%m.%Y")}
+    table = table_io.read_source(tmp_path / "in.csv", RawTable(file="in.csv", columns=columns, **form)).to_pandas()
+    data = Dataset("things", Target("good"), columns, RandomSplit("random", 0.25, 1), table_format=TableFormat(**form))
+    (tmp_path / "schema.json").write_text(json.dumps(schema.describe(data, table.assign(good=[0, 1]))))
+
+    described = artifact._parse(artifact.Schema, (tmp_path / "schema.json").read_bytes(), tmp_path / "schema.json")
+    (chunk,) = batch_io.read(tmp_path / "in.csv", described)[2]
+
+    packed = model_inputs.pack(table, columns)
+    for name in columns:
+        np.testing.assert_array_equal(chunk.columns[name], packed[name].to_numpy())
