@@ -33,7 +33,8 @@ def made(folder: Path) -> Path:
     run(project, "git", "config", "user.name", "tests")
     run(project, "git", "config", "user.email", "tests@example.org")
     run(project, "dvc", "init", "--quiet")
-    shutil.copy(".dvc/config", project / ".dvc/config")
+    for name in (".dvc/config", ".dvc/plots.html"):
+        shutil.copy(name, project / name)
     run(project, "dvc", "repro")
     run(project, "git", "add", "--all")
     run(project, "git", "commit", "--quiet", "--message", "penguins")
