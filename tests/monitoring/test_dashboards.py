@@ -15,7 +15,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from monitoring.exporting import MATCHER, SELECTOR, SERVICES, matches
 from ontime_dashboards import model_dashboard, reference, services_dashboard
-from ontime_dashboards.__main__ import METRICS, differing, files
+from ontime_dashboards.__main__ import INTERVALS, differing, files
 
 FOLDER = Path("monitoring/grafana")
 BOARDS = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("dashboards/*.json"))}
@@ -242,7 +242,7 @@ def test_what_is_drawn_as_bound_is_where_alerts_begin():
 )
 def test_live_scores_are_drawn_over_the_interval_of_the_committed_ones(title, score):
     (panel,) = (panel for _, panel in PANELS if panel["title"] == title)
-    tested = reference.read(METRICS)[score]
+    tested = reference.read(INTERVALS)[score]
     defaults = panel["fieldConfig"]["defaults"]
     steps = [(step["value"], step["color"]) for step in defaults["thresholds"]["steps"]]
 

@@ -13,15 +13,15 @@ from ontime_dashboards import model_dashboard, reference, services_dashboard, sy
 from ontime_dashboards.dashboard_builder import to_json
 
 FOLDER = Path(__file__).parents[1] / "dashboards"
-METRICS = Path("data/report/metrics.json")
+INTERVALS = Path("data/report/intervals.json")
 
 
-def files(metrics: Path = METRICS) -> dict[str, str]:
+def files(intervals: Path = INTERVALS) -> dict[str, str]:
     """The text of each file, by its name."""
     return {
         "system.json": to_json(system_dashboard.board()),
         "services.json": to_json(services_dashboard.board()),
-        "model.json": to_json(model_dashboard.board(reference.read(metrics))),
+        "model.json": to_json(model_dashboard.board(reference.read(intervals))),
     }
 
 
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = differing(files(), options.folder)
     for name in names:
         print(
-            f"error: {options.folder / name} is not what monitoring/grafana/ontime_dashboards and {METRICS} give. "
+            f"error: {options.folder / name} is not what monitoring/grafana/ontime_dashboards and {INTERVALS} give. "
             "Type `make dashboards`.",
             file=sys.stderr,
         )

@@ -18,5 +18,5 @@ class Interval(NamedTuple):
 
 
 def read(path: Path) -> Mapping[str, Interval]:
-    """The scores of data/report/metrics.json, by name."""
+    """The scores of data/report/intervals.json, by name."""
     return {name: Interval(**score) for name, score in json.loads(path.read_text(encoding="utf-8")).items()}

@@ -17,7 +17,8 @@ MODEL = Path("data/model")
 
 REPORT = Path("data/report")
 VALIDATION = REPORT / "validation.json"
-METRICS = REPORT / "metrics.json"
+METRICS = REPORT / "metrics.json"  # point values alone: as narrow as `dvc metrics show` needs them
+INTERVALS = REPORT / "intervals.json"  # the same with low and high
 PLOTS = REPORT / "plots"
 PAGE = REPORT / "report.html"
 CARD = REPORT / "model_card.md"

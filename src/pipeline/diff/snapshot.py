@@ -13,7 +13,7 @@ import yaml
 
 from pipeline.config.flatten import leaves
 from pipeline.config.params_file import PARAMS
-from pipeline.config.paths import COUNTS, LOCK, METRICS, PLOTS, VALIDATION
+from pipeline.config.paths import COUNTS, INTERVALS, LOCK, METRICS, PLOTS, VALIDATION
 from pipeline.diff import gate, mermaid
 from pipeline.diff.compare import SLICE, Interval, Snapshot
 from pipeline.support.errors import OntimeError
@@ -35,7 +35,7 @@ def read(commit: Commit | None = None) -> Snapshot:
         gate=_mapping(Path(gate.FILE), commit),
         hashes=dvc_lock.outputs(_mapping(LOCK, commit)),
         rows=_rows(commit),
-        metrics=_scores(METRICS, commit),
+        metrics=_scores(INTERVALS if revision.text(INTERVALS, commit) else METRICS, commit),  # older commits have one file
         validation=_scores(VALIDATION, commit),
         slices=_table(PLOTS / "slices.csv", [*SLICE, "rows", "metric", *SCORE], commit),
         curves={name: curve for name, curve in curves.items() if len(curve)},

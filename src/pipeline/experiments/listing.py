@@ -77,7 +77,7 @@ def show(committed: Trial, trials: Sequence[Trial], metric: str) -> None:
     for trial in comparable:
         changes = "\n".join(f"{change.key}={change.head}" for change in trial.changes if change.head is not None)
         score = f"{trial.validation[metric]:.6f}" if trial.gain(metric) > -math.inf else trial.state
-        test = trial.test.get(metric, {}).get("value") or math.nan
+        test = trial.test.get(metric) or math.nan
         rows.append((trial.name, changes, score, f"{test:.6f}", runs.get(trial.name, "-")))
     console_table.show(["experiment", "what it changes", "validation", "test", "MLflow run"], rows, left=["what it changes"])
     console.say(f"Scores are {metric}; the order is that of the validation period, and the test period chooses nothing.")

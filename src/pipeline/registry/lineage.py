@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.params_file import PARAMS
-from pipeline.config.paths import LOCK, METRICS, MODEL, VALIDATION
+from pipeline.config.paths import INTERVALS, LOCK, MODEL, VALIDATION
 from pipeline.config.settings import Dataset
 from pipeline.files.digests import sha256
 from pipeline.modeling import artifact
@@ -36,7 +36,7 @@ def collect_tags(metadata: Mapping[str, Any], data: Dataset) -> dict[str, str]:
         QUESTION: question(metadata, data),
         **file_digests(),
         **{f"data.{name}": digest for name, digest in metadata["data"].items()},
-        **{f"metric.{name}": f"{value:.6f}" for name, value in mlflow_runs.read_metrics(METRICS, VALIDATION).items()},
+        **{f"metric.{name}": f"{value:.6f}" for name, value in mlflow_runs.read_metrics(INTERVALS, VALIDATION).items()},
     }
 
 

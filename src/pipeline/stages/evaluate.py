@@ -11,7 +11,19 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline.config.params_file import load_card, load_dataset, load_params
-from pipeline.config.paths import CARD, CARDS, COUNTS, DATASET, METRICS, MODEL, PAGE, PLOTS, TEST_TABLE, VALIDATION
+from pipeline.config.paths import (
+    CARD,
+    CARDS,
+    COUNTS,
+    DATASET,
+    INTERVALS,
+    METRICS,
+    MODEL,
+    PAGE,
+    PLOTS,
+    TEST_TABLE,
+    VALIDATION,
+)
 from pipeline.config.settings import Columns, Dataset, Evaluate, Params
 from pipeline.data import model_inputs, table_io
 from pipeline.evaluation import permutation_importance, slice_scores
@@ -75,7 +87,9 @@ def _write(run: Run, data: Dataset, settings: Params) -> None:
     with atomic_write.replaced_folder(PLOTS) as folder:
         for name, table in plots.items():
             table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
-    atomic_write.write_text(json.dumps(evaluation.overall, indent=2) + "\n", METRICS)
+    point_values = {metric: interval["value"] for metric, interval in evaluation.overall.items()}
+    atomic_write.write_text(json.dumps(point_values, indent=2) + "\n", METRICS)
+    atomic_write.write_text(json.dumps(evaluation.overall, indent=2) + "\n", INTERVALS)
     atomic_write.write_text(page, PAGE)
     atomic_write.write_text(card, CARD)
 

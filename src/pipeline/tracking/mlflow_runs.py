@@ -16,7 +16,7 @@ from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 
 from pipeline.config.flatten import leaves
-from pipeline.config.paths import LOCK, METRICS, MODEL, PAGE, VALIDATION
+from pipeline.config.paths import INTERVALS, LOCK, MODEL, PAGE, VALIDATION
 from pipeline.config.settings import Params
 from pipeline.files.digests import sha256
 from pipeline.modeling import artifact
@@ -66,7 +66,7 @@ def log_results(settings: Params, metadata: Mapping[str, Any]) -> str:
     """Logs the model and the results in data/ as a run and returns its id. Raises MLflow's errors."""
     requirements = [f"{package}=={metadata['versions'][package]}" for package in ("onnx", "onnxruntime", "numpy")]
     files = {"report": PAGE, MODEL_FOLDER: MODEL}
-    return log_run(parameters(settings), read_metrics(METRICS, VALIDATION), MODEL / artifact.GRAPH, files, requirements)
+    return log_run(parameters(settings), read_metrics(INTERVALS, VALIDATION), MODEL / artifact.GRAPH, files, requirements)
 
 
 def runs_by_experiment(baseline: str) -> dict[str, str]:
@@ -83,10 +83,10 @@ def runs_by_experiment(baseline: str) -> dict[str, str]:
     return {run.data.tags["DVC_EXP_NAME"]: run.info.run_id for run in runs if "DVC_EXP_NAME" in run.data.tags}
 
 
-def read_metrics(metrics: Path, validation: Path) -> dict[str, float]:
+def read_metrics(intervals: Path, validation: Path) -> dict[str, float]:
     """The metrics in both files under flat names: ``roc_auc``, ``roc_auc_low``, ``validation_roc_auc``."""
     values = {f"validation_{name}": value for name, value in json.loads(validation.read_text(encoding="utf-8")).items()}
-    for name, interval in json.loads(metrics.read_text(encoding="utf-8")).items():
+    for name, interval in json.loads(intervals.read_text(encoding="utf-8")).items():
         values |= {
             name if end == "value" else f"{name}_{end}": value for end, value in interval.items() if value is not None
         }

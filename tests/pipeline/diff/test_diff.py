@@ -13,7 +13,7 @@ import yaml
 import in_process
 from clones import cloned, environment, git
 
-METRICS = Path("data/report/metrics.json")
+INTERVALS = Path("data/report/intervals.json")
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def clean(tmp_path_factory):
     clone = cloned(tmp_path_factory.mktemp("diff") / "clean")
     git("checkout", "--quiet", "-B", "main", at=clone)
     ends = {"value": 0.77, "low": 0.75, "high": 0.79}
-    write_metrics(clone, dict.fromkeys(json.loads(METRICS.read_text()), ends))
+    write_metrics(clone, dict.fromkeys(json.loads(INTERVALS.read_text()), ends))
     commit(clone, "Know the metrics")
     return clone
 
@@ -41,7 +41,7 @@ def commit(clone, subject="Change it"):
 
 def change_metrics(clone, **by):
     """Commits metrics that moved by so much; None takes one away."""
-    found = json.loads((clone / METRICS).read_text())
+    found = json.loads((clone / INTERVALS).read_text())
     for name, much in by.items():
         moved = {} if much is None else {name: {end: value + much for end, value in found[name].items()}}
         found = {**{other: ends for other, ends in found.items() if other != name}, **moved}
@@ -52,9 +52,9 @@ def change_metrics(clone, **by):
 def write_metrics(clone, found):
     """Writes the metrics of the test period as if `evaluate` had: dvc.lock knows them."""
     text = json.dumps(found)
-    (clone / METRICS).write_text(text)
+    (clone / INTERVALS).write_text(text)
     lock = yaml.safe_load((clone / "dvc.lock").read_text())
-    (out,) = (one for one in lock["stages"]["evaluate"]["outs"] if one["path"] == str(METRICS))
+    (out,) = (one for one in lock["stages"]["evaluate"]["outs"] if one["path"] == str(INTERVALS))
     out |= {"md5": hashlib.md5(text.encode()).hexdigest(), "size": len(text)}
     (clone / "dvc.lock").write_text(yaml.safe_dump(lock, sort_keys=False))
 
@@ -112,15 +112,27 @@ def test_metrics_that_were_deleted_as_a_whole_fail_and_so_does_a_file_that_holds
     write_metrics(clone, {})
     commit(clone)
     gone = diff(clone, "main")
-    (clone / METRICS).write_text('{"roc_auc": "good"}')
+    (clone / INTERVALS).write_text('{"roc_auc": "good"}')
     faulty = diff(clone, "main")
 
     assert gone.returncode == faulty.returncode == 1
     assert "- `roc_auc` was 0.7700 and is not there" in gone.stdout
     assert (
-        "data/report/metrics.json of the working tree should hold numbers, or value, low and high, by metric;"
+        "data/report/intervals.json of the working tree should hold numbers, or value, low and high, by metric;"
         in faulty.stderr
     )
+
+
+def test_a_base_that_holds_its_intervals_in_metrics_json_is_compared_too(clone):
+    scores = json.loads((clone / INTERVALS).read_text())
+    (clone / INTERVALS).with_name("metrics.json").write_text(json.dumps(scores))
+    (clone / INTERVALS).unlink()
+    commit(clone, "An older version")
+    write_metrics(clone, scores | {"roc_auc": {"value": 0.5, "low": 0.4, "high": 0.6}})
+    git("add", str(INTERVALS), at=clone)
+    commit(clone)
+
+    assert "| `roc_auc` | 0.7700 | 0.5000 |" in diff(clone, "HEAD~1").stdout
 
 
 def test_a_change_that_is_not_reproduced_is_not_judged(clone):
@@ -143,13 +155,13 @@ def test_a_change_that_is_not_reproduced_is_not_judged(clone):
 
 
 def test_results_that_dvc_lock_does_not_know_are_not_judged(clone):
-    (clone / METRICS).write_text(json.dumps(dict.fromkeys(json.loads((clone / METRICS).read_text()), 0.99)))
+    (clone / INTERVALS).write_text(json.dumps(dict.fromkeys(json.loads((clone / INTERVALS).read_text()), 0.99)))
     commit(clone)
 
     done = diff(clone, "main")
 
     assert done.returncode == 1
-    assert "`evaluate: data/report/metrics.json`" in done.stdout.splitlines()[0]
+    assert "`evaluate: data/report/intervals.json`" in done.stdout.splitlines()[0]
 
 
 def test_curves_and_slices_are_compared_with_those_of_the_base(clone):

@@ -15,7 +15,7 @@ def shown(rev, values, auc=None, **more):
     """One commit or experiment as `dvc exp show --json` prints it."""
     metrics = {
         "data/report/validation.json": {"data": {"roc_auc": auc, "brier": 1 - auc} if auc else {}},
-        "data/report/metrics.json": {"data": {"roc_auc": {"value": 0.6, "low": 0.5, "high": 0.7}}},
+        "data/report/metrics.json": {"data": {"roc_auc": 0.6}},
     }
     deps = {name: {"hash": f"md5 of {name}"} for name in ("src/a.py", "data/raw", "requirements/pipeline.txt")}
     data = {"params": {"params.yaml": {"data": values}}, "metrics": metrics, "deps": deps}
@@ -64,7 +64,7 @@ def test_a_commit_and_its_experiments_are_read_with_parameters_by_full_key(read)
         {"model.leaves": 31},
     )
     assert (duck.name, duck.rev, duck.state, duck.params) == ("calm-duck", "calm-duck-rev", "success", {"model.leaves": 15})
-    assert (duck.gain("roc_auc"), duck.test["roc_auc"]["value"]) == (0.7, 0.6)
+    assert (duck.gain("roc_auc"), duck.test["roc_auc"]) == (0.7, 0.6)
     assert set(duck.code) == {"src/a.py", "requirements/pipeline.txt"}
     assert [(change.key, change.base, change.head) for change in duck.changes] == [("model.leaves", "31", "15")]
 

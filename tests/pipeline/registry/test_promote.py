@@ -90,7 +90,7 @@ def lineage_of_the_first(place, registry, commit):
     assert version.tags["dvc_lock"] == sha256(place / "dvc.lock")
     assert version.tags["params"] == sha256(place / "params.yaml")
     assert version.tags["data.test.parquet"] == sha256(place / "data/processed/test.parquet")
-    assert float(version.tags["metric.roc_auc"]) == scores["roc_auc"]["value"]
+    assert float(version.tags["metric.roc_auc"]) == scores["roc_auc"]
     for name in ("model.onnx", "schema.json", "metadata.json"):
         assert version.tags[f"sha256.{name}"] == sha256(place / "data/model" / name)
     assert registry.get_run(version.run_id).data.tags["DVC_STAGE"] == "evaluate"  # the run that made it, not a new one

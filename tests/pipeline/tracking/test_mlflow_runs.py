@@ -200,13 +200,13 @@ def test_the_repository_is_the_working_folder_outside_of_experiments(tmp_path, m
 
 
 def test_scores_have_one_name_each_and_undefined_ends_none(tmp_path):
-    metrics, validation = tmp_path / "metrics.json", tmp_path / "validation.json"
-    metrics.write_text(
+    intervals, validation = tmp_path / "intervals.json", tmp_path / "validation.json"
+    intervals.write_text(
         '{"roc_auc": {"value": 0.7, "low": 0.6, "high": null}, "f1": {"value": 0.5, "low": 0.4, "high": 0.6}}'
     )
     validation.write_text('{"roc_auc": 0.8}')
 
-    assert mlflow_runs.read_metrics(metrics, validation) == {
+    assert mlflow_runs.read_metrics(intervals, validation) == {
         "validation_roc_auc": 0.8, "roc_auc": 0.7, "roc_auc_low": 0.6, "f1": 0.5, "f1_low": 0.4, "f1_high": 0.6,
     }  # fmt: skip
 
