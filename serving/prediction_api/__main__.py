@@ -1,4 +1,4 @@
-"""The command line: `python -m prediction_api` serves; `score` predicts a file; `key` makes an API key."""
+"""The command line: `python -m prediction_api` serves; `score` predicts a file, `check` opens a model, `key` makes a key."""
 
 import argparse
 import sys
@@ -16,12 +16,14 @@ def main(arguments: list[str] | None = None) -> None:
     score = commands.add_parser("score", help="predict every row of a CSV or Parquet file")
     score.add_argument("input", type=Path, help="a .csv or .parquet file with the columns of the model's schema")
     score.add_argument("output", type=Path, help="the .csv or .parquet file to write: the probability and label of each row")
-    score.add_argument("--model", type=Path, default=Path("data/model"), help="the model directory (default: %(default)s)")
+    check = commands.add_parser("check", help="open a model as the service does, and say why if that is not possible")
+    for command in (score, check):
+        command.add_argument("--model", type=Path, default=Path("data/model"), help="its directory (default: %(default)s)")
     key = commands.add_parser("key", help="make an API key, and the pair for API_KEYS or ADMIN_KEYS")
     key.add_argument("name", help="who will use it: letters, digits, . _ -")
     args = parser.parse_args(arguments)
     try:
-        {"score": _score, "key": _key}.get(args.command, _serve)(args)
+        {"score": _score, "check": _check, "key": _key}.get(args.command, _serve)(args)
     except ServiceError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
@@ -46,6 +48,14 @@ def _score(args: argparse.Namespace) -> None:
             "(`pip install '.[score]'` in the repository), or pyarrow alone (`pip install pyarrow`)."
         ) from error
     batch_predict.score(args.input, args.output, args.model)
+
+
+def _check(args: argparse.Namespace) -> None:
+    from prediction_api.model import artifact
+    from prediction_api.model.onnx_model import OnnxModel
+
+    model = OnnxModel(artifact.read(args.model))
+    print(f"{args.model} can be served: {model.name} {model.version}")
 
 
 def _key(args: argparse.Namespace) -> None:

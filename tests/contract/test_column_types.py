@@ -15,9 +15,10 @@ from pyarrow import parquet
 from column_types.table_format import TableFormat
 from pipeline.config.settings import Column, Dataset, RandomSplit, RawTable, Target
 from pipeline.data import model_inputs, schema, table_io
+from pipeline.registry import promote
 from pipeline.support.errors import TableInvalid
 from prediction_api.batch import batch_io
-from prediction_api.errors import TableUnreadable
+from prediction_api.errors import InvalidModel, TableUnreadable
 from prediction_api.model import artifact
 from prediction_api.model.onnx_model import OnnxModel
 from prediction_api.model.request_schema import InvalidRecords
@@ -99,7 +100,7 @@ def train(path, column, form=DEFAULT):
 
 def opened(folder, kind, described):
     """The model directory as the service opens it, with a graph that answers 0.5."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     name = model_inputs.INPUTS[kind]
     nodes = [
         helper.make_node("Shape", [name], ["rows"], end=1),
@@ -222,3 +223,16 @@ def test_a_file_for_score_is_read_by_the_format_that_was_declared(tmp_path):
     packed = model_inputs.pack(table, columns)
     for name in columns:
         np.testing.assert_array_equal(chunk.columns[name], packed[name].to_numpy())
+
+
+def test_a_model_that_the_service_cannot_open_is_not_promoted(tmp_path, monkeypatch):
+    described = train(write(tmp_path, *ACCEPTED[12][:4])["csv"], Column("datetime"))[1]
+    opened(tmp_path / "data/model", "datetime", described)
+    monkeypatch.chdir(tmp_path)
+    promote.check_with_service()
+
+    described["columns"][0]["example"] = "soon"
+    with pytest.raises(InvalidModel):
+        opened(tmp_path / "data/model", "datetime", described)
+    with pytest.raises(promote.CandidateRejected, match=r"cannot open data/model, so it is not registered: model"):
+        promote.check_with_service()

@@ -47,7 +47,7 @@ def test_help_names_the_commands(command):
     done = command("--help")
 
     assert done.returncode == 0
-    assert re.findall(r"^    (\w+) ", done.stdout, re.MULTILINE) == ["serve", "score", "key"]
+    assert re.findall(r"^    (\w+) ", done.stdout, re.MULTILINE) == ["serve", "score", "check", "key"]
 
 
 def test_the_help_of_score_names_its_files_and_its_default_model(command):
@@ -62,7 +62,7 @@ def test_an_unknown_command_is_refused_with_those_that_exist(command):
 
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    assert re.search(r"invalid choice: 'sing' \(choose from '?serve'?, '?score'?, '?key'?\)", done.stderr)
+    assert re.search(r"invalid choice: 'sing' \(choose from '?serve'?, '?score'?, '?check'?, '?key'?\)", done.stderr)
 
 
 def test_score_writes_the_file_and_tells_how_many_rows(command, make_model, tmp_path):

@@ -1,6 +1,7 @@
 """The settings of params.yaml as frozen, closed types: an unknown key, a wrong type or a bad value has no way in."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date
@@ -21,6 +22,7 @@ Kind = Literal["number", "category", "datetime"]
 Label = str | int | float | bool
 UNRESOLVED = "???"  # what composition leaves where nobody gave a value
 PARAMS_NAME = "params.yaml"
+TABLE_COLUMNS = re.compile(r"^data\.tables\.[^.]+\.columns\.")
 # What a slice may take of a datetime, as pandas names it.
 DATETIME_PARTS = {"year": "year", "month": "month", "date": "date", "weekday": "day_of_week", "hour": "hour"}
 T = TypeVar("T")
@@ -288,8 +290,11 @@ def parse_settings(kind: type[T], values: Any, prefix: str = "", file: str = PAR
     try:
         return TypeAdapter(kind).validate_json(json.dumps(values, default=str))
     except ValidationError as error:
-        faults = (_describe(detail, values, prefix) for detail in error.errors())
-        raise ParamsInvalid(faults_sentence(faults, file)) from error
+        details: dict[str, Mapping[str, Any]] = {}
+        for detail in error.errors():
+            by = ".by" if detail["type"].startswith("union_tag") else ""
+            details.setdefault(_full_key(detail["loc"], values, prefix) + by, detail)
+        raise ParamsInvalid(faults_sentence(_describe_all(details), file)) from error
 
 
 def dump_settings(settings: Any) -> str:
@@ -310,19 +315,31 @@ def not_a_setting(key: str, names: Iterable[str]) -> str:
     return f"{key} is not a setting" + (f" (did you mean {near[0]}?)" if near else "")
 
 
-def _describe(error: Mapping[str, Any], values: Any, prefix: str) -> str:
-    """One of pydantic's errors as a clause that begins with the full key."""
-    kind, key = error["type"], _full_key(error["loc"], values, prefix)
+def _describe_all(errors: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Pydantic's errors, by full key, as clauses; keys with the same error share one.
+
+    A table may take over its columns from ``data.columns``, so an error in these is not told of the table again.
+    """
+    keys_by_clause: dict[str, list[str]] = {}
+    for key, error in errors.items():
+        shared = TABLE_COLUMNS.sub("data.columns.", key)
+        if shared == key or shared not in errors:
+            keys_by_clause.setdefault(_describe(key, error), []).append(key)
+    for clause, (first, *others) in keys_by_clause.items():
+        yield f"{first} {clause}" + (f" (likewise {', '.join(others)})" if others else "")
+
+
+def _describe(key: str, error: Mapping[str, Any]) -> str:
+    """One of pydantic's errors as a clause about its key."""
+    kind = error["type"]
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-        return not_a_setting(key, SETTING_NAMES)
-    if kind in ("missing", "missing_argument"):
-        return f"{key} is missing"
-    if kind == "union_tag_not_found":
-        return f"{key}.by is missing"
+        return not_a_setting(key, SETTING_NAMES).removeprefix(f"{key} ")
+    if kind in ("missing", "missing_argument", "union_tag_not_found"):
+        return "is missing"
     if kind == "union_tag_invalid":
         kinds = error["ctx"]["expected_tags"].replace("'", "")
-        return f"{key}.by is {error['ctx']['tag']!r}; it should be one of {kinds}"
-    return f"{key} is {error['input']!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
+        return f"is {error['ctx']['tag']!r}; it should be one of {kinds}"
+    return f"is {error['input']!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
 
 
 def _full_key(location: tuple[int | str, ...], values: Any, prefix: str) -> str:

@@ -4,7 +4,6 @@ python -m pipeline.params.compose            writes params.yaml
 python -m pipeline.params.compose --check    names the groups that differ, and changes nothing
 """
 
-import argparse
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -86,7 +85,7 @@ def check(values: Mapping[str, Any], composed: Mapping[str, Any], path: Path = P
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m pipeline.params.compose", description="Compose conf/ into params.yaml.")
+    parser = console.parser(__spec__, __doc__)
     parser.add_argument("--check", action="store_true", help="only check whether params.yaml is up to date")
     only_check, composed = parser.parse_args().check, compose()
     if only_check:

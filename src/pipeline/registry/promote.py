@@ -4,6 +4,8 @@ python -m pipeline.registry.promote                     compares, and promotes t
 python -m pipeline.registry.promote --because REASON    promotes it without a comparison, as for other columns
 """
 
+import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -42,6 +44,7 @@ def main() -> None:
     with console.step("look at data/model and its commit"):
         data, metadata = load_dataset(DATASET), artifact.read_metadata(MODEL)
         tags = lineage.collect_tags(metadata, data)
+        check_with_service()
     with console.step("look at the registry"):
         registry = Registry()
         champion, candidate = registry.version_with_alias(CHAMPION), _register(registry, tags, metadata, settings)
@@ -59,6 +62,15 @@ def main() -> None:
         if not paired_bootstrap.beats_champion(differences):
             _reject(registry, champion, candidate, decision)
         _promote(registry, champion, candidate, "promoted", f"against version {champion.number}: {decision}")
+
+
+def check_with_service() -> None:
+    """Raises CandidateRejected where the prediction service, in a process of its own, does not open data/model."""
+    command = [sys.executable, "-m", "prediction_api", "check", "--model", str(MODEL)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = done.stderr.strip().rpartition("\n")[2].removeprefix("error: ")
+        raise CandidateRejected(f"The prediction service cannot open {MODEL}, so it is not registered: {reason}")
 
 
 def _register(registry: Registry, tags: Mapping[str, str], metadata: Mapping[str, Any], settings: Params) -> Version:

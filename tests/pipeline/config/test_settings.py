@@ -134,6 +134,18 @@ def test_a_whole_number_stands_for_a_decimal_one(values):
     assert [type(end) for end in ends] == [float, float]
 
 
+def test_the_same_error_of_several_columns_is_told_once(values):
+    columns = {name: {"kind": "categorical"} for name in ("a", "b", "c")}
+    values["data"]["columns"] = values["data"]["tables"]["table"]["columns"] = columns
+
+    with pytest.raises(
+        ParamsInvalid, match=r"columns\.a\.kind is 'categorical'; .*'datetime' \(likewise data\.columns\.b\.kind,"
+    ) as refused:
+        read_params(values)
+    assert str(refused.value).count("categorical") == 1
+    assert "tables" not in str(refused.value)
+
+
 def test_every_fault_is_named_at_once(values):
     faulty = changed(changed(values, "train.seed", "x"), "evaluate.sed", 1)
 
