@@ -48,6 +48,10 @@ def test_each_dockerfile_is_built_by_a_service():
     assert built == set(map(str, DOCKERFILES))
 
 
+def test_the_project_is_named_after_the_folder_so_that_clones_do_not_share_volumes():
+    assert "name" not in WHOLE
+
+
 def test_without_a_profile_only_the_core_starts():
     assert {name for name, one in SERVICES.items() if "profiles" not in one} == CORE
     assert {tuple(one["profiles"]) for name, one in SERVICES.items() if name not in CORE} == {("", "monitoring")}

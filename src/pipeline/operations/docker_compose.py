@@ -1,7 +1,9 @@
 """Calls `docker compose` on the containers of docker-compose.yml."""
 
+import json
 import os
 import subprocess
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.support.errors import OntimeError
@@ -10,6 +12,15 @@ from pipeline.versioning import git
 
 class DockerUnavailable(OntimeError):
     """No Docker engine with compose v2 answers."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A compose project: its name, those of its volumes that exist, and the folders whose containers it has."""
+
+    name: str
+    volumes: list[str]
+    folders: set[str]
 
 
 def require() -> None:
@@ -36,6 +47,20 @@ def running() -> set[str]:
 def replicas(service: str) -> int:
     """How many containers of a service there are."""
     return len(docker("compose", "ps", "--quiet", service, stdout=subprocess.PIPE).stdout.split())
+
+
+def project(core: bool) -> Project:
+    """What there is of this folder's project; raises DockerUnavailable if docker-compose.yml cannot be read."""
+    read = compose(core, "config", "--format", "json", stdout=subprocess.PIPE)
+    if read.returncode:
+        raise DockerUnavailable("`docker compose config` failed; it says why above. Correct docker-compose.yml or .env.")
+    config = json.loads(read.stdout)
+    declared = {volume["name"] for volume in config["volumes"].values()}
+    existing = docker("volume", "ls", "--quiet", stdout=subprocess.PIPE).stdout.split()
+    label = "com.docker.compose.project"
+    form = f'{{{{.Label "{label}.working_dir"}}}}'
+    owners = docker("ps", "--all", "--filter", f"label={label}={config['name']}", "--format", form, stdout=subprocess.PIPE)
+    return Project(config["name"], sorted(declared.intersection(existing)), set(owners.stdout.splitlines()))
 
 
 def compose(core: bool, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:

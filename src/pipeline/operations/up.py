@@ -7,6 +7,7 @@ python -m pipeline.operations.up --core    without the monitoring
 import os
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 
 from pipeline.config.paths import MODEL
 from pipeline.modeling import artifact
@@ -30,6 +31,10 @@ class ContainersFailed(OntimeError):
     """Not all containers became healthy."""
 
 
+class ProjectTaken(OntimeError):
+    """Containers of another folder have the same project name."""
+
+
 def main() -> None:
     """Starts them, unless production would start on weak secrets."""
     parser = console.parser(__spec__, __doc__)
@@ -45,6 +50,7 @@ def start(core: bool, prediction_replicas: int | None = None) -> None:
     Raises DockerUnavailable or ContainersFailed.
     """
     docker_compose.require()
+    console.say(volumes(docker_compose.project(core)))
     _let_containers_read()
     if not (MODEL / artifact.METADATA).is_file():
         console.say("There is no model yet: the pipeline makes one first, for some minutes (make logs SERVICE=pipeline).")
@@ -58,6 +64,18 @@ def start(core: bool, prediction_replicas: int | None = None) -> None:
     console.answer(addresses(os.environ, core))
     if not os.environ.get("SECRETS"):
         console.say("Secrets of development are in use, for this machine alone; `make secrets` writes others.")
+
+
+def volumes(project: docker_compose.Project) -> str:
+    """Which data the containers go on with; raises ProjectTaken if containers of another folder have the project's name."""
+    if other := project.folders - {str(Path.cwd())}:
+        raise ProjectTaken(
+            f"The compose project {project.name} has containers of {', '.join(sorted(other))}; started from here, they and "
+            "their data would be taken over. Write a name of your own into .env, such as COMPOSE_PROJECT_NAME=ontime2."
+        )
+    if not project.volumes:
+        return f"Compose project {project.name}: it has no volumes yet and begins with an empty database."
+    return f"Compose project {project.name}: it goes on with the volumes {', '.join(project.volumes)}."
 
 
 def addresses(environment: Mapping[str, str], core: bool) -> str:

@@ -13,6 +13,9 @@ DOCKER = r"""#!/bin/sh
 printf '%s\n' "$*" >> "$DOCKER/calls"
 case "$*" in
   $(cat "$DOCKER/fails")) echo "it does not work"; exit 1 ;;
+  *" config "*) echo '{"name": "flights", "volumes": {"postgres": {"name": "flights_postgres"}}}' ;;
+  "volume ls "*) cat "$DOCKER/volumes" ;;
+  "ps "*) cat "$DOCKER/folders" ;;
   *" ps --services "*) cat "$DOCKER/running" ;;
   *" ps --quiet "*) cat "$DOCKER/replicas" ;;
   *reset-password.js) echo "uptime-kuma $(cat)" >> "$DOCKER/given"; echo "Password reset successfully." ;;
@@ -32,10 +35,16 @@ class Docker:
         (folder / "docker").chmod(0o755)
         self.fails("nothing")
         self.runs("postgres", "data-api", "prediction-api")
+        self.has()
 
     def fails(self, pattern: str) -> None:
         """Calls that match the shell's pattern fail from now on."""
         (self._folder / "fails").write_text(pattern)
+
+    def has(self, *volumes: str, folder: str = "") -> None:
+        """These volumes are there, and a folder of which containers are."""
+        (self._folder / "volumes").write_text("".join(f"{name}\n" for name in volumes))
+        (self._folder / "folders").write_text(f"{folder}\n" if folder else "")
 
     def runs(self, *services: str, replicas: int = 1) -> None:
         """These services have a running container."""

@@ -9,7 +9,7 @@ from pipeline.clients.environment import SecretMissing
 from pipeline.operations import docker_compose, up
 from pipeline.operations.docker_compose import DockerUnavailable
 from pipeline.operations.secret_files import DEVELOPMENT, SecretWeak
-from pipeline.operations.up import ContainersFailed
+from pipeline.operations.up import ContainersFailed, ProjectTaken
 
 pytestmark = pytest.mark.usefixtures("docker")
 
@@ -45,7 +45,23 @@ def test_the_core_has_no_monitoring_to_print_and_a_model_no_remark(capsys, monke
 
     printed = capsys.readouterr()
     assert "Grafana" not in printed.out
-    assert printed.err == ""
+    assert printed.err.strip() == "Compose project flights: it has no volumes yet and begins with an empty database."
+
+
+def test_volumes_that_are_there_are_named(docker, capsys):
+    docker.has("other_postgres", "flights_postgres", folder=str(Path.cwd()))
+
+    up.main()
+
+    assert "Compose project flights: it goes on with the volumes flights_postgres.\n" in capsys.readouterr().err
+
+
+def test_containers_of_another_clone_are_not_taken_over(docker):
+    docker.has("flights_postgres", folder="/home/other/flights")
+
+    with pytest.raises(ProjectTaken, match=r"containers of /home/other/flights; .* COMPOSE_PROJECT_NAME="):
+        up.main()
+    assert docker.changes() == []
 
 
 @pytest.mark.parametrize("call", ["info", "compose?version"])
