@@ -17,6 +17,8 @@ $(foreach name,$(IN_ENV),$(if $(filter undefined,$(origin $(name))),\
   $(eval export $(name) := $$(shell sed -nE 's/^$(name)=//p' .env | tail -n 1))))
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+# These settings of a person's shell would make uv and pip install elsewhere than in .venv.
+unexport UV_SYSTEM_PYTHON UV_BREAK_SYSTEM_PACKAGES UV_PYTHON UV_TARGET UV_PREFIX PIP_TARGET PIP_PREFIX PIP_ROOT PIP_USER PIP_PYTHON PYTHONHOME
 
 # Commands get these as they were typed: neither make nor the shell expands a $ in them.
 override export AT := $(value AT)
@@ -178,5 +180,5 @@ $(READY): requirements/uv.txt requirements/dev.txt pyproject.toml
 	@echo "Setting up $(VENV) with $$($(or $(PYTHON),$(NO_PYTHON)) --version)" >&2
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
-	@uv pip sync --quiet --require-hashes --compile-bytecode requirements/dev.txt
-	@uv pip install --quiet --no-deps --no-build-isolation --editable . && touch $@
+	@uv pip sync --python $(VENV)/bin/python --quiet --require-hashes --compile-bytecode requirements/dev.txt
+	@uv pip install --python $(VENV)/bin/python --quiet --no-deps --no-build-isolation --editable . && touch $@

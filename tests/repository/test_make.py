@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -72,3 +73,22 @@ def test_a_value_in_env_is_all_that_follows_its_name(make, tmp_path, value):
 @pytest.mark.parametrize("target", ["smoke", "up"])
 def test_the_core_alone_is_an_option_of_the_command(make, target, words, options):
     assert make(target, *words)[0] == options
+
+
+ELSEWHERE = (
+    "UV_SYSTEM_PYTHON", "UV_BREAK_SYSTEM_PACKAGES", "UV_PYTHON", "UV_TARGET", "UV_PREFIX", "PIP_TARGET", "PIP_PREFIX",
+    "PIP_ROOT", "PIP_USER", "PIP_PYTHON", "PYTHONHOME",
+)  # fmt: skip
+
+
+def test_setup_installs_into_venv_whatever_a_shell_says_of_other_places(make, tmp_path):
+    (tmp_path / ".venv/.ready").unlink()
+    for name in ("python", "uv"):
+        (tmp_path / ".venv/bin" / name).write_text(f'#!/bin/sh\n(echo {name} "$@"; env | cut -d= -f1) >> "$NOTES"\n')
+        (tmp_path / ".venv/bin" / name).chmod(0o755)
+
+    make("setup", f"PYTHON={sys.executable}", NOTES=str(tmp_path / "notes"), **dict.fromkeys(ELSEWHERE, "/usr"))
+
+    notes = (tmp_path / "notes").read_text().splitlines()
+    assert not set(ELSEWHERE) & set(notes)
+    assert [line.split()[3:5] for line in notes if line.startswith("uv pip")] == [["--python", ".venv/bin/python"]] * 2
