@@ -11,6 +11,7 @@ from pipeline.config.settings import Evaluate
 from pipeline.data import slices
 from pipeline.evaluation import metrics
 
+LARGE_GAP = 0.1  # between a predicted probability and the share observed, worth a sentence
 Scores = dict[str, dict[str, float | None]]
 
 
@@ -40,6 +41,15 @@ class Evaluation:
         """The share of positive rows in the whole test table."""
         bins = self.calibration
         return float((bins["rows"] * bins["observed"]).sum() / bins["rows"].sum())
+
+    @property
+    def miscalibrated_bin(self) -> dict[str, float] | None:
+        """The bin of the calibration curve that is furthest off, by more than LARGE_GAP and more than chance explains."""
+        bins = self.calibration
+        gaps = (bins["observed"] - bins["predicted"]).abs()
+        standard_errors = np.sqrt(bins["predicted"] * (1 - bins["predicted"]) / bins["rows"])
+        gaps = gaps[(gaps > LARGE_GAP) & (gaps > 3 * standard_errors)]
+        return bins.loc[gaps.idxmax()].to_dict() if len(gaps) else None
 
 
 def evaluate(

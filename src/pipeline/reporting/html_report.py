@@ -22,6 +22,7 @@ def render(run: Run, data: Dataset, settings: Params) -> str:
     auc = evaluation.overall["roc_auc"]["value"]
     values = {
         "pictures": {name: _with_own_ids(svg, name) for name, svg in pictures.items()},
+        "importances": run.importances.head(figures.MOST_BARS).itertuples(index=False),
         "slices": [_slice_table(by, rows, auc) for by, rows in evaluation.slices.groupby("by", sort=False)],
     }
     return rendering.render("report.html.j2", run, data, settings, values)

@@ -67,12 +67,20 @@ def evaluated(test_rows, slices=("colour", "moment.date"), resample_by=None):
     return slice_scores.evaluate(*test_rows, 0.5, Slicing(slices, resample_by), settings)
 
 
-def page(evaluation, settings):
+def run(evaluation):
     losses = pd.DataFrame({"column": ["size", "colour"], "auc_loss": [0.1, 0.0]})
-    metadata = {"threshold": 0.4321, "parameters": {"model": {"name": "logistic"}}}
+    metadata = {
+        "threshold": 0.4321,
+        "parameters": {"model": {"name": "logistic"}},
+        "sha256": {"model.onnx": "cc33"},
+        "data": {"train.parquet": "aa11", "test.parquet": "bb22"},
+    }
     counts = {"train": 12345, "test": 200, "left_out": {"good unknown": 17}}
-    run = Run(metadata, {}, counts, {}, pd.DataFrame(), evaluation, losses)
-    return html_report.render(run, settings.data.dataset(), settings)
+    return Run(metadata, {}, counts, {}, pd.DataFrame(), evaluation, losses)
+
+
+def page(evaluation, settings):
+    return html_report.render(run(evaluation), settings.data.dataset(), settings)
 
 
 @pytest.fixture
@@ -188,3 +196,47 @@ def test_slices_that_are_all_of_one_class_leave_a_page(test_rows, settings):
 
 def test_no_slices_leave_a_page(test_rows, settings):
     assert "By colour" not in page(evaluated(test_rows, ()), settings)
+
+
+def test_the_page_names_the_model_and_how_to_find_its_commit(text):
+    words = " ".join(text.split())
+
+    assert "model.onnx has the SHA-256 cc33, train.parquet aa11, test.parquet bb22." in words
+    assert "git log -S cc33 -- data/report/model_card.md" in words
+
+
+def test_no_row_left_out_is_no_sentence(test_rows, settings):
+    page_without = html_report.render(
+        replace(run(evaluated(test_rows)), counts={"train": 1, "test": 200, "left_out": {"good unknown": 0}}),
+        settings.data.dataset(),
+        settings,
+    )
+
+    assert "left out" not in page_without
+
+
+def test_probabilities_that_are_off_by_far_are_said_to_be(test_rows, settings):
+    rows, _, probability = test_rows
+    opposite = (probability < 0.5).astype(float)
+    words = " ".join(page(evaluated((rows, opposite, probability)), settings).split())
+
+    assert re.search(r"Of 40 rows with a mean prediction of \d+\.\d %, (100\.0|0\.0) % were positive\.", words)
+    assert "off by far" not in page(evaluated((rows, probability > 0.5, (probability > 0.5) * 0.9 + 0.05)), settings)
+
+
+def test_important_columns_have_their_meaning(text):
+    cells = Page(text).cells
+    first = cells.index("Loss of ROC AUC")
+
+    assert cells[first + 2 : first + 8] == [
+        "size",
+        "0.1000",
+        "Height < width",
+        "colour",
+        "0.0000",
+        "not described in conf/data",
+    ]
+
+
+def test_cells_may_break_so_that_the_widest_table_fits_a_window(text):
+    assert "nowrap" not in text

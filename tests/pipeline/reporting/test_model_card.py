@@ -273,3 +273,23 @@ def test_slices_named_like_markup_keep_their_table(made, test_rows):
         "red|green",
         "<i>blue",
     }
+
+
+def test_probabilities_that_are_off_by_far_are_said_to_be(test_rows, settings):
+    test, truth, _ = test_rows
+    right, wrong = (
+        model_card.render(run((test, answers, truth * 0.9 + 0.05), settings), CARD, settings.data.dataset(), settings)
+        for answers in (truth, 1 - truth)
+    )
+
+    assert (
+        "**The probabilities are off by far.** Of 40 test rows with a mean prediction of 5.0 %, 100.0 % were positive"
+        in wrong
+    )
+    assert "off by far" not in right
+
+
+def test_no_row_left_out_is_no_sentence(test_rows, settings):
+    none_left_out = run(test_rows, settings, counts={"train": 1, "test": 200, "left_out": {"good unknown": 0}})
+
+    assert "left out" not in model_card.render(none_left_out, CARD, settings.data.dataset(), settings)
