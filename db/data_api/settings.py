@@ -9,7 +9,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from service_kit.errors import SettingsInvalid
-from service_kit.settings import Port, Seconds, ServiceSettings, read_settings
+from service_kit.setting_types import HeaderSecret, Port, Seconds, SecretText
+from service_kit.settings import ServiceSettings, read_settings
 
 Hours = Annotated[float, Field(gt=0, le=24 * 366)]
 SHORTEST_SECRET, SHORTEST_PASSWORD = 32, 12
@@ -44,6 +45,8 @@ def _unsupported(text: str) -> str | None:
         return f"it begins with {address.drivername!r}"
     if {"password", "sslpassword"} & set(address.query):
         return "it holds a password after '?', which would be shown"
+    if address.drivername != "sqlite" and "@" in f"{address.host}{address.database}":
+        return "its user or password holds a @ or a / as it is; write %40 for @ and %2F for /"
     if address.drivername == "sqlite" and (not address.database or address.database.startswith((":", "file:"))):
         return "it names no file, and what is in memory is gone with the first connection"
     return None
@@ -55,15 +58,15 @@ class Settings(ServiceSettings):
     environment: Literal["development", "production"] = "development"
     data_api_host: str = "127.0.0.1"
     data_api_port: Port = 8001
-    database_url: Annotated[SecretStr, AfterValidator(_supported_address)] = SecretStr("sqlite:///db/ontime.db")
-    database_password: SecretStr | None = None
+    database_url: Annotated[SecretText, AfterValidator(_supported_address)] = SecretStr("sqlite:///db/ontime.db")
+    database_password: SecretText | None = None
     database_pool: Annotated[int, Field(ge=1, le=200)] = 10
     statement_seconds: Seconds = 30.0
-    jwt_secret: SecretStr | None = None
+    jwt_secret: SecretText | None = None
     token_minutes: Annotated[float, Field(gt=0, le=60 * 24 * 30)] = 60.0
     first_admin: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@-]{1,64}$")] = "admin"
-    first_admin_password: SecretStr | None = None
-    first_service_key: SecretStr | None = None
+    first_admin_password: SecretText | None = None
+    first_service_key: HeaderSecret | None = None
     login_attempts: Annotated[int, Field(ge=1, le=10_000)] = 10
     live_window_hours: Hours = 24.0
     live_refresh_seconds: Seconds = 60.0

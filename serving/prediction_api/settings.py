@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, HttpUrl, Secret, SecretStr
+from pydantic import Field, HttpUrl, Secret
 
-from service_kit.settings import Port, Seconds, ServiceSettings, read_settings
+from service_kit.setting_types import HeaderSecret, Origins, Port, Proxies, Seconds
+from service_kit.settings import ServiceSettings, read_settings
 
 
 class Settings(ServiceSettings):
@@ -23,7 +24,7 @@ class Settings(ServiceSettings):
     outbox_sync: Literal["process", "full"] = "process"
     outbox_max_bytes: Annotated[int, Field(ge=1_000_000)] = 2**30
     data_api_url: HttpUrl | None = None
-    data_api_key: SecretStr | None = None
+    data_api_key: HeaderSecret | None = None
     api_keys: str = ""
     admin_keys: str = ""
     heartbeat_url: Secret[HttpUrl] | None = None
@@ -31,8 +32,8 @@ class Settings(ServiceSettings):
     max_body_bytes: Annotated[int, Field(ge=1_000)] = 8 * 2**20
     max_concurrency: Annotated[int, Field(ge=1)] = 256
     request_seconds: Seconds = 10.0
-    cors_origins: str = ""
-    forwarded_allow_ips: str = "127.0.0.1"
+    cors_origins: Origins = ""
+    forwarded_allow_ips: Proxies = "127.0.0.1"
 
 
 def read(**given: Any) -> Settings:

@@ -6,14 +6,31 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from service_kit.errors import SettingsInvalid
 from service_kit.field_errors import sentence
+from service_kit.setting_types import Proxies, Seconds
 
 SECRETS_DIR = "/run/secrets"  # where Docker and Kubernetes put them
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+class SecretFiles(SecretsSettingsSource):
+    """Files of secrets, which lose one line break at their end and nothing else: others read the same files so too."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """The content of a file, the name of the field, and whether it is to be parsed."""
+        content, *rest = super().get_field_value(field, field_name)
+        if content is not None and (path := self.find_case_path(self.secrets_paths[0], field_name, case_sensitive=False)):
+            content = path.read_bytes().decode().removesuffix("\n").removesuffix("\r")
+        return content, *rest
 
 
 class ServiceSettings(BaseSettings):
@@ -25,7 +42,19 @@ class ServiceSettings(BaseSettings):
     shutdown_seconds: Seconds = 20.0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     access_log: bool = True
-    forwarded_allow_ips: str = ""  # the proxies that may say where a request comes from
+    forwarded_allow_ips: Proxies = ""  # the proxies that may say where a request comes from
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 # `make` reads .env, the services do not
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Where settings come from: the environment, then files."""
+        return init_settings, env_settings, SecretFiles(settings_cls, file_secret_settings.secrets_dir)  # type: ignore[attr-defined]
 
     @model_validator(mode="before")
     @classmethod
@@ -40,7 +69,7 @@ SettingsType = TypeVar("SettingsType", bound=ServiceSettings)
 def read_settings(settings: type[SettingsType], **changes: Any) -> SettingsType:
     """The settings of this process; raises SettingsInvalid, which names every invalid variable and shows no secret.
 
-    What the environment leaves out may be a file in SECRETS_DIR, named after the field; line breaks at its end do not count.
+    What the environment leaves out may be a file in SECRETS_DIR, named after the field, without one line break at its end.
     """
     folder = Path(os.environ.get("SECRETS_DIR") or SECRETS_DIR)
     try:

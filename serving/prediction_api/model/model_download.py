@@ -16,11 +16,11 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from prediction_api.errors import FetchFailed, NothingRegistered
 from prediction_api.model.artifact import FILES, METADATA, OLD_METADATA, file_names
+from service_kit.addresses import without_credentials
 
 FOLDER, ORIGIN = "model", "origin.json"
 NOTHING_REGISTERED, UNCHANGED = 3, 4
 REGISTERED = re.compile(r"models:/(?P<name>[^@/]+)(?:@(?P<alias>.+)|/(?P<version>.+))")
-CREDENTIALS = re.compile(r"//[^/@\s]+@")
 MODEL_PATH, METRICS_PATH = "data/model", "data/report/metrics.json"
 NICENESS = 10  # the processor belongs to those who answer
 
@@ -116,11 +116,6 @@ def _repository(uri: str) -> tuple[str, str | None, str]:
     query = parse_qs(parts.query)
     where = urlunsplit(parts._replace(query="", fragment=""))
     return where or ".", query.get("rev", [None])[0], query.get("path", [MODEL_PATH])[0].strip("/")
-
-
-def without_credentials(text: str) -> str:
-    """A private repository's address may hold a password."""
-    return CREDENTIALS.sub("//", text)
 
 
 def main(uri: str, folder: str, mark: str | None = None) -> None:

@@ -23,14 +23,8 @@ from prediction_api.errors import FetchFailed, InvalidModel, NothingRegistered
 from prediction_api.logs import LOGGER
 from prediction_api.model import artifact, model_download
 from prediction_api.model.artifact import ModelArtifact
-from prediction_api.model.model_download import (
-    FOLDER,
-    NOTHING_REGISTERED,
-    ORIGIN,
-    REGISTERED,
-    UNCHANGED,
-    without_credentials,
-)
+from prediction_api.model.model_download import FOLDER, NOTHING_REGISTERED, ORIGIN, REGISTERED, UNCHANGED
+from service_kit.addresses import without_credentials
 
 REMOTE = re.compile(r"(models:/|dvc://).+")
 GIT_SECONDS, ALIAS_SECONDS = 5, 5

@@ -81,6 +81,10 @@ class Service:
 
     def _explain_failure(self, error: requests.RequestException, request: str) -> str:
         advice = f"Type `{self._start}` in another terminal, then try again."
+        if isinstance(error, requests.exceptions.InvalidHeader):  # whose text holds the key
+            return (
+                f"{self._credentials or 'a key'} should hold visible characters of ASCII alone, as headers do; one is not."
+            )
         reason = getattr(error.args[0], "reason", error) if error.args else error
         if isinstance(reason, NewConnectionError | ConnectTimeoutError):
             return f"nobody answers at {self.url} ({self._setting}). {advice}"

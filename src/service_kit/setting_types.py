@@ -1,0 +1,65 @@
+"""Types of settings. They refuse values that would mean something else than they seem to, and show no secret."""
+
+import re
+from ipaddress import ip_network
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, AnyUrl, Field, SecretStr, ValidationError
+
+CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # the last are bytes that are not UTF-8
+NOT_IN_A_HEADER = re.compile(r"[^!-~]")
+
+
+def _refuse(pattern: re.Pattern[str], wanted: str, secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    if match := pattern.search(text):
+        raise ValueError(f"should hold {wanted}; its character {match.start() + 1} of {len(text)} is another one")
+    return secret
+
+
+def _text(secret: SecretStr) -> SecretStr:
+    return _refuse(CONTROL_CHARACTER, "text in UTF-8 without line breaks and other control characters", secret)
+
+
+def _header(secret: SecretStr) -> SecretStr:
+    return _refuse(NOT_IN_A_HEADER, "what a header can carry, which is visible characters of ASCII without spaces", secret)
+
+
+def _proxies(text: str) -> str:
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        try:
+            everybody = ip_network(part).prefixlen == 0
+        except ValueError:
+            everybody = part == "*"
+            if not everybody:
+                raise ValueError(
+                    f"should hold addresses or networks of proxies, such as 10.0.0.0/8, with commas; {part!r} is neither"
+                ) from None
+        if everybody:
+            raise ValueError(f"should name the proxies; {part} would let every caller choose the address that counts for it")
+    return text
+
+
+def _origins(text: str) -> str:
+    for origin in filter(None, (part.strip() for part in text.split(","))):
+        if origin != "*" and origin != (sent := _as_browsers_send(origin)):
+            cure = f"write {sent}" if sent else "write it as https://app.example"
+            raise ValueError(f"should hold origins as browsers send them, divided by commas; {origin!r} is none: {cure}")
+    return text
+
+
+def _as_browsers_send(origin: str) -> str | None:
+    try:
+        address = urlsplit(str(AnyUrl(origin)))
+    except ValidationError:
+        return None
+    return f"{address.scheme}://{address.netloc.rpartition('@')[2]}"
+
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+SecretText = Annotated[SecretStr, AfterValidator(_text)]
+HeaderSecret = Annotated[SecretStr, AfterValidator(_header)]
+Proxies = Annotated[str, AfterValidator(_proxies)]
+Origins = Annotated[str, AfterValidator(_origins)]
