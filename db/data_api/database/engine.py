@@ -1,5 +1,6 @@
 """The engine and its transactions. SQLite is set up to behave like PostgreSQL: transactions, foreign keys, waiting locks."""
 
+import math
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -16,12 +17,22 @@ from sqlalchemy.orm import Session
 
 from data_api.errors import DatabaseBusy, DatabaseForeign, DatabaseUnavailable, StatementTooLong
 from data_api.models import Base
+from service_kit.addresses import without_credentials
 from service_kit.problems import ProblemError
 
 # If the host of the database disappears, its connections count as dead after about ten seconds instead of a quarter of an
 # hour: while we wait for an answer (the first three), and while data that we sent is not acknowledged (the last).
 KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
-CONNECT_SECONDS, POOL_SECONDS, BUSY_SECONDS = 3, 5, 30
+POOL_SECONDS, BUSY_SECONDS = 5, 30
+# A connection pooler (PgBouncer) may give each transaction to another server process: nothing may last longer than one.
+# So settings are those of the transaction, and no statement is prepared.
+CONNECT_ARGUMENTS = {
+    "connect_timeout": 3,
+    "application_name": "data_api",
+    "client_encoding": "utf8",
+    "prepare_threshold": None,
+    **KEEPALIVE,
+}
 # Errors of a PostgreSQL that answers but cannot write now: it is starting, stopping, or has become a replica.
 TEMPORARY = {"25006", "57P01", "57P02", "57P03", "40001", "40P01"}
 # A user was just removed, another replica just dropped a month, or tables are being restored.
@@ -44,10 +55,25 @@ def create_engine_for(url: str, pool_size: int = 10, statement_seconds: float = 
     pool = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": POOL_SECONDS}
     if address.get_backend_name() == "sqlite":
         return _sqlite(address, pool)
-    options = f"-c statement_timeout={int(statement_seconds * 1000)} -c timezone=UTC"
-    arguments = {"connect_timeout": CONNECT_SECONDS, "options": options, "application_name": "data_api", **KEEPALIVE}
     postgresql_address = address.set(drivername="postgresql+psycopg")
-    return create_engine(postgresql_address, pool_pre_ping=True, connect_args=arguments, **pool, **ENGINE_OPTIONS)
+    engine = create_engine(postgresql_address, pool_pre_ping=True, connect_args=CONNECT_ARGUMENTS, **pool, **ENGINE_OPTIONS)
+    timeout = f"{math.ceil(statement_seconds * 1000)}ms"
+    settings = select(func.set_config("statement_timeout", timeout, True), func.set_config("TimeZone", "UTC", True))
+
+    @event.listens_for(engine, "connect")
+    def refuse_other_encoding(connection: Any, _record: Any) -> None:
+        encoding = connection.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            raise DatabaseForeign(
+                f"The database of DATABASE_URL should have the encoding UTF8; it has {encoding}. Make one with "
+                "CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0, and name it in DATABASE_URL."
+            )
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.execute(settings)
+
+    return engine
 
 
 def _sqlite(address: URL, pool: dict[str, Any]) -> Engine:
@@ -111,7 +137,7 @@ def translate_error(error: DBAPIError | PoolTimeout, reads: bool = False) -> Exc
         or isinstance(error, OperationalError | InterfaceError)
     ):
         lines = str(error.orig).splitlines() or [type(error.orig).__name__]
-        return DatabaseUnavailable(f"the database does not answer: {lines[0]}")
+        return DatabaseUnavailable(f"the database does not answer: {without_credentials(lines[0])}")
     return error
 
 
