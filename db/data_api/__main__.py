@@ -73,7 +73,7 @@ def _drop_month(options: argparse.Namespace) -> None:
 
 def _set_password(options: argparse.Namespace) -> None:
     engine = _existing_database()
-    password_hash = Passwords().hash(_valid_password(_read_password(f"The new password of {options.name}: ")))
+    password_hash = Passwords().hash(_read_valid_password(f"The new password of {options.name}: "))
     with transaction(engine) as session:
         user = users.get_by_name(session, options.name)
         if user is None:
@@ -103,17 +103,22 @@ def _ask(question: str) -> str:
 def _read_password(question: str) -> str:
     """A line from a terminal, unseen and typed twice, or the first line of a pipe."""
     if not sys.stdin.isatty():
-        return sys.stdin.readline().rstrip("\r\n")
+        return sys.stdin.buffer.readline().rstrip(b"\r\n").decode()
     password = getpass.getpass(question)
     if getpass.getpass("Again: ") != password:
         raise ServiceError("The password should be the same both times; it was not, and nothing changed. Type it again.")
     return password
 
 
-def _valid_password(password: str) -> str:
-    """The password; raises ServiceError for one that the service would refuse too."""
+def _read_valid_password(question: str) -> str:
+    """A password that somebody types; raises ServiceError for one that the service would refuse too."""
     try:
+        password = _read_password(question)
         TypeAdapter(Password).validate_python(password)
+    except UnicodeDecodeError as error:
+        raise ServiceError(
+            "The password should be text in UTF-8; this one is not. Type it in a terminal of UTF-8."
+        ) from error
     except ValidationError as error:
         raise ServiceError(
             f"The password should have 12 to 256 characters; this one has {len(password)}. Choose another one."

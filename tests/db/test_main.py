@@ -180,7 +180,7 @@ def test_a_secret_is_long_enough_and_never_the_same():
 def test_a_database_is_migrated_without_serving(url):
     for _ in range(2):
         status, told, _ = run("migrate", DATABASE_URL=url)
-        assert (status, told.endswith("is at revision 0006\n")) == (0, True)
+        assert (status, told.endswith("is at revision 0007\n")) == (0, True)
 
 
 def test_a_database_that_does_not_answer_is_said_in_a_sentence():
@@ -236,7 +236,7 @@ def test_a_month_of_a_database_that_is_not_there_is_refused_and_makes_none(tmp_p
     assert not (tmp_path / "none").exists()
 
     status, _, told = run("drop-month", "2024-01", "--yes", DATABASE_URL=postgresql_url)
-    assert (status, told.startswith("error: The database should be at revision 0006; it is at none.")) == (1, True)
+    assert (status, told.startswith("error: The database should be at revision 0007; it is at none.")) == (1, True)
 
 
 @pytest.mark.parametrize("month", ["2024", "2024-13", f"{datetime.now(UTC):%Y-%m}", "2999-01"])
@@ -275,6 +275,22 @@ def test_a_password_that_the_service_would_refuse_changes_nothing(url, counts):
         1,
         "error: The password should have 12 to 256 characters; this one has 5. Choose another one.\n",
     )
+
+
+def test_a_password_that_is_no_text_is_refused_in_a_sentence(url, counts):
+    done = subprocess.run(
+        [sys.executable, "-m", "data_api", "password", "admin"], env=environment(DATABASE_URL=url),
+        input=b"a long password \xff\n", capture_output=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"error: The password should be text in UTF-8; this one is not.")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "data_api"], env=environment(FIRST_ADMIN_PASSWORD=os.fsdecode(b"a long password \xff")),
+        capture_output=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert b"FIRST_ADMIN_PASSWORD: should hold text in UTF-8" in done.stderr
 
 
 def test_a_password_of_nobody_is_refused_with_those_who_are_there(url, counts):

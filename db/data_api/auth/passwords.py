@@ -1,6 +1,7 @@
 """Hashes of passwords with Argon2id (RFC 9106), a few at a time, because each takes 64 MiB while it is computed."""
 
 import threading
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,15 +23,24 @@ class Passwords:
     def hash(self, password: str) -> str:
         """The hash to store, with its salt and parameters."""
         with self._slot():
-            return self._hasher.hash(password)
+            return self._hasher.hash(_normalized(password))
 
     def verify(self, stored: str | None, password: str) -> bool:
-        """Whether a password has the stored hash; without one (None), no password has."""
+        """Whether a password has the stored hash; without one (None), no password has.
+
+        A password as it was typed counts too: hashes from before passwords were normalized are of that.
+        """
         with self._slot():
-            try:
-                return self._hasher.verify(stored or self._decoy_hash, password) and stored is not None
-            except (VerificationError, InvalidHashError):
-                return False
+            matches = [
+                self._has(stored, form) for form in {_normalized(password), password}
+            ]  # all, so that none shows by time
+            return any(matches)
+
+    def _has(self, stored: str | None, password: str) -> bool:
+        try:
+            return self._hasher.verify(stored or self._decoy_hash, password) and stored is not None
+        except (VerificationError, InvalidHashError, UnicodeEncodeError):
+            return False
 
     def is_outdated(self, stored: str) -> bool:
         """Whether a hash was made with parameters other than those of today."""
@@ -44,3 +54,8 @@ class Passwords:
             yield
         finally:
             self._slots.release()
+
+
+def _normalized(password: str) -> str:
+    """The form of Unicode in which passwords are hashed (NIST SP 800-63B): keyboards write one letter in several ways."""
+    return unicodedata.normalize("NFKC", password)

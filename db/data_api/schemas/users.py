@@ -3,13 +3,24 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validator
 
 from data_api.models import Role
 from data_api.schemas.types import Input, Name, Stored
 
+
+def _encodable(password: SecretStr) -> SecretStr:
+    try:
+        password.get_secret_value().encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("should be text in UTF-8") from error
+    return password
+
+
 Password = Annotated[
-    SecretStr, Field(min_length=12, max_length=256, description="For logging in; a service needs an API key instead")
+    SecretStr,
+    Field(min_length=12, max_length=256, description="For logging in; a service needs an API key instead"),
+    AfterValidator(_encodable),
 ]
 
 
