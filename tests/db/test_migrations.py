@@ -30,6 +30,7 @@ from sqlalchemy.exc import IntegrityError
 from data_api.database import migrations_runner, partitions
 from data_api.database.engine import create_engine_for, transaction
 from data_api.database.uuid7 import first_at, time_of
+from data_api.errors import DatabaseUnavailable
 from data_api.models import ApiKey, Base, Deployment, ModelVersion, Outcome, Role, User
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
@@ -172,6 +173,35 @@ def test_moments_get_other_names_and_no_row_changes(url, engine):
     assert "No new upgrade operations detected" in alembic(url, "check")
 
 
+def test_an_id_is_given_once_and_no_key_is_lost_on_the_way(url, engine):
+    alembic(url, "upgrade", "0006")
+
+    def add(name):
+        with transaction(engine) as session:
+            session.add(user := User(name=name, role=Role.READER, created_at=NOW, tokens_valid_after=NOW))
+            session.flush()
+            session.add(key := ApiKey(user_id=user.user_id, name=name, digest=name, created_at=NOW))
+            session.flush()
+            return user.user_id, key.api_key_id
+
+    kept = add("kept")
+    alembic(url, "upgrade", "head")
+    removed = add("removed")
+    with transaction(engine) as session:
+        session.delete(session.get(User, removed[0]))
+    added = add("added")
+
+    assert added[0] > removed[0]
+    assert added[1] > removed[1]
+    with transaction(engine, reads=True) as session:
+        assert session.scalars(select(ApiKey.api_key_id).order_by(ApiKey.api_key_id)).all() == [kept[1], added[1]]
+    with pytest.raises((IntegrityError, DatabaseUnavailable)), transaction(engine) as session:
+        session.add(ApiKey(user_id=removed[0], name="of nobody", digest="x", created_at=NOW))
+    alembic(url, "downgrade", "0006")
+    with transaction(engine, reads=True) as session:
+        assert session.scalars(select(User.name).order_by(User.name)).all() == ["added", "kept"]
+
+
 def test_replicas_that_start_together_migrate_once(url, engine):
     started = [
         subprocess.Popen(
@@ -223,7 +253,7 @@ def test_whether_a_database_is_foreign_is_looked_at_once_the_others_have_migrate
     migrations_runner.upgrade(engine)
     engine.dispose()
 
-    assert "pg_advisory_xact_lock" in told[1]
+    assert "pg_advisory_xact_lock" in told[2]  # after the settings of the transaction
 
 
 def test_a_transaction_that_fails_leaves_nothing(url, engine):

@@ -21,6 +21,7 @@ class User(Base):
     """A caller of the API. A user without a password cannot log in, but may have keys."""
 
     __tablename__ = "users"
+    __table_args__ = ({"sqlite_autoincrement": True},)  # no id is given twice
 
     user_id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(64), unique=True)
