@@ -10,6 +10,12 @@ from uuid_utils import uuid7
 
 from data_api.database.engine import transaction
 from data_api.models import Base
+from data_api.schemas.api_keys import ApiKeyCreate, ApiKeyUpdate
+from data_api.schemas.deployments import DeploymentCreate
+from data_api.schemas.model_versions import ModelVersionCreate
+from data_api.schemas.outcomes import Outcomes
+from data_api.schemas.predictions import Predictions
+from data_api.schemas.users import UserCreate, UserUpdate
 from db.ids import id_at
 
 JSON = {"content-type": "application/json"}
@@ -221,3 +227,31 @@ def test_the_bodies_of_other_routes_are_held_to_the_same(client, as_admin, as_se
         assert client.post("/users", content=content, headers={**JSON, **as_admin}).status_code in {400, 422}
     answer = client.put(f"/deployments/{uuid7()}", content=b'{"sha256": {"a": "\\u0000"}}', headers={**JSON, **as_service})
     assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("user_id", [True, "1", 1.0, 1.5, None, [1], 0, -1, 2**31, 10**30])
+def test_a_user_id_that_is_no_whole_number_is_refused(client, as_admin, user_id):
+    answer = client.post("/api-keys", json={"user_id": user_id, "name": "key"}, headers=as_admin)
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "user_id"
+
+
+def leaves(schema):
+    """Each type that a body may hold somewhere, as Pydantic's core checks it."""
+    if isinstance(schema, dict):
+        if schema.get("type") in {"int", "float", "bool"}:
+            yield schema
+        for value in schema.values():
+            yield from leaves(value)
+    elif isinstance(schema, list | tuple):
+        for value in schema:
+            yield from leaves(value)
+
+
+BODIES = [ApiKeyCreate, ApiKeyUpdate, UserCreate, UserUpdate, DeploymentCreate, ModelVersionCreate, Predictions, Outcomes]
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_no_body_takes_another_type_for_a_number_or_a_truth(body):
+    assert [leaf for leaf in leaves(body.__pydantic_core_schema__) if not leaf.get("strict")] == []

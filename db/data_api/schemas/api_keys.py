@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from data_api.schemas.types import Input, Name, Stored
 
@@ -10,7 +10,7 @@ from data_api.schemas.types import Input, Name, Stored
 class ApiKeyCreate(Input):
     """A key to create."""
 
-    user_id: int = Field(ge=1, le=2**31 - 1, description="The owner; the key has the permissions of this user")
+    user_id: StrictInt = Field(ge=1, le=2**31 - 1, description="The owner; the key has the permissions of this user")
     name: Name = Field(description="The purpose of the key")
 
 

@@ -117,7 +117,7 @@ def test_a_month_has_the_indexes_of_its_table(on_postgresql):
 
 def test_this_month_and_the_next_are_there_before_anybody_needs_them(on_postgresql, make_client):
     client = make_client(database_url=on_postgresql.url.render_as_string(hide_password=False))
-    client.app.state.service.make_months()
+    client.app.state.service.create_partitions()
     with transaction(on_postgresql) as session:
         partitions.create_ahead(session, datetime(2030, 12, 31, tzinfo=UTC))
 
