@@ -147,7 +147,7 @@ def test_dropping_a_month_counts_before_anybody_has_to_wait(on_postgresql):
     with transaction(on_postgresql) as session:
         partitions.drop(session, JUNE)
 
-    assert ["count" in statement for statement in told] == [True, True, False, False]
+    assert ["count" in statement for statement in told[1:]] == [True, True, False, False]  # the first: settings
     assert told[-1] == "DROP TABLE IF EXISTS predictions_2026_06, outcomes_2026_06"
     assert partition_names(on_postgresql) == set()
 
