@@ -90,5 +90,5 @@ def _parse(parse: Callable[[str], Any], text: str, path: Path, commit: Commit | 
 
 
 def _unreadable(path: Path, commit: Commit | None, expected: str, problem: str) -> SnapshotUnreadable:
-    advice = "Compare with another BASE." if commit else f"Correct it, or type `git restore {path}`."
+    advice = "Compare with another BASE." if commit else "Correct it, or type `make reset` if it is a result."
     return SnapshotUnreadable(f"{path} of {commit or revision.WORKING_TREE} should hold {expected}; {problem}. {advice}")

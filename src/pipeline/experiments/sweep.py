@@ -52,13 +52,13 @@ def main() -> None:
     with console.step("compose every point of the search"):
         plan = compose.grid(overrides)
     with console.step("look at what is committed"):
-        compose.check(load_mapping(PARAMS), compose.compose())
         committed.require(
             "A sweep starts from the commit that reproduces data/", ("ingest", "preprocess", "train", "evaluate")
         )
+        compose.check(load_mapping(PARAMS), compose.compose())
         base, existing = listing.read()
         with contextlib.suppress(Exception):  # whatever MLflow raises, experiments run without it
-            mlflow_runs.open_store()  # two experiments that make it at once would fail
+            mlflow_runs.open_store(load_mapping(PARAMS)["data"]["name"])  # two experiments that make it at once would fail
     names, missing = divided(plan, base, existing)
     console.say(f"{len(plan)} points: {len(missing)} to run, {len(names)} with an experiment, the rest is what is committed")
     run(missing, names, settings.at_once)

@@ -1,7 +1,6 @@
 """The MLflow registry: versions of the model with their lineage, their aliases, and the history of the alias `champion`."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -16,16 +15,16 @@ from pydantic import TypeAdapter
 from pipeline.config.settings import Params
 from pipeline.modeling import artifact
 from pipeline.registry.champion_history import AliasChange
-from pipeline.support.errors import OntimeError, first_line
+from pipeline.support.errors import OntimeError, first_line, without_password
 from pipeline.tracking import mlflow_runs
 
 NAME, CHAMPION, CHALLENGER = "ontime", "champion", "challenger"
-PASSWORD = re.compile(r"//[^/@\s]+@")
 CHANGE_TAG = "champion."  # prefix of the tag of a change of the alias; its time follows, its content is the value
 MOMENT = "%Y-%m-%dT%H:%M:%S.%fZ"  # the name of a tag cannot hold a plus
 CHANGE = TypeAdapter(AliasChange)
 FILES = (artifact.GRAPH, artifact.SCHEMA, artifact.METADATA)  # of a version
 OUR_FAULT = "INVALID_PARAMETER_VALUE"
+NO_ANSWER = "INTERNAL_ERROR"  # MLflow's code also for a server that is away
 
 
 class RegistryUnavailable(OntimeError):
@@ -60,8 +59,8 @@ def _translate_errors() -> Iterator[None]:
         if error.error_code == OUR_FAULT:
             raise
         raise RegistryUnavailable(
-            f"The model registry should answer at {mlflow.get_tracking_uri()} (MLFLOW_TRACKING_URI); {first_line(error)}. "
-            "Start it, or correct the address."
+            f"The model registry should answer at {_address()} (MLFLOW_TRACKING_URI); {first_line(error)}. "
+            f"{_advice(error, 'Start it, or correct the address.')}"
         ) from error
 
 
@@ -69,11 +68,23 @@ def _translate_errors() -> Iterator[None]:
 def _translate_store_errors() -> Iterator[None]:
     try:
         yield
+    except OntimeError:
+        raise
     except Exception as error:  # each kind of store raises its own
         raise ArtifactStoreUnavailable(
-            f"The files of a model should be written to and read from the store of {mlflow.get_tracking_uri()}; "
-            f"{first_line(error)}. The champion is unchanged. Start the store, or install what it needs."
+            f"The files of a model should be written to and read from the store of {_address()}; {first_line(error)}. "
+            f"The champion is unchanged. {_advice(error, 'Start the store, or install what it needs.')}"
         ) from error
+
+
+def _address() -> str:
+    return without_password(mlflow.get_tracking_uri())
+
+
+def _advice(error: Exception, unavailable: str) -> str:
+    """What to do: as ``unavailable`` says, unless the error is an answer, such as one about a deleted experiment."""
+    answered = isinstance(error, MlflowException) and error.error_code != NO_ANSWER
+    return "It answers: correct what the answer names." if answered else unavailable
 
 
 class Registry:
@@ -81,14 +92,14 @@ class Registry:
 
     @_translate_errors()
     def __init__(self) -> None:
-        self.uri = mlflow_runs.connect()
+        self.uri = without_password(mlflow_runs.connect())
         self._client = mlflow.MlflowClient()
-        self._experiment = self._client.get_experiment_by_name(mlflow_runs.EXPERIMENT)
+        self._client.search_experiments(max_results=1)  # so that a registry that is away is known from the start
 
     @property
     def address(self) -> str:
         """Where the registry is, without a password."""
-        return PASSWORD.sub("//", str(mlflow.get_registry_uri()))
+        return without_password(str(mlflow.get_registry_uri()))
 
     @_translate_errors()
     def versions(self) -> dict[int, Version]:
@@ -105,10 +116,7 @@ class Registry:
     @_translate_errors()
     def find_run(self, digest: str) -> str | None:
         """The newest finished run whose model has this sha256 of metadata.json, or None. Raises ArtifactStoreUnavailable."""
-        if self._experiment is None:
-            return None
-        query = f"tags.`{mlflow_runs.MODEL_TAG}` = '{digest}' and attributes.status = 'FINISHED'"
-        runs = self._client.search_runs([self._experiment.experiment_id], query)
+        runs = mlflow_runs.find_runs(f"tags.`{mlflow_runs.MODEL_TAG}` = '{digest}'")
         return next(filter(self._has_files, (str(run.info.run_id) for run in runs)), None)
 
     @_translate_store_errors()

@@ -1,5 +1,7 @@
 """The errors that a message explains in full: what was wanted, what was found, what to do."""
 
+import re
+
 MOST_CHARACTERS = 200  # of another library's message; a server may answer a whole page
 
 
@@ -45,4 +47,10 @@ class ExportInexact(OntimeError):
 
 def first_line(error: Exception) -> str:
     """The first line of another library's error, without its full stop to fit a sentence; its type where it has none."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")[:MOST_CHARACTERS]
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return without_password(line).rstrip(".")[:MOST_CHARACTERS]
+
+
+def without_password(text: str) -> str:
+    """Text without what stands in an address before its last @: a password may hold a slash or an @ itself."""
+    return re.sub(r"(?<=//)\S*@", "", text)

@@ -12,17 +12,20 @@ import mlflow
 import numpy as np
 import onnx
 from mlflow import MlflowClient
+from mlflow.data import meta_dataset
+from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.entities import LifecycleStage, Run
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 
 from pipeline.config.flatten import leaves
-from pipeline.config.paths import INTERVALS, LOCK, MODEL, PAGE, VALIDATION
+from pipeline.config.paths import INTERVALS, LOCK, MODEL, PAGE, TEST_TABLE, TRAIN_TABLE, VALIDATION
 from pipeline.config.settings import Params
 from pipeline.files.digests import sha256
 from pipeline.modeling import artifact
+from pipeline.support.errors import OntimeError, without_password
 from pipeline.versioning import dvc_lock, git
 
-EXPERIMENT = "ontime"
 # One retry within seconds where the tracking server is down; MLflow's default tries for minutes.
 RETRIES = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 # MLflow's progress bars would mix with the progress line of a step, and its log messages tell a person nothing.
@@ -36,6 +39,16 @@ MOST_PARAMETER_CHARACTERS = 500
 MOST_RUNS = 10_000  # of the experiments of one commit
 MODEL_FOLDER = "model_directory"  # among a run's artifacts
 MODEL_TAG = "sha256.metadata.json"  # identifies the run of a model directory
+DIGEST_CHARACTERS = 36  # the most that MLflow takes of a data set's digest
+# MLflow's page opens with a view for language models, where these runs show no scores; the tag chooses the other view.
+VIEW = {
+    "mlflow.experimentKind": "custom_model_development",
+    "mlflow.note.content": "Choose **Model training** at the left, then **Runs**: a run for each model of this data set.",
+}
+
+
+class ExperimentDeleted(OntimeError):
+    """The MLflow experiment of the data set was deleted."""
 
 
 def connect() -> str:
@@ -50,23 +63,55 @@ def connect() -> str:
     return uri
 
 
-def open_store() -> MlflowClient:
-    """A client of the tracking store, with the experiment created. Raises MLflow's errors.
+def open_store(experiment: str) -> MlflowClient:
+    """A client of the tracking store, with the experiment created. Raises MLflow's errors and ExperimentDeleted.
 
     Call it before runs start in parallel: two that create the experiment at once fail.
     """
     uri, client = connect(), MlflowClient()
-    if client.get_experiment_by_name(EXPERIMENT) is None:
+    existing = client.get_experiment_by_name(experiment)
+    if existing is None:
         location = (repository() / "mlruns").as_uri() if uri.startswith("sqlite") else None
-        client.create_experiment(EXPERIMENT, artifact_location=location)
+        client.create_experiment(experiment, artifact_location=location, tags=VIEW)
+    elif existing.lifecycle_stage == LifecycleStage.DELETED:
+        raise ExperimentDeleted(
+            f"MLflow should have the experiment {experiment}; it was deleted. "
+            f"Type `MLFLOW_TRACKING_URI={without_password(uri)} mlflow experiments restore -x {existing.experiment_id}`."
+        )
     return client
 
 
 def log_results(settings: Params, metadata: Mapping[str, Any]) -> str:
-    """Logs the model and the results in data/ as a run and returns its id. Raises MLflow's errors."""
-    requirements = [f"{package}=={metadata['versions'][package]}" for package in ("onnx", "onnxruntime", "numpy")]
-    files = {"report": PAGE, MODEL_FOLDER: MODEL}
-    return log_run(parameters(settings), read_metrics(INTERVALS, VALIDATION), MODEL / artifact.GRAPH, files, requirements)
+    """Logs the model and the results in data/ as a run and returns its id. Raises MLflow's errors and ExperimentDeleted.
+
+    The experiment is named after the data set, the run after the model and the DVC experiment or the commit.
+    """
+    open_store(settings.data.name)
+    mlflow.set_experiment(settings.data.name)
+    lineage = tags() | {MODEL_TAG: sha256(MODEL / artifact.METADATA)}
+    name = f"{settings.model.name} {lineage.get('DVC_EXP_NAME') or lineage['git_commit'][:9]}".strip()
+    with mlflow.start_run(run_name=name, tags=lineage) as run:
+        values = parameters(settings).items()
+        mlflow.log_params({key: str(value)[:MOST_PARAMETER_CHARACTERS] for key, value in values})
+        mlflow.log_metrics(read_metrics(INTERVALS, VALIDATION))
+        for table in (TRAIN_TABLE, TEST_TABLE):
+            source = CodeDatasetSource({"path": table.as_posix()})
+            digest = metadata["data"][table.name][:DIGEST_CHARACTERS]
+            dataset = meta_dataset.MetaDataset(source, settings.data.name, digest)  # type: ignore[abstract]  # MLflow makes them so
+            mlflow.log_input(dataset, context=table.stem)
+        mlflow.log_artifact(str(PAGE), artifact_path="report")
+        mlflow.log_artifacts(str(MODEL), artifact_path=MODEL_FOLDER)
+        graph = onnx.load(MODEL / artifact.GRAPH)
+        requirements = [f"{package}=={metadata['versions'][package]}" for package in ("onnx", "onnxruntime", "numpy")]
+        mlflow.onnx.log_model(graph, name="model", signature=signature(graph), pip_requirements=requirements)
+        return str(run.info.run_id)
+
+
+def find_runs(query: str) -> list[Run]:
+    """The finished runs of all experiments that match a query, the newest first. Raises MLflow's errors."""
+    client = MlflowClient()
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    return list(client.search_runs(experiments, f"{query} and attributes.status = 'FINISHED'", max_results=MOST_RUNS))
 
 
 def runs_by_experiment(baseline: str) -> dict[str, str]:
@@ -74,13 +119,9 @@ def runs_by_experiment(baseline: str) -> dict[str, str]:
 
     Raises MLflow's errors.
     """
-    client = open_store()
-    query = f"tags.DVC_EXP_BASELINE_REV = '{baseline}' and attributes.status = 'FINISHED'"
-    experiments = [
-        experiment.experiment_id for experiment in client.search_experiments(filter_string=f"name = '{EXPERIMENT}'")
-    ]
-    runs = client.search_runs(experiments, query, max_results=MOST_RUNS, order_by=["start_time ASC"])
-    return {run.data.tags["DVC_EXP_NAME"]: run.info.run_id for run in runs if "DVC_EXP_NAME" in run.data.tags}
+    connect()
+    runs = find_runs(f"tags.DVC_EXP_BASELINE_REV = '{baseline}'")
+    return {run.data.tags["DVC_EXP_NAME"]: run.info.run_id for run in reversed(runs) if "DVC_EXP_NAME" in run.data.tags}
 
 
 def read_metrics(intervals: Path, validation: Path) -> dict[str, float]:
@@ -91,28 +132,6 @@ def read_metrics(intervals: Path, validation: Path) -> dict[str, float]:
             name if end == "value" else f"{name}_{end}": value for end, value in interval.items() if value is not None
         }
     return values
-
-
-def log_run(
-    parameters: Mapping[str, Any],
-    metrics: Mapping[str, float],
-    graph: Path,
-    files: Mapping[str, Path],
-    requirements: list[str],
-) -> str:
-    """Logs a run and returns its id, from DVC's temporary folder of an experiment too. Raises MLflow's errors."""
-    open_store()
-    mlflow.set_experiment(EXPERIMENT)
-    model_tag = {MODEL_TAG: sha256(graph.parent / artifact.METADATA)}
-    with mlflow.start_run(run_name=os.environ.get("DVC_EXP_NAME"), tags=tags() | model_tag) as run:
-        mlflow.log_params({key: str(value)[:MOST_PARAMETER_CHARACTERS] for key, value in parameters.items()})
-        mlflow.log_metrics(dict(metrics))
-        for folder, path in files.items():
-            log_path = mlflow.log_artifacts if path.is_dir() else mlflow.log_artifact
-            log_path(str(path), artifact_path=folder)
-        model = onnx.load(graph)
-        mlflow.onnx.log_model(model, name="model", signature=signature(model), pip_requirements=requirements)
-        return str(run.info.run_id)
 
 
 def parameters(settings: Params) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def require(rule: str, stages: Collection[str]) -> str:
     if changed := git.changed_files():
         raise NotCommitted(
             f"{rule}; {len(changed)} files have changed since {commit[:9]}, such as {changed[0]}. "
-            "Commit them, or `git stash` and `dvc checkout`."
+            "Commit them; `make reset` drops the results of an experiment."
         )
     _refuse_untracked(rule)
     status = dvc_status.changed_stages()

@@ -81,7 +81,8 @@ def test_each_point_is_an_experiment_that_names_its_run_and_is_named_by_it(proje
     for one in found:
         (identity,) = re.findall(rf"│ {one['name']} .*│ ([0-9a-f]{{32}}) │", swept.stdout)
         logged = store.get_run(identity)
-        assert logged.data.tags["DVC_EXP_NAME"] == logged.info.run_name == one["name"]
+        assert logged.data.tags["DVC_EXP_NAME"] == one["name"]
+        assert logged.info.run_name == f"logistic {one['name']}"
         assert logged.data.params["model.C"] == str(one["model"]["C"])
     assert {one["model"]["C"] for one in found} == {0.001, 1.0}
 
@@ -156,7 +157,8 @@ def test_data_that_are_not_those_of_the_commit_are_refused(clean, command, found
     (clean / "data/model/model.onnx").rename(clean / "aside")
     try:
         with pytest.raises(
-            NotCommitted, match=r"; train would run again or lack their outputs\. Type `dvc checkout` or `dvc pull`"
+            NotCommitted,
+            match=r"; train, evaluate would run again or lack their outputs\. Type `dvc checkout` or `dvc pull`",
         ):
             command(*SEARCH)
     finally:

@@ -120,7 +120,7 @@ def better_and_worse(place, registry):
 
 def without_files(place, registry, monkeypatch):
     """The files of all versions are gone for a while: MLflow gives an empty folder then."""
-    store = Path(registry.get_experiment_by_name("ontime").artifact_location.removeprefix("file://"))
+    store = Path(registry.get_experiment_by_name("table").artifact_location.removeprefix("file://"))
     store.rename(store.with_name("elsewhere"))
     with monkeypatch.context() as patch:  # they go after promote has looked
         patch.setattr(lineage, "has_registered_files", lambda registry, version: True)
@@ -347,6 +347,19 @@ def test_a_store_that_lacks_what_it_needs_is_said_in_a_sentence(place, registry,
     assert (status, champion(registry)) == (1, 2)
     assert "The files of a model should be written to and read from the store of sqlite:///" in told
     assert "; No module named 'boto3'. The champion is unchanged. Start the store, or install what it needs." in told
+
+
+def test_a_deleted_experiment_is_said_with_the_way_to_bring_it_back(place, registry):
+    penguins.reproduced(place, *STRONG, "train.seed=8")
+    experiment = registry.get_experiment_by_name("table").experiment_id
+    registry.delete_experiment(experiment)
+
+    status, told = verb(place, "promote")
+
+    registry.restore_experiment(experiment)
+    assert (status, champion(registry)) == (1, 2)
+    assert f"mlflow experiments restore -x {experiment}`." in told
+    assert "Start the store" not in told
 
 
 def test_a_version_that_comes_again_keeps_its_commit(place, registry):

@@ -100,7 +100,7 @@ def test_an_experiment_composes_conf_runs_and_is_logged_under_its_name(project):
     )
 
     client = mlflow.MlflowClient(f"sqlite:///{project.parent / 'mlflow.db'}")
-    (experiment,) = client.search_experiments(filter_string="name = 'ontime'")
+    (experiment,) = client.search_experiments(filter_string="name = 'table'")
     (logged,) = client.search_runs([experiment.experiment_id], filter_string="tags.DVC_EXP_NAME = 'other-model'")
     assert logged.data.params["model.name"] == "logistic"
     assert logged.data.tags["git_commit"] == run(project, "git", "rev-parse", "HEAD").strip()

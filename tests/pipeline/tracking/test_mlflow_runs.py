@@ -31,7 +31,28 @@ stages:
   check:
     cmd: 'true'
 """
-SETTINGS = {"model.name": "logistic", "data.split.test_from": None, "long": "x" * 900}
+SETTINGS = {
+    "data": {
+        "name": "things",
+        "recipe": "table",
+        "source": {"path": "things.csv"},
+        "tables": {"table": {"file": "things.csv", "columns": {"size": {"kind": "number"}}}},
+        "target": {"name": "good", "description": "x" * 900},
+        "columns": {"size": {"kind": "number"}},
+        "split": {"by": "random", "test_share": 0.25, "seed": 1},
+    },
+    "model": {"name": "logistic", "_target_": "sklearn.linear_model.LogisticRegression", "encoding": "one_hot", "C": 1.0},
+    "ingest": {"invalid_rows_allowed": 0},
+    "preprocess": {"invalid_rows_allowed": 0},
+    "train": {"seed": 1, "folds": 3, "threshold": "f1"},
+    "evaluate": {
+        "seed": 1, "resamples": 20, "confidence": 0.9, "calibration_bins": 5, "smallest_slice": 1, "importance_rows": 100,
+    },
+}  # fmt: skip
+METADATA = {
+    "versions": dict.fromkeys(("onnx", "onnxruntime", "numpy"), "1.0"),
+    "data": {"train.parquet": "a" * 64, "test.parquet": "b" * 64},
+}
 
 
 def git(folder, *words):
@@ -68,23 +89,30 @@ def experiment(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def graph(experiment, fitted):
-    path = experiment.parent / "model"
-    artifact.write(path, onnx_export.to_graph(fitted("logistic").model, COLUMNS), {}, {})
-    return path / "model.onnx"
+def place(experiment, fitted):
+    """The experiment's folder with a model and its results."""
+    artifact.write(experiment / "data/model", onnx_export.to_graph(fitted("logistic").model, COLUMNS), {}, {})
+    (experiment / "data/report").mkdir()
+    (experiment / "data/report/report.html").write_text("<!doctype html>")
+    (experiment / "data/report/validation.json").write_text("{}")
+    (experiment / "data/report/intervals.json").write_text('{"roc_auc": {"value": 0.75}}')
+    git(experiment, "add", ".")
+    git(experiment, "commit", "--quiet", "-m", "Results")
+    return experiment
 
 
 @pytest.fixture(scope="module")
-def run(experiment, graph, patch):
+def graph(place):
+    return place / "data/model/model.onnx"
+
+
+@pytest.fixture(scope="module")
+def run(place, patch):
     """A run that was logged from inside an experiment, with no server named."""
     environment(patch, DVC_EXP_NAME="calm-duck", DVC_STAGE="evaluate")
-    patch.chdir(experiment)
+    patch.chdir(place)
     before = mlflow.get_tracking_uri()
-    page = experiment.parent / "report.html"
-    page.write_text("<!doctype html>")
-    identity = mlflow_runs.log_run(
-        SETTINGS, {"roc_auc": 0.75}, graph, {"report": page, "model_directory": graph.parent}, ["onnxruntime"]
-    )
+    identity = mlflow_runs.log_results(read_params(SETTINGS), METADATA)
     yield mlflow.get_run(identity)
     mlflow.set_tracking_uri(before)
 
@@ -99,7 +127,8 @@ def test_the_store_of_an_experiment_is_that_of_the_repository(run, experiment):
 
 
 def test_parameters_are_logged_as_text_of_bearable_length(run):
-    assert run.data.params == {"model.name": "logistic", "data.split.test_from": "None", "long": "x" * 500}
+    assert run.data.params["model.name"] == "logistic"
+    assert run.data.params["data.target.description"] == "x" * 500
 
 
 def test_metrics_are_logged(run):
@@ -110,7 +139,7 @@ def test_the_run_says_what_it_came_from(run, experiment):
     assert run.data.tags["git_commit"] == git(experiment, "rev-parse", "HEAD")
     assert run.data.tags["git_changed"] == "false"
     assert run.data.tags["dvc.data/raw"] == "0123456789abcdef0123456789abcdef.dir"
-    assert run.data.tags["DVC_EXP_NAME"] == run.info.run_name == "calm-duck"
+    assert run.data.tags["DVC_EXP_NAME"] == "calm-duck"
     assert run.data.tags["DVC_STAGE"] == "evaluate"
     assert "DVC_EXP_BASELINE_REV" not in run.data.tags
 
@@ -125,9 +154,42 @@ def test_the_run_is_found_by_its_model(run, graph):
     assert run.info.run_id in {one.info.run_id for one in found}
 
 
-def test_the_run_is_finished_and_in_its_experiment(run):
-    assert run.info.status == "FINISHED"
-    assert mlflow.get_experiment(run.info.experiment_id).name == mlflow_runs.EXPERIMENT
+def test_a_finished_run_is_named_after_its_model_and_its_experiment_after_the_data_set(run):
+    experiment = mlflow.get_experiment(run.info.experiment_id)
+
+    assert (run.info.status, run.info.run_name, experiment.name) == ("FINISHED", "logistic calm-duck", "things")
+
+
+def test_the_page_of_the_experiment_opens_on_the_scores_and_says_where_they_are(run):
+    tags = mlflow.get_experiment(run.info.experiment_id).tags
+
+    assert tags["mlflow.experimentKind"] == "custom_model_development"
+    assert "**Model training**" in tags["mlflow.note.content"]
+
+
+def test_the_data_set_is_an_input_of_the_run_with_its_digests(run):
+    inputs = [(one.dataset.name, one.dataset.digest, one.tags[0].value) for one in run.inputs.dataset_inputs]
+
+    assert sorted(inputs) == [("things", "a" * 36, "train"), ("things", "b" * 36, "test")]
+
+
+def test_a_run_outside_of_experiments_is_named_after_its_commit(run, place, monkeypatch):
+    monkeypatch.delenv("DVC_EXP_NAME")
+
+    again = mlflow.get_run(mlflow_runs.log_results(read_params(SETTINGS), METADATA))
+
+    assert again.info.run_name == f"logistic {git(place, 'rev-parse', 'HEAD')[:9]}"
+    assert again.info.experiment_id == run.info.experiment_id
+
+
+def test_an_experiment_that_was_deleted_is_a_sentence_that_brings_it_back(run, place, monkeypatch):
+    client = mlflow.MlflowClient()
+    client.delete_experiment(run.info.experiment_id)
+
+    with pytest.raises(mlflow_runs.ExperimentDeleted, match=rf"mlflow experiments restore -x {run.info.experiment_id}`\.$"):
+        mlflow_runs.log_results(read_params(SETTINGS), METADATA)
+
+    client.restore_experiment(run.info.experiment_id)
 
 
 def test_the_report_and_the_model_directory_are_artifacts(run):
@@ -160,13 +222,6 @@ def test_the_signature_has_the_inputs_and_the_output_of_the_graph(run):
         ("datetimes", np.dtype("float64"), (-1, 1)),
     ]
     assert [(one.name, one.type, one.shape) for one in signature.outputs] == [("probability", np.dtype("float64"), (-1,))]
-
-
-def test_a_second_run_joins_the_same_experiment(run, graph):
-    again = mlflow.get_run(mlflow_runs.log_run({}, {"roc_auc": 0.5}, graph, {}, ["onnxruntime"]))
-
-    assert again.info.experiment_id == run.info.experiment_id
-    assert again.info.run_id != run.info.run_id
 
 
 def test_a_changed_repository_is_told(experiment, monkeypatch):
@@ -221,26 +276,26 @@ def test_parameters_have_their_full_keys_and_leave_out_the_columns(values):
     assert not [key for key in found if key.startswith(("data.columns", "data.tables"))]
 
 
-def test_a_dead_server_is_given_up_within_seconds(graph, tmp_path, monkeypatch):
+def test_a_dead_server_is_given_up_within_seconds(tmp_path, monkeypatch):
     environment(monkeypatch, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     monkeypatch.chdir(tmp_path)
     before, start = mlflow.get_tracking_uri(), time.monotonic()
     try:
         with pytest.raises(Exception, match="127"):
-            mlflow_runs.log_run({}, {}, graph, {}, ["onnxruntime"])
+            mlflow_runs.log_results(read_params(SETTINGS), METADATA)
     finally:
         mlflow.set_tracking_uri(before)
 
     assert time.monotonic() - start < 15
 
 
-def test_patience_that_the_environment_sets_is_kept(graph, tmp_path, monkeypatch):
+def test_patience_that_the_environment_sets_is_kept(tmp_path, monkeypatch):
     environment(monkeypatch, MLFLOW_TRACKING_URI="http://127.0.0.1:9", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
     monkeypatch.chdir(tmp_path)
     before = mlflow.get_tracking_uri()
     try:
         with pytest.raises(Exception, match="127"):
-            mlflow_runs.log_run({}, {}, graph, {}, ["onnxruntime"])
+            mlflow_runs.log_results(read_params(SETTINGS), METADATA)
     finally:
         mlflow.set_tracking_uri(before)
 
@@ -251,8 +306,8 @@ FIRST_USE = """
 import mlflow
 from pathlib import Path
 from pipeline.tracking import mlflow_runs
-store = mlflow_runs.open_store()
-run = store.create_run(store.get_experiment_by_name(mlflow_runs.EXPERIMENT).experiment_id)
+store = mlflow_runs.open_store('things')
+run = store.create_run(store.get_experiment_by_name('things').experiment_id)
 Path("model").mkdir()
 Path("model/metadata.json").write_text("{}")
 store.log_artifacts(run.info.run_id, "model", "model")
@@ -279,7 +334,7 @@ def test_the_settings_that_silence_mlflow_are_ones_that_it_knows():
 
 
 def test_who_wants_to_hear_mlflow_does(python, tmp_path):
-    code = f"import os; os.chdir({str(tmp_path)!r}); from pipeline.tracking import mlflow_runs; mlflow_runs.open_store()"
+    code = f"import os; os.chdir({str(tmp_path)!r}); from pipeline.tracking import mlflow_runs as runs; runs.open_store('x')"
 
     assert "INFO mlflow" in python(code, MLFLOW_TRACKING_URI="", MLFLOW_LOGGING_LEVEL="info").stderr
 
@@ -289,7 +344,7 @@ def test_whatever_mlflow_raises_is_a_warning_and_no_failure(error, values, tmp_p
     def refuse(*_, **__):
         raise error
 
-    monkeypatch.setattr(mlflow_runs, "log_run", refuse)
+    monkeypatch.setattr(mlflow_runs.mlflow, "start_run", refuse)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(mlflow_runs, "read_metrics", lambda *_: {"roc_auc": 0.7})
     versions = dict.fromkeys(("onnx", "onnxruntime", "numpy"), "1.0")
