@@ -101,7 +101,7 @@ history: setup ## Show which model was champion when, and why (AT='2026-11-23 14
 
 ## Experiment
 RESULTS := params.yaml dvc.lock data/report
-.PHONY: params reset sweep experiments diff notebooks verify test-pythons bench bench-pipeline bench-serving bench-database
+.PHONY: params reset experiment sweep experiments diff notebooks verify test-pythons bench bench-pipeline bench-serving bench-database
 params: setup ## Compose conf/ into params.yaml
 	@python -m pipeline.params.compose
 
@@ -110,6 +110,9 @@ reset: setup ## Put params.yaml, dvc.lock and all results back as committed, aft
 	@git restore --source=HEAD --staged --worktree -- $(RESULTS)
 	@dvc checkout --quiet --force dvc.yaml
 	@echo "$(RESULTS) and the outputs of the stages are those of commit $$(git rev-parse --short HEAD) again."
+
+experiment: setup ## Run one experiment with other settings: SET='model=logistic model.C=0.1' (NAME=: what to call it)
+	@python -m pipeline.experiments.run $(if $(NAME),--name='$(NAME)') $(foreach word,$(SET),'$(word)')
 
 sweep: setup ## Search over conf/ with queued experiments (conf/sweep.yaml, or SWEEP="model.max_leaf_nodes=choice(15,31)"), apply the best
 	@python -m pipeline.experiments.sweep $(foreach word,$(SWEEP),'$(word)')
