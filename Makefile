@@ -182,6 +182,7 @@ NO_PYTHON = $(error Ontime needs Python 3.11 or newer; none is on the PATH. Inst
 $(READY): requirements/uv.txt requirements/dev.txt pyproject.toml
 	@echo "Setting up $(VENV) with $$($(or $(PYTHON),$(NO_PYTHON)) --version)" >&2
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@uv pip sync --python $(VENV)/bin/python --quiet --require-hashes --compile-bytecode requirements/dev.txt
-	@uv pip install --python $(VENV)/bin/python --quiet --no-deps --no-build-isolation --editable . && touch $@
+	@uv pip install --python $(VENV)/bin/python --quiet --no-deps --no-build-isolation --editable .
+	@$(VENV)/bin/python -c "import pipeline" && touch $@
