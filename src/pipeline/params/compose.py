@@ -92,6 +92,11 @@ def main() -> None:
         check(load_mapping(PARAMS), composed)
     else:
         write(composed, PARAMS)
+    source = composed["data"]["source"]["path"]
+    if not Path(source).exists():
+        console.warn(
+            f"data.source.path is {source}, which is not there (DVC says [Errno 2]); put the file there, or correct it"
+        )
 
 
 if __name__ == "__main__":

@@ -43,10 +43,10 @@ def days(table: pd.DataFrame, settings: Split) -> list[Day]:
 
 
 def records(table: pd.DataFrame, columns: Columns) -> list[dict[str, Any]]:
-    """Each row as a JSON object: single-precision numbers, text, datetimes on their own wall clock, None for missing."""
+    """Each row as a JSON object: single-precision numbers, text, datetimes in ISO 8601, None for missing."""
     frame = table[list(columns)].astype(dict.fromkeys(feature_names(columns, "number"), np.float32)).astype(object)
     for name in feature_names(columns, "datetime"):
-        frame[name] = table[name].dt.tz_localize(None).map(pd.Timestamp.isoformat, na_action="ignore").astype(object)
+        frame[name] = table[name].map(pd.Timestamp.isoformat, na_action="ignore").astype(object)
     records: list[dict[str, Any]] = frame.where(frame.notna(), None).to_dict("records")
     return records
 

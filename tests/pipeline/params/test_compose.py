@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import in_process
 from pipeline.config.params_file import load_card, load_mapping
 from pipeline.config.settings import read_params
 from pipeline.params import compose
@@ -157,3 +158,11 @@ def test_many_differences_are_counted_after_the_first_six():
 
 def test_the_order_of_keys_is_no_difference():
     compose.check({"a": 1, "b": 2}, {"b": 2, "a": 1})
+
+
+def test_a_source_that_is_not_there_is_named_before_dvc_misses_it(conf):
+    for arguments in ([], ["--check"]):
+        done = in_process.run("params.compose", *arguments, folder=conf.parent)
+
+        assert done.returncode == 0, done.stderr
+        assert "warning: data.source.path is things.csv, which is not there (DVC says [Errno 2])" in done.stderr

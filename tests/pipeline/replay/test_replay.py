@@ -21,7 +21,7 @@ import pipeline
 from conftest import COLUMNS
 from pipeline.clients import services
 from pipeline.clients.services import ServiceRejected, ServiceUnavailable
-from pipeline.config.settings import Dataset, Target, TimeSplit, dump_settings, parse_settings
+from pipeline.config.settings import Column, Dataset, Target, TimeSplit, dump_settings, parse_settings
 from pipeline.data import model_inputs, schema, table_io
 from pipeline.evaluation import metrics
 from pipeline.files.digests import sha256
@@ -542,3 +542,15 @@ def test_nothing_stands_between_the_replay_and_a_service(fake, monkeypatch):
     service = services.Service(fake.url, "PREDICTION_API_URL")
 
     assert service.get("/model")["version"] == "v1"
+
+
+def test_a_datetime_is_asked_with_its_offset_where_training_had_one():
+    moment = pd.Series(pd.to_datetime(["2020-01-01 08:00", None]))
+    table = pd.DataFrame({"here": moment, "there": moment.dt.tz_localize("UTC")})
+
+    records = batches.records(table, {name: Column("datetime") for name in table})
+
+    assert records == [
+        {"here": "2020-01-01T08:00:00", "there": "2020-01-01T08:00:00+00:00"},
+        {"here": None, "there": None},
+    ]
