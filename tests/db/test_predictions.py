@@ -271,6 +271,22 @@ def test_an_export_holds_all_of_them_over_several_pages(client, as_reader, as_se
     assert len(export(format="csv", label=True)[1].split("\r\n")) == 1 + 4 + 1
 
 
+@pytest.mark.parametrize("text", ["=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\n=1"])
+def test_a_text_in_csv_is_no_formula_and_in_ndjson_as_it_was(client, as_reader, post, prediction, text):
+    names = {"model_name": text, "model_version": text, "caller": text}
+    assert post(
+        prediction(**names, features={text: text}, warnings=[{"field": text, "kind": text, "detail": text}])
+    ).is_success
+
+    def export(kind):
+        return client.get(f"/predictions?format={kind}", headers=as_reader).text
+
+    (row,) = csv.DictReader(io.StringIO(export("csv"), newline=""))
+    assert {name: row[name] for name in names} == dict.fromkeys(names, f"'{text}")
+    assert not [cell for cell in row.values() if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))]
+    assert {name: json.loads(export("ndjson"))[name] for name in names} == names
+
+
 def test_an_empty_export_of_csv_names_its_columns(client, as_reader):
     text = client.get("/predictions?format=csv", headers=as_reader).text
 

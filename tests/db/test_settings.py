@@ -100,6 +100,21 @@ def test_a_file_that_is_no_database_is_left_as_it_is(tmp_path):
     assert (tmp_path / "x.md").read_text() == "# A page"
 
 
+def test_a_new_sqlite_file_is_for_its_user_alone_and_an_old_one_keeps_its_mode(tmp_path):
+    path = tmp_path / "x.db"
+
+    def modes():
+        upgrade(engine := create_engine_for(f"sqlite:///{path}"))
+        with engine.connect():
+            found = {file.name: oct(file.stat().st_mode)[-3:] for file in tmp_path.iterdir()}
+        engine.dispose()
+        return found
+
+    assert set(modes().values()) == {"600"}
+    path.chmod(0o640)
+    assert modes()["x.db"] == "640"
+
+
 def test_a_user_who_may_make_no_tables_is_told_so(postgresql_url):
     engine = create_engine_for(postgresql_url)
     with engine.begin() as connection:
@@ -318,6 +333,14 @@ def test_a_first_key_of_a_user_who_is_no_service_stops_the_start(make_client, en
     with pytest.raises(SettingsInvalid, match=r"'prediction-service' has the role admin\. Leave it empty"):
         asyncio.run(open_and_close(make_settings(first_service_key=key)))
     assert make_client().get("/readyz").status_code == 200
+
+
+def test_a_first_admin_whose_name_is_another_ones_but_for_its_case_is_not_made(make_client, engine, told):
+    with transaction(engine) as session:
+        users.get_by_name(session, "admin").role = Role.READER
+
+    assert make_client(first_admin="Admin").get("/readyz").status_code == 200
+    assert told("FIRST_ADMIN is the name of another user") == 1
 
 
 def test_the_first_key_is_made_once_and_stays_revoked(make_client, engine, as_service):

@@ -85,6 +85,8 @@ def _sqlite(address: URL, pool: dict[str, Any]) -> Engine:
 
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: Any) -> None:
+        if path.stat().st_size == 0:  # new: its contents, and the log beside it, are for the user of the service alone
+            path.chmod(0o600)
         connection.isolation_level = None  # the driver's own transactions would not include DDL
         # A larger page holds several predictions; an existing file keeps its page size.
         for setting in ("page_size=8192", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):

@@ -22,6 +22,7 @@ from data_api.schemas.queries import DEFAULT_LIMIT, PredictionQuery
 from data_api.schemas.types import now
 
 EXPORT_PAGE_ROWS = 2000
+FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")  # what formulas of spreadsheets begin with, at times
 NDJSON, CSV = "application/x-ndjson", "text/csv"
 COLUMNS = (*predictions.COLUMNS, "outcome")
 router = APIRouter(tags=["predictions"])
@@ -86,7 +87,10 @@ def _ndjson(pages: Iterator[list[dict[str, Any]]]) -> Iterator[bytes]:
 
 
 def _csv(pages: Iterator[list[dict[str, Any]]]) -> Iterator[bytes]:
-    """Pages as CSV (RFC 4180) after a line of column names; nested values are JSON."""
+    """Pages as CSV (RFC 4180) after a line of column names; nested values are JSON.
+
+    Text that a spreadsheet would take for a formula has a ``'`` in front (OWASP, CSV injection): callers choose their names.
+    """
     lines: list[list[Any]] = [list(COLUMNS)]
     for page in pages:
         text = io.StringIO()
@@ -96,6 +100,8 @@ def _csv(pages: Iterator[list[dict[str, Any]]]) -> Iterator[bytes]:
 
 
 def _cell(value: Any) -> Any:
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(FORMULAS) else value
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict | list):
