@@ -25,6 +25,10 @@ class DatabaseForeign(ServiceError):
     """The database holds tables that the migrations here did not make; waiting would not help."""
 
 
+class MigrationsInvalid(ServiceError):
+    """The migrations of this version of the service do not follow each other."""
+
+
 class StatementTooLong(ProblemError):
     """The database gave up a query that took longer than STATEMENT_SECONDS (422)."""
 

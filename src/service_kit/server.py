@@ -43,7 +43,7 @@ async def serve(
 
     Raises what keeps the service from opening, and SettingsInvalid if it cannot listen.
     """
-    listening = _listen(settings, fields)
+    sockets = _listen(settings, fields)
     await app.state.service.open()  # the server would only log what is wrong here
     config = uvicorn.Config(
         app,
@@ -58,23 +58,28 @@ async def serve(
         timeout_graceful_shutdown=int(settings.shutdown_seconds) or 1,
     )
     server = uvicorn.Server(config)
-    logger.info("listening", extra={"page": _page(listening), **details})
+    logger.info("listening", extra={"page": _page(sockets[0]), **details})
     seconds, setting = getattr(settings, fields.request_seconds), fields.request_seconds.upper()
     tasks = [asyncio.create_task(refuse_slow(server.server_state.connections, seconds, setting))]
     if stop:
         tasks.append(asyncio.create_task(_exit_on(stop, server)))
     try:
-        await server.serve(sockets=[listening])
+        await server.serve(sockets=sockets)
     finally:
         for task in tasks:
             task.cancel()
 
 
-def _listen(settings: ServiceSettings, fields: ServerFields) -> socket.socket:
+def _listen(settings: ServiceSettings, fields: ServerFields) -> list[socket.socket]:
+    """The sockets; for ``::`` also one of IPv4, whose addresses then look as ever."""
     host, port = getattr(settings, fields.host), getattr(settings, fields.port)
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        sockets = [socket.create_server((host, port), family=family, backlog=BACKLOG)]
+        if host == "::":
+            port = sockets[0].getsockname()[1]
+            sockets.append(socket.create_server(("0.0.0.0", port), backlog=BACKLOG))  # noqa: S104 # as :: says
+        return sockets
     except OSError as error:
         raise SettingsInvalid(
             f"The service should listen on {host}, port {port} ({fields.host.upper()}, {fields.port.upper()}); "

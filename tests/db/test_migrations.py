@@ -1,11 +1,13 @@
 """The schema comes from the migrations alone, and they lead up, down and up again on both databases."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -30,7 +32,7 @@ from sqlalchemy.exc import IntegrityError
 from data_api.database import migrations_runner, partitions
 from data_api.database.engine import create_engine_for, transaction
 from data_api.database.uuid7 import first_at, time_of
-from data_api.errors import DatabaseUnavailable
+from data_api.errors import DatabaseForeign, DatabaseUnavailable, MigrationsInvalid
 from data_api.models import ApiKey, Base, Deployment, ModelVersion, Outcome, Role, User
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
@@ -200,6 +202,47 @@ def test_an_id_is_given_once_and_no_key_is_lost_on_the_way(url, engine):
     alembic(url, "downgrade", "0006")
     with transaction(engine, reads=True) as session:
         assert session.scalars(select(User.name).order_by(User.name)).all() == ["added", "kept"]
+
+
+@pytest.fixture
+def changed_migrations(tmp_path, monkeypatch):
+    """A copy of the migrations, which the runner takes for its own, and their newest file."""
+    folder = Path(shutil.copytree(migrations_runner.FOLDER, tmp_path / "migrations"))
+    monkeypatch.setattr(migrations_runner, "FOLDER", folder)
+    migrations_runner.head.cache_clear()
+    yield max((folder / "versions").glob("0*.py"))
+    migrations_runner.head.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ('revision = "0007"', 'revision = "0007b"', "should end in one revision; they end in 0007 and 0007b. Let one"),
+        ("", "", "should follow each other; Revision 0007 is present more than once"),
+        (
+            'revision = "0007"\ndown_revision = "0006"',
+            'revision = "0008"\ndown_revision = "000x"',
+            "should follow each other; .*000x",
+        ),
+    ],
+    ids=["two heads", "one twice", "one that is missing"],
+)
+def test_migrations_that_do_not_follow_each_other_are_a_sentence(tmp_path, changed_migrations, old, new, reason):
+    text = changed_migrations.read_text()
+    assert old in text
+    changed_migrations.with_name("0008_other.py").write_text(text.replace(old, new))
+
+    with pytest.raises(MigrationsInvalid, match=reason):
+        migrations_runner.upgrade(create_engine_for(f"sqlite:///{tmp_path}/x.db"))
+
+
+def test_a_database_at_two_revisions_is_a_sentence(url, engine):
+    alembic(url, "upgrade", "head")
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO alembic_version VALUES ('0008b')"))
+
+    with pytest.raises(DatabaseForeign, match="it is at '0007, 0008b'"):
+        migrations_runner.upgrade(engine)
 
 
 def test_replicas_that_start_together_migrate_once(url, engine):

@@ -60,7 +60,9 @@ def test_a_name_is_taken_once(ask):
     assert ask("POST", "/users", {"name": "anna", "role": "reader"})[0] == 201
     status, problem = ask("POST", "/users", {"name": "anna", "role": "admin"})
 
-    assert (status, problem["detail"]) == (409, "There is a user 'anna' already.")
+    assert (status, problem["detail"]) == (
+        409, "There is a user 'anna' already; upper and lower case make no other name.",
+    )  # fmt: skip
     assert names(ask).count("anna") == 1
 
 
@@ -148,6 +150,25 @@ def test_whoever_is_removed_can_do_nothing_more(client, ask):
 
     assert [client.get("/predictions", headers=headers).status_code for headers in shown] == [401, 401]
     assert ask("GET", f"/api-keys/{key['api_key_id']}")[0] == 404
+
+
+@pytest.mark.parametrize("name", ["Admin", "ADMIN", "aDMIN", "Prediction-Service"])
+def test_upper_and_lower_case_make_no_other_user(ask, name):
+    status, problem = ask("POST", "/users", {"name": name, "role": "reader"})
+
+    assert (status, problem["detail"]) == (
+        409, f"There is a user {name.lower()!r} already; upper and lower case make no other name.",
+    )  # fmt: skip
+
+
+def test_users_whose_names_differ_in_case_can_not_be_made_at_once_either(client, as_admin):
+    names = ["Anna", "anna", "ANNA", "aNNa"]
+    with ThreadPoolExecutor(4) as threads:
+        answers = threads.map(
+            lambda name: client.post("/users", json={"name": name, "role": "reader"}, headers=as_admin), names
+        )
+
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
 
 
 def test_a_password_is_kept_as_a_salted_hash(ask, engine):

@@ -70,7 +70,7 @@ def _ensure_admin(session: Session, settings: Settings, passwords: Passwords, no
             logger.info("there is an admin already: FIRST_ADMIN_PASSWORD is not used")
     elif password is None:
         logger.warning("there is no admin: set FIRST_ADMIN_PASSWORD, and start again")
-    elif users.get_by_name(session, settings.first_admin):
+    elif users.get_like(session, settings.first_admin):
         logger.warning("there is no admin, and FIRST_ADMIN is the name of another user: set it to another name")
     else:
         users.create(session, settings.first_admin, Role.ADMIN, passwords.hash(password), now)
@@ -83,7 +83,7 @@ def _ensure_key(session: Session, settings: Settings, now: datetime) -> None:
         return
     key_digest = digest(key)
     existing = api_keys.get_by_digest(session, key_digest)
-    owner = users.get(session, existing.user_id) if existing else users.get_by_name(session, SERVICE)
+    owner = users.get(session, existing.user_id) if existing else users.get_like(session, SERVICE)
     if owner and owner.role != Role.SERVICE:
         _refuse_owner(settings, owner)
     elif existing and existing.revoked_at:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy import update as update_statement
 from sqlalchemy.orm import Session
 
-from data_api.database.engine import flush_unique
+from data_api.database import advisory_lock
 from data_api.models import Role, User
 from service_kit.problems import ProblemError
 
@@ -35,11 +35,19 @@ def list_admins(session: Session) -> Sequence[User]:
     return session.scalars(select(User).where(User.role == Role.ADMIN).order_by(User.user_id)).all()
 
 
+def get_like(session: Session, name: str) -> User | None:
+    """A user whose name is the same but for upper and lower case, or None."""
+    return session.scalars(select(User).where(func.lower(User.name) == name.lower()).limit(1)).one_or_none()
+
+
 def create(session: Session, name: str, role: Role, password_hash: str | None, now: datetime) -> User:
-    """A new user; raises ProblemError (409)."""
+    """A new user; raises ProblemError (409) if somebody has this name, be it in upper or lower case."""
+    advisory_lock.acquire(session)
+    if existing := get_like(session, name):
+        raise ProblemError(409, f"There is a user {existing.name!r} already; upper and lower case make no other name.")
     user = User(name=name, role=role, password_hash=password_hash, created_at=now, tokens_valid_after=now)
     session.add(user)
-    flush_unique(session, f"There is a user {name!r} already.")
+    session.flush()
     return user
 
 

@@ -1,5 +1,6 @@
 """Migrates the database to the schema of this version, under a lock, so that several replicas may start together."""
 
+import warnings
 from functools import cache
 from pathlib import Path
 
@@ -7,11 +8,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.script.revision import RevisionError
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.exc import ProgrammingError
 
 from data_api.database.engine import transaction
-from data_api.errors import DatabaseForeign
+from data_api.errors import DatabaseForeign, MigrationsInvalid
 from data_api.models import Base
 
 FOLDER = Path(__file__).parents[1] / "migrations"
@@ -20,15 +23,18 @@ FORBIDDEN = "42501"
 
 
 def upgrade(engine: Engine) -> None:
-    """Runs the missing migrations; raises DatabaseUnavailable, or DatabaseForeign if it has tables of other programs."""
-    config = Config()
+    """Runs the missing migrations.
+
+    Raises DatabaseUnavailable, MigrationsInvalid, or DatabaseForeign if the database has tables of other programs.
+    """
+    newest, config = head(), Config()
     config.set_main_option("script_location", str(FOLDER))
     try:
         with transaction(engine) as session:
             config.attributes["connection"] = connection = session.connection()
             hold(connection)
             _refuse_foreign(connection)
-            command.upgrade(config, "head")
+            command.upgrade(config, newest)
     except ProgrammingError as error:
         if getattr(error.orig, "sqlstate", None) != FORBIDDEN:
             raise
@@ -58,13 +64,24 @@ def hold(connection: Connection) -> None:
 
 def revision(connection: Connection) -> str | None:
     """The revision of the database, or None if it has none."""
-    return MigrationContext.configure(connection).get_current_revision()
+    return ", ".join(sorted(MigrationContext.configure(connection).get_current_heads())) or None
 
 
 @cache
 def head() -> str:
-    """The newest revision of this version of the service."""
-    return str(_scripts().get_current_head())
+    """The newest revision of this version of the service; raises MigrationsInvalid."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # of a revision that is there twice, or that another one lacks
+            heads = _scripts().get_heads()
+    except (UserWarning, CommandError, RevisionError, KeyError) as error:
+        raise MigrationsInvalid(f"The migrations in {FOLDER} should follow each other; {str(error).rstrip('.')}.") from error
+    if len(heads) != 1:
+        raise MigrationsInvalid(
+            f"The migrations in {FOLDER} should end in one revision; they end in {' and '.join(sorted(heads)) or 'none'}. "
+            "Let one of them follow the other: give it the other's revision as its down_revision."
+        )
+    return str(heads[0])
 
 
 def _scripts() -> ScriptDirectory:
