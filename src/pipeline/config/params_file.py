@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from pipeline.config.flatten import leaves
-from pipeline.config.settings import PARAMS_NAME, Card, Dataset, Params, parse_settings, read_params
+from pipeline.config.settings import PARAMS_NAME, Card, Column, Columns, Dataset, Params, parse_settings, read_params
 from pipeline.support.errors import ParamsInvalid
 
 PARAMS = Path(PARAMS_NAME)
@@ -30,6 +30,11 @@ def load_params(path: Path = PARAMS, conf: Path = CONF) -> Params:
 def load_dataset(path: Path) -> Dataset:
     """What ``preprocess`` wrote of the examples' columns, target and split."""
     return parse_settings(Dataset, load_mapping(path))
+
+
+def load_columns(path: Path) -> Columns:
+    """The columns that ``ingest`` inferred."""
+    return {name: Column(**declared) for name, declared in load_mapping(path)["columns"].items()}
 
 
 def load_card(path: Path) -> Card:

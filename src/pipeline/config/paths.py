@@ -6,6 +6,7 @@ LOCK = Path("dvc.lock")
 CARDS = Path("conf/card")
 
 RAW = Path("data/raw")
+INFERRED_COLUMNS = RAW / "columns.yaml"  # of a table without declared columns
 
 PROCESSED = Path("data/processed")
 TRAIN_TABLE = PROCESSED / "train.parquet"

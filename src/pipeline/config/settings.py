@@ -3,9 +3,10 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from datetime import date
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AliasChoices, ConfigDict, Field, TypeAdapter, ValidationError
@@ -22,6 +23,8 @@ Kind = Literal["number", "category", "datetime"]
 Label = str | int | float | bool
 UNRESOLVED = "???"  # what composition leaves where nobody gave a value
 PARAMS_NAME = "params.yaml"
+TABLE_RECIPE = "table"
+RANDOM_SPLIT = {"by": "random", "test_share": 0.25, "seed": 7}  # where a table declares no split
 TABLE_COLUMNS = re.compile(r"^data\.tables\.[^.]+\.columns\.")
 # What a slice may take of a datetime, as pandas names it.
 DATETIME_PARTS = {"year": "year", "month": "month", "date": "date", "weekday": "day_of_week", "hour": "hour"}
@@ -123,6 +126,11 @@ class Data(Dataset):
     tables: dict[str, RawTable]
     slices: tuple[str, ...] = ()
     resample_by: str | None = None
+
+    def with_columns(self, columns: Columns) -> "Data":
+        """The same with these columns, also in the tables without any."""
+        tables = {name: table if table.columns else replace(table, columns=columns) for name, table in self.tables.items()}
+        return replace(self, columns=columns, tables=tables)
 
     def dataset(self) -> Dataset:
         """The part that travels with the examples."""
@@ -231,26 +239,48 @@ def read_params(values: Mapping[str, Any]) -> Params:
 
     Raises ParamsInvalid, which names every faulty key in full.
     """
-    gathered = dict(values)
+    gathered = {name: _with_defaults(block) if name == "data" else block for name, block in values.items()}
     for name, rest, declared in OPEN_BLOCKS:
-        if isinstance(block := values.get(name), Mapping):
+        if isinstance(block := gathered.get(name), Mapping):
             others = {key: value for key, value in block.items() if key not in declared}
             gathered[name] = {**{key: block[key] for key in declared if key in block}, rest: others}
     params = parse_settings(Params, gathered)
-    if faults := list(_contradictions(params.data)):
-        raise ParamsInvalid(faults_sentence(faults))
+    refuse_contradictions(params.data)
     return params
 
 
+def refuse_contradictions(data: Data) -> None:
+    """Raises ParamsInvalid where settings, each of which could be right, do not go together."""
+    if faults := list(_contradictions(data)):
+        raise ParamsInvalid(faults_sentence(faults))
+
+
+def _with_defaults(data: Any) -> Any:
+    """The block ``data`` with what may be left out where the file at ``source.path`` is the only table."""
+    if not isinstance(data, Mapping):
+        return data
+    source = data.get("source")
+    path = str(source.get("path")) if isinstance(source, Mapping) else ""
+    defaults = {
+        "name": Path(path).name.partition(".")[0],
+        "recipe": TABLE_RECIPE,
+        "tables": {"table": {"file": path, "columns": data.get("columns") or {}}},
+        "columns": {},
+        "split": RANDOM_SPLIT,
+    }
+    return defaults | {key: value for key, value in data.items() if value is not None and (key, value) != ("tables", {})}
+
+
 def _contradictions(data: Data) -> Iterator[str]:
-    """What is wrong between settings each of which could be right."""
-    if not data.columns:
-        yield "data.columns is empty; a model needs at least one column"
+    if not data.columns and (data.recipe != TABLE_RECIPE or len(data.tables) != 1):
+        yield "data.columns is empty; a model needs at least one column, and only those of a single table are inferred"
     if data.source.path.startswith("~"):
         yield f"data.source.path is {data.source.path}; DVC takes ~ for a folder of that name, so write the whole path"
     if data.target.name in data.columns:
         yield f"data.columns.{data.target.name} is the target, which gives the model the answer"
     yield from _wrong_ranges(data.columns)
+    if not data.columns:
+        return  # the stage ingest infers them, and asks again
     for index, slice_name in enumerate(data.slices):
         yield from _unknown_column(f"data.slices[{index}]", slice_name, data)
     if data.resample_by:

@@ -13,6 +13,7 @@ from pipeline.support.errors import TableInvalid
 
 COMPARISON = re.compile(r"(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?)")
 COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
+YES_OR_NO = ["0", "1"], ["false", "true"], ["no", "yes"]  # labels whose second is positive without being declared so
 MOST_LABELS = 10  # that a message lists
 
 
@@ -48,9 +49,10 @@ def _is_positive(labels: pd.Series, target: Target) -> pd.Series:
     """Which labels are the positive one, are among the positive ones, or compare with a number as ``positive`` says."""
     texts = labels.map({label: plain_text(label) for label in labels.unique().tolist()})
     distinct, is_list = sorted(texts.unique()), isinstance(target.positive, tuple)
-    answers = [
-        plain_text(answer) for answer in (target.positive if isinstance(target.positive, tuple) else [target.positive])
-    ]
+    declared = target.positive
+    if declared is None and [label.lower() for label in distinct] in YES_OR_NO:
+        declared = distinct[1]
+    answers = [plain_text(answer) for answer in (declared if isinstance(declared, tuple) else [declared])]
     numbers = pd.to_numeric(labels.astype(str), errors="coerce")
     comparison = COMPARISON.fullmatch(answers[0].strip())
     if comparison and answers[0] not in distinct and numbers.notna().all():

@@ -2,8 +2,8 @@
 
 import json
 
-from pipeline.config.params_file import load_params
-from pipeline.config.paths import COUNTS, DATASET, PROCESSED, RAW, TEST_TABLE, TRAIN_TABLE
+from pipeline.config.params_file import load_columns, load_params
+from pipeline.config.paths import COUNTS, DATASET, INFERRED_COLUMNS, PROCESSED, RAW, TEST_TABLE, TRAIN_TABLE
 from pipeline.config.settings import dump_settings, parse_settings
 from pipeline.data import schema, split, table_io
 from pipeline.files import atomic_write
@@ -13,7 +13,7 @@ from pipeline.support import console
 
 def main() -> None:
     settings = load_params()
-    data = settings.data
+    data = settings.data if settings.data.columns else settings.data.with_columns(load_columns(INFERRED_COLUMNS))
     recipe = loader.load_recipe(data.recipe)
     options = parse_settings(recipe.Options, data.options, prefix="data")
     with console.step("read the raw tables"):

@@ -242,10 +242,37 @@ def test_the_target_may_not_be_a_feature_too(values):
         read_params(values)
 
 
+def test_columns_may_be_missing_of_a_single_table_alone(values):
+    values["data"]["columns"] = {}
+    assert read_params(values).data.columns == {}
+    for key, value in (
+        ("recipe", "flights"),
+        ("tables", {"a": {"file": "a.csv", "columns": {}}, **values["data"]["tables"]}),
+    ):
+        with pytest.raises(ParamsInvalid, match=r"data.columns is empty; .* only those of a single table are inferred"):
+            read_params({**values, "data": {**values["data"], key: value}})
+
+
+def test_a_path_and_a_target_are_enough_of_a_data_set(values):
+    data = read_params({**values, "data": {"source": {"path": "data/mine.v2.csv"}, "target": {"name": "left"}}}).data
+
+    assert (data.name, data.recipe, data.slices, data.resample_by) == ("mine", "table", (), None)
+    assert data.tables["table"].file == "data/mine.v2.csv"
+    assert data.split == RandomSplit("random", 0.25, 7)
+
+
+@pytest.mark.parametrize("missing", ["source", "target"])
+def test_a_data_set_without_path_or_target_is_refused_by_that_name(values, missing):
+    data = {"source": {"path": "data/mine.csv"}, "target": {"name": "left"}}
+    del data[missing]
+
+    with pytest.raises(ParamsInvalid, match=f"data.{missing} is missing"):
+        read_params({**values, "data": data})
+
+
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("data.columns", {}, "data.columns is empty"),
         ("data.columns.size.range", [10, 1], r"data.columns.size.range is \[10, 1\]; the lower end comes first"),
         ("data.columns.colour", {"kind": "category", "range": [0, 1]}, "data.columns.colour.range goes with `kind: number`"),
         ("data.slices", ["nope"], r"data.slices\[0\] is nope; it should be in data.columns"),

@@ -55,6 +55,17 @@ def test_a_terminal_shows_our_own_lines_alone(project, module, words, steps):
     assert re.fullmatch("\n".join(steps), "\n".join(step[1] for step in timed))
 
 
+def test_a_data_set_of_a_path_and_a_target_runs_as_an_experiment_and_needs_no_second_run(project):
+    declared = "source: {path: tests/pipeline/penguins.csv}\ntarget: {name: sex, positive: female}\n"
+    (project / "conf/data/mine.yaml").write_text(declared)
+    run(project, "git", "add", "conf")
+
+    run(project, "dvc", "exp", "run", "--set-param", "data=mine")
+
+    assert "Running stage" not in run(project, "dvc", "repro")
+    assert "penguins" in (project / "data/report/model_card.md").read_text()
+
+
 def test_git_holds_metrics_and_plot_tables_and_dvc_the_rest(project):
     tracked = set(run(project, "git", "ls-files", "data").split())
 

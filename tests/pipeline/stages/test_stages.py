@@ -89,6 +89,49 @@ def test_the_penguins_pass_all_four_stages_without_a_line_of_python(place, model
     assert not list((place / "data").rglob(".*.new"))
 
 
+def minimal(place, text):
+    """Writes params.yaml for a data set that declares no more than ``text``."""
+    shutil.copytree(ROOT / "conf", place / "conf", dirs_exist_ok=True)
+    (place / "conf/data/mine.yaml").write_text(text)
+    compose.write(compose.compose(place / "conf", ["data=mine", *QUICK]), place / "params.yaml")
+
+
+def test_a_file_and_a_target_are_enough_and_the_inferred_columns_are_written_down(place):
+    minimal(place, "source: {path: tests/pipeline/penguins.csv}\ntarget: {name: sex, positive: female}\n")
+    ingest = run(place, "ingest")
+    run_all(place, STAGES[1:])
+
+    written = yaml.safe_load((place / "data/raw/columns.yaml").read_text())["columns"]
+    schema = json.loads((place / "data/model/schema.json").read_text())
+    assert {column["name"]: column["kind"] for column in schema["columns"]} == {
+        name: declared["kind"] for name, declared in written.items()
+    } == {
+        "species": "category", "island": "category", "bill_length_mm": "number", "bill_depth_mm": "number",
+        "flipper_length_mm": "number", "body_mass_g": "number", "year": "number",
+    }  # fmt: skip
+    assert schema["name"] == "penguins"
+    assert "No columns are declared: 7 were inferred and are in data/raw/columns.yaml." in " ".join(ingest.stderr.split())
+    assert pd.read_csv(place / "data/report/plots/slices.csv").empty
+
+
+def test_columns_that_were_inferred_can_be_declared_and_give_the_same_examples(place):
+    target = "source: {path: tests/pipeline/penguins.csv}\ntarget: {name: sex, positive: female}\n"
+    minimal(place, target)
+    run_all(place, STAGES[:2])
+    inferred = (place / "data/processed/train.parquet").read_bytes()
+    minimal(place, target + (place / "data/raw/columns.yaml").read_text())
+    run_all(place, STAGES[:2])
+
+    assert (place / "data/processed/train.parquet").read_bytes() == inferred
+    assert not (place / "data/raw/columns.yaml").exists()
+
+
+def test_a_slice_of_no_inferred_column_is_refused_before_training(place):
+    minimal(place, "source: {path: tests/pipeline/penguins.csv}\ntarget: {name: sex}\nslices: [specie]\n")
+
+    assert "data.slices[0] is specie; it should be in data.columns" in said(run(place, "ingest"))
+
+
 def test_a_parquet_table_with_datetimes_split_by_time_passes_all_four_stages(place):
     random = np.random.default_rng(5)
     size = 800
