@@ -1,11 +1,20 @@
 """How a file writes its values: what a person declares of a table travels with the model, in its ``schema.json``."""
 
+import codecs
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null")
+
+
+def _codec_name(encoding: str) -> str:
+    """The name that Python has for an encoding."""
+    try:
+        return codecs.lookup(encoding).name
+    except LookupError as error:
+        raise ValueError("Input should be an encoding that Python knows, such as latin-1") from error
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
@@ -14,6 +23,6 @@ class TableFormat:
 
     missing: tuple[str, ...] = MISSING
     separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None  # a comma, or a tab in .tsv files
-    encoding: str = "utf-8"
+    encoding: Annotated[str, AfterValidator(_codec_name)] = "utf-8"
     decimal: Annotated[str, Field(min_length=1, max_length=1)] = "."
     skip_rows: Annotated[int, Field(ge=0)] = 0

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from onnx import TensorProto, helper
 from pyarrow import parquet
+from pydantic import TypeAdapter
 
 from column_types.table_format import TableFormat
 from pipeline.config.settings import Column, Dataset, RandomSplit, RawTable, Target
@@ -152,6 +153,7 @@ def test_a_value_reaches_the_graph_as_in_training(tmp_path, trained_on, kind, ar
     for path in paths.values():
         np.testing.assert_array_equal(scored(model, path), expected)
     np.testing.assert_array_equal(asked(model, [*plain, None]), expected)
+    assert TypeAdapter(model.records.batch_type).json_schema()
     assert len({*expected.tolist()[:2]}) == 2
 
 

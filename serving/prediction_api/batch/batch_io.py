@@ -54,10 +54,10 @@ def read(path: Path, schema: Schema) -> tuple[int, str, Iterator[Chunk]]:
     columns = schema.columns
     with _read_errors(path, schema.table_format):
         size = path.stat().st_size
-        if path.suffix == CSV:
+        if path.suffix.lower() == CSV:
             return size, "B", _chunks(path, schema, _csv_batches(path, schema))
         file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**20)
-        _check_header(path, file.schema_arrow.names, columns)
+        _check_header(path, file.schema_arrow.names, schema)
         return file.metadata.num_rows, "rows", _chunks(path, schema, _parquet_batches(file, columns))
 
 
@@ -79,21 +79,21 @@ def written(path: Path) -> Iterator[Write]:
 
 
 def _writer(path: Path, file: Any) -> Any:
-    if path.suffix == PARQUET:
+    if path.suffix.lower() == PARQUET:
         return parquet.ParquetWriter(file, RESULT)
     file.write(f"{','.join(RESULT.names)}\n".encode())  # pyarrow would quote the names
     return arrow_csv.CSVWriter(file, RESULT, write_options=arrow_csv.WriteOptions(include_header=False))
 
 
 def _check_suffix(path: Path) -> None:
-    if path.suffix not in (CSV, PARQUET):
+    if path.suffix.lower() not in (CSV, PARQUET):
         raise TableUnreadable(f"{path} should be a .csv or .parquet file; give it such a name.")
 
 
 @contextmanager
 def _read_errors(path: Path, form: TableFormat) -> Iterator[None]:
     """Says what is wrong with a file that the system or pyarrow cannot read."""
-    kind = f"CSV file in {form.encoding.upper()}" if path.suffix == CSV else "Parquet file"
+    kind = f"CSV file in {form.encoding.upper()}" if path.suffix.lower() == CSV else "Parquet file"
     try:
         yield
     except (OSError, pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
@@ -117,7 +117,7 @@ def _csv_batches(path: Path, schema: Schema) -> Batches:
     encoding = "utf-8-sig" if form.encoding == "utf-8" else form.encoding
     with path.open(encoding=encoding, newline="") as text:
         header = next(csv.reader(islice(text, form.skip_rows, None), delimiter=form.separator or ","), [])
-    _check_header(path, header, schema.columns)
+    _check_header(path, header, schema)
     uneven_rows: list[Any] = []
     try:
         with pa.OSFile(str(path)) as file:
@@ -159,13 +159,15 @@ def _parquet_batches(file: parquet.ParquetFile, columns: Sequence[Column]) -> Ba
         yield batch, done
 
 
-def _check_header(path: Path, names: Sequence[str], columns: Sequence[Column]) -> None:
+def _check_header(path: Path, names: Sequence[str], schema: Schema) -> None:
     """Refuses a file without the required columns, or with two of a name."""
+    columns = schema.columns
     expected = f"the {len(columns)} columns of the model's schema"
     missing = [column.name for column in columns if column.required and column.name not in names]
     if columns and len(missing) == len(columns):
+        divided = schema.table_format.separator or ","
         content = f"it has {', '.join(names[:3])}" if names else "it is empty"
-        raise TableUnreadable(f"{path} should hold {expected}, divided by commas; {content}, none of them.")
+        raise TableUnreadable(f"{path} should hold {expected}, in CSV divided by {divided!r}; {content}, none of them.")
     if missing:
         raise TableUnreadable(f"{path} should hold {expected}; it lacks {', '.join(missing)}.")
     counts = Counter(names)
@@ -177,7 +179,7 @@ def _values(path: Path, first_row: int, column: Column, batch: pa.RecordBatch, s
     """A column of a batch as the model takes it; a column that the file leaves out is missing in each row."""
     values = batch.column(column.name) if column.name in batch.schema.names else pa.nulls(batch.num_rows)
     try:
-        reading = Reading(schema.table_format, column.format, path.suffix == PARQUET, [column.time_zone])
+        reading = Reading(schema.table_format, column.format, path.suffix.lower() == PARQUET, [column.time_zone])
         values = arrow.convert(values, column.kind, reading)
     except arrow.ValueInvalid as error:
         row = "" if error.row is None else f", row {first_row + error.row}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,8 @@ def check(frame: pd.DataFrame, columns: Columns, table: str, invalid_rows_allowe
     Raises TableInvalid where a column is missing or of another kind, or where more than ``invalid_rows_allowed`` rows are
     invalid; its message gives the rule and the first invalid value of each column.
     """
-    clauses = [f"column {name} is missing" for name in columns if name not in frame]
+    near = {name: get_close_matches(name, map(str, frame.columns), n=1) for name in columns if name not in frame}
+    clauses = [f"column {name} is missing" + (f" (is it {names[0]!r}?)" if names else "") for name, names in near.items()]
     is_tolerable, invalid = not clauses, np.zeros(len(frame), dtype=bool)
     for name, column in columns.items():
         for rule, broken in _broken_rules(frame[name], column) if name in frame else ():

@@ -5,6 +5,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from typing import IO
@@ -16,13 +17,13 @@ import pyarrow.parquet
 
 from column_types import arrow
 from column_types.arrow import Reading
-from pipeline.config.settings import RawTable
+from pipeline.config.settings import Column, RawTable
 from pipeline.support.errors import TableInvalid, first_line
 
 CSV_NAMES, PACKINGS, PARQUET_ENDINGS = (".csv", ".tsv", ".txt"), (".zip", ".gz", ".bz2", ".zst"), (".parquet", ".pq")
 CSV_ENDINGS = tuple(f"{name}{packing}" for name in CSV_NAMES for packing in ("", *PACKINGS))
 # The errors that the readers raise for a damaged or empty file, or one in another encoding.
-UNREADABLE = (pa.ArrowException, zipfile.BadZipFile, zlib.error, EOFError, OSError, UnicodeError, LookupError)
+UNREADABLE = (pa.ArrowException, zipfile.BadZipFile, zlib.error, EOFError, OSError, UnicodeError, RuntimeError)
 BLOCK_BYTES = (1 << 20, 1 << 28)  # of a CSV file, as pyarrow has it; and of one with a value that is longer
 SEPARATORS = (";", "\t", "|", ",")
 PLACE = "into the block of this table in conf/data/"
@@ -55,7 +56,10 @@ def read_source(path: Path, declared: RawTable, target: str = "") -> pa.Table:
         raise TableInvalid(f"{path} has more than one column named {', '.join(duplicates)}. Rename all but one.")
     if not len(table):
         raise TableInvalid(f"{path} has {len(names)} columns and no rows. Replace it by a file with rows.")
-    return _convert(table.select(names).replace_schema_metadata(None), path, declared, is_typed=not is_csv)
+    table = table.select(names).replace_schema_metadata(None)
+    if target in names and pa.types.is_binary(table.schema.field(target).type):
+        declared = replace(declared, columns={**declared.columns, target: Column("category")})
+    return _convert(table, path, declared, is_typed=not is_csv)
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -86,8 +90,8 @@ def _convert(table: pa.Table, path: Path, declared: RawTable, is_typed: bool) ->
         except arrow.ValueInvalid as error:
             row = "" if error.row is None else f", row {error.row + 1:,}"
             raise TableInvalid(
-                f"{path}{row}: {name} {error}. Correct the table or the declaration of {name} in conf/data/; a text that "
-                "means no value belongs into `missing`, a decimal comma into `decimal`."
+                f"{path}{row}: {name} {error}. Correct the table or the declaration of {name} in conf/data/: a text that "
+                "means no value belongs into `missing`, a decimal comma into `decimal`, a way to write dates into `format`."
             ) from error
         table = table.set_column(table.column_names.index(name), name, values)
     return table
@@ -130,9 +134,12 @@ def _read_errors(path: Path, declared: RawTable) -> Iterator[None]:
     try:
         yield
     except UNREADABLE as error:
-        cure = _suggest_format(path, declared) or "Correct that row, or replace the file by a complete one."
-        if isinstance(error, UnicodeError) or "UTF8" in str(error):
-            cure = f"It is not {declared.encoding}: write `encoding: latin-1`, or another one, {PLACE}."
+        is_encoded_otherwise = isinstance(error, UnicodeError) or "UTF8" in str(error)
+        cure = _suggest_format(path, declared) or (
+            f"It is not {declared.encoding}: write `encoding: latin-1`, or another one, {PLACE}."
+            if is_encoded_otherwise
+            else "Correct that row, or replace the file by a complete one."
+        )
         raise TableInvalid(f"{path} cannot be read as a table: {first_line(error)}. {cure}") from error
 
 
@@ -145,6 +152,8 @@ def _suggest_format(path: Path, declared: RawTable) -> str:
             head = stream.read(HEAD_BYTES)
         if head.startswith(BYTE_ORDER_MARKS) and "16" not in declared.encoding:
             return f"It looks like UTF-16: write `encoding: utf-16` {PLACE}."
+        if b"\0" in head and declared.encoding == "utf-8":
+            return "It is no text, but perhaps a workbook or an archive. Save the table as a CSV or Parquet file."
         lines = head.decode(declared.encoding, errors="replace").splitlines()[declared.skip_rows :]
     except UNREADABLE:
         return ""

@@ -224,6 +224,12 @@ def test_a_path_that_only_a_shell_understands_is_refused(values):
         read_params(changed(values, "data.source.path", "~/a.csv"))
 
 
+def test_an_encoding_that_python_does_not_know_is_refused(values):
+    with pytest.raises(ParamsInvalid, match=r"data\.tables\.table\.encoding is 'utf-99'; .*an encoding that Python knows"):
+        read_params(changed(values, "data.tables.table.encoding", "utf-99"))
+    assert read_params(changed(values, "data.tables.table.encoding", "UTF8")).data.tables["table"].encoding == "utf-8"
+
+
 def test_the_message_says_where_to_correct_it(values):
     with pytest.raises(ParamsInvalid, match="Correct it in conf/ and type `make params`"):
         read_params(changed(values, "train.sed", 1))

@@ -56,6 +56,11 @@ def test_a_missing_column_is_named():
         schema.check(pd.DataFrame({"y": [1]}), {"x": Column("number")}, "t")
 
 
+def test_a_missing_column_is_named_beside_the_nearest_one_there_is():
+    with pytest.raises(TableInvalid, match=r"column size is missing \(is it ' Size'\?\)"):
+        schema.check(pd.DataFrame({"y": [1], " Size": [1]}), {"size": Column("number")}, "t")
+
+
 def test_a_table_must_hold_a_column_that_a_request_may_leave_out():
     with pytest.raises(TableInvalid, match="column x is missing"):
         schema.check(pd.DataFrame({"y": [1]}), {"x": Column("number", required=False)}, "t")

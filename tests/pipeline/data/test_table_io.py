@@ -191,6 +191,31 @@ def test_an_archive_holds_one_table_beside_folders_and_what_a_mac_adds(tmp_path)
     assert table_io.read_source(tmp_path / "a.csv.zip", declared(COLUMNS)).num_rows == 2
 
 
+@pytest.mark.parametrize("content", [b"PK\x03\x04\0\0workbook", "x\n1\n".encode("utf-16-le")])
+def test_what_is_no_text_is_not_taken_for_another_encoding(tmp_path, content):
+    (tmp_path / "a.csv").write_bytes(content)
+
+    with pytest.raises(TableInvalid, match="It is no text, but perhaps a workbook or an archive"):
+        table_io.read_source(tmp_path / "a.csv", declared({"y": Column("number")}))
+
+
+def test_a_locked_archive_is_refused_by_name(tmp_path):
+    path = write(tmp_path / "a.csv.zip", TEXT)
+    content = bytearray(path.read_bytes())
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(signature) + flags] |= 1
+    path.write_bytes(content)
+
+    with pytest.raises(TableInvalid, match=r"a\.csv\.zip cannot be read as a table: .*encrypted"):
+        table_io.read_source(path, declared(COLUMNS))
+
+
+def test_a_binary_target_is_text(tmp_path):
+    pd.DataFrame({"x": [1], "label": [b"yes"]}).to_parquet(tmp_path / "a.parquet")
+
+    assert table_io.read_source(tmp_path / "a.parquet", declared({}), "label")["label"].to_pylist() == ["yes"]
+
+
 def test_an_archive_of_two_tables_is_refused_with_both(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.csv.zip", "w") as archive:
         for name in ("backup/old.csv", "new.csv"):
