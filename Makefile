@@ -96,7 +96,7 @@ promote: setup ## Make data/model the champion if it beats the present one (BECA
 rollback: setup ## Make the previous champion the champion again (BECAUSE='why')
 	@python -m pipeline.registry.rollback $${BECAUSE:+--because="$$BECAUSE"}
 
-history: setup ## Show which model was champion when, and why (AT='2026-11-23 14:05': which model answered then)
+history: setup ## Show which model was champion when, and why (AT='2026-11-23 14:05', in UTC: which model answered then)
 	@python -m pipeline.registry.history $${AT:+--at="$$AT"}
 
 ## Experiment
