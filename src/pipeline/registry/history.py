@@ -30,7 +30,7 @@ class FutureTimestamp(OntimeError):
 def main() -> None:
     """Prints the history of champions, or the model that answered at a moment."""
     parser = console.parser(__spec__, __doc__, services.help_text())
-    parser.add_argument("--at", type=_at, metavar="MOMENT", help="in local time where it names no zone")
+    parser.add_argument("--at", type=_at, metavar="MOMENT", help="in UTC, unless it names an offset")
     moment = parser.parse_args().at
     _refuse_future(moment)
     with console.step("look at the registry"):
@@ -131,7 +131,8 @@ def _clock(moment: datetime) -> str:
 
 
 def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone()  # without a zone it is local time
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # as the history prints its times
 
 
 def _at(text: str) -> datetime:

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,6 +44,16 @@ def verb(place, name, *words, **environment):
 
 def champion(registry):
     return int(registry.get_model_version_by_alias("ontime", "champion").version)
+
+
+@contextmanager
+def clock_of(zone):
+    """The local time is that of another zone for a while."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", zone)
+        time.tzset()
+        yield
+    time.tzset()
 
 
 @contextmanager
@@ -183,7 +194,8 @@ def who_was_champion(place, commit):
     assert rows[0][4] == rows[2][4] == commit[:9]
     assert "warning" not in told
 
-    status, told = verb(place, "history", "--at", f"{rows[1][0]}+00:00")
+    with clock_of("America/New_York"):  # a moment is in UTC all the same, as the history prints it
+        status, told = verb(place, "history", "--at", rows[1][0])
     assert (status, f"commit {commit}" in told, "version 1 of ontime was champion" in told) == (0, True, True)
     assert f"test.parquet {sha256(place / 'data/processed/test.parquet')[:12]}" in told
     assert "the models that answered then are not known: nobody answers at http://127.0.0.1:9" in told
