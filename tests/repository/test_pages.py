@@ -98,6 +98,7 @@ def test_nothing_but_its_own_recipe_names_a_column_of_the_flights():
         "month",
         "day",
         "minute",
+        "origin",
         "hour",
         "seats",
         "visibility",
