@@ -87,7 +87,7 @@ def _number_casts(of: pa.DataType, reading: Reading) -> Iterator[Cast]:
 
 def _category_casts(of: pa.DataType, _reading: Reading) -> Iterator[Cast]:
     if _is_text(of) or types.is_integer(of) or types.is_boolean(of):
-        yield lambda part: part.cast(pa.string())
+        yield _category
     elif types.is_floating(of) or types.is_decimal(of):
         yield lambda part: part.cast(pa.int64()).cast(pa.string())
 
@@ -102,11 +102,18 @@ def _datetime_casts(of: pa.DataType, reading: Reading) -> Iterator[Cast]:
         yield lambda part: compute.strptime(part, format=reading.pattern, unit="s")
     elif _is_text(of):
         for zone in reading.zones:
-            for unit in ("s", "us"):
+            for unit in ("s", "us", "ns"):
                 yield partial(_parse_datetime, to=pa.timestamp(unit, zone))
 
 
 CASTS = {"number": _number_casts, "category": _category_casts, "datetime": _datetime_casts}
+
+
+def _category(values: Values) -> Values:
+    """Text, in which the empty one is no value: the model takes it for missing."""
+    text = values.cast(pa.string())
+    is_empty = compute.equal(text, "")
+    return compute.if_else(is_empty, None, text) if compute.any(is_empty).as_py() else text
 
 
 def _parse_number(text: Values, to: pa.DataType, decimal: str) -> Values:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 
+MOST_CHARACTERS = 500  # of a category
 TRUTH = ("true", "false")
 WHOLE = re.compile(r"(-?(?:0|[1-9]\d*))(?:\.0+)?")
 

@@ -12,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from column_types.category_text import MOST_CHARACTERS
 from prediction_api.batch import batch_io
 from prediction_api.batch.batch_io import Chunk
 from prediction_api.errors import TableUnreadable
 from prediction_api.model import artifact
 from prediction_api.model.artifact import Column
 from prediction_api.model.onnx_model import INPUTS, OnnxModel
-from prediction_api.model.request_schema import MOST_CHARACTERS, expected_value, shown
+from prediction_api.model.request_schema import expected_value, shown
 
 TYPES = {"number": np.float32, "category": np.object_, "datetime": np.float64}
 NUL = "\0"

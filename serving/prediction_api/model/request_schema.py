@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, from_json
 from typing_extensions import TypedDict
 
-from column_types.category_text import speller
+from column_types.category_text import MOST_CHARACTERS, speller
 from prediction_api.model.artifact import Column, Schema
 from service_kit.problems import FieldError
 
@@ -52,7 +52,6 @@ UtcTime = Annotated[
 ]
 LARGEST = 3.4028235e38  # the graph takes single precision
 typed_dict: Any = TypedDict  # the fields come from a schema that is read at run time
-MOST_CHARACTERS = 500
 MOMENT = "2013-05-19T14:15:00"
 MOST_FIELD_ERRORS, MOST_COUNTED = 100, 100_000
 RECORD_BYTES = 2**18  # thousands of fields; what is wrong with more of them would take long to say

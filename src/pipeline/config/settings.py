@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -278,7 +278,7 @@ def _contradictions(data: Data) -> Iterator[str]:
         yield f"data.source.path is {data.source.path}; DVC takes ~ for a folder of that name, so write the whole path"
     if data.target.name in data.columns:
         yield f"data.columns.{data.target.name} is the target, which gives the model the answer"
-    yield from _wrong_ranges(data.columns)
+    yield from _wrong_columns(data.columns)
     if not data.columns:
         return  # the stage ingest infers them, and asks again
     for index, slice_name in enumerate(data.slices):
@@ -292,13 +292,24 @@ def _contradictions(data: Data) -> Iterator[str]:
             yield "data.split.test_to should be after data.split.test_from"
 
 
-def _wrong_ranges(columns: Columns) -> Iterator[str]:
+def _wrong_columns(columns: Columns) -> Iterator[str]:
     for name, column in columns.items():
+        if column.example is not None and not _is_example(column.kind, column.example):
+            yield f"data.columns.{name}.example is {column.example!r}; it should be a {column.kind}"
         low, high = column.range or (None, None)
         if column.range and column.kind != "number":
             yield f"data.columns.{name}.range goes with `kind: number`, not with {column.kind}"
         if low is not None and high is not None and low > high:
             yield f"data.columns.{name}.range is [{low:g}, {high:g}]; the lower end comes first"
+
+
+def _is_example(kind: Kind, value: float | str) -> bool:
+    if kind != "datetime":
+        return isinstance(value, float) == (kind == "number")
+    try:
+        return bool(datetime.fromisoformat(str(value)))
+    except ValueError:
+        return False
 
 
 def _unknown_column(key: str, slice_name: str, data: Data) -> Iterator[str]:

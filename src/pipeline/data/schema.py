@@ -10,12 +10,15 @@ import numpy.typing as npt
 import pandas as pd
 from pandas.api import types
 
+from column_types.category_text import MOST_CHARACTERS
 from column_types.table_format import TableFormat
 from pipeline.config.settings import Column, Columns, Dataset
 from pipeline.support.errors import TableInvalid
 
 REFERENCE_BINS = 10  # quantile bins of a number's reference distribution, as usual for the population stability index (PSI)
 REFERENCE_CATEGORIES = 50  # the most frequent ones have a share each, the rest are pooled
+MOST_SHOWN = 60  # characters of a value in a message
+LARGEST = float(np.finfo(np.float32).max)  # a model computes in single precision
 LEAST_DISTINCT = 0.5  # of the distinct values of a number must be left in single precision
 MOST_NUMERIC_CATEGORIES = 20  # a category with more distinct values, all of them numbers, is taken for a mistake
 
@@ -42,9 +45,8 @@ def check(frame: pd.DataFrame, columns: Columns, table: str, invalid_rows_allowe
             else:
                 row = broken.argmax()
                 invalid |= broken
-                clauses.append(
-                    f"{name} should {rule}; {broken.sum()} rows are not, such as row {row + 1}: {frame[name].iloc[row]}"
-                )
+                value = str(frame[name].iloc[row])[:MOST_SHOWN]
+                clauses.append(f"{name} should {rule}; {broken.sum()} rows are not, such as row {row + 1}: {value}")
     rows = int(invalid.sum())
     if not is_tolerable or rows > invalid_rows_allowed:
         raise TableInvalid(
@@ -60,7 +62,8 @@ def to_single_precision(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
     Raises TableInvalid where that merges most of a column's distinct values, such as large numbers that differ in their end.
     """
     numbers = [name for name in feature_names(columns, "number") if name in frame and types.is_numeric_dtype(frame[name])]
-    single = frame.astype(dict.fromkeys(numbers, "float32"))
+    with np.errstate(over="ignore"):  # `check` refuses what is too large
+        single = frame.astype(dict.fromkeys(numbers, "float32"))
     for name in numbers:
         low, high = frame[name].min(), frame[name].max()
         if high - low > len(frame) / LEAST_DISTINCT * np.spacing(np.float32(max(abs(low), abs(high)))):
@@ -168,10 +171,16 @@ def _broken_rules(values: pd.Series, column: Column) -> Iterator[tuple[str, bool
     if not KIND_CHECKS[column.kind](values):
         yield f"be {KIND_NAMES[column.kind]}", True
         return
-    low, high = column.range or (None, None)
+    # In single precision the ends of a range are rounded like the values.
+    low, high = (
+        np.float32(end) if end is not None and values.dtype == "float32" else end for end in column.range or (None, None)
+    )
     rules = {"have a value in each row": values.isna() if not column.nullable else None}
     if column.kind == "number":
-        rules["be finite"] = np.isinf(values)
+        rules[f"be from -{LARGEST:g} to {LARGEST:g}"] = values.abs() > LARGEST
+    if column.kind == "category":
+        odd = [text for text in values.dropna().unique() if len(str(text)) > MOST_CHARACTERS or "\0" in str(text)]
+        rules[f"be text of at most {MOST_CHARACTERS} characters, none of them NUL"] = values.isin(odd) if odd else None
     if low is not None:
         rules[f"be at least {low:g}"] = values < low
     if high is not None:

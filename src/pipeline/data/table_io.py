@@ -28,6 +28,12 @@ BLOCK_BYTES = (1 << 20, 1 << 28)  # of a CSV file, as pyarrow has it; and of one
 SEPARATORS = (";", "\t", "|", ",")
 PLACE = "into the block of this table in conf/data/"
 HEAD_BYTES = 1 << 16
+MARKER = "a text that means no value belongs into `missing`"
+WAYS_OUT = {
+    "number": f"{MARKER}, a decimal comma into `decimal`, and what is no number needs `kind: category`",
+    "category": "what is a number or a datetime needs that `kind`",
+    "datetime": f"{MARKER}, and another way to write dates into `format`",
+}
 BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")  # of UTF-16
 
 
@@ -50,8 +56,9 @@ def read_source(path: Path, declared: RawTable, target: str = "") -> pa.Table:
         else:
             table = _read_csv(path, declared, target) if is_csv else pa.parquet.ParquetFile(path).read()
         names = [name for name in table.column_names if name]
-    if not declared.columns.keys() & set(names) and (cure := _suggest_format(path, declared)):
-        raise TableInvalid(f"{path} has none of the declared columns; it has {', '.join(names[:3])}. {cure}")
+    if declared.columns and not declared.columns.keys() & set(names):
+        cure = _suggest_format(path, declared) or "Correct their names in conf/data/; in a CSV file they are the first line."
+        raise TableInvalid(f"{path} has none of the declared columns; it has {', '.join(names[:5])}. {cure}")
     if duplicates := sorted({name for name in names if names.count(name) > 1}):
         raise TableInvalid(f"{path} has more than one column named {', '.join(duplicates)}. Rename all but one.")
     if not len(table):
@@ -90,8 +97,7 @@ def _convert(table: pa.Table, path: Path, declared: RawTable, is_typed: bool) ->
         except arrow.ValueInvalid as error:
             row = "" if error.row is None else f", row {error.row + 1:,}"
             raise TableInvalid(
-                f"{path}{row}: {name} {error}. Correct the table or the declaration of {name} in conf/data/: a text that "
-                "means no value belongs into `missing`, a decimal comma into `decimal`, a way to write dates into `format`."
+                f"{path}{row}: {name} {error}. Correct the table, or the declaration in conf/data/: {WAYS_OUT[column.kind]}."
             ) from error
         table = table.set_column(table.column_names.index(name), name, values)
     return table

@@ -286,6 +286,13 @@ def test_a_data_set_without_path_or_target_is_refused_by_that_name(values, missi
         ("data.slices", ["when.quarter"], r"data.slices\[0\] is when.quarter; .* with a part \(.year, .month, .date"),
         ("data.resample_by", "nope.date", "data.resample_by is nope.date"),
         ("data.split", {"by": "time", "column": "size", "test_from": "2020-01-01"}, "data.split.column is size"),
+        ("data.columns.size.example", "long", "data.columns.size.example is 'long'; it should be a number"),
+        (
+            "data.columns.on",
+            {"kind": "datetime", "example": "soon"},
+            "data.columns.on.example is 'soon'; it should be",
+        ),
+        ("data.columns.on", {"kind": "category", "example": 1}, "data.columns.on.example is 1.0; it should be a category"),
         ("data.split.seed", -1, "data.split.seed is -1"),
         ("train.seed", 2**40, "train.seed is 1099511627776"),
     ],

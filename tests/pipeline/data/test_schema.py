@@ -51,6 +51,25 @@ def test_a_broken_declaration_is_named_with_what_was_found(column, values, words
         schema.check(pd.DataFrame({"x": values}), {"x": column}, "t")
 
 
+@pytest.mark.parametrize("text", ["x" * 501, "a\0b"])
+def test_a_category_that_no_request_may_hold_is_refused(text):
+    with pytest.raises(TableInvalid, match=r"x should be text of at most 500 characters, none of them NUL; 1 rows are not"):
+        schema.check(pd.DataFrame({"x": ["a", text]}), {"x": Column("category")}, "t")
+
+
+@pytest.mark.parametrize("end", [0.7, 0.1, 16_777_217.0])
+def test_the_end_of_a_range_is_inside_also_in_single_precision(end):
+    for low, high in ((end, None), (None, end)):
+        columns = {"x": Column("number", range=(low, high))}
+        single = schema.to_single_precision(pd.DataFrame({"x": [end]}), columns)
+        assert schema.check(single, columns, "t") == 0
+
+
+def test_a_number_beyond_single_precision_is_refused_with_its_value():
+    with pytest.raises(TableInvalid, match=r"x should be from -3\.40282e\+38 to 3\.40282e\+38; .* row 2: 1e\+39"):
+        schema.check(pd.DataFrame({"x": [1.0, 1e39]}), {"x": Column("number")}, "t")
+
+
 def test_a_missing_column_is_named():
     with pytest.raises(TableInvalid, match=r"column x is missing\. Correct the table"):
         schema.check(pd.DataFrame({"y": [1]}), {"x": Column("number")}, "t")

@@ -181,6 +181,19 @@ def test_markers_that_were_declared_mean_missing_in_parquet_too(tmp_path):
     assert marked == [{"x": None, "code": None}, {"x": 1, "code": "NA"}]
 
 
+def test_an_empty_text_of_a_parquet_file_is_missing_as_it_is_to_the_model(tmp_path):
+    pd.DataFrame({"code": ["", "a"]}).to_parquet(tmp_path / "a.parquet")
+
+    found = table_io.read_source(tmp_path / "a.parquet", declared({"code": Column("category")}))
+
+    assert found["code"].to_pylist() == [None, "a"]
+
+
+def test_a_table_without_any_declared_column_is_refused_with_those_it_has(tmp_path):
+    with pytest.raises(TableInvalid, match=r"has none of the declared columns; it has 1, 2\. .* the first line"):
+        table_io.read_source(write(tmp_path / "a.csv", "1,2\n3,4\n"), declared({"x": Column("number")}))
+
+
 def test_an_archive_holds_one_table_beside_folders_and_what_a_mac_adds(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.csv.zip", "w") as archive:
         archive.mkdir("data")
