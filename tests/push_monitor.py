@@ -12,12 +12,14 @@ class PushMonitor:
 
     def __init__(self) -> None:
         self.beats: list[str] = []
+        self.authorizations: list[str | None] = []
         self.answer, self.silent_seconds = 200, 0.0
         monitor = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 monitor.beats.append(self.path)
+                monitor.authorizations.append(self.headers["authorization"])
                 time.sleep(monitor.silent_seconds)
                 self.send_response(monitor.answer)
                 self.end_headers()

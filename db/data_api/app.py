@@ -17,7 +17,7 @@ from service_kit import logs, server
 from service_kit.app import build_app
 from service_kit.body_limit import BodyLimit
 from service_kit.problems import ProblemError, error_response
-from service_kit.request_middleware import RequestLimits, RequestMiddleware
+from service_kit.request_middleware import RequestLimits, RequestMiddleware, route_path
 
 DESCRIPTION = "Keeps predictions and what came true of them, and says how well the models do."
 SMALL_BODY = BodyLimit(2**18, "of this path")
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 def create_app(settings: Settings) -> FastAPI:
     """The application; its lifespan prepares the database."""
     service = AppState(settings)
-    app = build_app(service, "Ontime data", DESCRIPTION)
+    app = build_app(service, "Ontime data", DESCRIPTION, settings.root_path)
     app.include_router(router)
     app.openapi = cache(partial(openapi.document, app, settings.max_rows))  # type: ignore[method-assign]
     app.add_exception_handler(HTTPException, _http_error)
@@ -56,7 +56,7 @@ def _limits(settings: Settings) -> RequestLimits:
 
 
 async def _http_error(request: Request, error: Any) -> Response:
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (methods := allowed(request.url.path)):
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (methods := allowed(route_path(request.scope))):
         error = ProblemError(error.status_code, f"This path takes {methods}.", headers={"allow": methods})
     return error_response(error)
 

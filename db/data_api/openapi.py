@@ -42,4 +42,4 @@ def _add_refusals(operation: dict[str, Any]) -> None:
     caller = {401, 403} if "security" in operation else set()
     declared = {int(status) for status in operation["responses"] if status >= "400"}
     for status in sorted({*body, *caller, *declared, 422, 503}):
-        operation["responses"][str(status)] = {"description": DESCRIPTIONS[status], "content": problem_content()}
+        operation["responses"][str(status)] = {"description": DESCRIPTIONS[status], "content": problem_content(status)}

@@ -22,7 +22,7 @@ SERVER_FIELDS = server.ServerFields("prediction_api_host", "prediction_api_port"
 def create_app(settings: Settings) -> FastAPI:
     """The application; its lifespan loads the model and delivers the outbox. Raises SettingsInvalid or OutboxUnusable."""
     service = AppState(settings)
-    app = build_app(service, "Ontime predictions", DESCRIPTION)
+    app = build_app(service, "Ontime predictions", DESCRIPTION, settings.root_path)
     app.router.routes[:0] = predict_routes.ROUTES  # first, because they are asked most
     app.include_router(routes.router)
     documented = lru_cache(1)(partial(openapi.document, app))

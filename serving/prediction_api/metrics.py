@@ -9,7 +9,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-UNSEEN, OUTSIDE = WARNING_KINDS = ("unseen_category", "outside_training_range")
+WARNING_KINDS = ("unseen_category", "outside_training_range", "outside_training_period", "unseen_missing")
+UNSEEN_CATEGORY, OUTSIDE_RANGE, OUTSIDE_PERIOD, UNSEEN_MISSING = WARNING_KINDS
 REQUEST_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 TENTHS = tuple(tenth / 10 for tenth in range(1, 11))
 OUTCOMES = CHANGED, UNCHANGED, FAILED = ("changed", "unchanged", "failed")

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi_swagger import patch_fastapi
 from starlette.exceptions import HTTPException
 
@@ -28,7 +29,7 @@ class Service(Protocol):
         """The state of each thing that the service needs, by name; ``ok`` says whether it works."""
 
 
-def build_app(service: Service, title: str, description: str) -> FastAPI:
+def build_app(service: Service, title: str, description: str, root_path: str = "") -> FastAPI:
     """An application with the routes of health alone; it opens and closes the service, which is its ``state.service``."""
     app = FastAPI(
         title=title,
@@ -37,10 +38,14 @@ def build_app(service: Service, title: str, description: str) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
+        root_path=root_path,
+        redirect_slashes=False,  # a caller would have to send the body twice, to an address that only proxies know
         telemetry={"tracing": False, "metrics": False, "logs": False},  # the services have metrics and logs of their own
     )
     app.include_router(health.router)
-    patch_fastapi(app)  # /docs with all that it needs, so that it shows without a network
+    app.add_api_route("/", _redirect_to_docs, include_in_schema=False)
+    app.add_api_route("/docs", partial(_docs, title), include_in_schema=False)
+    patch_fastapi(app, redirect_from_root_to_docs=False)  # what /docs needs, so that it shows without a network
     app.state.service = service
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
@@ -54,6 +59,22 @@ async def _lifespan(service: Service, _app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         await service.close()
+
+
+async def _docs(title: str) -> Response:
+    """The page of the API; its addresses are relative, because only proxies know those that callers see."""
+    return get_swagger_ui_html(
+        openapi_url="openapi.json",
+        title=title,
+        swagger_js_url="swagger/swagger-ui-bundle.js",
+        swagger_css_url="swagger/swagger-ui.css",
+        swagger_favicon_url="swagger/favicon-32x32.png",
+        swagger_ui_parameters={"tryItOutEnabled": True, "persistAuthorization": True},
+    )
+
+
+async def _redirect_to_docs() -> Response:
+    return Response(status_code=307, headers={"location": "docs"})
 
 
 async def _http_error(_request: Request, error: Any) -> Response:

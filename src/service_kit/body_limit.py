@@ -1,10 +1,13 @@
-"""A limit on the size of a request's body; `timeouts` limits the time that a request may take to arrive."""
+"""How the body of a request is read: within a limit of size, and ahead of its answer; `timeouts` limits the time for it."""
 
+from codecs import BOM_UTF8
 from typing import NamedTuple
 
 from starlette.types import Message, Receive
 
 from service_kit.problems import CLOSE, ProblemError
+
+READ_AHEAD_BYTES = 2**16  # as much as uvicorn reads of a body that nobody asks for
 
 
 class BodyLimit(NamedTuple):
@@ -36,3 +39,24 @@ def limit_body(receive: Receive, limit: BodyLimit) -> Receive:
         raise ProblemError(413, detail, headers=CLOSE)
 
     return receive_within_limit
+
+
+async def read_ahead(receive: Receive) -> Receive:
+    """A ``receive`` whose body has arrived already, or a part of it where it is large; without a byte order mark."""
+    parts: list[bytes] = []
+    size, more_body = 0, True
+    while more_body and size < READ_AHEAD_BYTES:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        more_body = message.get("more_body", False)
+    else:
+        message = {"type": "http.request", "body": b"".join(parts).removeprefix(BOM_UTF8), "more_body": more_body}
+    messages = [message]
+
+    async def receive_again() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return receive_again

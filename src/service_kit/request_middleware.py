@@ -10,12 +10,14 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
-from service_kit.body_limit import BodyLimit, limit_body
+from service_kit.body_limit import BodyLimit, limit_body, read_ahead
 from service_kit.logs import AccessLog
 from service_kit.problems import ProblemError, error_response
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,128}")
 UNLIMITED = frozenset(("/healthz", "/readyz", "/metrics"))  # monitoring must get through when nobody else does
+WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
+ONCE = (b"x-api-key", b"authorization", b"content-type")
 OTHER = "other"  # one label for all paths that are no route
 GONE = 499  # the caller left before the answer; only logs and metrics show this status
 logger = logging.getLogger(__name__)
@@ -48,7 +50,7 @@ class RequestMiddleware:
     ) -> None:
         self._app, self._limits, self._observe, self._paths = app, limits, observe, paths
         self._access_log = access_log
-        self._running = 0
+        self._places: set[_Answer] = set()  # of the requests that are being answered
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes one request on; flushes the access log when the application ends."""
@@ -62,50 +64,90 @@ class RequestMiddleware:
                 self._access_log.flush()
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        start, status = time.perf_counter(), GONE
-        request_id = _request_id(scope)
+        start, path, request_id = time.perf_counter(), route_path(scope), _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id.decode()
-
-        async def send_with_id(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
-            try:
-                await send(message)
-            except RuntimeError as error:  # of several requests on a connection, uvicorn tells only the last that it closed
-                if "closed" not in str(error):
-                    raise
-                raise ClientDisconnect from error
-
-        path = scope["path"]
-        limited = path not in UNLIMITED
-        self._running += limited
+        answer = _Answer(send, request_id, scope["method"], self._places)
+        request = {**scope, "method": "GET"} if answer.is_head else scope
         try:
-            if limited and self._running > self._limits.most_at_once:
-                raise self._limits.too_many()
-            body = self._limits.body_of_path.get(path, self._limits.body)
-            await self._app(scope, limit_body(receive, body), send_with_id)
+            _refuse_doubled(scope)
+            receive = limit_body(receive, self._limits.body_of_path.get(path, self._limits.body))
+            if scope["method"] in WITH_BODY:
+                receive = await read_ahead(receive)  # a caller who sends no body takes no place
+            if path not in UNLIMITED:
+                if len(self._places) >= self._limits.most_at_once:
+                    raise self._limits.too_many()
+                self._places.add(answer)
+            await self._app(request, receive, answer.send)
         except ProblemError as error:
-            await error_response(error)(scope, receive, send_with_id)
+            await error_response(error)(request, receive, answer.send)
         except ClientDisconnect:
             pass
         except Exception:
             logger.exception("a request failed", extra={"request_id": request_id.decode(), "path": path})
-            if status != GONE:
+            if answer.is_begun:
                 raise
             detail = f"The service failed; its log says why under request {request_id.decode()}."
-            await error_response(ProblemError(500, detail))(scope, receive, send_with_id)
+            await error_response(ProblemError(500, detail))(request, receive, answer.send)
         finally:
-            self._running -= limited
-            self._note(scope, status, time.perf_counter() - start)
+            self._places.discard(answer)
+            self._note(
+                {**request, "method": "HEAD"} if answer.is_head else request, answer.status, time.perf_counter() - start
+            )
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        path = scope["path"]
+        path = route_path(scope)
         route = path if path in self._paths else getattr(scope.get("route"), "path", OTHER)
         self._observe(route, status, seconds)
         if self._access_log:
             self._access_log.write(scope, status, seconds)
+
+
+class _Answer:
+    """An answer on its way: with the id of its request, and for HEAD without the content that GET gets."""
+
+    def __init__(self, send: Send, request_id: bytes, method: str, places: "set[_Answer]") -> None:
+        self._send, self._request_id, self._places = send, request_id, places
+        self.is_head, self.status = method == "HEAD", GONE
+        self.is_begun = self._is_complete = False
+        self._start: Message = {}
+
+    async def send(self, message: Message) -> None:
+        """Sends a part of it. A complete answer takes no place any more, however slowly the caller reads it."""
+        if message["type"] == "http.response.start":  # sent with the content, because the caller may not read even that
+            self.status = message["status"]
+            message["headers"] = [*message["headers"], (b"x-request-id", self._request_id)]
+            self._start = message
+            return
+        if self._is_complete:
+            raise ClientDisconnect  # what follows is content that a HEAD does not get
+        if self.is_head:
+            message = {**message, "body": b"", "more_body": False}
+        self._is_complete = not message.get("more_body", False)
+        if self._is_complete:
+            self._places.discard(self)
+        try:
+            if not self.is_begun:
+                self.is_begun = True
+                await self._send(self._start)
+            await self._send(message)
+        except RuntimeError as error:  # of several requests on a connection, uvicorn tells only the last that it closed
+            if "closed" not in str(error):
+                raise
+            raise ClientDisconnect from error
+
+
+def _refuse_doubled(scope: Scope) -> None:
+    """Raises ProblemError (400) for a header that may come once and comes twice: proxies and services may disagree on it."""
+    names = [name for name, _ in scope["headers"]]
+    for name in ONCE:
+        if names.count(name) > 1:
+            raise ProblemError(400, f"The header {name.decode()} should come once; it comes {names.count(name)} times.")
+
+
+def route_path(scope: Scope) -> str:
+    """The path of a request without the prefix of ROOT_PATH, which some proxies leave there."""
+    path, prefix = scope["path"], scope.get("root_path", "")
+    return str(path.removeprefix(prefix)) if prefix and path.startswith(f"{prefix}/") else str(path)
 
 
 def _request_id(scope: Scope) -> bytes:

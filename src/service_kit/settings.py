@@ -43,6 +43,7 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     access_log: bool = True
     forwarded_allow_ips: Proxies = ""  # the proxies that may say where a request comes from
+    root_path: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = ""  # under which a proxy shows the service
 
     @classmethod
     def settings_customise_sources(

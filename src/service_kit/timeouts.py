@@ -1,38 +1,84 @@
-"""Timeouts of connections: a request must arrive whole, and its answer be read, within a time."""
+"""The protocol of connections: a request must arrive whole, and its answer be read, within a time.
+
+Nobody holds all connections. A request to upgrade to another protocol is answered without the upgrade, as RFC 9110 allows.
+"""
 
 import asyncio
+import resource
+import sys
 from collections.abc import Iterable
+from functools import cache
 from http import HTTPStatus
+from operator import attrgetter
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service_kit.problems import MEDIA_TYPE, problem_json
 
 CHECK_SECONDS = 0.5
 MOST_HEAD_BYTES = 2**16
+SPARE_FILES = 64  # beside connections: databases, logs, segments
 
 
 class TimeoutProtocol(HttpToolsProtocol):
     """Notes since when a request or a reader is awaited; one task checks all connections, so that none needs a timer."""
 
+    active_at = 0.0  # when bytes came last
     waiting_since: float | None = None
     unread_since: float | None = None
     head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A caller connects and may now send."""
+        """A caller connects and may now send; where there are too many, the one that was silent longest has to go."""
         super().connection_made(transport)
-        self.waiting_since = self.loop.time()
+        self.waiting_since = self.active_at = self.loop.time()
+        if len(self.connections) > most_connections():
+            connections: Iterable[Any] = self.connections
+            idle = [connection for connection in connections if connection.is_idle]
+            min(idle, key=attrgetter("active_at")).abandon()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the next bytes have to come from the caller."""
+        return self.waiting_since is not None or self.cycle is None or self.cycle.response_complete
 
     def data_received(self, data: bytes) -> None:
         """Some bytes of a request; the parser will say whether they end it."""
-        if self.waiting_since is None and (self.cycle is None or self.cycle.response_complete):
-            self.waiting_since = self.loop.time()
+        self.active_at = self.loop.time()
+        if self.is_idle and self.waiting_since is None:
+            self.waiting_since = self.active_at
         self.head_bytes += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._feed(data)
         if self.head_bytes > MOST_HEAD_BYTES:
             self.refuse(431, f"The head of a request should hold at most {MOST_HEAD_BYTES:,} bytes; this one holds more.")
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._ignore_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.refuse(400, "The request should be HTTP/1.1; it cannot be read.")
+
+    def _ignore_upgrade(self, rest: bytes) -> None:
+        """Reads the request again without its wish for another protocol: the parser takes a body for that protocol."""
+        headers = [(name, value) for name, value in self.headers if name != b"upgrade"]
+        if len(headers) == len(self.headers):
+            self.refuse(405, "CONNECT is for proxies; this service is none.")
+            return
+        request = b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        lines = [request, *(b"%b: %b" % header for header in headers)]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._feed(b"\r\n".join([*lines, b"", rest]))
+
+    def on_headers_complete(self) -> None:
+        """The last byte of a head."""
+        if not self.parser.should_upgrade():
+            super().on_headers_complete()
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
@@ -46,6 +92,8 @@ class TimeoutProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The last byte of a request."""
+        if self.parser.should_upgrade():
+            return
         super().on_message_complete()
         self.waiting_since, self.head_bytes = None, 0
 
@@ -74,6 +122,13 @@ class TimeoutProtocol(HttpToolsProtocol):
             head = (f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", kind, length, "connection: close")
             self.transport.write("\r\n".join([*head, "", ""]).encode() + content)
         self.transport.close()
+
+
+@cache
+def most_connections() -> int:
+    """As many connections as the limit of open files leaves room for."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(SPARE_FILES, limit - SPARE_FILES) if limit != resource.RLIM_INFINITY else sys.maxsize
 
 
 async def refuse_slow(connections: Iterable[Any], seconds: float, setting: str) -> None:

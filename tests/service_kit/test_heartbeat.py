@@ -1,6 +1,7 @@
 """Heartbeats reach a push monitor; one that takes none is logged once, and nobody ever sees its address."""
 
 import asyncio
+import base64
 import logging
 import time
 
@@ -40,6 +41,16 @@ def test_a_monitor_that_takes_no_heartbeat_is_logged_once_and_without_its_addres
     assert [record.reason for record in logged()] == ["it answers 404", "it answers 302", "ConnectError"]
     assert {record.getMessage() for record in logged()} == {"the push monitor of HEARTBEAT_URL takes no heartbeat"}
     assert TOKEN not in "".join(str(vars(record)) for record in logged())
+
+
+def test_the_name_and_password_in_an_address_are_sent(monitor):
+    async def go():
+        heartbeat = Heartbeat(monitor.url.replace("://", "://me:s%40cret@"), "HEARTBEAT_URL")
+        await heartbeat.send()
+        await heartbeat.close()
+
+    asyncio.run(go())
+    assert monitor.authorizations == ["Basic " + base64.b64encode(b"me:s@cret").decode()]
 
 
 def test_a_silent_monitor_keeps_nobody_waiting_for_longer_than_the_timeout(monitor, logged):

@@ -82,15 +82,15 @@ def test_a_body_within_its_limit_is_read_and_one_over_it_is_refused(service):
 
 
 def test_a_request_beyond_the_limit_is_told_to_come_back_and_monitoring_is_answered(service):
-    service.middleware._running = 2
+    service.middleware._places.update((object(), object()))
     answer = service.client.get("/echo")
 
     assert problem(answer) == (503, "2 requests are being answered (MAX_CONCURRENCY). Try again in a moment.")
     assert answer.headers["retry-after"] == "1"
     assert service.client.get("/healthz").status_code == 200
-    service.middleware._running = 1
+    service.middleware._places.pop()
     assert service.client.get("/echo").status_code == 200
-    assert service.middleware._running == 1
+    assert len(service.middleware._places) == 1
 
 
 def test_a_failure_says_nothing_outside_and_all_in_the_log(service, caplog, monkeypatch):
@@ -113,7 +113,7 @@ def test_requests_are_counted_by_route_and_status_and_unknown_paths_share_a_labe
 
 
 def test_a_request_refused_before_its_route_is_found_is_counted_under_its_path_where_that_is_known(service):
-    service.middleware._running = 2
+    service.middleware._places.update((object(), object()))
     service.client.get("/echo")
     service.client.get("/rows/1")
 

@@ -1,91 +1,145 @@
-"""No caller holds a connection for ever: requests that trickle, heads without end, answers that nobody reads."""
+"""No caller holds a connection or a service: requests that trickle, heads without end, answers that nobody reads.
+
+The same tests run against both services and against a small one of the kit.
+"""
 
 import json
-import os
 import re
 import socket
-import subprocess
-import sys
 import time
-from contextlib import ExitStack, suppress
-from pathlib import Path
+from contextlib import ExitStack
 
 import httpx
 import pytest
 
 from raw_http import PATIENCE_SECONDS, answered, memory_kilobytes, rest, trickle
+from service_processes import MOST_FILES, ROUTES, running
 
 REQUEST_SECONDS = 1.0
 MOST_GROWTH_KILOBYTES = 30 * 1024
-REQUEST = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"
 
 
-@pytest.fixture(scope="module")
-def port():
-    """A port on which nobody listens yet."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
-
-
-@pytest.fixture(scope="module")
-def url(port):
-    return f"http://127.0.0.1:{port}"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def server(port, url):
-    """The process of a small service, which answers after all that was done to it."""
-    command = [sys.executable, str(Path(__file__).with_name("tiny_service.py")), str(port), str(REQUEST_SECONDS)]
-    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": "src"})
-    until = time.monotonic() + 30
-    while True:
-        with suppress(httpx.TransportError):
-            if httpx.get(f"{url}/healthz").status_code == 200:
-                break
-        assert process.poll() is None
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    yield process
-    assert httpx.post(f"{url}/echo", content=b"{}").text == "{}"
-    process.terminate()
-    process.wait(30)
+@pytest.fixture(scope="module", params=ROUTES)
+def server(request, tmp_path_factory):
+    """Each service in turn, in a process of its own."""
+    with running(request.param, tmp_path_factory.mktemp(request.param)) as server:
+        yield server
 
 
 @pytest.fixture
-def connect(port):
+def connect(server):
     """A function that opens a connection and sends text on it."""
     with ExitStack() as stack:
 
         def start(text=""):
-            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS))
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS))
             connection.sendall(text.encode())
             return connection
 
         yield start
 
 
-def test_a_body_that_trickles_is_refused_with_a_problem_that_names_the_setting(connect):
-    connection = connect("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 90000\r\n\r\n")
+def test_a_body_that_trickles_is_refused_with_a_problem_that_names_the_setting(server, connect):
+    connection = connect(f"{server.head}content-length: 90000\r\n\r\n")
 
     seconds, said = trickle(connection, " " * 1000)
 
     head, _, body = said.partition("\r\n\r\n")
     assert head.startswith("HTTP/1.1 408 Request Timeout\r\ncontent-type: application/problem+json\r\n")
-    assert json.loads(body)["detail"] == "The request should arrive whole within 1 seconds (REQUEST_SECONDS)."
+    assert re.fullmatch(
+        r"The request should arrive whole within 1 seconds \(\w*REQUEST_SECONDS\)\.", json.loads(body)["detail"]
+    )
     assert REQUEST_SECONDS - 0.2 <= seconds < PATIENCE_SECONDS
 
 
-def test_callers_who_read_no_answer_hold_their_places_only_for_a_bounded_time(url, connect):
+def test_callers_who_read_no_answer_keep_nobody_from_one(server, connect):
+    """A complete answer takes no place."""
     for _ in range(8):
-        connect("GET /echo HTTP/1.1\r\nhost: x\r\n\r\n" * 400)
+        connect(f"GET {server.page} HTTP/1.1\r\nhost: x\r\n\r\n" * 50)
+    time.sleep(0.4)  # until nothing more can be written to them
 
-    until = time.monotonic() + PATIENCE_SECONDS
-    while httpx.get(f"{url}/echo").status_code != 200:
-        assert time.monotonic() < until
+    for _ in range(5):
+        assert httpx.get(server.url + server.page).status_code == 200
+
+
+def test_callers_who_send_no_body_keep_nobody_from_an_answer(server, connect):
+    for _ in range(40):
+        connect(f"{server.head}content-length: {len(server.body)}\r\n\r\n{server.body[:-1]}")
+    time.sleep(0.2)
+
+    assert server.answers()
+
+
+def test_connections_beyond_the_limit_of_files_end_those_that_were_silent_longest(server, connect):
+    kept = connect(server.request)
+    idle = []
+    for number in range(MOST_FILES + 100):
+        idle.append(connect())
+        if number % 100 == 0:
+            assert server.answers()
+
+    assert server.answers()
+    assert idle[0].recv(1) == b""
+    rest(kept)
+
+
+UPGRADES = {
+    "curl --http2": "connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n",
+    "websocket": "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+    "no protocol": "connection: upgrade\r\n",
+    "no connection": "upgrade: h2c\r\n",
+}
+
+
+@pytest.mark.parametrize("upgrade", UPGRADES.values(), ids=UPGRADES)
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_an_upgrade_is_ignored_and_the_body_is_read(server, connect, upgrade, parts):
+    head = f"{server.head}{upgrade}content-length: {len(server.body)}\r\n\r\n"
+    connection = connect({1: head + server.body, 2: head, 3: head[:40]}[parts])
+    if parts > 1:
         time.sleep(0.1)
+        connection.sendall({2: server.body, 3: head[40:] + server.body}[parts].encode())
+    answers = [answered(connection)]
+    connection.sendall(server.request.encode())
+
+    assert all(answer.startswith(f"HTTP/1.1 {server.status} ") for answer in (*answers, answered(connection)))
 
 
-def test_a_call_for_a_websocket_is_answered_and_ends_no_protection(connect):
+@pytest.mark.parametrize("upgrade", UPGRADES.values(), ids=UPGRADES)
+def test_what_follows_an_upgrade_is_a_body_and_no_request(server, connect, upgrade):
+    hidden = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+    connection = connect(f"{server.head}{upgrade}content-length: {len(hidden)}\r\n\r\n{hidden}")
+
+    said = rest(connection)
+
+    assert said.count("HTTP/1.1 ") == 1
+    assert "alive" not in said
+
+
+def test_a_chunked_body_after_an_upgrade_is_read_and_so_is_the_next_request(server, connect):
+    head = server.head + UPGRADES["curl --http2"] + "transfer-encoding: chunked\r\n\r\n"
+    connection = connect(f"{head}{len(server.body):x}\r\n{server.body}\r\n0\r\n\r\n{server.request}")
+
+    assert rest(connection).count(f"HTTP/1.1 {server.status} ") == 2
+
+
+def test_connect_is_refused_and_closed(connect):
+    assert rest(connect("CONNECT example.org:80 HTTP/1.1\r\nhost: x\r\n\r\nhello")).startswith("HTTP/1.1 405 ")
+
+
+def test_head_is_get_without_content(server, connect):
+    for path in ("/healthz", server.page, "/openapi.json", "/nowhere"):
+        get, head = httpx.get(server.url + path), httpx.head(server.url + path)
+        described = ("content-type", "content-length", "allow")
+        assert [head.headers.get(name) for name in described] == [get.headers.get(name) for name in described]
+        assert head.status_code == get.status_code
+        assert head.content == b""
+    assert httpx.head(server.url + server.path).status_code in (405, server.status)
+    connection = connect(f"HEAD {server.page} HTTP/1.1\r\nhost: x\r\n\r\nGET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+    assert rest(connection).count("HTTP/1.1 200 ") == 2
+
+
+def test_a_call_for_a_websocket_is_answered_and_ends_no_protection(server, connect):
     for _ in range(3):
         connect(
             "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
@@ -93,12 +147,12 @@ def test_a_call_for_a_websocket_is_answered_and_ends_no_protection(connect):
         )
         time.sleep(0.6)
 
-    assert rest(connect("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{")).startswith("HTTP/1.1 408 ")
+    assert rest(connect(f"{server.head}content-length: 10\r\n\r\n{{")).startswith("HTTP/1.1 408 ")
 
 
 @pytest.mark.parametrize("head", ["GET /{long} HTTP/1.1\r\nhost: x\r\n\r\n", "GET /healthz HTTP/1.1\r\nx: {long}\r\n\r\n"])
 def test_a_head_of_50_mb_is_refused_and_takes_no_memory(server, connect, head):
-    before = memory_kilobytes(server.pid)
+    before = memory_kilobytes(server.process.pid)
     first, _, last = head.partition("{long}")
 
     connection = connect(first)
@@ -111,7 +165,7 @@ def test_a_head_of_50_mb_is_refused_and_takes_no_memory(server, connect, head):
         said = ""  # closed on the way
 
     assert not said or said.startswith(("HTTP/1.1 400 ", "HTTP/1.1 414 ", "HTTP/1.1 431 "))
-    assert memory_kilobytes(server.pid) - before < MOST_GROWTH_KILOBYTES
+    assert memory_kilobytes(server.process.pid) - before < MOST_GROWTH_KILOBYTES
 
 
 def test_what_is_no_http_is_refused_and_the_connection_closed(connect):
@@ -128,8 +182,8 @@ def test_what_is_no_http_is_refused_and_the_connection_closed(connect):
         assert rest(connect(text)).startswith("HTTP/1.1 400 "), text
 
 
-def test_a_chunked_body_that_trickles_gets_408(connect):
-    connection = connect("POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
+def test_a_chunked_body_that_trickles_gets_408(server, connect):
+    connection = connect(f"{server.head}transfer-encoding: chunked\r\n\r\n")
 
     _, said = trickle(connection, ["1\r\n \r\n"] * 1000)
 
@@ -145,9 +199,9 @@ def test_headers_that_trickle_are_closed_within_a_bounded_time(connect):
     assert seconds < PATIENCE_SECONDS
 
 
-def test_headers_that_trickle_after_an_answer_are_closed_too(connect):
-    connection = connect(REQUEST)
-    assert answered(connection).startswith("HTTP/1.1 200 ")
+def test_headers_that_trickle_after_an_answer_are_closed_too(server, connect):
+    connection = connect(server.request)
+    assert answered(connection).startswith(f"HTTP/1.1 {server.status} ")
 
     _, said = trickle(connection, ["GET /healthz HTTP/1.1\r\n", *(f"x-{number}: 1\r\n" for number in range(1000))])
 
@@ -160,9 +214,9 @@ def test_empty_lines_that_trickle_keep_no_connection_open(connect):
     assert seconds < PATIENCE_SECONDS
 
 
-def test_empty_lines_that_trickle_after_an_answer_keep_no_connection_open(connect):
-    connection = connect(REQUEST)
-    assert answered(connection).startswith("HTTP/1.1 200 ")
+def test_empty_lines_that_trickle_after_an_answer_keep_no_connection_open(server, connect):
+    connection = connect(server.request)
+    assert answered(connection).startswith(f"HTTP/1.1 {server.status} ")
 
     seconds, _ = trickle(connection, ["\r\n"] * 1000)
 
@@ -177,27 +231,27 @@ def test_a_connection_on_which_nothing_comes_is_closed(connect):
     assert time.monotonic() - start < PATIENCE_SECONDS
 
 
-def test_a_connection_that_waits_after_its_answer_is_closed(connect):
-    connection = connect(REQUEST)
-    assert answered(connection).startswith("HTTP/1.1 200 ")
+def test_a_connection_that_waits_after_its_answer_is_closed(server, connect):
+    connection = connect(server.request)
+    assert answered(connection).startswith(f"HTTP/1.1 {server.status} ")
 
     assert rest(connection) == ""
 
 
-def test_a_caller_who_closes_one_direction_keeps_no_connection_open(connect):
-    whole, half = connect(REQUEST), connect("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{")
+def test_a_caller_who_closes_one_direction_keeps_no_connection_open(server, connect):
+    whole, half = connect(server.request), connect(f"{server.head}content-length: 9\r\n\r\n{{")
     for connection in (whole, half):
         connection.shutdown(socket.SHUT_WR)
 
-    assert re.match(r"HTTP/1\.1 200 |$", rest(whole))
+    assert re.match(rf"HTTP/1\.1 {server.status} |$", rest(whole))
     assert rest(half) == ""
 
 
-def test_many_idle_connections_keep_nobody_from_an_answer_and_are_closed(url, connect):
+def test_many_idle_connections_keep_nobody_from_an_answer_and_are_closed(server, connect):
     idle = [connect() for _ in range(300)]
 
     start = time.monotonic()
-    assert httpx.post(f"{url}/echo", content=b"{}").status_code == 200
+    assert server.answers()
     assert time.monotonic() - start < 2
 
     for connection in idle:

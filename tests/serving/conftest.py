@@ -100,33 +100,33 @@ def graph(bias: float = 0.0) -> bytes:
     return model.SerializeToString()
 
 
+def write_model(
+    folder: Path,
+    bias: float = 0.0,
+    columns: list[dict[str, Any]] = COLUMNS,
+    probability: dict[str, Any] | None = None,
+    **metadata: Any,
+) -> Path:
+    """Writes a tiny model directory: its bias (0 gives 0.69 for RECORD), its columns, and changes of metadata.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    schema = {"name": "tiny", "target": {"name": "late", "description": "Arrives late", "rate": 0.25}, "rows": 100}
+    more = {"probability": probability} if probability else {}
+    content = {"model.onnx": graph(bias), "schema.json": json.dumps({**schema, "columns": columns, **more}).encode()}
+    whole = {
+        "name": "tiny", "threshold": 0.5, "question": {"late_minutes": 15}, "parameters": {"model": {"name": "hgb"}},
+        "versions": {"onnx": onnx.__version__}, "data": {"train.parquet": "0" * 64}, "metrics": {"roc_auc": 0.77},
+        "sha256": {name: hashlib.sha256(found).hexdigest() for name, found in content.items()},
+        **metadata,
+    }  # fmt: skip
+    for name, found in {**content, "metadata.json": json.dumps(whole).encode()}.items():
+        (folder / name).write_bytes(found)
+    return folder
+
+
 @pytest.fixture
 def make_model(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a tiny model directory: its bias (0 gives 0.69 for RECORD), its columns, and changes of metadata.json."""
-
-    def make(
-        folder: Path | None = None,
-        bias: float = 0.0,
-        columns: list[dict[str, Any]] = COLUMNS,
-        probability: dict[str, Any] | None = None,
-        **metadata: Any,
-    ) -> Path:
-        folder = folder or tmp_path / "model"
-        folder.mkdir(parents=True, exist_ok=True)
-        schema = {"name": "tiny", "target": {"name": "late", "description": "Arrives late", "rate": 0.25}, "rows": 100}
-        more = {"probability": probability} if probability else {}
-        content = {"model.onnx": graph(bias), "schema.json": json.dumps({**schema, "columns": columns, **more}).encode()}
-        whole = {
-            "name": "tiny", "threshold": 0.5, "question": {"late_minutes": 15}, "parameters": {"model": {"name": "hgb"}},
-            "versions": {"onnx": onnx.__version__}, "data": {"train.parquet": "0" * 64}, "metrics": {"roc_auc": 0.77},
-            "sha256": {name: hashlib.sha256(found).hexdigest() for name, found in content.items()},
-            **metadata,
-        }  # fmt: skip
-        for name, found in {**content, "metadata.json": json.dumps(whole).encode()}.items():
-            (folder / name).write_bytes(found)
-        return folder
-
-    return make
+    """`write_model` into the test's folder where no other is given."""
+    return lambda folder=None, **content: write_model(folder or tmp_path / "model", **content)
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ GIVEN = {
     "shutdown_seconds": ("1", "1.0"),
     "cors_origins": ("https://a.example,https://b.example", "https://a.example,https://b.example"),
     "forwarded_allow_ips": ("10.0.0.0/8", "10.0.0.0/8"),
+    "root_path": ("/team/ontime", "/team/ontime"),
     "log_level": ("DEBUG", "DEBUG"),
     "access_log": ("false", "False"),
 }
@@ -52,6 +53,7 @@ FAULTY = {
     "REQUEST_SECONDS": "nan",
     "KEEP_ALIVE_SECONDS": "0",
     "SHUTDOWN_SECONDS": "86401",
+    "ROOT_PATH": "team/",
     "LOG_LEVEL": "LOUD",
     "ACCESS_LOG": "perhaps",
 }

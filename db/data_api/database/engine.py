@@ -4,7 +4,7 @@ import math
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,7 @@ def _sqlite(address: URL, pool: dict[str, Any]) -> Engine:
     path = Path(str(address.database))
     path.parent.mkdir(parents=True, exist_ok=True)
     _refuse_other_file(path)
+    _keep_private(path)
     arguments = {"timeout": BUSY_SECONDS, "check_same_thread": False}
     engine = create_engine(address, connect_args=arguments, **pool, **ENGINE_OPTIONS)
 
@@ -98,6 +99,13 @@ def _sqlite(address: URL, pool: dict[str, Any]) -> Engine:
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _keep_private(path: Path) -> None:
+    """Lets nobody else read the file of a database; SQLite gives its own files beside it the same mode."""
+    path.touch(mode=0o600)
+    with suppress(PermissionError):  # the file belongs to somebody else, who decides
+        path.chmod(0o600)
 
 
 def _refuse_other_file(path: Path) -> None:

@@ -9,8 +9,10 @@ from pydantic import BaseModel, Field, TypeAdapter
 from prediction_api.api.predict_routes import BATCH, NDJSON, PREDICT
 from prediction_api.model.onnx_model import OnnxModel
 from service_kit.api_keys import HEADER
+from service_kit.media_type import JSON
 from service_kit.openapi import REFERENCE, describe, problem_content, reference
 
+PREDICTION_ID = "0199c2f0-7a4e-7cc3-98c4-dc0c0c07398f"
 KEY = {"ApiKey": {"type": "apiKey", "in": "header", "name": HEADER}}
 REFUSALS = {
     ("/predict", "post"): (400, 401, 405, 408, 413, 415, 422, 503),
@@ -56,12 +58,12 @@ def document(app: FastAPI, model: OnnxModel) -> dict[str, Any]:
     schemas |= {"Record": record, "Batch": batch}
     page["components"]["securitySchemes"] = KEY
     lines = {NDJSON: {"schema": {"type": "string", "description": "One object a line"}}}
-    answers = _content(BatchResponse.__name__) | lines
+    prediction = _predicted(model)
+    answer = _content(PredictionResponse.__name__, prediction)
+    answers = _content(BatchResponse.__name__, {"predictions": [prediction]}) | lines
     paths = page["paths"]
     page["paths"] = {
-        PREDICT: {
-            "post": _route("Predict one record", "predict", _content("Record"), _content(PredictionResponse.__name__))
-        },
+        PREDICT: {"post": _route("Predict one record", "predict", _content("Record"), answer)},
         BATCH: {"post": _route("Predict many records", "predict_batch", _content("Batch") | lines, answers)},
         **paths,
     }
@@ -76,8 +78,17 @@ def _example(model: OnnxModel) -> dict[str, Any]:
     return {column.name: column.example for column in model.artifact.schema.columns}
 
 
-def _content(name: str) -> dict[str, Any]:
-    return {"application/json": {"schema": reference(name)}}
+def _predicted(model: OnnxModel) -> dict[str, Any]:
+    """The answer to the model's own example."""
+    inputs = model.inputs([model.example()])
+    (probability,) = model.probabilities(inputs).tolist()
+    answer = {"prediction_id": PREDICTION_ID, "probability": probability, "label": probability >= model.threshold}
+    warnings = model.warnings(inputs).get(0, [])
+    return {**answer, "threshold": model.threshold, "model_version": model.version, "warnings": warnings}
+
+
+def _content(name: str, example: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {JSON: {"schema": reference(name), **({"example": example} if example else {})}}
 
 
 def _route(summary: str, name: str, asked: dict[str, Any], answered: dict[str, Any]) -> dict[str, Any]:
@@ -92,4 +103,4 @@ def _route(summary: str, name: str, asked: dict[str, Any], answered: dict[str, A
 
 
 def _problem(status: int) -> dict[str, Any]:
-    return {"description": HTTPStatus(status).phrase, "content": problem_content()}
+    return {"description": HTTPStatus(status).phrase, "content": problem_content(status)}

@@ -10,11 +10,11 @@ from prediction_api.errors import OutboxUnavailable
 from prediction_api.keys import require_key
 from prediction_api.model.request_schema import InvalidJson, InvalidRecords
 from service_kit import api_keys
-from service_kit.problems import CLOSE, ProblemError
+from service_kit.media_type import JSON, media_type
+from service_kit.problems import ProblemError
 
-JSON, NDJSON = "application/json", "application/x-ndjson"
-LINES = frozenset((NDJSON, "application/ndjson", "application/jsonl"))
-UTF8 = ("", "utf-8", "utf8")
+NDJSON = "application/x-ndjson"
+LINES = (NDJSON, "application/ndjson", "application/jsonl")
 PREDICT, BATCH = "/predict", "/predict/batch"
 
 
@@ -22,7 +22,7 @@ async def predict(request: Request) -> Response:
     """Predicts the record in the body."""
     service: AppState = request.app.state.service
     caller = _caller(request, service)
-    _media_type(request, (JSON,))
+    media_type(request, JSON, default=JSON)
     body = await request.body()
     model = service.model_manager.current.model
     try:
@@ -36,7 +36,7 @@ async def predict_batch(request: Request) -> Response:
     """Predicts all records in the body, or none where one is refused."""
     service: AppState = request.app.state.service
     caller = _caller(request, service)
-    lines = _media_type(request, (JSON, *LINES)) in LINES
+    lines = media_type(request, JSON, *LINES, default=JSON) in LINES
     body = await request.body()
     model = service.model_manager.current.model
     try:
@@ -58,23 +58,6 @@ def _caller(request: Request, service: AppState) -> str | None:
     caller = require_key(service.keys, request.headers.get(api_keys.HEADER), "a key (API_KEYS)")
     request.state.caller = caller
     return caller
-
-
-def _media_type(request: Request, accepted: tuple[str, ...]) -> str:
-    """The media type of the body; raises ProblemError (415) where it is none of ``accepted`` in UTF-8, unencoded."""
-    headers = request.headers
-    if "content-encoding" in headers and (encoding := headers["content-encoding"]) != "identity":
-        raise ProblemError(415, f"The body should not be encoded; it is encoded as {encoding}.", headers=CLOSE)
-    given = headers.get("content-type", JSON)
-    if given in accepted:
-        return given
-    kind, _, parameters = given.partition(";")
-    kind = kind.strip().lower()
-    charset = parameters.lower().replace(" ", "").removeprefix("charset=").strip('"')
-    if kind not in accepted or charset not in UTF8:
-        wanted = " or ".join(accepted)
-        raise ProblemError(415, f"The body should be {wanted} in UTF-8; Content-Type is {given!r}.", headers=CLOSE)
-    return kind
 
 
 def _problem(error: InvalidJson | InvalidRecords | OutboxUnavailable) -> ProblemError:

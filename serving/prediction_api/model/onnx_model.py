@@ -10,13 +10,12 @@ import numpy.typing as npt
 import onnxruntime
 
 from prediction_api.errors import InvalidModel
-from prediction_api.metrics import OUTSIDE, UNSEEN
 from prediction_api.model.artifact import GRAPH, ModelArtifact
 from prediction_api.model.request_schema import Record, RequestSchema
+from prediction_api.model.training_table import TrainingTable, seconds
 
 INPUTS = {"number": "numbers", "category": "categories", "datetime": "datetimes"}
 OUTPUT = "probability"
-EPOCH = datetime(1970, 1, 1)
 WARM_RUNS = 20
 Inputs = dict[str, npt.NDArray[Any]]
 Warnings = list[dict[str, str]]
@@ -35,13 +34,9 @@ class OnnxModel:
         self._names = {kind: columns for kind, columns in names.items() if columns}
         self._take = {kind: _taker(columns) for kind, columns in self._names.items()}
         self._left_out = {column.name: None for column in schema.columns if not column.required}
-        by_name = self.records.columns
-        bounds = [(by_name[n].seen.minimum, by_name[n].seen.maximum) for n in names["number"]]
-        self._lowest = np.array([-np.inf if not isinstance(low, float | int) else low for low, _ in bounds], np.float32)
-        self._highest = np.array([np.inf if not isinstance(high, float | int) else high for _, high in bounds], np.float32)
-        self._seen = [
-            frozenset(seen) if (seen := by_name[n].seen.categories) is not None else None for n in names["category"]
-        ]
+        self._training = {
+            kind: TrainingTable([self.records.columns[name] for name in columns]) for kind, columns in self._names.items()
+        }
         self._session = _session(artifact.graph, {INPUTS[kind]: len(columns) for kind, columns in self._names.items()})
         self._smoke()
 
@@ -68,21 +63,9 @@ class OnnxModel:
     def warnings(self, inputs: Inputs) -> dict[int, Warnings]:
         """What is unlike the training table, by row; rows without a warning are left out."""
         warnings: dict[int, Warnings] = {}
-        if "numbers" in inputs:
-            numbers = inputs["numbers"]
-            outside = (numbers < self._lowest) | (numbers > self._highest)
-            if outside.any():
-                for row, place in zip(*(index.tolist() for index in outside.nonzero()), strict=True):
-                    low, high = self._lowest[place], self._highest[place]
-                    text = f"{numbers[row, place]:g} is outside the {low:g} to {high:g} of the training table"
-                    warnings.setdefault(row, []).append(_warning(self._names["number"][place], OUTSIDE, text))
-        if "categories" in inputs:
-            for row, values in enumerate(inputs["categories"].tolist()):
-                for place, value in enumerate(values):
-                    seen = self._seen[place]
-                    if seen is not None and value and value not in seen:
-                        text = f"{value!r} was not in the training table"
-                        warnings.setdefault(row, []).append(_warning(self._names["category"][place], UNSEEN, text))
+        for kind, training in self._training.items():
+            for row, warning in training.warnings(inputs[INPUTS[kind]]):
+                warnings.setdefault(row, []).append(warning)
         return warnings
 
     def example(self) -> Record:
@@ -116,24 +99,12 @@ class OnnxModel:
             )
 
 
-def seconds(value: datetime | None) -> float:
-    """Whole seconds since 1970-01-01 on the value's own clock, which is UTC where it has an offset; NaN for none."""
-    if value is None:
-        return float("nan")
-    since = (value.replace(tzinfo=None) if value.tzinfo else value) - EPOCH
-    return float(since.days * 86_400 + since.seconds)
-
-
 def _taker(names: list[str]) -> Any:
     """A function that takes these fields of a record as a tuple, also where there is only one."""
     if len(names) == 1:
         only = names[0]
         return lambda record: (record[only],)
     return itemgetter(*names)
-
-
-def _warning(field: str, kind: str, text: str) -> dict[str, str]:
-    return {"field": field, "kind": kind, "detail": text}
 
 
 def _session(graph: bytes, widths: dict[str, int]) -> onnxruntime.InferenceSession:

@@ -103,7 +103,8 @@ class Outbox:
 
     def dead_letter(self, lines: Sequence[bytes]) -> None:
         """Keeps lines that the data service refuses for good in ``refused.ndjson``, for a person to look at."""
-        with (self.folder / DEAD_LETTERS).open("ab") as file:
+        descriptor = os.open(self.folder / DEAD_LETTERS, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "ab") as file:
             file.write(b"".join(line + b"\n" for line in lines))
             file.flush()
             os.fsync(file.fileno())

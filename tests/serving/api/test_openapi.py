@@ -183,8 +183,10 @@ def test_a_refusal_is_told_as_a_problem(document):
         for operation in operations.values():
             for status, response in operation["responses"].items():
                 if status >= "400" and path != "/readyz":  # a body of its own: which check failed
-                    wanted = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-                    assert response["content"] == wanted, (path, status)
+                    (content,) = response["content"].items()
+                    assert (content[0], content[1]["schema"]) == (
+                        "application/problem+json", {"$ref": "#/components/schemas/Problem"},
+                    ), (path, status)  # fmt: skip
 
 
 def test_a_real_refusal_and_a_real_answer_hold_what_the_document_tells(client, document, record):
@@ -214,4 +216,28 @@ def test_the_page_for_people_shows_the_document(client):
     page = client.get("/docs")
 
     assert page.status_code == 200
-    assert re.search(r"url: ['\"]/openapi\.json['\"]", page.text)
+    assert re.search(r"url: ['\"]openapi\.json['\"]", page.text)
+
+
+def test_each_refusal_shows_an_example_of_its_own_status(client):
+    document = client.get("/openapi.json").json()
+
+    for path in document["paths"].values():
+        for operation in path.values():
+            for status, response in operation["responses"].items():
+                for content in response.get("content", {}).values():
+                    if content.get("schema", {}).get("$ref", "").endswith("/Problem"):
+                        example = content["example"]
+                        assert (str(example["status"]), "errors" in example) == (status, status == "422")
+
+
+def test_the_example_of_a_prediction_is_the_answer_to_the_example_of_a_record(client):
+    document = client.get("/openapi.json").json()
+    (record,) = document["components"]["schemas"]["Record"]["examples"]
+    responses = [document["paths"][path]["post"]["responses"]["200"]["content"] for path in ("/predict", "/predict/batch")]
+    one, batch = (content["application/json"]["example"] for content in responses)
+
+    answer = client.post("/predict", json=record).json()
+
+    assert {**one, "prediction_id": ""} == {**answer, "prediction_id": ""}
+    assert batch == {"predictions": [one]}

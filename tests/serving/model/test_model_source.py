@@ -558,6 +558,23 @@ def test_fetches_share_nothing_that_dvc_remembers(repository, tmp_path, monkeypa
     assert not list(shared.glob("**/*"))
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("dvc://https://user:s3c/ret@host/repo?rev=main", "dvc://https://host/repo?rev=main"),
+        ("dvc://https://user:s3c@ret@host/repo", "dvc://https://host/repo"),
+        ("dvc://ssh://git:a://b#c?d@host:22/repo", "dvc://ssh://host:22/repo"),
+        ("dvc://https://token@host/repo", "dvc://https://host/repo"),
+        ("https://user:s3cret@host", "https://host"),
+        ("dvc://https://host/repo?rev=v1", "dvc://https://host/repo?rev=v1"),
+        ("models:/ontime@champion", "models:/ontime@champion"),
+        ("dvc://../repository", "dvc://../repository"),
+    ],
+)
+def test_an_address_is_shown_without_all_that_stands_before_its_last_at(address, shown):
+    assert ModelSource(address).shown == shown
+
+
 def test_the_password_in_an_address_is_shown_nowhere(tmp_path):
     source = ModelSource(f"dvc://https://me:secret@127.0.0.1:1/{tmp_path.name}?rev=main", 60)
 

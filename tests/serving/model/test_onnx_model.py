@@ -12,7 +12,8 @@ from onnx import TensorProto, helper
 
 from prediction_api.errors import InvalidModel
 from prediction_api.model import artifact
-from prediction_api.model.onnx_model import OnnxModel, seconds
+from prediction_api.model.onnx_model import OnnxModel
+from prediction_api.model.training_table import seconds
 
 NUMBER = {"name": "size", "kind": "number", "required": True, "nullable": True, "example": 2.0}
 TEXT = {"name": "colour", "kind": "category", "required": True, "nullable": True, "example": "red"}

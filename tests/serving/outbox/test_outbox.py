@@ -687,5 +687,6 @@ def test_lines_that_were_put_aside_are_kept_beside_those_that_wait(open_outbox, 
     outbox.dead_letter([line(9)])
 
     assert (tmp_path / "outbox" / "refused.ndjson").read_bytes() == b"%b\n%b\n%b\n" % (line(7), line(8), line(9))
+    assert (tmp_path / "outbox" / "refused.ndjson").stat().st_mode & 0o777 == 0o600
     assert outbox.depth == 1
     assert drained(open_outbox()) == [0]
