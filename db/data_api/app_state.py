@@ -174,7 +174,7 @@ class AppState:
         since = until - self.settings.live_window
         with transaction(self.engine, reads=True) as session:
             overall, versions = performance.compute_scores(session, since, until, "model_version", LIVE_BINS)
-        renamed = {f"{name} (a version)" if name == ALL_VERSIONS else str(name): scores for name, scores in versions.items()}
+        renamed = {f"{name} (a version)" if name == ALL_VERSIONS else str(name): scores for _, _, name, scores in versions}
         self.metrics.live({**renamed, ALL_VERSIONS: overall}, time.time())
 
     def refresh_drift(self) -> None:

@@ -73,7 +73,7 @@ def test_a_migration_is_made_as_the_page_says(tmp_path, url):
 
     run("alembic", tmp_path, DATABASE_URL=url, PYTHONPATH=f"{Path.cwd()}/src:{tmp_path}/db")
 
-    (made,) = (tmp_path / "db/data_api/migrations/versions").glob("0008_*.py")
+    (made,) = (tmp_path / "db/data_api/migrations/versions").glob("0009_*.py")
     assert "city" in made.read_text()
 
 

@@ -99,7 +99,7 @@ def test_groups_are_scored_by_themselves(record, performance):
         scores = sklearn_scores(*rows[version])
         assert {name: found[version][name] for name in scores} == pytest.approx(scores, **EXACT)
     assert found["none yet"]["outcomes"] == 0
-    assert {name for name, value in found["none yet"].items() if value is None} == UNDEFINED
+    assert {name for name, value in found["none yet"].items() if value is None} == UNDEFINED | {"question"}
     by_caller = performance(by="caller")["groups"]
     assert [(group["group"], group["predictions"]) for group in by_caller] == [("web", 240), (None, 120)]
     assert performance()["groups"] == []
@@ -244,3 +244,64 @@ def test_the_scores_of_one_version_alone(client, as_service, as_reader, predicti
     found = client.get("/performance?model_version=two&by=model_version", headers=as_reader).json()
     assert found["overall"]["predictions"] == 2
     assert [group["group"] for group in found["groups"]] == ["two"]
+
+
+@pytest.fixture
+def report(client, as_service):
+    """A function that reports what a version of a model predicts."""
+
+    def put(version, name="ontime", question=None):
+        content = {"model_name": name, "question": question, "reference": {"columns": {}, "probability": None}}
+        assert client.put(f"/models/{version}", json=content, headers=as_service).status_code == 200
+
+    return put
+
+
+def test_models_that_answer_different_questions_are_not_scored_together(record, report, performance):
+    """Two versions answer one question, a third another one about the same data set, a fourth one about another data set."""
+    p, y = drawn(200, seed=5)
+    report("a", question="late is 15")
+    report("b", question="late is 15")
+    report("c", question="late is 30")
+    record(p[:60], y[:60], model_version="a", caller="web")
+    record(p[60:100], y[60:100], model_version="b")
+    assert performance()["overall"]["roc_auc"] == pytest.approx(roc_auc_score(y[:100], p[:100]), **EXACT)
+    assert performance()["groups"] == []
+
+    record(p[100:150], y[100:150], model_version="c")
+    record(p[150:], [*y[150:199], None], model_version="d", model_name="income")
+    found = performance()
+
+    counts = {"predictions": 200, "outcomes": 199, "coverage": 199 / 200, "calibration": []}
+    assert found["overall"] == counts | dict.fromkeys(UNDEFINED)
+    parts = {
+        ("income", None): slice(150, 199),
+        ("ontime", "late is 15"): slice(0, 100),
+        ("ontime", "late is 30"): slice(100, 150),
+    }
+    assert [(group["model_name"], group["question"]) for group in found["groups"]] == list(parts)
+    for group, part in zip(found["groups"], parts.values(), strict=True):
+        assert group["group"] is None
+        assert group["roc_auc"] == pytest.approx(roc_auc_score(y[part], p[part]), **EXACT)
+
+    by_caller = performance(by="caller")["groups"]
+    assert [(group["question"], group["group"], group["predictions"]) for group in by_caller] == [
+        (None, None, 50), ("late is 15", "web", 60), ("late is 15", None, 40), ("late is 30", None, 50),
+    ]  # fmt: skip
+    of_c = performance(model_version="c")
+    assert of_c["overall"]["roc_auc"] == pytest.approx(roc_auc_score(y[100:150], p[100:150]), **EXACT)
+
+
+def test_live_scores_of_all_versions_are_those_of_one_question(client, record, report):
+    p, y = drawn(40, seed=6)
+    record(p, y, model_version="a")
+    record(p, y, model_version="b", model_name="income")
+    service = client.app.state.service
+
+    service.refresh_live()
+
+    value = service.metrics.registry.get_sample_value
+    assert value("data_api_live_score", {"score": "roc_auc", "version": "all"}) is None
+    assert value("data_api_live_score", {"score": "roc_auc", "version": "a"}) is not None
+    assert value("data_api_live_predictions", {"version": "all"}) == 80
+    assert value("data_api_outcome_coverage", {"version": "all"}) == 1

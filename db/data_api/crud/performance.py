@@ -3,32 +3,69 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import CTE, Double, Integer, String, and_, cast, func, literal, select, true
 from sqlalchemy.orm import Session
 
 from data_api.database.uuid7 import first_at
-from data_api.models import Outcome, Prediction
+from data_api.models import ModelVersion, Outcome, Prediction
 
 Scores = dict[str, Any]
 BinSums = Any  # a row of _bin_sums: the sums of one bin of one group
 WHOLE = "whole"
 
 
+class Group(NamedTuple):
+    """A group of predictions, by models that answer one question about one data set, with its scores."""
+
+    model_name: str
+    question: str | None
+    name: str | None
+    scores: Scores
+
+
 def compute_scores(
     session: Session, since: datetime, until: datetime, by: str, bins: int, model_version: str | None = None
-) -> tuple[Scores, dict[str | None, Scores]]:
-    """The scores of the predictions made from ``since`` to before ``until``: of all together, and of each group by its name.
+) -> tuple[Scores, list[Group]]:
+    """The scores of the predictions made from ``since`` to before ``until``: of all together, and of each group.
 
-    ``by`` is none (no groups), model_version, day or caller. Rows with the same probability count as one step, as in
-    scikit-learn: AUC is the share of pairs in the right order, where a tie counts half (Mann and Whitney 1947); average
-    precision is the mean over the positives of the precision at their probability. The Brier score is the mean of
-    (probability - outcome)². Calibration has bins of equal counts from the lowest probability to the highest.
+    ``by`` is none (no groups), model_version, day or caller. Only models that answer the same question about the same data
+    set are scored together: if there are several questions, all together have counts alone, and none has a group for each.
+
+    Rows with the same probability count as one step, as in scikit-learn: AUC is the share of pairs in the right order, where
+    a tie counts half (Mann and Whitney 1947); average precision is the mean over the positives of the precision at their
+    probability. The Brier score is the mean of (probability - outcome)². Calibration has bins of equal counts from the
+    lowest probability to the highest.
     """
-    overall = _scores_by_group(session, _window(since, until, "none", model_version), bins)
-    groups = {} if by == "none" else _scores_by_group(session, _window(since, until, by, model_version), bins)
-    return overall.get(WHOLE) or _scores(0, 0, []), groups
+    questions = _versions_by_question(session, since, until, model_version)
+    wholes, groups = list[Scores](), list[Group]()
+    for question, versions in questions.items():
+        (whole,) = _scores_by_group(session, _window(since, until, "none", versions), bins).values()
+        by_name = {None: whole} if by == "none" else _scores_by_group(session, _window(since, until, by, versions), bins)
+        wholes.append(whole)
+        groups += [Group(*question, name, scores) for name, scores in by_name.items()]
+    if len(wholes) == 1:
+        return wholes[0], [] if by == "none" else groups
+    return _scores(sum(one["predictions"] for one in wholes), sum(one["outcomes"] for one in wholes), []), groups
+
+
+def _versions_by_question(
+    session: Session, since: datetime, until: datetime, model_version: str | None
+) -> dict[tuple[str, str | None], list[str]]:
+    """The versions that predicted, by their data set and question, which is None where no service reported it."""
+    version = Prediction.model_version
+    statement = (
+        select(Prediction.model_name, ModelVersion.question, version)
+        .join(ModelVersion, ModelVersion.model_version == version, isouter=True)
+        .where(Prediction.prediction_id >= first_at(since), Prediction.prediction_id < first_at(until))
+        .where(true() if model_version is None else version == model_version)
+        .distinct()
+    )
+    versions = defaultdict[tuple[str, str | None], list[str]](list)
+    for name, question, predicted in session.execute(statement):
+        versions[name, question].append(predicted)
+    return dict(sorted(versions.items(), key=str))
 
 
 def _scores_by_group(session: Session, window: CTE, bins: int) -> dict[str | None, Scores]:
@@ -44,8 +81,8 @@ def _scores_by_group(session: Session, window: CTE, bins: int) -> dict[str | Non
     }
 
 
-def _window(since: datetime, until: datetime, by: str, model_version: str | None) -> CTE:
-    """Each prediction of the window with its group, and its outcome as 0 or 1, or null if it is unknown.
+def _window(since: datetime, until: datetime, by: str, versions: Sequence[str]) -> CTE:
+    """Each prediction of these versions in the window with its group, and its outcome as 0 or 1, or null if it is unknown.
 
     The bounds apply to both tables, so that PostgreSQL skips the partitions of other months.
     """
@@ -69,7 +106,7 @@ def _window(since: datetime, until: datetime, by: str, model_version: str | None
         )
         .join(Outcome, same, isouter=True)
         .where(Prediction.prediction_id >= low, Prediction.prediction_id < high)
-        .where(true() if model_version is None else Prediction.model_version == model_version)
+        .where(Prediction.model_version.in_(versions))
         .cte("predicted")
     )
 
@@ -122,19 +159,20 @@ def _scores(predictions: int, outcomes: int, bins: Sequence[BinSums]) -> Scores:
     def share(part: float, whole: float) -> float | None:
         return float(part / whole) if whole else None
 
+    scored = outcomes if bins else 0  # nothing of what models with different questions predicted
     positives = int(total("hits"))
-    pairs = positives * (outcomes - positives)
+    pairs = positives * (scored - positives)
     gaps = sum(abs(row.probability - row.hits) for row in bins)
     return {
         "predictions": predictions,
         "outcomes": outcomes,
         "coverage": share(outcomes, predictions),
-        "label_rate": share(total("labels"), outcomes),
-        "outcome_rate": share(positives, outcomes),
+        "label_rate": share(total("labels"), scored),
+        "outcome_rate": share(positives, scored),
         "roc_auc": share(total("before"), pairs),
         "average_precision": share(total("precision"), positives if pairs else 0),
-        "brier_score": share(total("squared"), outcomes),
-        "calibration_error": share(gaps, outcomes),
+        "brier_score": share(total("squared"), scored),
+        "calibration_error": share(gaps, scored),
         "calibration": [
             {"rows": row.rows, "predicted": row.probability / row.rows, "observed": row.hits / row.rows} for row in bins
         ],

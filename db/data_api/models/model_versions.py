@@ -16,5 +16,6 @@ class ModelVersion(Base):
 
     model_version: Mapped[str] = mapped_column(String(200), primary_key=True)
     model_name: Mapped[str] = mapped_column(String(200))
+    question: Mapped[str | None] = mapped_column(String(1000))  # what it predicts; None if the service did not report it
     reference: Mapped[dict[str, Any]] = mapped_column(JSON)
     updated_at: Mapped[datetime] = mapped_column(Utc)

@@ -21,5 +21,7 @@ def compute(session: ReadSession, caller: Reader, query: Annotated[PerformanceQu
         since=since,
         until=until,
         overall=Scores(**overall),
-        groups=[Group(group=name, **scores) for name, scores in groups.items()],
+        groups=[
+            Group(group=group.name, model_name=group.model_name, question=group.question, **group.scores) for group in groups
+        ],
     )

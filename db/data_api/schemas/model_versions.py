@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, FiniteFloat, Strict, StringConstraints, model_validator
 
-from data_api.schemas.types import Input, Share, Text
+from data_api.schemas.types import NO_NUL, Input, Share, Text
 
 MAX_COLUMNS = MAX_BINS = 1000
 Edge = Annotated[FiniteFloat, Strict()]
@@ -44,6 +44,9 @@ class ModelVersionCreate(Input):
     """A version of a model."""
 
     model_name: Text
+    question: Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=NO_NUL)] | None = Field(
+        None, description="What the model predicts; predictions are scored together with those of the same question only"
+    )
     reference: Reference
 
 

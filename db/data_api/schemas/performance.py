@@ -35,6 +35,8 @@ class Named(BaseModel):
     """The name of a group."""
 
     group: str | None = Field(description="The model version, day (UTC) or caller; null for predictions without a caller")
+    model_name: str = Field(description="The data set")
+    question: str | None = Field(description="What the models predict; null if no service reported it")
 
 
 class Group(Scores, Named):
@@ -46,5 +48,5 @@ class Performance(BaseModel):
 
     since: datetime
     until: datetime
-    overall: Scores
+    overall: Scores = Field(description="Without scores if the predictions answer several questions: then see the groups")
     groups: list[Group]

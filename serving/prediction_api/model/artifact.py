@@ -15,6 +15,7 @@ from prediction_api.errors import InvalidModel
 
 GRAPH, SCHEMA, METADATA = FILES = ("model.onnx", "schema.json", "metadata.json")
 OLD_METADATA = "about.json"  # what models that were registered before the renaming call it
+MOST_QUESTION = 1000  # characters, which is what the data service takes
 VERSION_CHARACTERS = 12
 CHECKED = ConfigDict(extra="ignore", strict=True)
 
@@ -109,6 +110,14 @@ class ModelArtifact:
         if not all(columns.values()):
             return None
         return {"columns": columns, "probability": (self.schema.probability or {}).get("reference")}
+
+    @property
+    def question(self) -> str:
+        """What the model predicts, in a line: models of one data set with the same question can be scored together."""
+        target = self.files["schema.json"]["target"]
+        options = ", ".join(f"{name}: {value}" for name, value in sorted(self.metadata.question.items()))
+        positive = "" if target.get("positive") is None else f" is {target['positive']}"
+        return f"{target['name']}{positive}{f' ({options})' if options else ''}"[:MOST_QUESTION]
 
     @property
     def version(self) -> str:

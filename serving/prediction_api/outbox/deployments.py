@@ -72,7 +72,8 @@ class Deployments:
         self._live = f"/deployments/{uuid7()}", deployment
         entries = [_ended(*previous)] if previous else []
         if artifact.reference:
-            entries.append((f"/models/{model.version}", {"model_name": model.name, "reference": artifact.reference}))
+            content = {"model_name": model.name, "question": artifact.question, "reference": artifact.reference}
+            entries.append((f"/models/{model.version}", content))
         await self._write(*entries, self._live)
         self._changed.set()
 

@@ -196,7 +196,11 @@ def test_what_a_model_was_trained_on_is_told_once_and_without_its_datetimes(make
         assert client.post("/reload", headers=ADMIN).json()["changed"] is False
 
     columns = {name: reference for name, reference in REFERENCES.items() if name != "departs"}
-    told = {"model_name": "tiny", "reference": {"columns": columns, "probability": NUMBERS}}
+    told = {
+        "model_name": "tiny",
+        "question": "late (late_minutes: 15)",
+        "reference": {"columns": columns, "probability": NUMBERS},
+    }
     assert data_service.models == [
         (version, told),
         (second, {**told, "reference": {**told["reference"], "probability": None}}),
