@@ -76,7 +76,9 @@ def convert(values: Values, kind: Kind, reading: Reading) -> Values:
 
 
 def _number_casts(of: pa.DataType, reading: Reading) -> Iterator[Cast]:
-    if types.is_integer(of) or types.is_floating(of):
+    if types.is_float16(of):  # pandas hardly computes with it
+        yield lambda part: part.cast(pa.float32())
+    elif types.is_integer(of) or types.is_floating(of):
         yield lambda part: part
     elif types.is_decimal(of):
         yield lambda part: part.cast(pa.float64())
