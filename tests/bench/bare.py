@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline.config.params_file import load_params
-from pipeline.config.settings import Params, parse_settings
+from pipeline.config.parsing import parse_settings
+from pipeline.config.settings import Params
 from pipeline.data import model_inputs, schema, sources, split, table_io
 from pipeline.evaluation import slice_scores
 from pipeline.modeling import fitting

@@ -17,7 +17,8 @@ import yaml
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from pipeline.config.settings import CLOSED, parse_settings
+from pipeline.config.parsing import parse_settings
+from pipeline.config.settings import CLOSED
 from pipeline.support.errors import ParamsInvalid
 
 LOCKS = Path("requirements")

@@ -1,30 +1,74 @@
 """Reads params.yaml into the typed settings of ``pipeline.config.settings``."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from pipeline.config.contradictions import refuse_contradictions
 from pipeline.config.flatten import leaves
-from pipeline.config.settings import PARAMS_NAME, Card, Column, Columns, Dataset, Params, parse_settings, read_params
+from pipeline.config.parsing import PARAMS_NAME, parse_settings
+from pipeline.config.settings import TABLE_RECIPE, Card, Column, Columns, Data, Dataset, Params
 from pipeline.support.errors import ParamsInvalid
 
 PARAMS = Path(PARAMS_NAME)
 CONF = Path("conf")
-# Resolvers whose value is the same on every machine; any other would write this machine, the clock or a secret.
 NAMED = ("data", "model")  # groups whose members say their own name
+# Resolvers whose value is the same on every machine; any other would write this machine, the clock or a secret.
 SAFE_RESOLVERS = {"oc.select", "oc.decode", "oc.create", "oc.deprecated", "oc.dict.keys", "oc.dict.values"}
 RESOLVER = re.compile(r"\$\{\s*([\w.]+)\s*:")
+RANDOM_SPLIT = {"by": "random", "test_share": 0.25, "seed": 7}  # where a table declares no split
+# Blocks with keys that only their recipe or class knows: these keys are gathered, for it to check, under the second name.
+OPEN_BLOCKS = (
+    ("data", "options", [field.name for field in fields(Data) if field.name != "options"]),
+    ("model", "parameters", ["name", "_target_", "encoding"]),
+)
 
 
 def load_params(path: Path = PARAMS, conf: Path = CONF) -> Params:
-    """The settings in params.yaml, refused as a whole where one of them is faulty.
+    """The settings in params.yaml, refused as a whole where one of them is wrong.
 
-    Raises ParamsInvalid, which names every faulty key in full.
+    Raises ParamsInvalid, which names every wrong key in full.
     """
     check_conf(conf)
     return read_params(load_mapping(path))
+
+
+def read_params(values: Mapping[str, Any]) -> Params:
+    """The typed settings of a params.yaml mapping.
+
+    Keys of ``data`` that only its recipe knows become ``data.options``, those of ``model`` that only its class knows
+    ``model.parameters``.
+
+    Raises ParamsInvalid, which names every wrong key in full.
+    """
+    gathered = {name: _with_defaults(block) if name == "data" else block for name, block in values.items()}
+    for name, rest, declared in OPEN_BLOCKS:
+        if isinstance(block := gathered.get(name), Mapping):
+            others = {key: value for key, value in block.items() if key not in declared}
+            gathered[name] = {**{key: block[key] for key in declared if key in block}, rest: others}
+    params = parse_settings(Params, gathered)
+    refuse_contradictions(params.data)
+    return params
+
+
+def _with_defaults(data: Any) -> Any:
+    """The block ``data`` with what may be left out where the file at ``source.path`` is the only table."""
+    if not isinstance(data, Mapping):
+        return data
+    source = data.get("source")
+    path = str(source.get("path")) if isinstance(source, Mapping) else ""
+    defaults = {
+        "name": Path(path).name.partition(".")[0],
+        "recipe": TABLE_RECIPE,
+        "tables": {"table": {"file": path, "columns": data.get("columns") or {}}},
+        "columns": {},
+        "split": RANDOM_SPLIT,
+    }
+    return defaults | {key: value for key, value in data.items() if value is not None and (key, value) != ("tables", {})}
 
 
 def load_dataset(path: Path) -> Dataset:

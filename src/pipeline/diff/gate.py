@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from pipeline.config.settings import CLOSED, Seed, Share, parse_settings
+from pipeline.config.parsing import parse_settings
+from pipeline.config.settings import CLOSED, Seed, Share
 
 Metric = Literal["roc_auc", "average_precision", "brier", "log_loss", "calibration_error", "precision", "recall", "f1"]
 Tolerance = Annotated[float, Field(ge=0, le=1)]

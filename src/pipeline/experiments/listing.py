@@ -9,8 +9,8 @@ from typing import Any
 import tenacity
 
 from pipeline.config.flatten import leaves
+from pipeline.config.parsing import PARAMS_NAME
 from pipeline.config.paths import METRICS, VALIDATION
-from pipeline.config.settings import PARAMS_NAME
 from pipeline.diff import compare, gate
 from pipeline.experiments import dvc_queue
 from pipeline.support import console, console_table

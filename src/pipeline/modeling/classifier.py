@@ -7,7 +7,8 @@ from typing import Any
 from hydra.utils import get_class, instantiate
 from sklearn.utils import get_tags
 
-from pipeline.config.settings import Model, faults_sentence, not_a_setting
+from pipeline.config.parsing import explain, not_a_setting
+from pipeline.config.settings import Model
 from pipeline.support.errors import ParamsInvalid
 
 SEED = "random_state"  # train.seed gives it
@@ -19,7 +20,7 @@ SPLITTABLE = 20  # leaves that a small table can fill: a leaf needs no more than
 def check(model: Model) -> None:
     """Raises ParamsInvalid, which names every parameter that the class does not have, or whose value it does not take."""
     if faults := list(_faults(model)):
-        raise ParamsInvalid(faults_sentence(faults))
+        raise ParamsInvalid(explain(faults))
 
 
 def create(model: Model, rows: int, seed: int) -> Any:

@@ -19,8 +19,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.config.flatten import leaves
-from pipeline.config.params_file import CONF, PARAMS, check_conf, load_mapping
-from pipeline.config.settings import parse_settings, read_params
+from pipeline.config.params_file import CONF, PARAMS, check_conf, load_mapping, read_params
+from pipeline.config.parsing import parse_settings
 from pipeline.modeling import classifier
 from pipeline.recipes import loader
 from pipeline.support import console

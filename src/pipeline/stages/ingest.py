@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from pipeline.config.contradictions import refuse_contradictions
 from pipeline.config.params_file import load_params
 from pipeline.config.paths import INFERRED_COLUMNS, RAW
-from pipeline.config.settings import Data, refuse_contradictions
+from pipeline.config.settings import Data
 from pipeline.data import column_inference, schema, sources, table_io
 from pipeline.files import atomic_write
 from pipeline.support import console

@@ -3,8 +3,8 @@
 import json
 
 from pipeline.config.params_file import load_columns, load_params
+from pipeline.config.parsing import dump_settings, parse_settings
 from pipeline.config.paths import COUNTS, DATASET, INFERRED_COLUMNS, PROCESSED, RAW, TEST_TABLE, TRAIN_TABLE
-from pipeline.config.settings import dump_settings, parse_settings
 from pipeline.data import schema, split, table_io
 from pipeline.files import atomic_write
 from pipeline.recipes import loader

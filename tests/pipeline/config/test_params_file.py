@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
-from pipeline.config.params_file import check_conf, load_card, load_mapping, load_params
-from pipeline.config.settings import Card, read_params
+from pipeline.config.params_file import check_conf, load_card, load_mapping, load_params, read_params
+from pipeline.config.settings import Card
 from pipeline.support.errors import ParamsInvalid
 
 

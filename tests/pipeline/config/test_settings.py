@@ -6,16 +6,9 @@ import json
 
 import pytest
 
-from pipeline.config.settings import (
-    Column,
-    Dataset,
-    Model,
-    RandomSplit,
-    TimeSplit,
-    dump_settings,
-    parse_settings,
-    read_params,
-)
+from pipeline.config.params_file import read_params
+from pipeline.config.parsing import dump_settings, parse_settings
+from pipeline.config.settings import Column, Dataset, Model, RandomSplit, TimeSplit
 from pipeline.recipes import table
 from pipeline.support.errors import ParamsInvalid
 

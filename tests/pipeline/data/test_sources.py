@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from pipeline.config.settings import read_params
+from pipeline.config.params_file import read_params
 from pipeline.data import sources
 from pipeline.support.errors import SourceMissing, TableInvalid
 

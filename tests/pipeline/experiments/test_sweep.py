@@ -13,7 +13,7 @@ import pytest
 
 from penguins import command_in, environment, run
 from pipeline.config.params_file import CONF, load_mapping
-from pipeline.config.settings import parse_settings
+from pipeline.config.parsing import parse_settings
 from pipeline.experiments import dvc_queue, listing, sweep
 from pipeline.experiments.listing import Trial
 from pipeline.params import compose

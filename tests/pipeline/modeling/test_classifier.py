@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from conftest import COLUMNS, MODELS, TRAIN
-from pipeline.config.params_file import load_mapping
-from pipeline.config.settings import Classifier, Model, read_params
+from pipeline.config.params_file import load_mapping, read_params
+from pipeline.config.settings import Classifier, Model
 from pipeline.data import model_inputs, split
 from pipeline.modeling import artifact, classifier, estimator, fitting, onnx_export, parity
 from pipeline.modeling.calibration import CalibratedModel

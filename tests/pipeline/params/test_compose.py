@@ -6,8 +6,7 @@ import pytest
 import yaml
 
 import in_process
-from pipeline.config.params_file import load_card, load_mapping
-from pipeline.config.settings import read_params
+from pipeline.config.params_file import load_card, load_mapping, read_params
 from pipeline.params import compose
 from pipeline.support.errors import ParamsInvalid, ParamsStale
 

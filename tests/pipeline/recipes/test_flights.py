@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.config.settings import parse_settings, read_params
+from pipeline.config.params_file import read_params
+from pipeline.config.parsing import parse_settings
 from pipeline.data import sources, table_io
 from pipeline.params import compose
 from pipeline.recipes import flights

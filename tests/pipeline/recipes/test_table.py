@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from pipeline.config.settings import read_params
+from pipeline.config.params_file import read_params
 from pipeline.recipes import table
 from pipeline.support.errors import OntimeError, TableInvalid
 

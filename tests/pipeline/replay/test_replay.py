@@ -21,7 +21,8 @@ import pipeline
 from conftest import COLUMNS
 from pipeline.clients import services
 from pipeline.clients.services import ServiceRejected, ServiceUnavailable
-from pipeline.config.settings import Column, Dataset, Target, TimeSplit, dump_settings, parse_settings
+from pipeline.config.parsing import dump_settings, parse_settings
+from pipeline.config.settings import Column, Dataset, Target, TimeSplit
 from pipeline.data import model_inputs, schema, table_io
 from pipeline.evaluation import metrics
 from pipeline.files.digests import sha256

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.config.settings import Evaluate, read_params
+from pipeline.config.params_file import read_params
+from pipeline.config.settings import Evaluate
 from pipeline.evaluation import slice_scores
 from pipeline.evaluation.slice_scores import Slicing
 from pipeline.reporting import figures, html_report, rendering

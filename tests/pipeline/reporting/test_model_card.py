@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
 
-from pipeline.config.settings import Card, Dataset, parse_settings, read_params
+from pipeline.config.params_file import read_params
+from pipeline.config.parsing import parse_settings
+from pipeline.config.settings import Card, Dataset
 from pipeline.evaluation import slice_scores
 from pipeline.evaluation.slice_scores import Slicing
 from pipeline.reporting import model_card, rendering

@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 
 from conftest import COLUMNS
-from pipeline.config.settings import read_params
+from pipeline.config.params_file import read_params
 from pipeline.data import model_inputs
 from pipeline.files.digests import sha256
 from pipeline.modeling import artifact, onnx_export
