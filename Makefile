@@ -112,7 +112,7 @@ reset: setup ## Put params.yaml, dvc.lock and all results back as committed, aft
 	@echo "$(RESULTS) and the outputs of the stages are those of commit $$(git rev-parse --short HEAD) again."
 
 experiment: setup ## Run one experiment with other settings: SET='model=logistic model.C=0.1' (NAME=: what to call it)
-	@python -m pipeline.experiments.run $(if $(NAME),--name='$(NAME)') $(foreach word,$(SET),'$(word)')
+	@python -m pipeline.experiments.run $(if $(filter command line,$(origin NAME)),--name='$(NAME)') $(foreach word,$(SET),'$(word)')
 
 sweep: setup ## Search over conf/ with queued experiments (conf/sweep.yaml, or SWEEP="model.max_leaf_nodes=choice(15,31)"), apply the best
 	@python -m pipeline.experiments.sweep $(foreach word,$(SWEEP),'$(word)')

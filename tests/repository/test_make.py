@@ -75,6 +75,13 @@ def test_the_core_alone_is_an_option_of_the_command(make, target, words, options
     assert make(target, *words)[0] == options
 
 
+def test_each_setting_of_an_experiment_is_one_argument_and_a_name_of_the_machine_is_none(make):
+    settings = ["model=logistic", "model.C=choice(1,2)", "data.source.path=$HOME"]
+
+    assert make("experiment", f"SET={' '.join(settings)}".replace("$", "$$"), NAME="machine")[0] == settings
+    assert make("experiment", "SET=a=1", "NAME=mine")[0] == ["--name=mine", "a=1"]
+
+
 ELSEWHERE = (
     "UV_SYSTEM_PYTHON", "UV_BREAK_SYSTEM_PACKAGES", "UV_PYTHON", "UV_TARGET", "UV_PREFIX", "PIP_TARGET", "PIP_PREFIX",
     "PIP_ROOT", "PIP_USER", "PIP_PYTHON", "PYTHONHOME",

@@ -22,7 +22,8 @@ PORTS = {
 }  # fmt: skip
 ADDRESSES = "predictions http://127.0.0.1:{PREDICTION_API}/docs   data http://127.0.0.1:{DATA_API}/docs"
 MONITORING = (
-    "Grafana :{GRAFANA}   Prometheus :{PROMETHEUS}   MLflow :{MLFLOW}   Uptime Kuma :{UPTIME_KUMA}/status/ontime   "
+    "Grafana :{GRAFANA}   Prometheus :{PROMETHEUS}   MLflow :{MLFLOW} (choose Model training)   "
+    "Uptime Kuma :{UPTIME_KUMA}/status/ontime   "
     "Alertmanager :{ALERTMANAGER}"
 )
 

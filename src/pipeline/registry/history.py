@@ -1,7 +1,7 @@
 """Shows which version was champion when, why, and from which commit.
 
 python -m pipeline.registry.history                          every champion so far
-python -m pipeline.registry.history --at "2026-11-23 14:05"  which model answered then, from which data and commit
+python -m pipeline.registry.history --at "2026-11-23 14:05"  which model answered then (UTC), from which data and commit
 """
 
 import argparse

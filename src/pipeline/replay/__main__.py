@@ -16,7 +16,7 @@ from pipeline.clients import services
 from pipeline.clients.services import DataService, PredictionService
 from pipeline.config.params_file import load_dataset, load_params
 from pipeline.config.paths import DATASET, MODEL, TEST_TABLE
-from pipeline.config.settings import Columns, Dataset, Split
+from pipeline.config.settings import Columns, Dataset, Split, TimeSplit
 from pipeline.data import model_inputs, table_io
 from pipeline.files.digests import sha256
 from pipeline.modeling import artifact
@@ -46,7 +46,8 @@ def main() -> None:
         table, days = _select(table_io.read(TEST_TABLE), data.split, arguments.days, arguments.rows)
         truth, probability = table[data.target.name].to_numpy(np.float64), predict_offline(table, days, data.columns)
         offline = comparison.offline(truth, probability, metadata["threshold"], bins)
-    with console.step(f"replay {len(table):,} rows, {days[0].name} to {days[-1].name}", len(days)) as advance:
+    period = f", {days[0].name} to {days[-1].name}" if isinstance(data.split, TimeSplit) else f" in {len(days)} parts"
+    with console.step(f"replay {len(table):,} rows{period}", len(days)) as advance:
         answers = playback.replay(table, data, days, prediction, store, advance)
     with console.step("wait until the outbox has delivered"):
         performance = playback.wait_until_settled(answers, prediction, store, bins)

@@ -275,7 +275,7 @@ def test_a_table_out_of_order_is_replayed_in_order(fake, place, test_rows):
     assert len(moments) == len(test_rows)
 
 
-def test_a_random_split_is_replayed_in_the_order_of_the_table_and_in_equal_parts(fake, place, rows, monkeypatch):
+def test_a_random_split_is_replayed_in_the_order_of_the_table_and_in_equal_parts(fake, place, rows, monkeypatch, capsys):
     monkeypatch.setattr(batches, "MOST_RECORDS", 130)
     place(rows, RANDOM)
 
@@ -287,6 +287,7 @@ def test_a_random_split_is_replayed_in_the_order_of_the_table_and_in_equal_parts
         ("predict", 100),
         ("outcomes", 200),
     ]
+    assert "replay 300 rows in 3 parts" in capsys.readouterr().err
     weights = [record["weight"] for route, _, records in fake.asked if route == "predict" for record in records]
     assert weights == rows["weight"].tolist()
 
