@@ -47,7 +47,8 @@ def work_off(names: Sequence[str], jobs: int, stop: threading.Event, advance: Ca
         elif waiting and not workers and workers_died():
             if not running:
                 raise dvc.DvcFailed("DVC's workers died before they took up an experiment. `dvc queue start -v` says more.")
-            dvc.run("queue", "kill", *running)  # marks them as failed: nothing else ever would
+            with contextlib.suppress(dvc.DvcFailed):  # one of them has just ended: the next round kills the rest
+                dvc.run("queue", "kill", *running)  # marks them as failed: nothing else ever would
             console.warn(f"All workers died, and {', '.join(running)} with them; others start.")
             started = False
 

@@ -111,7 +111,7 @@ def test_the_best_is_applied_with_the_keys_that_go_into_conf(project, swept, fou
 
 def test_a_sweep_starts_from_a_commit_alone(command):
     with pytest.raises(
-        NotCommitted, match=r"^A sweep starts from the commit that .*; \d files have changed since \w{9}, such as "
+        NotCommitted, match=r"^A sweep starts from the commit that .*; \d+ files have changed since \w{9}, such as "
     ):
         command()
 
@@ -163,6 +163,18 @@ def test_data_that_are_not_those_of_the_commit_are_refused(clean, command, found
             command(*SEARCH)
     finally:
         (clean / "aside").rename(clean / "data/model/model.onnx")
+
+
+def test_a_table_that_git_does_not_have_is_told_before_any_is_queued(clean, command, found, monkeypatch):
+    """An experiment runs in a folder that DVC fills from the commit alone."""
+    monkeypatch.setattr(dvc_queue, "enqueue", lambda point: pytest.fail(f"{point} is queued"))
+    run(clean, "git", "rm", "--quiet", "--cached", "tests/pipeline/penguins.csv")
+    run(clean, "git", "commit", "--quiet", "--message", "Without the table")
+    try:
+        with pytest.raises(NotCommitted, match=r"; tests/pipeline/penguins\.csv is in no commit\. Add and commit it"):
+            command(*SEARCH)
+    finally:
+        run(clean, "git", "reset", "--quiet", "--mixed", "HEAD~1")
 
 
 def test_ctrl_c_ends_what_runs_empties_the_queue_and_keeps_what_is_done(clean, found):
