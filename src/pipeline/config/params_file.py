@@ -1,7 +1,8 @@
 """Reads params.yaml into the typed settings of ``pipeline.config.settings``."""
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Hashable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,17 @@ import yaml
 from pipeline.config.contradictions import refuse_contradictions
 from pipeline.config.flatten import leaves
 from pipeline.config.parsing import PARAMS_NAME, parse_settings
+from pipeline.config.paths import CARDS
 from pipeline.config.settings import TABLE_RECIPE, Card, Column, Columns, Data, Dataset, Params
 from pipeline.support.errors import ParamsInvalid
 
 PARAMS = Path(PARAMS_NAME)
 CONF = Path("conf")
+CURES = {  # of broken files, by the first part of their path; all others are written by people
+    PARAMS_NAME: "Type `make params`.",
+    "dvc.lock": "Type `make reset`, which puts back what is committed.",
+    "data": "Type `make repro`.",
+}
 NAMED = ("data", "model")  # groups whose members say their own name
 # Resolvers whose value is the same on every machine; any other would write this machine, the clock or a secret.
 SAFE_RESOLVERS = {"oc.select", "oc.decode", "oc.create", "oc.deprecated", "oc.dict.keys", "oc.dict.values"}
@@ -86,25 +93,48 @@ def load_card(path: Path) -> Card:
     return parse_settings(Card, load_mapping(path, empty_allowed=True), file=str(path)) if path.exists() else Card()
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key is a text and stands once: PyYAML would keep the last value of a key without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = Counter(key.value for key, _ in node.value)
+        for key, _ in node.value:
+            if keys[key.value] > 1:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"{key.value} stands there twice", problem_mark=key.start_mark
+                )
+            if key.tag not in {"tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"}:
+                problem = f"the key {key.value} is no text; write quotes around it"
+                raise yaml.constructor.ConstructorError(problem=problem, problem_mark=key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def parse_yaml(text: str) -> Any:
+    """The content of a YAML text. Raises yaml.YAMLError, also for a key that stands twice or is no text."""
+    return yaml.load(text, _Loader)  # noqa: S506, it is a SafeLoader
+
+
 def load_mapping(path: Path, *, empty_allowed: bool = False) -> dict[str, Any]:
     """The YAML mapping in a file. Raises ParamsInvalid where there is none."""
+    cure = CURES.get(path.parts[0], "Correct it there.")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = parse_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ParamsInvalid(f"{path} should hold the settings; it is not there. Type `make params`.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ParamsInvalid(f"{path} should be YAML; {' '.join(str(error).split())}. Correct it there.") from error
+    except (yaml.YAMLError, ValueError) as error:  # text that is no UTF-8; a date that is none
+        raise ParamsInvalid(f"{path} should be YAML; {' '.join(str(error).split())}. {cure}") from error
     if values is None and empty_allowed:
         return {}
     if not isinstance(values, dict):
-        raise ParamsInvalid(f"{path} should hold `key: value` lines; it holds {type(values).__name__}. Type `make params`.")
+        held = "nothing" if values is None else type(values).__name__
+        raise ParamsInvalid(f"{path} should hold `key: value` lines; it holds {held}. {cure}")
     return values
 
 
 def check_conf(conf: Path) -> None:
     """Raises ParamsInvalid where composing ``conf`` would write clock, machine or environment, or a file is misnamed."""
     for path in sorted(conf.rglob("*.yaml")):
-        values = load_mapping(path, empty_allowed=True)
+        values = load_mapping(path, empty_allowed=path.parent.name == CARDS.name)
         if path.parent.name in NAMED and values.get("name", path.stem) != path.stem:
             raise ParamsInvalid(
                 f"{path}: name is {values['name']!r}; it should be {path.stem}, as the file is called. Correct it there: "

@@ -41,12 +41,12 @@ def main() -> None:
 
 def _stale() -> list[str]:
     """What has to be reproduced before the change can be judged. Raises DvcFailed where DVC cannot tell."""
-    stale = dvc_status.stale_reasons(dvc_status.changed_stages())
+    stale = []
     try:
         compose.check(load_mapping(PARAMS), compose.compose())
     except ParamsStale:
-        return [f"{PARAMS}: not what conf/ composes to", *stale]
-    return stale
+        stale.append(f"{PARAMS}: not what conf/ composes to")
+    return stale + dvc_status.stale_reasons(dvc_status.changed_stages())
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import pandas as pd
 import yaml
 
 from pipeline.config.flatten import leaves
-from pipeline.config.params_file import PARAMS
+from pipeline.config.params_file import PARAMS, parse_yaml
 from pipeline.config.paths import COUNTS, INTERVALS, LOCK, METRICS, PLOTS, VALIDATION
 from pipeline.diff import gate, mermaid
 from pipeline.diff.compare import SLICE, Interval, Snapshot
@@ -33,7 +33,7 @@ def read(commit: Commit | None = None) -> Snapshot:
     return Snapshot(
         params=_mapping(PARAMS, commit),
         gate=_mapping(Path(gate.FILE), commit),
-        hashes=dvc_lock.outputs(_mapping(LOCK, commit)),
+        hashes=dvc_lock.parse(_mapping(LOCK, commit)).outputs(),
         rows=_rows(commit),
         metrics=_scores(INTERVALS if revision.text(INTERVALS, commit) else METRICS, commit),  # older commits have one file
         validation=_scores(VALIDATION, commit),
@@ -53,7 +53,7 @@ def _rows(commit: Commit | None) -> dict[str, int] | None:
 
 def _mapping(path: Path, commit: Commit | None) -> dict[str, Any]:
     text = revision.text(path, commit)
-    values = _parse(yaml.safe_load, text or "{}", path, commit)
+    values = _parse(parse_yaml, text or "{}", path, commit)
     if not isinstance(values, dict):
         raise _unreadable(path, commit, "a mapping", f"it holds {type(values).__name__}")
     return values

@@ -155,7 +155,7 @@ def tags() -> dict[str, str]:
     running = os.environ.get("DVC_STAGE", "")
     if LOCK.is_file() and not running:  # while a stage runs, the file does not hold its outputs yet
         result["dvc_lock"] = sha256(LOCK)
-    return result | {f"dvc.{path}": md5 for path, md5 in dvc_lock.outputs(dvc_lock.read(), running).items()}
+    return result | {f"dvc.{path}": md5 for path, md5 in dvc_lock.read().outputs(running).items()}
 
 
 def repository() -> Path:

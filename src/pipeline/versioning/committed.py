@@ -41,7 +41,7 @@ def require(rule: str, stages: Collection[str]) -> str:
 
 def _refuse_untracked(rule: str) -> None:
     """Raises NotCommitted where a stage reads a file that no commit holds or names, so that nobody else could reproduce."""
-    paths = dvc_lock.inputs(dvc_lock.read())
+    paths = dvc_lock.read().inputs()
     if outside := [path for path in paths if Path(path).is_absolute() or ".." in Path(path).parts]:
         raise NotCommitted(
             f"{rule}; {', '.join(outside[:MOST_NAMES])} is outside this repository. "

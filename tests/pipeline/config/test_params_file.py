@@ -57,7 +57,7 @@ def test_a_faulty_text_of_a_model_card_is_refused_by_file_and_key(tmp_path):
         load_card(path)
 
 
-@pytest.mark.parametrize(("text", "kind"), [("", "NoneType"), ("- 1\n- 2\n", "list"), ("seed\n", "str")])
+@pytest.mark.parametrize(("text", "kind"), [("", "nothing"), ("- 1\n- 2\n", "list"), ("seed\n", "str")])
 def test_a_file_that_is_no_mapping_is_refused(tmp_path, text, kind):
     path = tmp_path / "params.yaml"
     path.write_text(text)

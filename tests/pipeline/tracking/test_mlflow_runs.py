@@ -245,7 +245,7 @@ def test_without_git_and_lock_there_are_tags_all_the_same(tmp_path, monkeypatch)
 def test_a_lock_without_stages_has_no_hashes(tmp_path, text):
     (tmp_path / "dvc.lock").write_text(text)
 
-    assert dvc_lock.outputs(dvc_lock.read(tmp_path / "dvc.lock")) == {}
+    assert dvc_lock.read(tmp_path / "dvc.lock").outputs() == {}
 
 
 def test_the_repository_is_the_working_folder_outside_of_experiments(tmp_path, monkeypatch):
