@@ -9,7 +9,7 @@ from pipeline.support.errors import SourceMissing, TableInvalid
 
 
 def locate(data: Data) -> dict[str, Path]:
-    """The file of each raw table, by table name; its digest is checked where one is declared.
+    """The file of each raw table, or its folder of files, by table name; a digest is checked where one is declared.
 
     A package's files are found through its installed metadata; the package is never imported.
     Raises SourceMissing where there is no file, TableInvalid where its digest is not the declared one.
@@ -17,11 +17,13 @@ def locate(data: Data) -> dict[str, Path]:
     paths = {}
     for name, table in data.tables.items():
         path = _find_in_package(data.source.package, table.file) if data.source.package else Path(table.file)
-        if not path.is_file():
+        if not path.exists():
             raise SourceMissing(
                 f"Table {name} is read from {path}, which is not there. Put the file there or "
                 f"correct data.source.path in conf/data/{data.name}.yaml."
             )
+        if table.sha256 and path.is_dir():
+            raise TableInvalid(f"{path} is a folder, which has no sha256. Declare none in conf/data/{data.name}.yaml.")
         if table.sha256 and (digest := sha256(path)) != table.sha256:
             raise TableInvalid(
                 f"{path.name} should have the sha256 {table.sha256[:12]}… that conf/data/{data.name}.yaml declares for "

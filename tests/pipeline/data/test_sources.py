@@ -50,9 +50,10 @@ def test_a_missing_file_is_named_with_its_table_and_configuration(data, tmp_path
         sources.locate(data(tmp_path / "a.csv"))
 
 
-def test_a_folder_is_no_file(data, tmp_path):
-    with pytest.raises(SourceMissing, match="which is not there"):
-        sources.locate(data(tmp_path))
+def test_a_folder_may_hold_the_files_of_a_table_and_has_no_digest(data, tmp_path):
+    assert sources.locate(data(tmp_path)) == {"table": tmp_path}
+    with pytest.raises(TableInvalid, match="is a folder, which has no sha256"):
+        sources.locate(data(tmp_path, "0" * 64))
 
 
 def test_the_declared_digest_passes(data, tmp_path):
