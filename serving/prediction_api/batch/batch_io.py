@@ -27,7 +27,7 @@ from column_types.category_text import speller
 from column_types.table_format import TableFormat
 from prediction_api.errors import TableUnreadable
 from prediction_api.model.artifact import Column, Schema
-from prediction_api.model.request_schema import zone_words
+from prediction_api.model.record_type import zone_words
 
 CSV, PARQUET = ".csv", ".parquet"
 BLOCK_BYTES, ROWS = 2 * 2**20, 16_384  # of a chunk: of a CSV file, of a Parquet file

@@ -1,66 +1,24 @@
-"""The request model, built from the schema: the fields of a record, their types and ranges, and what their errors say."""
+"""Reads records from JSON by the model's schema, and says which field of which record is not as it should be."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import UTC
 from difflib import get_close_matches
 from itertools import chain, islice
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Any
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    NaiveDatetime,
-    TypeAdapter,
-    ValidationError,
-    WithJsonSchema,
-)
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, from_json
-from typing_extensions import TypedDict
 
-from column_types.category_text import MOST_CHARACTERS, speller
-from prediction_api.model.artifact import Column, Schema
+from prediction_api.model.artifact import Schema
+from prediction_api.model.record_type import MOST_SHOWN, batch_type, expected_value, record_type, shown
 from service_kit.problems import FieldError
 
 Record = dict[str, Any]
-DATE_CHARACTERS = len("2013-05-19")
-
-
-def _read_date(value: Any) -> Any:
-    """A date as its midnight; nothing but text in ISO 8601 is a datetime, though pydantic takes numbers for seconds."""
-    if not (isinstance(value, str) and value[4:5] == "-"):
-        raise ValueError("no ISO 8601")
-    return f"{value}T00:00:00" if len(value) == DATE_CHARACTERS else value
-
-
-# The format is the one of RFC 3339, without its offset where a column has none (OpenAPI's format registry).
-LocalTime = Annotated[
-    NaiveDatetime,
-    Field(strict=False),
-    BeforeValidator(_read_date),
-    WithJsonSchema({"type": "string", "format": "date-time-local"}),
-]
-UtcTime = Annotated[
-    AwareDatetime,
-    Field(strict=False),
-    BeforeValidator(_read_date),
-    AfterValidator(lambda value: value.astimezone(UTC)),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
-]
-LARGEST = 3.4028235e38  # the graph takes single precision
-typed_dict: Any = TypedDict  # the fields come from a schema that is read at run time
-MOMENT = "2013-05-19T14:15:00"
 MOST_FIELD_ERRORS, MOST_COUNTED = 100, 100_000
 RECORD_BYTES = 2**18  # thousands of fields; what is wrong with more of them would take long to say
 # More than any honest batch holds: one colon after the name, two in a time; empty lines.
 COLONS_A_FIELD, LEAST_COLONS, MOST_BREAKS = 4, 10_000, 3
-MOST_SHOWN = 60
 LEAST_ALIKE = 0.75  # of two names, for one to be suggested for the other
-NO_NUL = r"^[^\x00]*$"  # PostgreSQL keeps no such text
-STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class InvalidJson(ValueError):
@@ -188,98 +146,3 @@ class RequestSchema:
             size = f"{len(error['input'])} of them" if isinstance(error["input"], list) else got
             return FieldError(field, f"an array of 1 to {self.most} records", size)
         return FieldError(field, "a JSON object", got)
-
-
-def record_type(schema: Schema, optional: bool = False) -> Any:
-    """The TypedDict of one record: closed, strict, with ranges, descriptions, units and examples for the API's page.
-
-    With ``optional`` no field is required.
-    """
-    kind = typed_dict("Record", {column.name: _field(column, optional) for column in schema.columns})
-    kind.__pydantic_config__ = STRICT
-    kind.__doc__ = f"What is known of one case of {schema.name}."
-    return kind
-
-
-def batch_type(record: Any, most: int) -> Any:
-    """The TypedDict of a batch: ``records``, from one to ``most`` of them."""
-    records = Annotated[list[record], Field(min_length=1, max_length=most, description="What is predicted, in this order.")]
-    kind = typed_dict("Batch", {"records": records})
-    kind.__pydantic_config__ = STRICT
-    kind.__doc__ = f"Up to {most} records."
-    return kind
-
-
-def expected_value(column: Column) -> str:
-    """What a field takes, in words."""
-    unit = f" of {column.unit}" if column.unit and column.unit != "share" else ""
-    if column.kind == "datetime":
-        what = f"a date and time such as {column.example or MOMENT}, {zone_words(column)}"
-    elif column.categories is not None:
-        what = f"one of {', '.join(column.categories)}"
-    elif column.kind == "category":
-        what = f"a text of 1 to {MOST_CHARACTERS} characters"
-    else:
-        what = f"a number{unit}{_bounds(column.minimum, column.maximum)}"
-    return f"{what}{', or null' if column.nullable else ''}"
-
-
-def zone_words(column: Column) -> str:
-    """Whether the datetimes of a column have an offset, in words."""
-    return "with an offset from UTC" if column.time_zone else "without a time zone"
-
-
-def shown(value: Any) -> str:
-    """A value as a field error shows it: its JSON-like form, cut short."""
-    text = {None: "null", True: "true", False: "false"}.get(value) if value is None or isinstance(value, bool) else None
-    text = text or (
-        repr(value) if isinstance(value, str | int | float) else f"a JSON {'array' if isinstance(value, list) else 'object'}"
-    )
-    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
-
-
-def _bounds(low: float | None, high: float | None) -> str:
-    if low is not None and high is not None:
-        return f" from {low:g} to {high:g}"
-    return f" of at least {low:g}" if low is not None else f" of at most {high:g}" if high is not None else ""
-
-
-def _field(column: Column, optional: bool) -> Any:
-    """The type of one field: what bounds its values inside, what people read about it outside."""
-    bounded = _bounded_type(column)
-    extra: dict[str, Any] = {"x-unit": column.unit, "x-available-from": column.available_from}
-    about = Field(
-        title=column.name,
-        description=_description(column),
-        examples=None if column.example is None else [column.example],
-        json_schema_extra={key: text for key, text in extra.items() if text},
-    )
-    field: Any = Annotated[bounded | None if column.nullable else bounded, about]
-    return field if column.required and not optional else NotRequired[field]
-
-
-def _bounded_type(column: Column) -> Any:
-    if column.kind == "datetime":
-        return UtcTime if column.time_zone else LocalTime
-    if column.kind == "number":
-        return Annotated[float, Field(**_limits(column))]
-    text: Any = Annotated[Literal[column.categories] if column.categories else str, Field(**_limits(column))]
-    if spell := speller(column.known_categories):
-        return Annotated[text, BeforeValidator(spell, json_schema_input_type=text | int | bool)]
-    return text
-
-
-def _limits(column: Column) -> dict[str, Any]:
-    if column.kind == "number":
-        low, high = column.minimum, column.maximum
-        return {"ge": -LARGEST if low is None else low, "le": LARGEST if high is None else high}
-    if column.kind == "category" and not column.categories:
-        return {"min_length": 0 if column.nullable else 1, "max_length": MOST_CHARACTERS, "pattern": NO_NUL}
-    return {}
-
-
-def _description(column: Column) -> str:
-    what = f"{column.description or column.name}{f' ({column.unit})' if column.unit else ''}."
-    seen = column.seen.categories
-    training = f" Seen in training: {', '.join(seen[:20])}{'...' if len(seen) > 20 else '.'}" if seen else ""
-    return what + training
