@@ -124,15 +124,16 @@ def test_metrics_that_were_deleted_as_a_whole_fail_and_so_does_a_file_that_holds
 
 
 def test_a_base_that_holds_its_intervals_in_metrics_json_is_compared_too(clone):
-    scores = json.loads((clone / INTERVALS).read_text())
-    (clone / INTERVALS).with_name("metrics.json").write_text(json.dumps(scores))
-    (clone / INTERVALS).unlink()
+    metrics, scores = (clone / INTERVALS).with_name("metrics.json"), json.loads((clone / INTERVALS).read_text())
+    point_values = metrics.read_text()
+    (clone / INTERVALS).rename(metrics)
     commit(clone, "An older version")
+    metrics.write_text(point_values)
     write_metrics(clone, scores | {"roc_auc": {"value": 0.5, "low": 0.4, "high": 0.6}})
     git("add", str(INTERVALS), at=clone)
     commit(clone)
 
-    assert "| `roc_auc` | 0.7700 | 0.5000 |" in diff(clone, "HEAD~1").stdout
+    assert "- `roc_auc` is 0.5000, 0.27000 worse than 0.7700 (0.003 tolerated)\n" in diff(clone, "HEAD~1").stdout
 
 
 def test_a_change_that_is_not_reproduced_is_not_judged(clone):
