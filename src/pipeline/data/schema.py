@@ -19,7 +19,8 @@ REFERENCE_BINS = 10  # quantile bins of a number's reference distribution, as us
 REFERENCE_CATEGORIES = 50  # the most frequent ones have a share each, the rest are pooled
 MOST_SHOWN = 60  # characters of a value in a message
 LARGEST = float(np.finfo(np.float32).max)  # a model computes in single precision
-LEAST_DISTINCT = 0.5  # of the distinct values of a number must be left in single precision
+# So many of the distinct values of a number must be left in single precision. Of decimals half: their ends are noise.
+LEAST_DISTINCT, LEAST_DISTINCT_WHOLE = 0.5, 0.99
 MOST_NUMERIC_CATEGORIES = 20  # a category with more distinct values, all of them numbers, is taken for a mistake
 
 
@@ -59,21 +60,23 @@ def check(frame: pd.DataFrame, columns: Columns, table: str, invalid_rows_allowe
 def to_single_precision(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
     """The frame with its numbers as float32, the precision of the exported graph and of a request.
 
-    Raises TableInvalid where that merges most of a column's distinct values, such as large numbers that differ in their end.
+    Raises TableInvalid where that merges distinct values of a column, such as large numbers with different ends.
     """
     numbers = [name for name in feature_names(columns, "number") if name in frame and types.is_numeric_dtype(frame[name])]
     with np.errstate(over="ignore"):  # `check` refuses what is too large
         single = frame.astype(dict.fromkeys(numbers, "float32"))
     for name in numbers:
-        low, high = frame[name].min(), frame[name].max()
-        if high - low > len(frame) / LEAST_DISTINCT * np.spacing(np.float32(max(abs(low), abs(high)))):
-            continue  # there are enough single-precision numbers between the ends
-        before, after = frame[name].nunique(), single[name].nunique()
-        if after < before * LEAST_DISTINCT:
+        values = frame[name]
+        low, high = values.quantile(0.25), values.quantile(0.75)
+        if high - low > len(frame) * np.spacing(np.float32(max(abs(low), abs(high)))):
+            continue  # for the half of the rows in between there are enough single-precision numbers
+        before, after = values.nunique(), single[name].nunique()
+        is_whole = bool((values.dropna() % 1 == 0).all())
+        if after < before * (LEAST_DISTINCT_WHOLE if is_whole else LEAST_DISTINCT):
             raise TableInvalid(
-                f"{name} has {before:,} distinct values, from {low:,} to {high:,}; a model computes with seven digits, "
-                f"which leave {after:,} of them. Subtract a number near the smallest from each in the table, or declare "
-                "`kind: datetime` or `kind: category` if that is what they are."
+                f"{name} has {before:,} distinct values, from {values.min():,} to {values.max():,}; a model computes with "
+                f"seven digits, which leave {after:,} of them. Subtract a number near the smallest from each in the table, "
+                "or declare `kind: datetime` or `kind: category` if that is what they are."
             )
     return single
 

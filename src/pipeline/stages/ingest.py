@@ -42,7 +42,7 @@ def _infer_columns(data: Data, files: Mapping[str, Path]) -> Data:
         columns, remarks = column_inference.infer(table, data.target.name)
     console.warn(
         f"No columns are declared: {len(columns)} were inferred and are in {INFERRED_COLUMNS}. To change them, copy that "
-        f"into the file in conf/data/. {' '.join(remarks)}"
+        f"into the file in conf/data/. {' '.join(remarks)}".rstrip()
     )
     inferred = data.with_columns(columns)
     refuse_contradictions(inferred)

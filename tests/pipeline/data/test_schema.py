@@ -148,6 +148,20 @@ def test_large_numbers_that_single_precision_would_merge_are_refused_by_name():
     assert schema.to_single_precision(pd.DataFrame({"x": numbers - 1_700_000_000}), columns)["x"].nunique() == 90
 
 
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        2**24 + 1 + np.arange(90),
+        1_700_000_000 + 100 * np.arange(90),
+        10**12 + np.arange(90) ** 2,
+        [0] * 20 + [1_700_000_000 + row for row in range(89)],
+    ],
+)
+def test_whole_numbers_of_which_only_some_would_merge_are_refused_too(numbers):
+    with pytest.raises(TableInvalid, match=r"x has 90 distinct values, .* which leave"):
+        schema.to_single_precision(pd.DataFrame({"x": numbers}), {"x": Column("number")})
+
+
 @pytest.mark.parametrize("numbers", [np.arange(90) * 1e9, np.full(9, 1e18), [np.nan] * 3, [0.1, 0.1 + 1e-12, 5.0], []])
 def test_numbers_that_single_precision_keeps_apart_well_enough_pass(numbers):
     assert len(schema.to_single_precision(pd.DataFrame({"x": numbers}, dtype="float64"), {"x": Column("number")})) == len(
