@@ -215,7 +215,7 @@ def _help(module: str, command: tuple[str, ...]) -> tuple[bool, str]:
     """Whether a module of ours takes a command, and its help; a stage has neither, and is not run."""
     spec = importlib.util.find_spec(f"{module}.__main__") if _is_package(module) else importlib.util.find_spec(module)
     source = Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
-    if "ArgumentParser" not in source:
+    if "add_argument" not in source:
         return not command, "--debug" if "stage.run(" in source else ""
     words = [sys.executable, "-m", module, *command, "--help"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
