@@ -38,12 +38,14 @@ class Reading:
     """How the values of a column are read: ``pattern`` is the format of datetimes as text, ``zones`` where they may be.
 
     In ``is_typed`` columns, those of Parquet, text is no number, and of the markers only those that were declared count.
+    With ``is_text_alone`` a number or a truth value is no category.
     """
 
     form: TableFormat
     pattern: str | None = None
     is_typed: bool = False
     zones: Sequence[str | None] = (None, "UTC")
+    is_text_alone: bool = False
 
 
 class ValueInvalid(ValueError):
@@ -87,9 +89,11 @@ def _number_casts(of: pa.DataType, reading: Reading) -> Iterator[Cast]:
         yield partial(_parse_number, to=pa.float64(), decimal=reading.form.decimal)
 
 
-def _category_casts(of: pa.DataType, _reading: Reading) -> Iterator[Cast]:
-    if _is_text(of) or types.is_integer(of) or types.is_boolean(of):
+def _category_casts(of: pa.DataType, reading: Reading) -> Iterator[Cast]:
+    if _is_text(of) or ((types.is_integer(of) or types.is_boolean(of)) and not reading.is_text_alone):
         yield _category
+    elif reading.is_text_alone:
+        return
     elif types.is_floating(of) or types.is_decimal(of):
         yield lambda part: part.cast(pa.int64()).cast(pa.string())
 

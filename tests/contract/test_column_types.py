@@ -189,6 +189,25 @@ def test_a_datetime_with_an_offset_and_one_without_do_not_stand_for_each_other(t
         asked(model, ACCEPTED[other][4][:1])
 
 
+@pytest.mark.parametrize("row", [7, 8, 9])
+def test_a_number_or_a_truth_value_is_no_category_where_training_had_words(tmp_path, row):
+    (tmp_path / "other").mkdir()
+    model = opened(tmp_path / "model", "category", train(write(tmp_path, *ACCEPTED[6][:4])["csv"], Column("category"))[1])
+
+    with pytest.raises(TableUnreadable, match=r"it is of the type .*\. The model was trained on text\."):
+        scored(model, write(tmp_path / "other", *ACCEPTED[row][:4])["parquet"])
+    with pytest.raises(InvalidRecords):
+        asked(model, ACCEPTED[row][4][:1])
+
+
+@pytest.mark.parametrize("value", ["0001-01-01T00:00+10:00", "9999-12-31T23:59-10:00"])
+def test_a_datetime_that_utc_does_not_have_is_refused(tmp_path, value):
+    model = opened(tmp_path / "model", "datetime", train(write(tmp_path, *ACCEPTED[16][:4])["csv"], Column("datetime"))[1])
+
+    with pytest.raises(InvalidRecords):
+        asked(model, [value])
+
+
 def test_offsets_are_read_in_utc_and_the_schema_says_so(tmp_path):
     arrays, described = train(write(tmp_path, *ACCEPTED[16][:4])["csv"], Column("datetime"))
 

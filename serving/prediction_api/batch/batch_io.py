@@ -178,16 +178,18 @@ def _check_header(path: Path, names: Sequence[str], schema: Schema) -> None:
 def _values(path: Path, first_row: int, column: Column, batch: pa.RecordBatch, schema: Schema) -> npt.NDArray[Any]:
     """A column of a batch as the model takes it; a column that the file leaves out is missing in each row."""
     values = batch.column(column.name) if column.name in batch.schema.names else pa.nulls(batch.num_rows)
+    spell = speller(column.known_categories) if column.kind == "category" else None
+    is_typed, zones = path.suffix.lower() == PARQUET, [column.time_zone]
+    reading = Reading(schema.table_format, column.format, is_typed, zones, is_text_alone=spell is None)
     try:
-        reading = Reading(schema.table_format, column.format, path.suffix.lower() == PARQUET, [column.time_zone])
         values = arrow.convert(values, column.kind, reading)
     except arrow.ValueInvalid as error:
         row = "" if error.row is None else f", row {first_row + error.row}"
-        zone = f" The model was trained on datetimes {zone_words(column)}." if column.kind == "datetime" else ""
-        raise TableUnreadable(f"{path}{row}: {column.name} {error}.{zone}") from error
+        trained_on = {"datetime": f"datetimes {zone_words(column)}", "category": "text" if spell is None else "such values"}
+        hint = f" The model was trained on {trained_on[column.kind]}." if column.kind in trained_on else ""
+        raise TableUnreadable(f"{path}{row}: {column.name} {error}.{hint}") from error
     if column.kind == "category":
         texts = np.asarray(values.fill_null("").to_numpy(zero_copy_only=False), object)
-        spell = speller(column.known_categories)
         return texts if spell is None else np.array([spell(text) for text in texts.tolist()], object)
     if column.kind == "number":
         with np.errstate(over="ignore"):  # beyond float32 is infinity, which is refused with the rest

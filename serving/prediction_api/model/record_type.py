@@ -1,6 +1,6 @@
 """The type of a record, built from the schema: its fields, their types and ranges, and how they are described."""
 
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Field, NaiveDatetime, WithJsonSchema
@@ -25,6 +25,13 @@ def _read_date(value: Any) -> Any:
     return f"{value}T00:00:00" if len(value) == DATE_CHARACTERS else value
 
 
+def _to_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("before year 1 or after year 9999 in UTC") from error
+
+
 # The format is the one of RFC 3339, without its offset where a column has none (OpenAPI's format registry).
 LocalTime = Annotated[
     NaiveDatetime,
@@ -36,7 +43,7 @@ UtcTime = Annotated[
     AwareDatetime,
     Field(strict=False),
     BeforeValidator(_read_date),
-    AfterValidator(lambda value: value.astimezone(UTC)),
+    AfterValidator(_to_utc),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 
