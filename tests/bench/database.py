@@ -186,7 +186,7 @@ def prediction() -> dict[str, Any]:
 def bare(row: dict[str, Any]) -> dict[str, Any]:
     """A prediction as SQLAlchemy takes it."""
     moment = datetime.fromisoformat(row["time"])
-    return {**row, "prediction_id": UUID(row["prediction_id"]), "time": moment, "received": moment}
+    return {**row, "prediction_id": UUID(row["prediction_id"]), "time": moment, "received_at": moment}
 
 
 def token(server: Server) -> str:

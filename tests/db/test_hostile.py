@@ -90,8 +90,13 @@ def test_a_question_that_makes_no_sense_is_refused(get_json, path, query):
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59Z"])
 def test_a_moment_that_is_far_off_is_a_window_without_end(get_json, moment):
     assert get_json("/predictions", since=moment)[0] == get_json("/predictions", until=moment)[0] == 200
-    assert get_json("/deployments", at=moment)[0] == 200
-    assert get_json("/performance", until=moment)[0] == 200
+    for name in ("at", "since", "until"):
+        assert get_json("/deployments", **{name: moment})[0] == 200
+    assert get_json("/performance", until=moment, window="9999w", by="day")[0] == 200
+    status, answer = get_json("/performance", since=moment)
+    assert (status, [error["field"] for error in answer.get("errors", ())]) == (
+        (422, ["since"]) if moment.startswith("9999") else (200, [])
+    )
 
 
 def test_a_repeated_parameter_does_no_harm(client, as_admin):
@@ -229,7 +234,7 @@ def test_the_bodies_of_other_routes_are_held_to_the_same(client, as_admin, as_se
     assert answer.status_code == 422
 
 
-@pytest.mark.parametrize("user_id", [True, "1", 1.0, 1.5, None, [1], 0, -1, 2**31, 10**30])
+@pytest.mark.parametrize("user_id", [True, "1", 1.5, None, [1], 0, -1, 2**31, 10**30])
 def test_a_user_id_that_is_no_whole_number_is_refused(client, as_admin, user_id):
     answer = client.post("/api-keys", json={"user_id": user_id, "name": "key"}, headers=as_admin)
 
@@ -240,6 +245,8 @@ def test_a_user_id_that_is_no_whole_number_is_refused(client, as_admin, user_id)
 def leaves(schema):
     """Each type that a body may hold somewhere, as Pydantic's core checks it."""
     if isinstance(schema, dict):
+        if schema.get("type") == "function-before":  # a check of our own
+            return
         if schema.get("type") in {"int", "float", "bool"}:
             yield schema
         for value in schema.values():

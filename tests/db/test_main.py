@@ -221,6 +221,17 @@ def test_a_month_is_dropped_for_good_after_asking(url, counts):
     assert (status, counts()) == (0, 0)
 
 
+def test_a_month_of_the_first_year_holds_nothing(url, counts):
+    status, told, _ = run("drop-month", "0001-01", "--yes", DATABASE_URL=url)
+
+    assert (status, told.endswith("removed 0 predictions and 0 outcomes\n"), counts()) == (0, True, 2)
+    assert [run("drop-month", month, "--yes", DATABASE_URL=url)[0] for month in ("0000-01", "9999-12", "10000-01")] == [
+        2,
+        2,
+        2,
+    ]
+
+
 def test_a_month_is_not_dropped_where_nobody_can_answer(url, counts):
     status, _, told = run("drop-month", "2024-01", DATABASE_URL=url)
 

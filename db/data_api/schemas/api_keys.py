@@ -2,15 +2,15 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, ConfigDict, Field
 
-from data_api.schemas.types import Input, Name, Stored
+from data_api.schemas.types import Input, Name, Stored, WholeNumber
 
 
 class ApiKeyCreate(Input):
     """A key to create."""
 
-    user_id: StrictInt = Field(ge=1, le=2**31 - 1, description="The owner; the key has the permissions of this user")
+    user_id: WholeNumber = Field(ge=1, le=2**31 - 1, description="The owner; the key has the permissions of this user")
     name: Name = Field(description="The purpose of the key")
 
 

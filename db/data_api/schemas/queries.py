@@ -10,6 +10,7 @@ from data_api.database.uuid7 import EPOCH
 from data_api.schemas.performance import By
 from data_api.schemas.predictions import Format, Order
 from data_api.schemas.types import NO_NUL, Input, Instant, now
+from service_kit.problems import FieldError, ProblemError
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -80,7 +81,10 @@ class PerformanceQuery(TimeRangeQuery):
         return window
 
     def time_range(self) -> tuple[datetime, datetime]:
-        """The start and the end; before 1970 there are no predictions."""
+        """The start and the end; before 1970 there are no predictions. Raises ProblemError (422) for a start to come."""
         until, window = self.until or now(), self.window or "24h"
+        if self.since and self.since > until:
+            field_error = FieldError("since", f"a moment not after until, {until}", str(self.since))
+            raise ProblemError(422, "The time range ends before it begins.", [field_error])
         length = int(window[:-1]) * UNITS[window[-1]]
         return self.since or until - min(length, max(until - EPOCH, timedelta())), until

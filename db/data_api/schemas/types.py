@@ -43,6 +43,12 @@ def _iso(value: object) -> object:
     raise ValueError("should be a moment in ISO 8601 with a time zone, such as 2026-11-24T08:00:00Z")
 
 
+def _number(value: object) -> object:
+    if isinstance(value, bool | str):
+        raise ValueError("should be a whole number")
+    return value
+
+
 def _in_utc(moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC)
@@ -69,6 +75,7 @@ def _check_recent(milliseconds: float, value: object) -> None:
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_NUL)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME, pattern=NAME)]
+WholeNumber = Annotated[int, BeforeValidator(_number)]  # in JSON 1.0 is one too; true and "1" are none
 Share = Annotated[float, Strict(), Field(ge=0, le=1)]
 IsoDatetime = Annotated[AwareDatetime, BeforeValidator(_iso)]
 Instant = Annotated[IsoDatetime, AfterValidator(_in_utc)]
