@@ -100,19 +100,14 @@ def test_a_file_that_is_no_database_is_left_as_it_is(tmp_path):
     assert (tmp_path / "x.md").read_text() == "# A page"
 
 
-def test_a_new_sqlite_file_is_for_its_user_alone_and_an_old_one_keeps_its_mode(tmp_path):
-    path = tmp_path / "x.db"
-
-    def modes():
-        upgrade(engine := create_engine_for(f"sqlite:///{path}"))
-        with engine.connect():
-            found = {file.name: oct(file.stat().st_mode)[-3:] for file in tmp_path.iterdir()}
-        engine.dispose()
-        return found
-
-    assert set(modes().values()) == {"600"}
-    path.chmod(0o640)
-    assert modes()["x.db"] == "640"
+def test_a_file_that_cannot_be_made_is_a_sentence_and_a_folder_keeps_its_mode(tmp_path):
+    (tmp_path / "taken").touch()
+    with pytest.raises(DatabaseForeign, match=rf"SQLite file that this user may write; {tmp_path}/taken/x.db: "):
+        create_engine_for(f"sqlite:///{tmp_path}/taken/x.db")
+    mode = tmp_path.stat().st_mode
+    with pytest.raises(DatabaseForeign, match=rf"should name a SQLite file; {tmp_path} is a folder or a device\."):
+        create_engine_for(f"sqlite:///{tmp_path}")
+    assert tmp_path.stat().st_mode == mode
 
 
 def test_a_user_who_may_make_no_tables_is_told_so(postgresql_url):
@@ -221,7 +216,7 @@ def test_a_secret_that_cannot_be_read_is_named_by_its_file(secret, tmp_path):
     (tmp_path / "jwt_secret").mkdir()
 
     with pytest.raises(
-        SettingsInvalid, match=rf"SECRETS_DIR={tmp_path} should hold .* file of text; .*jwt_secret.* directory"
+        SettingsInvalid, match=rf"SECRETS_DIR={tmp_path} should hold .* file of text; .* directory: .*jwt_secret"
     ):
         read()
 

@@ -78,16 +78,20 @@ def create_engine_for(url: str, pool_size: int = 10, statement_seconds: float = 
 
 def _sqlite(address: URL, pool: dict[str, Any]) -> Engine:
     path = Path(str(address.database))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _refuse_other_file(path)
-    _keep_private(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _refuse_other_file(path)
+        _keep_private(path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DatabaseForeign(
+            f"DATABASE_URL should name a SQLite file that this user may write; {path}: {reason}."
+        ) from error
     arguments = {"timeout": BUSY_SECONDS, "check_same_thread": False}
     engine = create_engine(address, connect_args=arguments, **pool, **ENGINE_OPTIONS)
 
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: Any) -> None:
-        if path.stat().st_size == 0:  # new: its contents, and the log beside it, are for the user of the service alone
-            path.chmod(0o600)
         connection.isolation_level = None  # the driver's own transactions would not include DDL
         # A larger page holds several predictions; an existing file keeps its page size.
         for setting in ("page_size=8192", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
@@ -109,6 +113,8 @@ def _keep_private(path: Path) -> None:
 
 
 def _refuse_other_file(path: Path) -> None:
+    if path.exists() and not path.is_file():
+        raise DatabaseForeign(f"DATABASE_URL should name a SQLite file; {path} is a folder or a device. Name a file in it.")
     if path.is_file() and os.access(path, os.R_OK):
         with path.open("rb") as file:
             start = file.read(len(MAGIC))
