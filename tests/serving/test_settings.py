@@ -199,12 +199,9 @@ def test_a_folder_of_secrets_that_is_not_there_is_nobodys_fault(environment, tmp
     assert recwarn.list == []
 
 
-@pytest.mark.parametrize(
-    "harm", [lambda path: path.mkdir(), lambda path: path.write_bytes(b"\xff")], ids=["folder", "bytes"]
-)
-def test_a_secret_that_cannot_be_read_is_named_by_its_file(environment, tmp_path, harm):
+def test_a_secret_that_cannot_be_read_is_named_by_its_file(environment, tmp_path):
     environment.setenv("SECRETS_DIR", str(tmp_path))
-    harm(tmp_path / "data_api_key")
+    (tmp_path / "data_api_key").mkdir()
 
     with pytest.raises(SettingsInvalid, match=rf"SECRETS_DIR={tmp_path} should hold each secret as a file of text; .+\.$"):
         settings.read()
