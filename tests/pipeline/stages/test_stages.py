@@ -132,6 +132,45 @@ def test_a_slice_of_no_inferred_column_is_refused_before_training(place):
     assert "data.slices[0] is specie; it should be in data.columns" in said(run(place, "ingest"))
 
 
+@pytest.mark.parametrize("model", ["hgb", "logistic"])
+def test_columns_that_are_empty_in_training_rows_are_ignored_there_and_said_to_be(place, model):
+    random, size = np.random.default_rng(5), 600
+    day = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(size), "h")
+    amount = random.normal(size=size)
+    sensor = pd.Series(random.normal(size=size)).where(np.arange(size) >= 500)  # its first value is among the test rows
+    frame = pd.DataFrame(
+        {
+            "day": day, "amount": amount, "sensor": sensor, "late": sensor.where(np.arange(size) < 0), "same": 1.0,
+            "seen": day.where(np.arange(size) < 0), "y": (amount + random.normal(size=size) > 0).astype(int),
+        }
+    )  # fmt: skip
+    frame.to_csv(place / "sensors.csv", index=False)
+    columns = {
+        "sensor": "number",
+        "late": "number",
+        "same": "number",
+        "seen": "datetime",
+        "amount": "number",
+        "day": "datetime",
+    }
+    declared = {
+        "source": {"path": "sensors.csv"},
+        "target": {"name": "y"},
+        "columns": {name: {"kind": kind} for name, kind in columns.items()},
+        "split": {"by": "time", "column": "day", "test_from": "2024-01-21"},
+    }
+    minimal(place, yaml.safe_dump(declared, sort_keys=False))
+    compose.write(compose.compose(place / "conf", ["data=mine", f"model={model}", *QUICK]), place / "params.yaml")
+    run_all(place, STAGES[:2])
+    train = run(place, "train")
+    run_all(place, STAGES[3:])
+
+    assert train.returncode == 0
+    assert train.stderr.count(", ignoring sensor, late, seen, empty there") == 4
+    importances = pd.read_csv(place / "data/report/plots/importances.csv").set_index("column")["auc_loss"]
+    assert importances[["sensor", "late", "same", "seen"]].tolist() == [0, 0, 0, 0]
+
+
 def test_a_parquet_table_with_datetimes_split_by_time_passes_all_four_stages(place):
     random = np.random.default_rng(5)
     size = 800
