@@ -11,6 +11,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from service_kit.problems import ProblemError
 
 MAX_AT_ONCE, WAIT_SECONDS = 2, 10.0
+MOST_NORMALIZED = 1000  # characters; the time that it takes grows with their square, and anyone may send a password
 
 
 class Passwords:
@@ -58,4 +59,4 @@ class Passwords:
 
 def _normalized(password: str) -> str:
     """The form of Unicode in which passwords are hashed (NIST SP 800-63B): keyboards write one letter in several ways."""
-    return unicodedata.normalize("NFKC", password)
+    return unicodedata.normalize("NFKC", password) if len(password) <= MOST_NORMALIZED else password

@@ -1,5 +1,6 @@
 """Passwords hold whatever people type, in whatever way their keyboards write it."""
 
+import time
 import unicodedata
 
 import pytest
@@ -58,3 +59,15 @@ def test_a_hash_is_not_lost_where_the_form_of_the_password_is_another(client, en
 
     form = {"username": "admin", "password": unicodedata.normalize("NFD", TYPED)}
     assert client.post("/token", data=form).status_code == 200
+
+
+def test_a_long_password_takes_no_time_to_normalize(client):
+    start = time.perf_counter()
+    form = {"username": "admin", "password": "a" + "\u0301\u0323" * 20_000}
+    assert client.post("/token", data=form).status_code in {401, 413}
+    assert time.perf_counter() - start < 1.5
+
+
+def test_a_password_that_is_too_long_to_normalize_counts_as_it_is():
+    passwords, typed = Passwords(), "\u00e9" * 2000
+    assert passwords.verify(passwords.hash(typed), typed)
