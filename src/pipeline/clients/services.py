@@ -10,7 +10,7 @@ from urllib3 import Retry
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from pipeline.clients.environment import setting
-from pipeline.support.errors import OntimeError
+from pipeline.support.errors import OntimeError, without_password
 
 TIMEOUT = (5, 60)  # seconds to connect, and to wait for an answer
 MOST_RETRIES = 30  # after a 503, mostly for the second that its Retry-After asks for
@@ -43,7 +43,8 @@ class Service:
     def __init__(
         self, url: str, setting: str, credentials: str = "", start: str = "make serve", read_retries: int = 3
     ) -> None:
-        self.url, self._setting, self._credentials, self._start = url.rstrip("/"), setting, credentials, start
+        self._address, self.url = url.rstrip("/"), without_password(url).rstrip("/")  # the latter is for messages
+        self._setting, self._credentials, self._start = setting, credentials, start
         self._session = requests.Session()
         self._session.trust_env = False  # ignores proxies and .netrc: the services run on this machine
         retry = Retry(  # after a 503, which changed nothing, and after a lost answer where that is safe
@@ -51,7 +52,7 @@ class Service:
             allowed_methods={"GET", "POST"},
             backoff_factor=0.1, backoff_max=LONGEST_WAIT, retry_after_max=LONGEST_WAIT, raise_on_status=False,
         )  # fmt: skip
-        self._session.mount(self.url, HTTPAdapter(max_retries=retry))
+        self._session.mount(self._address, HTTPAdapter(max_retries=retry))
 
     def get(self, path: str, headers: Mapping[str, str] | None = None, **query: Any) -> dict[str, Any]:
         """The JSON object at a path. Raises ServiceUnavailable or ServiceRejected."""
@@ -63,8 +64,8 @@ class Service:
 
     def _ask(self, method: str, path: str, **content: Any) -> dict[str, Any]:
         try:
-            answer = self._session.request(method, self.url + path, timeout=TIMEOUT, **content)
-        except requests.RequestException as error:
+            answer = self._session.request(method, self._address + path, timeout=TIMEOUT, **content)
+        except (requests.RequestException, UnicodeError) as error:
             raise ServiceUnavailable(self._explain_failure(error, f"{method} {path}")) from error
         if not answer.ok:
             raise ServiceRejected(
@@ -79,9 +80,11 @@ class Service:
             ) from error
         return body
 
-    def _explain_failure(self, error: requests.RequestException, request: str) -> str:
+    def _explain_failure(self, error: Exception, request: str) -> str:
         advice = f"Type `{self._start}` in another terminal, then try again."
-        if isinstance(error, requests.exceptions.InvalidHeader):  # whose text holds the key
+        if isinstance(error, requests.exceptions.InvalidURL):  # whose text may hold a part of the password
+            return f"{self._setting} should be an address: in its user and password write %40 for @ and %2F for /."
+        if isinstance(error, requests.exceptions.InvalidHeader | UnicodeError):  # whose text holds the key
             return (
                 f"{self._credentials or 'a key'} should hold visible characters of ASCII alone, as headers do; one is not."
             )
