@@ -46,9 +46,13 @@ class ProblemError(HTTPException):
 
 def error_response(error: HTTPException) -> Response:
     """The answer to a request that a service, or its framework, refused; with status 503 it says when to try again."""
-    retry = {"retry-after": str(RETRY_SECONDS)} if error.status_code == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    if error.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers.setdefault("retry-after", str(RETRY_SECONDS))
+    if {"GET", "HEAD"}.intersection(headers.get("allow", "").split(", ")) == {"GET"}:
+        headers["allow"] += ", HEAD"  # which the middleware answers wherever it answers GET
     content = problem_json(error.status_code, str(error.detail), getattr(error, "field_errors", ()))
-    return Response(content, error.status_code, {**retry, **(error.headers or {})}, MEDIA_TYPE)
+    return Response(content, error.status_code, headers, MEDIA_TYPE)
 
 
 def problem_json(status: int, detail: str, field_errors: Sequence[FieldError] = ()) -> bytes:

@@ -49,7 +49,7 @@ def test_only_a_503_says_when_to_try_again():
 def test_an_error_of_the_service_and_one_of_the_framework_are_answered_alike(error):
     answer = error_response(error)
 
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
     assert json.loads(answer.body)["detail"] == "No."
 
 

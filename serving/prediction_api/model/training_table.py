@@ -18,36 +18,49 @@ class TrainingTable:
     """The columns of one kind, in the order in which the graph takes them."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
-        self._columns, self._is_datetime = columns, columns[0].kind == "datetime"
-        self._lowest = np.array([_bound(column, column.seen.minimum, -np.inf) for column in columns])
-        self._highest = np.array([_bound(column, column.seen.maximum, np.inf) for column in columns])
-        if not self._is_datetime:  # as the graph compares them
-            self._lowest, self._highest = self._lowest.astype(np.float32), self._highest.astype(np.float32)
-        self._never_missing = np.array([(column.reference or {}).get("missing") == 0 for column in columns])
+        self._columns = columns
+        bounds = [(_bound(column.seen.minimum, -np.inf), _bound(column.seen.maximum, np.inf)) for column in columns]
+        self._lowest, self._highest = np.array(bounds, np.float32).T  # as the graph compares them
+        self._bounds = list(enumerate(bounds))
+        self._never_missing = [
+            place
+            for place, column in enumerate(columns)
+            if column.nullable and column.reference and column.reference.get("missing") == 0
+        ]
         self._categories = [None if (seen := column.seen.categories) is None else frozenset(seen) for column in columns]
-        self.warnings = self._warn_of_categories if columns[0].kind == "category" else self._warn_of_numbers
+        by_kind = {"number": self._number_warnings, "category": self._category_warnings, "datetime": self._date_warnings}
+        self.warnings = by_kind[columns[0].kind]
 
-    def _warn_of_categories(self, values: npt.NDArray[Any]) -> Warnings:
+    def _number_warnings(self, values: npt.NDArray[Any]) -> Warnings:
+        outside = (values < self._lowest) | (values > self._highest)
+        if outside.any():
+            for row, place in np.argwhere(outside).tolist():
+                low, high = self._lowest[place], self._highest[place]
+                text = f"{values[row, place]:g} is outside the {low:g} to {high:g} of the training table"
+                yield row, self._warning(place, OUTSIDE_RANGE, text)
+        if self._never_missing and (missing := np.isnan(values[:, self._never_missing])).any():
+            for row, column in np.argwhere(missing).tolist():
+                yield row, self._missing(self._never_missing[column])
+
+    def _category_warnings(self, values: npt.NDArray[Any]) -> Warnings:
         for row, texts in enumerate(values.tolist()):
             for place, text in enumerate(texts):
-                seen = self._categories[place]
-                if text and seen is not None and text not in seen:
-                    yield row, self._warning(place, UNSEEN_CATEGORY, f"{text!r} was not in the training table")
-                elif not text and self._never_missing[place]:
+                if text:
+                    if (seen := self._categories[place]) is not None and text not in seen:
+                        yield row, self._warning(place, UNSEEN_CATEGORY, f"{text!r} was not in the training table")
+                elif place in self._never_missing:
                     yield row, self._missing(place)
 
-    def _warn_of_numbers(self, values: npt.NDArray[Any]) -> Warnings:
-        unlike = (values < self._lowest) | (values > self._highest) | (np.isnan(values) & self._never_missing)
-        if not unlike.any():
-            return
-        kind, shown = (OUTSIDE_PERIOD, _moment) if self._is_datetime else (OUTSIDE_RANGE, "{:g}".format)
-        for row, place in np.argwhere(unlike).tolist():
-            if np.isnan(value := values[row, place]):
-                yield row, self._missing(place)
-            else:
-                low, high = shown(self._lowest[place]), shown(self._highest[place])
-                text = f"{shown(value)} is outside the {low} to {high} of the training table"
-                yield row, self._warning(place, kind, text)
+    def _date_warnings(self, values: npt.NDArray[Any]) -> Warnings:
+        """In plain Python, because a record holds few dates, for which numpy's calls cost more."""
+        for row, moments in enumerate(values.tolist()):
+            for place, (low, high) in self._bounds:
+                moment = moments[place]
+                if moment < low or moment > high:
+                    text = f"{_shown(moment)} is outside the {_shown(low)} to {_shown(high)} of the training table"
+                    yield row, self._warning(place, OUTSIDE_PERIOD, text)
+                elif moment != moment and place in self._never_missing:  # noqa: PLR0124 (NaN)
+                    yield row, self._missing(place)
 
     def _missing(self, place: int) -> dict[str, str]:
         return self._warning(place, UNSEEN_MISSING, "it is missing, as in no row of the training table")
@@ -64,11 +77,12 @@ def seconds(value: datetime | None) -> float:
     return float(since.days * 86_400 + since.seconds)
 
 
-def _bound(column: Column, bound: float | str | None, unbounded: float) -> float:
-    if column.kind == "datetime" and isinstance(bound, str):
+def _bound(bound: float | str | None, unbounded: float) -> float:
+    """The end of a range as the graph takes it; a datetime is text."""
+    if isinstance(bound, str):
         return seconds(datetime.fromisoformat(bound))
-    return bound if isinstance(bound, float | int) else unbounded
+    return unbounded if bound is None else float(bound)
 
 
-def _moment(value: float) -> str:
-    return "any time" if np.isinf(value) else (EPOCH + timedelta(seconds=float(value))).isoformat()
+def _shown(moment: float) -> str:
+    return "any time" if np.isinf(moment) else (EPOCH + timedelta(seconds=moment)).isoformat()
