@@ -19,6 +19,7 @@ from service_kit.problems import MEDIA_TYPE, problem_json
 
 CHECK_SECONDS = 0.5
 MOST_HEAD_BYTES = 2**16
+MOST_UNREAD = 64  # each keeps an answer in memory
 SPARE_FILES = 64  # beside connections: databases, logs, segments
 
 
@@ -98,9 +99,13 @@ class TimeoutProtocol(HttpToolsProtocol):
         self.waiting_since, self.head_bytes = None, 0
 
     def pause_writing(self) -> None:
-        """The caller reads no more, and answers pile up."""
+        """The caller reads no more, and answers pile up; where there are too many such callers, the first has to go."""
         super().pause_writing()
         self.unread_since = self.loop.time()
+        connections: Iterable[Any] = self.connections
+        unread = [connection for connection in connections if connection.unread_since is not None]
+        if len(unread) > MOST_UNREAD:
+            min(unread, key=attrgetter("unread_since")).abandon()
 
     def resume_writing(self) -> None:
         """The caller reads again."""
@@ -109,6 +114,7 @@ class TimeoutProtocol(HttpToolsProtocol):
 
     def abandon(self) -> None:
         """Closes at once and drops the requests that wait for an answer."""
+        self.connections.discard(self)  # at once, so that nobody chooses it again
         self.pipeline.clear()
         self.transport.abort()
 

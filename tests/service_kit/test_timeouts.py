@@ -3,6 +3,7 @@
 The same tests run against both services and against a small one of the kit.
 """
 
+import asyncio
 import json
 import re
 import socket
@@ -11,8 +12,11 @@ from contextlib import ExitStack
 
 import httpx
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
 from raw_http import PATIENCE_SECONDS, answered, memory_kilobytes, rest, trickle
+from service_kit.timeouts import MOST_UNREAD, TimeoutProtocol
 from service_processes import MOST_FILES, ROUTES, running
 
 REQUEST_SECONDS = 1.0
@@ -60,6 +64,34 @@ def test_callers_who_read_no_answer_keep_nobody_from_one(server, connect):
 
     for _ in range(5):
         assert httpx.get(server.url + server.page).status_code == 200
+
+
+class Transport(asyncio.Transport):
+    """As much of a transport as a protocol uses, which notes that it was aborted."""
+
+    aborted = False
+
+    def get_extra_info(self, name, default=None):
+        return default
+
+    def abort(self):
+        self.aborted = True
+
+
+def test_of_too_many_callers_who_read_nothing_the_first_has_to_go():
+    """Each answer that is not read is kept in memory."""
+
+    async def story():
+        config, state, transports = uvicorn.Config(lambda: None, log_config=None), ServerState(), []
+        config.load()
+        for _ in range(MOST_UNREAD + 3):
+            protocol = TimeoutProtocol(config, state, {})
+            transports.append(Transport())
+            protocol.connection_made(transports[-1])
+            protocol.pause_writing()
+        return [transport.aborted for transport in transports]
+
+    assert asyncio.run(story()) == [True] * 3 + [False] * MOST_UNREAD
 
 
 def test_callers_who_send_no_body_keep_nobody_from_an_answer(server, connect):
