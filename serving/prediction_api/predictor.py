@@ -8,7 +8,7 @@ from pydantic_core import to_json
 from uuid_utils import uuid7
 
 from prediction_api.metrics import Metrics
-from prediction_api.model.microbatch import Answer, Asked
+from prediction_api.model.microbatch import Answer, PredictionRequest
 from prediction_api.model.onnx_model import OnnxModel, Warnings
 from prediction_api.outbox.outbox import Outbox
 
@@ -22,12 +22,12 @@ class Predictor:
     def __init__(self, outbox: Outbox, metrics: Metrics) -> None:
         self._outbox, self._metrics = outbox, metrics
 
-    async def predict(self, model: OnnxModel, asked: Sequence[Asked]) -> list[Answer]:
+    async def predict(self, model: OnnxModel, requests: Sequence[PredictionRequest]) -> list[Answer]:
         """The answers to records, once their predictions are in the outbox and counted; raises OutboxUnavailable."""
-        if len(asked) < ROWS_IN_THREAD:
-            answers, lines = _answers_and_lines(model, asked)
+        if len(requests) < ROWS_IN_THREAD:
+            answers, lines = _answers_and_lines(model, requests)
         else:
-            answers, lines = await asyncio.to_thread(_answers_and_lines, model, asked)
+            answers, lines = await asyncio.to_thread(_answers_and_lines, model, requests)
         await self._outbox.append(lines)
         self._count(answers)
         return answers
@@ -42,9 +42,9 @@ class Predictor:
                 self._metrics.warnings[warning["kind"]].inc()
 
 
-def _answers_and_lines(model: OnnxModel, asked: Sequence[Asked]) -> tuple[list[Answer], list[bytes]]:
+def _answers_and_lines(model: OnnxModel, requests: Sequence[PredictionRequest]) -> tuple[list[Answer], list[bytes]]:
     """The answers and the outbox's lines, in the order of the records."""
-    inputs = model.inputs([record for record, _ in asked])
+    inputs = model.inputs([record for record, _ in requests])
     probabilities = model.probabilities(inputs).tolist()
     warnings = model.warnings(inputs)
     threshold, version = model.threshold, model.version
@@ -62,6 +62,6 @@ def _answers_and_lines(model: OnnxModel, asked: Sequence[Asked]) -> tuple[list[A
     stored_beside = {"time": datetime.now(UTC).isoformat(), "model_name": model.name}
     lines = [
         to_json({**answer, **stored_beside, "caller": caller, "features": record})
-        for answer, (record, caller) in zip(answers, asked, strict=True)
+        for answer, (record, caller) in zip(answers, requests, strict=True)
     ]
     return answers, lines

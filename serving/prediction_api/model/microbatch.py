@@ -11,17 +11,17 @@ from typing import Any
 from prediction_api.model.onnx_model import OnnxModel
 from prediction_api.model.request_schema import Record
 
-Asked = tuple[Record, str | None]
+PredictionRequest = tuple[Record, str | None]
 Answer = dict[str, Any]
-Answering = Callable[[OnnxModel, Sequence[Asked]], Awaitable[list[Answer]]]
+Predict = Callable[[OnnxModel, Sequence[PredictionRequest]], Awaitable[list[Answer]]]
 
 
 class MicroBatcher:
     """Collects records until the next turn of the event loop, and has them answered together."""
 
-    def __init__(self, answer: Answering) -> None:
-        self._answer = answer
-        self._waiting: dict[OnnxModel, list[tuple[Asked, asyncio.Future[Answer]]]] = {}
+    def __init__(self, predict_together: Predict) -> None:
+        self._predict_together = predict_together
+        self._waiting: dict[OnnxModel, list[tuple[PredictionRequest, asyncio.Future[Answer]]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def predict(self, model: OnnxModel, record: Record, caller: str | None) -> asyncio.Future[Answer]:
@@ -35,19 +35,19 @@ class MicroBatcher:
 
     def _start(self) -> None:
         waiting, self._waiting = self._waiting, {}
-        for model, asked in waiting.items():  # more than one only while another model takes over
-            task = asyncio.create_task(self._run(model, asked))
+        for model, batch in waiting.items():  # more than one only while another model takes over
+            task = asyncio.create_task(self._run(model, batch))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, model: OnnxModel, waiting: Sequence[tuple[Asked, asyncio.Future[Answer]]]) -> None:
+    async def _run(self, model: OnnxModel, batch: Sequence[tuple[PredictionRequest, asyncio.Future[Answer]]]) -> None:
         try:
-            answers = await self._answer(model, [asked for asked, _ in waiting])
+            answers = await self._predict_together(model, [request for request, _ in batch])
         except Exception as error:
-            for _, future in waiting:
+            for _, future in batch:
                 if not future.done():
                     future.set_exception(error)
             return
-        for (_, future), answer in zip(waiting, answers, strict=True):
-            if not future.done():  # the caller has left otherwise
+        for (_, future), answer in zip(batch, answers, strict=True):
+            if not future.done():  # a caller who has left cancelled it
                 future.set_result(answer)
