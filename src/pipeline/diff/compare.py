@@ -63,12 +63,17 @@ class ChangedValue:
 
 @dataclass(frozen=True)
 class Score:
-    """One metric on both sides, None on the side that lacks it; without a tolerance it is shown and not judged."""
+    """One metric on both sides, None on the side that lacks it; without a tolerance it is shown and not judged.
+
+    That of a slice names the slice, such as ``month 01``, and the number of its ``rows`` in head.
+    """
 
     name: str
     base: Interval | None
     head: Interval | None
     tolerance: float | None = None
+    slice: str = ""
+    rows: int = 0
 
     @property
     def change(self) -> float | None:
@@ -104,28 +109,17 @@ class Score:
         loss = abs(self.change or 0)
         return f"is {head}, {loss:.5f} worse than {base} ({self.tolerance:g} tolerated)"
 
-
-@dataclass(frozen=True)
-class SliceScore:
-    """One metric of a slice that both sides have, with the number of ``rows`` of the slice in head."""
-
-    by: str
-    slice: str
-    rows: int
-    score: Score
-
     @property
     def tolerances_moved(self) -> float:
         """The change divided by the tolerance of the metric; infinite where only one side defines the score."""
-        change = self.score.change
-        return float("inf") if change is None else abs(change) / max(self.score.tolerance or 0, SMALLEST_TOLERANCE)
+        return float("inf") if self.change is None else abs(self.change) / max(self.tolerance or 0, SMALLEST_TOLERANCE)
 
 
 @dataclass(frozen=True)
 class Slices:
     """The scores of slices that moved, the largest moves first; how many slices both sides have, and only one side has."""
 
-    moved: Sequence[SliceScore] = ()
+    moved: Sequence[Score] = ()
     compared: int = 0
     gone: int = 0
     new: int = 0
@@ -238,14 +232,14 @@ def _slices(base: pd.DataFrame, head: pd.DataFrame, tolerances: Mapping[Any, flo
     both = base[base["metric"].isin(tolerances)].merge(head, on=[*SLICE, "metric"], suffixes=("_base", "_head"))
     rows = both.astype(object).where(both.notna(), None).to_dict("records")
     scores = [_slice_score(row, tolerances[row["metric"]]) for row in rows]
-    moved = [score for score in scores if score.tolerances_moved > 1 and score.score.base != score.score.head]
+    moved = [score for score in scores if score.tolerances_moved > 1 and score.base != score.head]
     moved.sort(key=lambda score: score.tolerances_moved, reverse=True)
     return Slices(moved, len(old & new), len(old - new), len(new - old))
 
 
-def _slice_score(row: Mapping[str, Any], tolerance: float) -> SliceScore:
+def _slice_score(row: Mapping[str, Any], tolerance: float) -> Score:
     base, head = (Interval(*(row[f"{end}_{side}"] for end in ("value", "low", "high"))) for side in ("base", "head"))
-    return SliceScore(row["by"], row["slice"], row["rows_head"], Score(row["metric"], base, head, tolerance))
+    return Score(row["metric"], base, head, tolerance, f"{row['by']} {row['slice']}", row["rows_head"])
 
 
 def _curves(base: Mapping[str, pd.DataFrame], head: Mapping[str, pd.DataFrame]) -> frozenset[str]:

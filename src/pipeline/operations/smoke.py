@@ -49,7 +49,11 @@ def main() -> None:
         with console.step("see both in Prometheus"):
             until(SCRAPED_SECONDS, lambda: _missing(prometheus, before), "Prometheus should have counted {}")
         with console.step("see all monitors up in Uptime Kuma"):
-            until(UP_SECONDS, lambda: _down(kuma), "Uptime Kuma should see everything up, and not yet {}")
+            until(
+                UP_SECONDS,
+                lambda: [name for name, up in kuma.up().items() if not up],
+                "Uptime Kuma should see everything up, and not yet {}",
+            )
     version, what = answer["model_version"], "core" if core else "whole system"
     console.say(f"The {what} works: model {version} gave {answer['probability']:.3f} for {answer['prediction_id']}.")
 
@@ -85,10 +89,6 @@ def _missing(prometheus: monitoring.Prometheus, before: dict[str, dict[str, floa
 def _counted(now: Mapping[str, float], before: Mapping[str, float]) -> bool:
     """Whether an instance counted something; one that was started again counts from nothing, to less than before."""
     return any(value > 0 and value != before.get(instance) for instance, value in now.items())
-
-
-def _down(kuma: monitoring.UptimeKuma) -> list[str]:
-    return [name for name, up in kuma.up().items() if not up]
 
 
 if __name__ == "__main__":

@@ -155,10 +155,10 @@ def test_slices_that_moved_beyond_their_tolerance_come_with_the_most_tolerances_
 
     found = compare.compare(replace(BASE, slices=before), replace(BASE, slices=after), JUDGED_BY).slices
 
-    assert [(one.slice, one.score.name, one.score.change) for one in found.moved] == [
-        ("b", "roc_auc", -0.04),
-        ("c", "brier", 0.015),
-        ("a", "roc_auc", 0.02),
+    assert [(score.slice, score.name, score.change) for score in found.moved] == [
+        ("month b", "roc_auc", -0.04),
+        ("month c", "brier", 0.015),
+        ("month a", "roc_auc", 0.02),
     ]
     assert (found.compared, found.gone, found.new) == (3, 0, 0)
 
@@ -179,4 +179,4 @@ def test_a_slice_that_lost_its_score_moved_most_of_all_and_one_that_never_had_it
 
     (moved,) = compare.compare(replace(BASE, slices=before), replace(BASE, slices=after), JUDGED_BY).slices.moved
 
-    assert (moved.slice, moved.score) == ("a", Score("roc_auc", Interval(0.5, 0.4, 0.6), Interval(None), 0.01))
+    assert moved == Score("roc_auc", Interval(0.5, 0.4, 0.6), Interval(None), 0.01, "month a", 9)
