@@ -185,4 +185,4 @@ $(READY): requirements/uv.txt requirements/dev.txt pyproject.toml
 	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@uv pip sync --python $(VENV)/bin/python --quiet --require-hashes --compile-bytecode requirements/dev.txt
 	@uv pip install --python $(VENV)/bin/python --quiet --no-deps --no-build-isolation --editable .
-	@$(VENV)/bin/python -c "import pipeline" && touch $@
+	@$(VENV)/bin/python -I -c "import pipeline" && touch $@

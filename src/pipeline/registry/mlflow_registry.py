@@ -139,12 +139,13 @@ class Registry:
             downloaded = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
             missing = [name for name in artifact.file_names(downloaded) if not (downloaded / name).is_file()]
             problem = f"it lacks {', '.join(missing)}" if missing else ""  # MLflow raises nothing where the store is empty
+            cure = "Restore them there."
         except Exception as error:  # each kind of store raises its own
-            problem = first_line(error)
+            problem, cure = first_line(error), "Start the store or give access to it, or restore them there."
         if problem:
             raise ArtifactsMissing(
                 f"Version {version.number} of {NAME} should have its files in the store of {self.uri}; {problem}. "
-                "The champion is unchanged. Restore them there."
+                f"The champion is unchanged. {cure}"
             )
         return downloaded
 
