@@ -77,6 +77,12 @@ def nothing_is_kept(client, as_admin, as_reader):
         ("/api-keys", {"user_id": 2**31}),
         ("/users/99999999999999999999", {}),
         ("/users/1.5", {}),
+        ("/users/1_0", {}),
+        ("/users/+1", {}),
+        ("/users/ 1", {}),
+        ("/users/01", {}),
+        ("/api-keys/1.0", {}),
+        ("/api-keys", {"user_id": "1_0"}),
         ("/api-keys/-1", {}),
     ],
 )

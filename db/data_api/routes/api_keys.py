@@ -8,11 +8,11 @@ from data_api.crud import api_keys, users
 from data_api.dependencies import AdminReads, AdminWrites, ReadSession, WriteSession
 from data_api.schemas.api_keys import ApiKeyCreate, ApiKeyCreated, ApiKeyList, ApiKeyRead, ApiKeyUpdate
 from data_api.schemas.queries import ApiKeyQuery
-from data_api.schemas.types import now
+from data_api.schemas.types import RowIdInAddress, now
 from service_kit.api_keys import digest
 from service_kit.api_keys import new as new_key
 
-ApiKeyId = Annotated[int, Path(ge=1, le=2**31 - 1)]
+ApiKeyId = Annotated[RowIdInAddress, Path()]
 router = APIRouter(tags=["api keys"])
 
 

@@ -8,10 +8,10 @@ from pydantic import SecretStr
 from data_api.app_state import AppState
 from data_api.crud import api_keys, users
 from data_api.dependencies import AdminReads, AdminWrites, Anyone, KnownAdmin, ReadSession, ServiceDep, WriteSession
-from data_api.schemas.types import now
+from data_api.schemas.types import RowIdInAddress, now
 from data_api.schemas.users import UserCreate, UserList, UserRead, UserUpdate
 
-UserId = Annotated[int, Path(ge=1, le=2**31 - 1)]
+UserId = Annotated[RowIdInAddress, Path()]
 router = APIRouter(tags=["users"])
 
 

@@ -4,13 +4,13 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from data_api.schemas.types import Input, Name, Stored, WholeNumber
+from data_api.schemas.types import Input, Name, RowIdInJson, Stored
 
 
 class ApiKeyCreate(Input):
     """A key to create."""
 
-    user_id: WholeNumber = Field(ge=1, le=2**31 - 1, description="The owner; the key has the permissions of this user")
+    user_id: RowIdInJson = Field(description="The owner; the key has the permissions of this user")
     name: Name = Field(description="The purpose of the key")
 
 

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from data_api.database.uuid7 import EPOCH
 from data_api.schemas.performance import By
 from data_api.schemas.predictions import Format, Order
-from data_api.schemas.types import NO_NUL, Input, Instant, now
+from data_api.schemas.types import NO_NUL, Input, Instant, RowIdInAddress, now
 from service_kit.problems import FieldError, ProblemError
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
@@ -20,7 +20,7 @@ Cursor = Annotated[UUID | None, Field(description="`next` of the previous page")
 class ApiKeyQuery(Input):
     """Which keys to list."""
 
-    user_id: Annotated[int | None, Field(ge=1, le=2**31 - 1)] = None
+    user_id: RowIdInAddress | None = None
 
 
 class TimeRangeQuery(Input):

@@ -16,6 +16,7 @@ FIRST_MILLISECONDS, AHEAD_MILLISECONDS = FIRST.timestamp() * 1000, AHEAD.total_s
 MAX_ROWS = 10_000  # of a bulk request
 NO_NUL = "^[^\\x00]*$"
 ISO = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:")
+DIGITS = re.compile("[1-9][0-9]*|0")
 NAME, LONGEST_NAME = r"^[A-Za-z0-9_.@-]+$", 64
 
 
@@ -49,6 +50,13 @@ def _number(value: object) -> object:
     return value
 
 
+def _digits(value: object) -> object:
+    """Refuses what Pydantic would read as a number too, such as 1_0 or +1: a row has one address."""
+    if isinstance(value, str) and not DIGITS.fullmatch(value):
+        raise ValueError("should be a whole number")
+    return value
+
+
 def _in_utc(moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC)
@@ -75,7 +83,9 @@ def _check_recent(milliseconds: float, value: object) -> None:
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_NUL)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME, pattern=NAME)]
-WholeNumber = Annotated[int, BeforeValidator(_number)]  # in JSON 1.0 is one too; true and "1" are none
+RowId = Annotated[int, Field(ge=1, le=2**31 - 1)]
+RowIdInJson = Annotated[RowId, BeforeValidator(_number)]  # 1.0 is one too; true and "1" are none
+RowIdInAddress = Annotated[RowId, BeforeValidator(_digits)]
 Share = Annotated[float, Strict(), Field(ge=0, le=1)]
 IsoDatetime = Annotated[AwareDatetime, BeforeValidator(_iso)]
 Instant = Annotated[IsoDatetime, AfterValidator(_in_utc)]
