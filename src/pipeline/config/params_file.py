@@ -68,14 +68,13 @@ def _with_defaults(data: Any) -> Any:
         return data
     source = data.get("source")
     path = str(source.get("path")) if isinstance(source, Mapping) else ""
-    defaults = {
-        "name": Path(path).name.partition(".")[0],
-        "recipe": TABLE_RECIPE,
-        "tables": {"table": {"file": path, "columns": data.get("columns") or {}}},
-        "columns": {},
-        "split": RANDOM_SPLIT,
-    }
-    return defaults | {key: value for key, value in data.items() if value is not None and (key, value) != ("tables", {})}
+    defaults = {"name": Path(path).name.partition(".")[0], "recipe": TABLE_RECIPE, "columns": {}, "split": RANDOM_SPLIT}
+    values = defaults | {key: value for key, value in data.items() if value is not None}
+    tables = values.get("tables") or {"table": {}}
+    if values["recipe"] == TABLE_RECIPE and isinstance(tables, Mapping):
+        whole = {"file": path, "columns": values["columns"]}
+        tables = {name: {**whole, **table} if isinstance(table, Mapping) else table for name, table in tables.items()}
+    return values | {"tables": tables}
 
 
 def load_dataset(path: Path) -> Dataset:

@@ -56,7 +56,7 @@ def read_source(path: Path, declared: RawTable, target: str = "") -> pa.Table:
         else:
             table = _read_csv(path, declared, target) if is_csv else pa.parquet.ParquetFile(path).read()
         names = [name for name in table.column_names if name]
-    if declared.columns and not declared.columns.keys() & set(names):
+    if (expected := declared.columns.keys() or {target} - {""}) and not expected & set(names):
         cure = _suggest_format(path, declared) or "Correct their names in conf/data/; in a CSV file they are the first line."
         raise TableInvalid(f"{path} has none of the declared columns; it has {', '.join(names[:5])}. {cure}")
     if duplicates := sorted({name for name in names if names.count(name) > 1}):

@@ -59,6 +59,8 @@ def _is_positive(labels: pd.Series, target: Target) -> pd.Series:
         positive = COMPARE[comparison[1]](numbers, float(comparison[2]))
     else:
         positive = texts.isin(answers)
+        if declared is None:
+            raise TableInvalid(_explain(target, distinct, "which of them counts as yes is not declared"))
         if unknown := [answer for answer in answers if answer not in distinct]:
             raise TableInvalid(_explain(target, distinct, f"{', '.join(unknown)} is none of them"))
         if len(distinct) > 2 and not is_list:
@@ -73,7 +75,8 @@ def _explain(target: Target, labels: list[str], problem: str) -> str:
     shown = ", ".join(labels[:MOST_LABELS]) + (f" and {len(labels) - MOST_LABELS} more" if len(labels) > MOST_LABELS else "")
     example = labels[0] if labels else "a"
     cure = f'one label in quotes such as "{example}", some labels as in ["{example}", ...], or ">200" for a number'
+    answer = "missing" if target.positive is None else repr(target.positive)
     return (
-        f"data.target.positive is {target.positive!r}; column {target.name} holds {shown or 'nothing'}: {problem}. "
+        f"data.target.positive is {answer}; column {target.name} holds {shown or 'nothing'}: {problem}. "
         f"Write {cure} into conf/data/ and type `make params`; unquoted Yes, No, on and off are true and false in YAML."
     )

@@ -41,8 +41,8 @@ def _infer_columns(data: Data, files: Mapping[str, Path]) -> Data:
         table = table_io.read_source(files[name], declared, data.target.name)
         columns, remarks = column_inference.infer(table, data.target.name)
     console.warn(
-        f"No columns are declared: {len(columns)} were inferred and are in {INFERRED_COLUMNS}. To change them, copy that "
-        f"into the file in conf/data/. {' '.join(remarks)}".rstrip()
+        f"No columns are declared, so the model takes those of the table: {', '.join(columns)}. {INFERRED_COLUMNS} declares "
+        f"them; to change that, copy it into the file in conf/data/. {' '.join(remarks)}".rstrip()
     )
     inferred = data.with_columns(columns)
     refuse_contradictions(inferred)

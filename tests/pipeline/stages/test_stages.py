@@ -110,7 +110,10 @@ def test_a_file_and_a_target_are_enough_and_the_inferred_columns_are_written_dow
         "flipper_length_mm": "number", "body_mass_g": "number", "year": "number",
     }  # fmt: skip
     assert schema["name"] == "penguins"
-    assert "No columns are declared: 7 were inferred and are in data/raw/columns.yaml." in " ".join(ingest.stderr.split())
+    assert (
+        "No columns are declared, so the model takes those of the table: species, island, bill_length_mm, bill_depth_mm, "
+        "flipper_length_mm, body_mass_g, year. data/raw/columns.yaml declares them; to change that, copy it"
+    ) in " ".join(ingest.stderr.split())
     assert pd.read_csv(place / "data/report/plots/slices.csv").empty
 
 
@@ -124,6 +127,27 @@ def test_columns_that_were_inferred_can_be_declared_and_give_the_same_examples(p
 
     assert (place / "data/processed/train.parquet").read_bytes() == inferred
     assert not (place / "data/raw/columns.yaml").exists()
+
+
+def test_a_file_of_another_format_needs_that_setting_and_no_columns(place):
+    text = (place / "tests/pipeline/penguins.csv").read_text().replace(",", ";")
+    (place / "penguins.csv").write_text(text)
+    declared = "source: {path: penguins.csv}\ntarget: {name: sex, positive: female}\n"
+    minimal(place, declared)
+    refused = said(run(place, "ingest"))
+    minimal(place, declared + 'tables: {table: {separator: ";"}}\n')
+    run_all(place, STAGES[:2])
+
+    assert 'write `separator: ";"`' in refused
+    assert len(yaml.safe_load((place / "data/raw/columns.yaml").read_text())["columns"]) == 7
+
+
+def test_an_answer_that_is_not_declared_is_asked_for(place):
+    minimal(place, "source: {path: tests/pipeline/penguins.csv}\ntarget: {name: sex}\n")
+    run_all(place, STAGES[:1])
+
+    words = "data.target.positive is missing; column sex holds female, male: which of them counts as yes is not declared"
+    assert words in said(run(place, "preprocess"))
 
 
 def test_a_slice_of_no_inferred_column_is_refused_before_training(place):
