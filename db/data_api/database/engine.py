@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -57,8 +57,7 @@ def create_engine_for(url: str, pool_size: int = 10, statement_seconds: float = 
         return _sqlite(address, pool)
     postgresql_address = address.set(drivername="postgresql+psycopg")
     engine = create_engine(postgresql_address, pool_pre_ping=True, connect_args=CONNECT_ARGUMENTS, **pool, **ENGINE_OPTIONS)
-    timeout = f"{math.ceil(statement_seconds * 1000)}ms"
-    settings = select(func.set_config("statement_timeout", timeout, True), func.set_config("TimeZone", "UTC", True))
+    settings = f"SET LOCAL statement_timeout = {math.ceil(statement_seconds * 1000)}; SET LOCAL timezone = 'UTC'"
 
     @event.listens_for(engine, "connect")
     def refuse_other_encoding(connection: Any, _record: Any) -> None:
@@ -71,7 +70,7 @@ def create_engine_for(url: str, pool_size: int = 10, statement_seconds: float = 
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.execute(settings)
+        connection.exec_driver_sql(settings)
 
     return engine
 
