@@ -165,6 +165,9 @@ def csv_options(form: TableFormat, text: Iterable[str], is_tsv: bool = False) ->
         "read_options": csv.ReadOptions(encoding=form.encoding, skip_rows=form.skip_rows),
         "parse_options": csv.ParseOptions(delimiter=form.separator or ("\t" if is_tsv else ","), newlines_in_values=True),
         "convert_options": csv.ConvertOptions(
-            column_types=dict.fromkeys(text, pa.string()), null_values=form.missing, strings_can_be_null=True
+            column_types=dict.fromkeys(text, pa.string()),
+            null_values=form.missing,
+            strings_can_be_null=True,
+            decimal_point=form.decimal,
         ),
     }

@@ -194,6 +194,19 @@ def test_a_table_without_any_declared_column_is_refused_with_those_it_has(tmp_pa
         table_io.read_source(write(tmp_path / "a.csv", "1,2\n3,4\n"), declared({"x": Column("number")}))
 
 
+def test_a_table_whose_columns_are_to_be_inferred_is_refused_with_the_setting_it_needs(tmp_path):
+    with pytest.raises(
+        TableInvalid, match=r"has none of the declared columns; it has x;y\. It looks like values divided by ';'"
+    ):
+        table_io.read_source(write(tmp_path / "a.csv", "x;y\n1;2\n"), declared({}), "y")
+
+
+def test_columns_that_are_not_declared_have_the_decimal_point_of_the_table(tmp_path):
+    found = table_io.read_source(write(tmp_path / "a.csv", "x;y\n1,5;2\n"), declared({}, separator=";", decimal=","), "y")
+
+    assert found.to_pylist() == [{"x": 1.5, "y": "2"}]
+
+
 def test_an_archive_holds_one_table_beside_folders_and_what_a_mac_adds(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.csv.zip", "w") as archive:
         archive.mkdir("data")
