@@ -64,6 +64,9 @@ def test_a_data_set_of_a_path_and_a_target_runs_as_an_experiment_and_needs_no_se
 
     assert "Running stage" not in run(project, "dvc", "repro")
     assert "penguins" in (project / "data/report/model_card.md").read_text()
+    run(project, "git", "reset", "--hard", "--quiet")
+    run(project, "git", "clean", "--force", "--quiet", "conf")
+    run(project, "dvc", "checkout")
 
 
 def test_git_holds_metrics_and_plot_tables_and_dvc_the_rest(project):
