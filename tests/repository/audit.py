@@ -49,39 +49,39 @@ def accepted(text: str) -> list[Accepted]:
     return parse_settings(list[Accepted], yaml.safe_load(text) or [], file=str(ACCEPTED))
 
 
-def verdict(report: Mapping[str, Any], known: list[Accepted], today: date) -> tuple[int, list[str]]:
+def verdict(report: Mapping[str, Any], exceptions: list[Accepted], today: date) -> tuple[int, list[str]]:
     """The exit status and the lines to print for what pip-audit reports as JSON."""
     packages = report["dependencies"]
     skipped = [package for package in packages if "skip_reason" in package]
-    found = [(package, one) for package in packages for one in package.get("vulns", [])]
-    open_ones = [(package, one) for package, one in found if not _accepts(known, package, one, today)]
-    lines = [*_vulnerable(open_ones), *_stale(known, found, today), *_unknown(skipped, len(packages))]
-    if open_ones:
+    flaws = [(package, flaw) for package in packages for flaw in package.get("vulns", [])]
+    unaccepted = [(package, flaw) for package, flaw in flaws if not _accepts(exceptions, package, flaw, today)]
+    lines = [*_vulnerable(unaccepted), *_stale(exceptions, flaws, today), *_unknown(skipped, len(packages))]
+    if unaccepted:
         return VULNERABLE, lines
     if skipped or not packages:
         return UNKNOWN, lines or ["No package was audited: pip-audit reported none."]
     return CLEAN, [*lines, f"None of {len(packages)} packages has a known vulnerability that is not accepted."]
 
 
-def _accepts(known: list[Accepted], package: Mapping[str, Any], one: Mapping[str, Any], today: date) -> bool:
-    return any(_is(entry, package, one) and today <= entry.until for entry in known)
+def _accepts(exceptions: list[Accepted], package: Mapping[str, Any], flaw: Mapping[str, Any], today: date) -> bool:
+    return any(_is(entry, package, flaw) and today <= entry.until for entry in exceptions)
 
 
-def _is(entry: Accepted, package: Mapping[str, Any], one: Mapping[str, Any]) -> bool:
-    return entry.package == package["name"] and entry.id in (one["id"], *one.get("aliases", []))
+def _is(entry: Accepted, package: Mapping[str, Any], flaw: Mapping[str, Any]) -> bool:
+    return entry.package == package["name"] and entry.id in (flaw["id"], *flaw.get("aliases", []))
 
 
-def _vulnerable(found: list[Flaw]) -> Iterator[str]:
-    for package, one in found:
-        fixed = ", ".join(one["fix_versions"])
+def _vulnerable(flaws: list[Flaw]) -> Iterator[str]:
+    for package, flaw in flaws:
+        fixed = ", ".join(flaw["fix_versions"])
         mend = f"it is fixed in {fixed}: type `make lock UPGRADE=1`" if fixed else "no release fixes it yet"
-        aliases = f" ({', '.join(one['aliases'])})" if one.get("aliases") else ""
-        yield f"{package['name']} {package['version']} has {one['id']}{aliases}; {mend}, or accept it in {ACCEPTED}."
+        aliases = f" ({', '.join(flaw['aliases'])})" if flaw.get("aliases") else ""
+        yield f"{package['name']} {package['version']} has {flaw['id']}{aliases}; {mend}, or accept it in {ACCEPTED}."
 
 
-def _stale(known: list[Accepted], found: list[Flaw], today: date) -> Iterator[str]:
-    for entry in known:
-        if not any(_is(entry, package, one) for package, one in found):
+def _stale(exceptions: list[Accepted], flaws: list[Flaw], today: date) -> Iterator[str]:
+    for entry in exceptions:
+        if not any(_is(entry, package, flaw) for package, flaw in flaws):
             yield f"{entry.id} was not found in {entry.package}: remove it from {ACCEPTED}."
         elif today > entry.until:
             yield f"{entry.id} of {entry.package} was accepted until {entry.until} ({entry.reason}): look again."
@@ -114,7 +114,7 @@ def audited(requirements: list[str], command: tuple[str, ...] = ("pip-audit",)) 
 
 def main() -> int:
     try:
-        known = accepted(ACCEPTED.read_text(encoding="utf-8"))
+        exceptions = accepted(ACCEPTED.read_text(encoding="utf-8"))
     except ParamsInvalid as error:
         print(f"error: {error}")
         return UNKNOWN
@@ -125,7 +125,7 @@ def main() -> int:
             f"error: The {len(requirements)} packages of the locks could not be audited: {report}. Try again with a network."
         )
         return UNKNOWN
-    status, lines = verdict(report, known, datetime.now(UTC).date())
+    status, lines = verdict(report, exceptions, datetime.now(UTC).date())
     print("\n".join(lines))
     return status
 

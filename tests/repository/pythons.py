@@ -51,10 +51,12 @@ def passes(version: str, path: str, folder: Path, commands: tuple[tuple[str, ...
 
 def main() -> int:
     commands = (tuple(sys.argv[1:]),) if sys.argv[1:] else COMMANDS
-    found = {version: interpreter(version) for version in VERSIONS}
+    interpreters = {version: interpreter(version) for version in VERSIONS}
     with tempfile.TemporaryDirectory(prefix="ontime-pythons-") as folder:
         passed = {
-            version: passes(version, path, Path(folder) / version, commands) for version, path in found.items() if path
+            version: passes(version, path, Path(folder) / version, commands)
+            for version, path in interpreters.items()
+            if path
         }
     for version in VERSIONS:
         print(f"Python {version}: {RESULTS[passed.get(version)]}")

@@ -25,9 +25,9 @@ def test_equal_locks_differ_in_nothing():
 
 
 def test_outputs_are_named_in_the_order_of_the_pipeline():
-    found = LOCK.replace("cc22", "dd33").replace("aa11", "ee44")
+    lock = LOCK.replace("cc22", "dd33").replace("aa11", "ee44")
 
-    assert list(differences(LOCK, found, [])) == [
+    assert list(differences(LOCK, lock, [])) == [
         "first: data/raw is ee44.dir, committed is aa11.dir",
         "second: data/model is dd33.dir, committed is cc22.dir",
     ]
@@ -36,17 +36,17 @@ def test_outputs_are_named_in_the_order_of_the_pipeline():
 def test_the_file_in_a_folder_is_named_where_a_cache_knows_both_folders(tmp_path):
     remember(tmp_path / "mine", "cc22.dir", graph="1", schema="2", metadata="3")
     remember(tmp_path / "its", "dd33.dir", graph="1", schema="9", metadata="8")
-    found = LOCK.replace("cc22", "dd33")
+    lock = LOCK.replace("cc22", "dd33")
 
-    (line,) = differences(LOCK, found, [tmp_path / "mine", tmp_path / "its"])
+    (line,) = differences(LOCK, lock, [tmp_path / "mine", tmp_path / "its"])
 
     assert line.endswith("committed is cc22.dir: metadata, schema")
 
 
 def test_an_output_that_is_gone_is_named():
-    found = LOCK.replace(", {path: data/one.json, md5: bb}", "")
+    lock = LOCK.replace(", {path: data/one.json, md5: bb}", "")
 
-    assert list(differences(LOCK, found, [])) == ["first: data/one.json is nothing, committed is bb"]
+    assert list(differences(LOCK, lock, [])) == ["first: data/one.json is nothing, committed is bb"]
 
 
 def test_a_lock_that_differs_beside_its_outputs_is_shown_line_by_line():

@@ -55,9 +55,9 @@ def shell(line):
     ],
 )
 def test_what_is_not_there_is_found(check, text, fault):
-    (found,) = check(text, HERE)
+    (problem,) = check(text, HERE)
 
-    assert found.startswith(fault)
+    assert problem.startswith(fault)
 
 
 @pytest.mark.parametrize(
@@ -117,9 +117,9 @@ def test_what_a_block_of_another_language_says_is_no_command():
 
 
 def test_every_page_that_git_would_take_is_looked_at():
-    found = pages.tracked("*.md")
+    tracked = pages.tracked("*.md")
 
     assert {Path("README.md"), Path("db/README.md"), Path("serving/README.md"), Path("data/report/model_card.md")} <= set(
-        found
+        tracked
     )
-    assert all(path.exists() for path in found)
+    assert all(path.exists() for path in tracked)

@@ -37,9 +37,9 @@ def weights(request):
 @pytest.mark.parametrize("metric", REFERENCES)
 def test_a_score_is_that_of_scikit_learn(metric, cases, weights):
     truth, probability = cases
-    found = metrics.scores(RankedScores.from_scores(truth, probability, 0.4, 15), weights)[metric]
+    result = metrics.scores(RankedScores.from_scores(truth, probability, 0.4, 15), weights)[metric]
 
-    assert found == pytest.approx(REFERENCES[metric](truth, probability, probability >= 0.4, weights), **EXACT)
+    assert result == pytest.approx(REFERENCES[metric](truth, probability, probability >= 0.4, weights), **EXACT)
 
 
 @pytest.mark.parametrize("bins", [1, 7, 15, 500, 900])
@@ -56,8 +56,8 @@ def test_the_calibration_error_is_that_of_a_plain_loop(bins, cases, weights):
             observed = sum(w[row] * truth[row] for row in inside) / weight
             expected += abs(predicted - observed) * weight / w.sum()
 
-    found = metrics.scores(RankedScores.from_scores(truth, probability, 0.4, bins), weights)["calibration_error"]
-    assert found == pytest.approx(expected, **EXACT)
+    result = metrics.scores(RankedScores.from_scores(truth, probability, 0.4, bins), weights)["calibration_error"]
+    assert result == pytest.approx(expected, **EXACT)
 
 
 def test_a_weight_of_two_is_the_row_twice(cases):
@@ -76,15 +76,15 @@ def test_every_metric_is_scored_in_the_order_of_the_list(cases):
 
 
 def test_a_probability_at_the_threshold_is_called_positive():
-    found = metrics.scores(RankedScores.from_scores([1, 0, 1], [0.5, 0.5, 0.4], 0.5, 1))
+    result = metrics.scores(RankedScores.from_scores([1, 0, 1], [0.5, 0.5, 0.4], 0.5, 1))
 
-    assert (found["precision"], found["recall"]) == (0.5, 0.5)
+    assert (result["precision"], result["recall"]) == (0.5, 0.5)
 
 
 def test_calling_nothing_positive_has_no_precision_and_no_f1():
-    found = metrics.scores(RankedScores.from_scores([1, 0], [0.2, 0.1], 0.9, 1))
+    result = metrics.scores(RankedScores.from_scores([1, 0], [0.2, 0.1], 0.9, 1))
 
-    assert (found["precision"], found["recall"], found["f1"]) == (0.0, 0.0, 0.0)
+    assert (result["precision"], result["recall"], result["f1"]) == (0.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize("label", [0, 1])
@@ -99,9 +99,9 @@ def test_a_class_that_the_weights_remove_is_absent():
 
 
 def test_the_log_loss_of_a_certain_error_is_cut_off():
-    found = metrics.scores(RankedScores.from_scores([0, 1], [1.0, 0.0], 0.5, 1))["log_loss"]
+    result = metrics.scores(RankedScores.from_scores([0, 1], [1.0, 0.0], 0.5, 1))["log_loss"]
 
-    assert found == pytest.approx(-np.log(1e-15), rel=1e-2)
+    assert result == pytest.approx(-np.log(1e-15), rel=1e-2)
 
 
 def test_a_resample_gives_every_row_of_a_group_the_same_count():
@@ -125,12 +125,12 @@ def test_an_interval_is_made_of_the_quantiles_of_the_resamples(cases):
     truth, probability = cases
     ranking, groups = RankedScores.from_scores(truth, probability, 0.4, 1), np.arange(500) // 25
     table = [metrics.scores(ranking, weights) for weights in metrics.bootstrap_weights(groups, 40, seed=6)]
-    found = metrics.scores_with_intervals(ranking, groups, 40, 0.8, seed=6)
+    result = metrics.scores_with_intervals(ranking, groups, 40, 0.8, seed=6)
 
     for metric in METRICS:
         low, high = np.quantile([row[metric] for row in table], [0.1, 0.9])
         whole = metrics.scores(ranking)[metric]
-        assert found[metric] == {"value": round(whole, 6), "low": round(low, 6), "high": round(high, 6)}
+        assert result[metric] == {"value": round(whole, 6), "low": round(low, 6), "high": round(high, 6)}
 
 
 def test_resampling_groups_gives_a_wider_interval_where_rows_of_a_group_are_alike():
@@ -147,19 +147,19 @@ def test_resampling_groups_gives_a_wider_interval_where_rows_of_a_group_are_alik
 
 
 def test_an_undefined_score_has_no_value_and_no_interval():
-    found = metrics.scores_with_intervals(
+    result = metrics.scores_with_intervals(
         RankedScores.from_scores([1, 1], [0.2, 0.1], 0.5, 1), np.arange(2), 20, 0.9, seed=1
     )
 
-    assert found["roc_auc"] == {"value": None, "low": None, "high": None}
+    assert result["roc_auc"] == {"value": None, "low": None, "high": None}
 
 
 def test_resamples_without_a_class_are_left_out_of_the_interval():
-    found = metrics.scores_with_intervals(
+    result = metrics.scores_with_intervals(
         RankedScores.from_scores([1, 0], [0.2, 0.1], 0.5, 1), np.arange(2), 50, 0.9, seed=1
     )
 
-    assert found["roc_auc"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    assert result["roc_auc"] == {"value": 1.0, "low": 1.0, "high": 1.0}
 
 
 def test_progress_is_reported_after_each_resample(cases):
@@ -173,30 +173,30 @@ def test_progress_is_reported_after_each_resample(cases):
 
 def test_the_roc_curve_is_that_of_scikit_learn(cases):
     false, true, _ = sklearn.metrics.roc_curve(*cases, drop_intermediate=False)
-    found = metrics.roc_curve(RankedScores.from_scores(*cases, 0.4, 5))
-    inside = ~np.isin(found["false_positive_rate"], false.round(4))
+    result = metrics.roc_curve(RankedScores.from_scores(*cases, 0.4, 5))
+    inside = ~np.isin(result["false_positive_rate"], false.round(4))
     expected = np.interp(np.linspace(0, 1, metrics.CURVE_POINTS), false, true).round(4)
 
-    assert len(found) == metrics.CURVE_POINTS
-    assert found["true_positive_rate"][inside].tolist() == pytest.approx(expected[inside].tolist(), abs=1.01e-4)
+    assert len(result) == metrics.CURVE_POINTS
+    assert result["true_positive_rate"][inside].tolist() == pytest.approx(expected[inside].tolist(), abs=1.01e-4)
 
 
 def test_precision_at_a_recall_is_the_best_that_still_reaches_it(cases):
     precision, recall, _ = sklearn.metrics.precision_recall_curve(*cases)
-    found = metrics.precision_recall_curve(RankedScores.from_scores(*cases, 0.4, 5))
+    result = metrics.precision_recall_curve(RankedScores.from_scores(*cases, 0.4, 5))
     grid = np.linspace(0, 1, metrics.CURVE_POINTS)[1:]
 
-    assert found["recall"].tolist() == grid.round(4).tolist()
-    assert found["precision"].tolist() == [precision[recall >= expected - 1e-9].max().round(4) for expected in grid]
+    assert result["recall"].tolist() == grid.round(4).tolist()
+    assert result["precision"].tolist() == [precision[recall >= expected - 1e-9].max().round(4) for expected in grid]
 
 
 def test_a_calibration_bin_holds_its_rows_their_mean_and_their_share():
-    found = metrics.calibration_table(RankedScores.from_scores([0, 1, 1, 1, 0], [0.1, 0.2, 0.6, 0.8, 0.3], 0.5, 2))
+    result = metrics.calibration_table(RankedScores.from_scores([0, 1, 1, 1, 0], [0.1, 0.2, 0.6, 0.8, 0.3], 0.5, 2))
 
-    assert found.to_dict("list") == {"rows": [3, 2], "predicted": [0.2, 0.7], "observed": [0.3333, 1.0]}
+    assert result.to_dict("list") == {"rows": [3, 2], "predicted": [0.2, 0.7], "observed": [0.3333, 1.0]}
 
 
 def test_the_calibration_table_of_few_rows_has_a_bin_for_each():
-    found = metrics.calibration_table(RankedScores.from_scores([0, 1], [0.1, 0.2], 0.5, 15))
+    result = metrics.calibration_table(RankedScores.from_scores([0, 1], [0.1, 0.2], 0.5, 15))
 
-    assert found["rows"].tolist() == [1, 1]
+    assert result["rows"].tolist() == [1, 1]

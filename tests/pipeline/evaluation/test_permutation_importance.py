@@ -22,18 +22,18 @@ def truth(rows):
 
 
 def test_the_only_column_that_the_model_reads_loses_all_and_the_others_nothing(rows):
-    found = permutation_importance.auc_losses(by_size, arrays(rows), truth(rows), COLUMNS, seed=1).set_index("column")[
+    result = permutation_importance.auc_losses(by_size, arrays(rows), truth(rows), COLUMNS, seed=1).set_index("column")[
         "auc_loss"
     ]
 
-    assert found["size"] == pytest.approx(0.5, abs=0.1)
-    assert found.drop("size").tolist() == [0.0, 0.0, 0.0]
+    assert result["size"] == pytest.approx(0.5, abs=0.1)
+    assert result.drop("size").tolist() == [0.0, 0.0, 0.0]
 
 
 def test_columns_come_by_their_loss_and_then_by_name(rows):
-    found = permutation_importance.auc_losses(by_size, arrays(rows), truth(rows), COLUMNS, seed=1)
+    result = permutation_importance.auc_losses(by_size, arrays(rows), truth(rows), COLUMNS, seed=1)
 
-    assert found["column"].tolist() == ["size", "colour", "moment", "weight"]
+    assert result["column"].tolist() == ["size", "colour", "moment", "weight"]
 
 
 def test_each_column_of_each_kind_is_shuffled_alone(rows):

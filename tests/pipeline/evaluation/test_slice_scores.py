@@ -42,45 +42,45 @@ def test_the_bootstrap_draws_whole_groups_where_asked_to(test_rows):
 def test_a_slice_is_scored_on_its_own_rows(test_rows):
     rows, truth, probability = test_rows
     red = (rows["colour"] == "red").to_numpy()
-    found = evaluate(test_rows).slices.query("by == 'colour' and slice == 'red'").set_index("metric")
+    result = evaluate(test_rows).slices.query("by == 'colour' and slice == 'red'").set_index("metric")
     expected = metrics.scores(metrics.RankedScores.from_scores(truth[red], probability[red], 0.5, 5))
 
-    assert found["value"].to_dict() == {metric: round(value, 6) for metric, value in expected.items()}
-    assert found["rows"].unique().tolist() == [red.sum()]
-    assert found["rate"].unique().tolist() == [round(truth[red].mean(), 4)]
+    assert result["value"].to_dict() == {metric: round(value, 6) for metric, value in expected.items()}
+    assert result["rows"].unique().tolist() == [red.sum()]
+    assert result["rate"].unique().tolist() == [round(truth[red].mean(), 4)]
 
 
 def test_small_slices_are_pooled_and_every_row_is_in_one(test_rows):
-    found = evaluate(test_rows).slices.query("metric == 'brier'")
+    result = evaluate(test_rows).slices.query("metric == 'brier'")
 
-    assert found["slice"].tolist() == ["blue", "other", "red"]
-    assert found["rows"].sum() == 200
+    assert result["slice"].tolist() == ["blue", "other", "red"]
+    assert result["rows"].sum() == 200
 
 
 def test_a_slice_of_one_class_has_a_brier_score_and_no_auc(test_rows):
     rows, truth, probability = test_rows
     truth = np.where(rows["colour"] == "red", 0.0, truth)
-    found = evaluate((rows, truth, probability)).slices.query("slice == 'red'").set_index("metric")
+    result = evaluate((rows, truth, probability)).slices.query("slice == 'red'").set_index("metric")
 
-    assert np.isnan(found.loc["roc_auc", "value"])
-    assert found.loc["brier", "value"] > 0
+    assert np.isnan(result.loc["roc_auc", "value"])
+    assert result.loc["brier", "value"] > 0
 
 
 def test_without_slices_there_is_an_empty_table_with_its_columns(test_rows):
-    found = evaluate(test_rows, slices=()).slices
+    result = evaluate(test_rows, slices=()).slices
 
-    assert [*found] == ["by", "slice", "rows", "rate", "metric", "value", "low", "high"]
-    assert found.empty
+    assert [*result] == ["by", "slice", "rows", "rate", "metric", "value", "low", "high"]
+    assert result.empty
 
 
 def test_the_curves_are_those_of_the_whole_table(test_rows):
     _, truth, probability = test_rows
     ranking = metrics.RankedScores.from_scores(truth, probability, 0.5, 5)
-    found = evaluate(test_rows)
+    result = evaluate(test_rows)
 
-    pd.testing.assert_frame_equal(found.roc, metrics.roc_curve(ranking))
-    pd.testing.assert_frame_equal(found.precision_recall, metrics.precision_recall_curve(ranking))
-    pd.testing.assert_frame_equal(found.calibration, metrics.calibration_table(ranking))
+    pd.testing.assert_frame_equal(result.roc, metrics.roc_curve(ranking))
+    pd.testing.assert_frame_equal(result.precision_recall, metrics.precision_recall_curve(ranking))
+    pd.testing.assert_frame_equal(result.calibration, metrics.calibration_table(ranking))
 
 
 def test_progress_is_reported_after_each_resample_of_each_part(test_rows):

@@ -43,10 +43,10 @@ def test_json_is_readable_text_in_utf_8(folder):
 def test_the_graph_is_opened_from_its_file_and_scores(folder, rows, fitted):
     packed = model_inputs.pack(rows, COLUMNS)
     session = artifact.session(folder / "model.onnx")
-    found = artifact.probability(session, model_inputs.to_arrays(packed, COLUMNS))
+    result = artifact.probability(session, model_inputs.to_arrays(packed, COLUMNS))
 
-    assert found.dtype == np.float64
-    assert found.tolist() == pytest.approx(fitted("logistic").model.probability(packed).tolist(), abs=1e-5)
+    assert result.dtype == np.float64
+    assert result.tolist() == pytest.approx(fitted("logistic").model.probability(packed).tolist(), abs=1e-5)
 
 
 @pytest.mark.parametrize("name", ["metadata.json", "model.onnx", "schema.json"])

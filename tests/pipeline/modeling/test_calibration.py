@@ -32,9 +32,9 @@ def test_calibrated_probabilities_have_the_mean_of_the_truth():
 
 
 def test_slope_and_intercept_have_four_decimals():
-    found = calibration.fit_platt(np.array([-1.0, 0.3, -0.2, 1.0]), np.array([0, 1, 1, 0]))
+    result = calibration.fit_platt(np.array([-1.0, 0.3, -0.2, 1.0]), np.array([0, 1, 1, 0]))
 
-    assert [round(value, 4) for value in found] == [*found]
+    assert [round(value, 4) for value in result] == [*result]
 
 
 class Odds:
@@ -45,9 +45,9 @@ class Odds:
 
 
 def test_a_probability_is_the_sigmoid_of_the_scaled_and_shifted_log_odds():
-    found = CalibratedModel(Odds(), slope=2.0, intercept=-1.0).probability(pd.DataFrame({"x": [0.5, 1.0]}))
+    result = CalibratedModel(Odds(), slope=2.0, intercept=-1.0).probability(pd.DataFrame({"x": [0.5, 1.0]}))
 
-    assert found.tolist() == pytest.approx([0.5, 1 / (1 + np.exp(-1))], rel=1e-12)
+    assert result.tolist() == pytest.approx([0.5, 1 / (1 + np.exp(-1))], rel=1e-12)
 
 
 def test_a_threshold_given_is_the_threshold():

@@ -44,29 +44,31 @@ def changed(name, **parameters):
 
 
 def test_calibration_comes_from_out_of_fold_predictions(fitted, out_of_fold):
-    found = fitted("hgb").model
+    fitted_model = fitted("hgb").model
 
-    assert (found.slope, found.intercept) == calibration.fit_platt(*out_of_fold)
+    assert (fitted_model.slope, fitted_model.intercept) == calibration.fit_platt(*out_of_fold)
 
 
 def test_threshold_and_validation_come_from_the_same_predictions(fitted, out_of_fold):
     log_odds, truth = out_of_fold
     probability = calibration.calibrate(log_odds, *calibration.fit_platt(log_odds, truth))
-    found = fitted("hgb")
+    fitted_model = fitted("hgb")
 
-    assert found.out_of_fold.tolist() == probability.tolist()
-    assert found.threshold == calibration.choose_threshold("f1", probability, truth)
-    expected = metrics.scores(metrics.RankedScores.from_scores(truth, probability, found.threshold, fitting.VALIDATION_BINS))
-    assert found.validation == {metric: round(value, 6) for metric, value in expected.items()}
+    assert fitted_model.out_of_fold.tolist() == probability.tolist()
+    assert fitted_model.threshold == calibration.choose_threshold("f1", probability, truth)
+    expected = metrics.scores(
+        metrics.RankedScores.from_scores(truth, probability, fitted_model.threshold, fitting.VALIDATION_BINS)
+    )
+    assert fitted_model.validation == {metric: round(value, 6) for metric, value in expected.items()}
 
 
 def test_the_model_itself_is_fitted_on_all_rows(fitted, rows):
     packed = model_inputs.pack(rows, COLUMNS)
     whole = estimator.build(MODELS["hgb"], COLUMNS, len(rows), TRAIN.seed).fit(packed, rows["good"].to_numpy())
-    found = fitted("hgb").model
+    fitted_model = fitted("hgb").model
 
-    expected = calibration.calibrate(whole.decision_function(packed), found.slope, found.intercept)
-    assert found.probability(packed).tolist() == expected.tolist()
+    expected = calibration.calibrate(whole.decision_function(packed), fitted_model.slope, fitted_model.intercept)
+    assert fitted_model.probability(packed).tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -151,26 +153,28 @@ def table(days, good):
 
 
 def test_folds_of_a_split_by_time_are_stretches_of_time_in_any_order_of_the_rows():
-    found = fitting.assign_folds(table([8, 7, 6, 5, 4, 3, 2, 1, 0], [0, 1, 0, 1, 0, 1, 0, 1, 0]), "good", BY_TIME, TRAIN)
+    fitted_model = fitting.assign_folds(
+        table([8, 7, 6, 5, 4, 3, 2, 1, 0], [0, 1, 0, 1, 0, 1, 0, 1, 0]), "good", BY_TIME, TRAIN
+    )
 
-    assert found.tolist() == [2, 2, 2, 1, 1, 1, 0, 0, 0]
+    assert fitted_model.tolist() == [2, 2, 2, 1, 1, 1, 0, 0, 0]
 
 
 def test_the_rows_of_one_day_are_in_one_fold():
     days = [0, 0, 0, 1, 1, 1, 1, 1]
-    found = fitting.assign_folds(table(days, [0, 1] * 4), "good", BY_TIME, replace(TRAIN, folds=2))
+    fitted_model = fitting.assign_folds(table(days, [0, 1] * 4), "good", BY_TIME, replace(TRAIN, folds=2))
 
-    assert pd.Series(found).groupby(days).nunique().tolist() == [1, 1]
+    assert pd.Series(fitted_model).groupby(days).nunique().tolist() == [1, 1]
 
 
 def test_folds_of_a_random_split_have_the_same_rate_and_follow_the_seed():
     rows = table(range(60), [0, 0, 0, 1] * 15)
-    found = fitting.assign_folds(rows, "good", RANDOM, TRAIN)
+    fitted_model = fitting.assign_folds(rows, "good", RANDOM, TRAIN)
 
-    assert rows["good"].groupby(found).sum().tolist() == [5, 5, 5]
-    assert rows["good"].groupby(found).size().tolist() == [20, 20, 20]
-    assert found.tolist() == fitting.assign_folds(rows, "good", RANDOM, TRAIN).tolist()
-    assert found.tolist() != fitting.assign_folds(rows, "good", RANDOM, replace(TRAIN, seed=4)).tolist()
+    assert rows["good"].groupby(fitted_model).sum().tolist() == [5, 5, 5]
+    assert rows["good"].groupby(fitted_model).size().tolist() == [20, 20, 20]
+    assert fitted_model.tolist() == fitting.assign_folds(rows, "good", RANDOM, TRAIN).tolist()
+    assert fitted_model.tolist() != fitting.assign_folds(rows, "good", RANDOM, replace(TRAIN, seed=4)).tolist()
 
 
 def test_a_fold_of_one_class_is_refused_by_number():

@@ -15,11 +15,11 @@ from pipeline.modeling.calibration import CalibratedModel
 from pipeline.support.errors import ExportInexact
 
 
-def both(found, table, columns=COLUMNS):
+def both(fitted_model, table, columns=COLUMNS):
     """The probabilities of a table's rows, by the estimator and by its graph."""
     packed = model_inputs.pack(table, columns)
-    session = artifact.session(onnx_export.to_graph(found.model, columns).SerializeToString())
-    return found.model.probability(packed), artifact.probability(session, model_inputs.to_arrays(packed, columns))
+    session = artifact.session(onnx_export.to_graph(fitted_model.model, columns).SerializeToString())
+    return fitted_model.model.probability(packed), artifact.probability(session, model_inputs.to_arrays(packed, columns))
 
 
 def case(**values):
@@ -141,8 +141,8 @@ from pipeline.support import console
 rows = pd.read_parquet(sys.argv[2])
 packed, truth = model_inputs.pack(rows, COLUMNS), rows["good"].to_numpy()
 for name in MODELS:
-    found = fitting.fit(packed, truth, np.arange(len(rows)) % TRAIN.folds, COLUMNS, MODELS[name], TRAIN, console.step)
-    graph = onnx_export.to_graph(found.model, COLUMNS).SerializeToString(deterministic=True)
+    fitted_model = fitting.fit(packed, truth, np.arange(len(rows)) % TRAIN.folds, COLUMNS, MODELS[name], TRAIN, console.step)
+    graph = onnx_export.to_graph(fitted_model.model, COLUMNS).SerializeToString(deterministic=True)
     print(hashlib.sha256(graph).hexdigest())
 """
 
