@@ -51,9 +51,9 @@ class Reading:
 class ValueInvalid(ValueError):
     """A value is not of its column's kind; ``row`` counts from 0, and is None where the whole column is of a wrong type."""
 
-    def __init__(self, kind: Kind, found: str, row: int | None = None, pattern: str | None = None) -> None:
+    def __init__(self, kind: Kind, value: str, row: int | None = None, pattern: str | None = None) -> None:
         expected = f"a datetime of the format {pattern}" if pattern else EXPECTED[kind]
-        super().__init__(f"should be {expected}; it is {found[:MOST_CHARACTERS]}")
+        super().__init__(f"should be {expected}; it is {value[:MOST_CHARACTERS]}")
         self.row = row
 
 
@@ -64,7 +64,8 @@ def convert(values: Values, kind: Kind, reading: Reading) -> Values:
     if types.is_binary(values.type) or types.is_large_binary(values.type):
         values = _cast(values, [lambda part: part.cast(pa.string())], kind)
     if reading.is_typed and reading.form.missing != MISSING and not types.is_nested(values.type):
-        is_missing = compute.is_in(values.cast(pa.string()), pa.array(reading.form.missing, pa.string()))
+        plain = values.cast(pa.float64()) if types.is_decimal(values.type) else values  # -999 rather than -999.00
+        is_missing = compute.is_in(plain.cast(pa.string()), pa.array(reading.form.missing, pa.string()))
         values = compute.if_else(is_missing, pa.scalar(None, values.type), values)
     if values.null_count == len(values):
         return pa.nulls(len(values), EMPTY[kind])
@@ -77,36 +78,38 @@ def convert(values: Values, kind: Kind, reading: Reading) -> Values:
 # The ways to read a column as a kind: the first one that takes all values counts. There is none where its type is refused.
 
 
-def _number_casts(of: pa.DataType, reading: Reading) -> Iterator[Cast]:
-    if types.is_float16(of):  # pandas hardly computes with it
+def _number_casts(arrow_type: pa.DataType, reading: Reading) -> Iterator[Cast]:
+    if types.is_float16(arrow_type):  # pandas hardly computes with it
         yield lambda part: part.cast(pa.float32())
-    elif types.is_integer(of) or types.is_floating(of):
+    elif types.is_integer(arrow_type) or types.is_floating(arrow_type):
         yield lambda part: part
-    elif types.is_decimal(of):
+    elif types.is_decimal(arrow_type):
         yield lambda part: part.cast(pa.float64())
-    elif _is_text(of) and not reading.is_typed:
+    elif _is_text(arrow_type) and not reading.is_typed:
         yield partial(_parse_number, to=pa.int64(), decimal=reading.form.decimal)
         yield partial(_parse_number, to=pa.float64(), decimal=reading.form.decimal)
 
 
-def _category_casts(of: pa.DataType, reading: Reading) -> Iterator[Cast]:
-    if _is_text(of) or ((types.is_integer(of) or types.is_boolean(of)) and not reading.is_text_alone):
+def _category_casts(arrow_type: pa.DataType, reading: Reading) -> Iterator[Cast]:
+    if _is_text(arrow_type):
         yield _category
     elif reading.is_text_alone:
         return
-    elif types.is_floating(of) or types.is_decimal(of):
+    elif types.is_integer(arrow_type) or types.is_boolean(arrow_type):
+        yield _category
+    elif types.is_floating(arrow_type) or types.is_decimal(arrow_type):
         yield lambda part: part.cast(pa.int64()).cast(pa.string())
 
 
-def _datetime_casts(of: pa.DataType, reading: Reading) -> Iterator[Cast]:
-    if types.is_timestamp(of):
-        if (zone := "UTC" if of.tz else None) in reading.zones:
-            yield lambda part: part.cast(pa.timestamp(of.unit, zone))
-    elif types.is_date(of) and None in reading.zones:
+def _datetime_casts(arrow_type: pa.DataType, reading: Reading) -> Iterator[Cast]:
+    if types.is_timestamp(arrow_type):
+        if (zone := "UTC" if arrow_type.tz else None) in reading.zones:
+            yield lambda part: part.cast(pa.timestamp(arrow_type.unit, zone))
+    elif types.is_date(arrow_type) and None in reading.zones:
         yield lambda part: part.cast(pa.timestamp("s"))
-    elif _is_text(of) and reading.pattern:
+    elif _is_text(arrow_type) and reading.pattern:
         yield lambda part: compute.strptime(part, format=reading.pattern, unit="s")
-    elif _is_text(of):
+    elif _is_text(arrow_type):
         for zone in reading.zones:
             for unit in ("s", "us", "ns"):
                 yield partial(_parse_datetime, to=pa.timestamp(unit, zone))
@@ -131,8 +134,8 @@ def _parse_datetime(text: Values, to: pa.DataType) -> Values:
     return compute.utf8_trim_whitespace(text).cast(to)
 
 
-def _is_text(of: pa.DataType) -> bool:
-    return bool(types.is_string(of) or types.is_large_string(of) or types.is_string_view(of))
+def _is_text(arrow_type: pa.DataType) -> bool:
+    return bool(types.is_string(arrow_type) or types.is_large_string(arrow_type) or types.is_string_view(arrow_type))
 
 
 def _cast(values: Values, casts: Sequence[Cast], kind: Kind, pattern: str | None = None) -> Values:

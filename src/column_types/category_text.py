@@ -21,13 +21,13 @@ def speller(categories: Iterable[str]) -> Callable[[object], object] | None:
 
     What is text and a category stays, and so does what is neither text nor whole number nor truth value.
     """
-    known = set(categories)
-    by_text = {plain_text(category): category for category in sorted(known, reverse=True)}
+    own = set(categories)
+    by_text = {plain_text(category): category for category in sorted(own, reverse=True)}
     if not any(text in TRUTH or WHOLE.fullmatch(text) for text in by_text):
         return None
 
     def spell(value: object) -> object:
-        if not isinstance(value, str | int | float) or value in known or (isinstance(value, float) and value % 1):
+        if not isinstance(value, str | int | float) or value in own or (isinstance(value, float) and value % 1):
             return value
         text = plain_text(value)
         return by_text.get(text, value if isinstance(value, str) else text)

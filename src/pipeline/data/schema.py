@@ -182,8 +182,10 @@ def _broken_rules(values: pd.Series, column: Column) -> Iterator[tuple[str, bool
     if column.kind == "number":
         rules[f"be from -{LARGEST:g} to {LARGEST:g}"] = values.abs() > LARGEST
     if column.kind == "category":
-        odd = [text for text in values.dropna().unique() if len(str(text)) > MOST_CHARACTERS or "\0" in str(text)]
-        rules[f"be text of at most {MOST_CHARACTERS} characters, none of them NUL"] = values.isin(odd) if odd else None
+        refused = [text for text in values.dropna().unique() if len(str(text)) > MOST_CHARACTERS or "\0" in str(text)]
+        rules[f"be text of at most {MOST_CHARACTERS} characters, none of them NUL"] = (
+            values.isin(refused) if refused else None
+        )
     if low is not None:
         rules[f"be at least {low:g}"] = values < low
     if high is not None:

@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import zipfile
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -169,16 +170,17 @@ def test_the_index_that_pandas_wrote_is_a_column_like_any_other(tmp_path, index)
 
 
 def test_markers_that_were_declared_mean_missing_in_parquet_too(tmp_path):
-    pd.DataFrame({"x": [-999, 1], "code": ["?", "NA"]}).to_parquet(tmp_path / "a.parquet")
-    columns = {"x": Column("number"), "code": Column("category")}
+    decimals = pa.array([Decimal("-999.00"), Decimal("1.50")])
+    pa.parquet.write_table(pa.table({"x": [-999, 1], "code": ["?", "NA"], "d": decimals}), tmp_path / "a.parquet")
+    columns = {"x": Column("number"), "code": Column("category"), "d": Column("number")}
 
     plain, marked = (
         table_io.read_source(tmp_path / "a.parquet", declared(columns, **form)).to_pylist()
         for form in ({}, {"missing": ("?", "-999")})
     )
 
-    assert plain == [{"x": -999, "code": "?"}, {"x": 1, "code": "NA"}]
-    assert marked == [{"x": None, "code": None}, {"x": 1, "code": "NA"}]
+    assert plain == [{"x": -999, "code": "?", "d": -999.0}, {"x": 1, "code": "NA", "d": 1.5}]
+    assert marked == [{"x": None, "code": None, "d": None}, {"x": 1, "code": "NA", "d": 1.5}]
 
 
 def test_an_empty_text_of_a_parquet_file_is_missing_as_it_is_to_the_model(tmp_path):
