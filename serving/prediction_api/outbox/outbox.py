@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Literal
 
 from prediction_api.errors import OutboxLocked, OutboxUnavailable, OutboxUnusable
-from prediction_api.outbox.segment_log import SEGMENT_BYTES, Cursor, OutboxBatch, SegmentLog, SegmentNotSynced
+from prediction_api.outbox.segment_log import SEGMENT_BYTES, SegmentLog, SegmentNotSynced
 
-BATCH_BYTES, FIRST_BYTES, FIRST_LINES = 4 * 2**20, 2**16, 10
+FIRST_BYTES, FIRST_LINES = 2**16, 10
 LOCK, DEAD_LETTERS = "lock", "refused.ndjson"
 MOST_SHARED = 100  # replicas on one machine
 Sync = Literal["process", "full"]
 
 
-class Outbox:
-    """The outbox of one process, used from one event loop.
+class Outbox(SegmentLog):
+    """The log of one process, which holds its folder, used from one event loop.
 
     With ``process`` a line survives the death of this process: the kernel has it. With ``full`` it survives a loss of power,
     and requests wait until the disk has it: all that wait share one sync in a thread, those that come meanwhile the next.
@@ -34,32 +34,21 @@ class Outbox:
         self, folder: Path, sync: Sync = "process", most_bytes: int = 2**30, segment_bytes: int = SEGMENT_BYTES
     ) -> None:
         """Raises OutboxLocked, or OutboxUnusable where the folder cannot be written."""
-        self.folder, self.most_bytes = folder, most_bytes
+        self.most_bytes = most_bytes
         self.failure: str | None = None
-        self._full_sync = sync == "full"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(folder)
         except OSError as error:
             raise _unusable(folder, error) from error
         try:
-            self._log = SegmentLog(folder, self._full_sync, segment_bytes)
+            super().__init__(folder, sync == "full", segment_bytes)
         except OSError as error:
             os.close(self._lock)
             raise _unusable(folder, error) from error
-        self._synced_line, self._lost_line = self._log.next_line, 0
+        self._synced_line, self._lost_line = self.next_line, 0
         self._syncing: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "outbox-sync")
-
-    @property
-    def depth(self) -> int:
-        """How many lines wait to be delivered."""
-        return self._log.depth
-
-    @property
-    def size(self) -> int:
-        """Bytes of the lines that wait."""
-        return self._log.size
 
     @property
     def full(self) -> bool:
@@ -79,27 +68,15 @@ class Outbox:
                 f"{self.depth:,} predictions wait for the data service. Try again once it takes them."
             )
         try:
-            self._log.append(lines)
+            self.write(lines)
         except SegmentNotSynced as error:
-            raise self._lost(error.cause) from error
+            raise self._lost(error) from error
         except OSError as error:
             self.failure = f"{self.folder} cannot be written: {error.strerror}"
             raise OutboxUnavailable(f"The outbox cannot keep the prediction. {self.failure}.") from error
         self.failure = None
         if self._full_sync:
-            await self._until_synced(self._log.next_line)
-
-    def peek(self, most_lines: int, most_bytes: int = BATCH_BYTES) -> OutboxBatch | None:
-        """The next lines to deliver, the same again until they are acknowledged, or None where none waits."""
-        return self._log.peek(most_lines, most_bytes)
-
-    def last_line(self) -> bytes | None:
-        """The line that was appended last, also where it was delivered; None where it is not there any more."""
-        return self._log.last_line()
-
-    def ack(self, after: Cursor) -> None:
-        """Remembers that everything before ``after`` has arrived."""
-        self._log.ack(after)
+            await self._until_synced(self.next_line)
 
     def dead_letter(self, lines: Sequence[bytes]) -> None:
         """Keeps lines that the data service refuses for good in ``refused.ndjson``, for a person to look at."""
@@ -128,7 +105,7 @@ class Outbox:
         while self._syncing:
             await asyncio.wait([self._syncing])
         self._thread.shutdown()
-        self._log.close()
+        self.close_segment()
         os.close(self._lock)
 
     async def _until_synced(self, line: int) -> None:
@@ -140,7 +117,7 @@ class Outbox:
             raise OutboxUnavailable(f"The outbox cannot keep the prediction. {self.failure or 'The disk lost it'}.")
 
     async def _sync(self) -> None:
-        line, file = self._log.next_line, self._log.duplicate_file()
+        line, file = self.next_line, self.duplicate_file()
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, os.fdatasync, file)
             self._synced_line = line
@@ -152,7 +129,7 @@ class Outbox:
 
     def _lost(self, error: OSError) -> OutboxUnavailable:
         """After a failed sync nobody knows what of the lines so far is on disk: nothing of them may be promised."""
-        self._lost_line = self._log.next_line
+        self._lost_line = self.next_line
         self.failure = f"{self.folder} cannot be put on disk: {error.strerror}"
         return OutboxUnavailable(f"The outbox cannot keep the prediction. {self.failure}.")
 

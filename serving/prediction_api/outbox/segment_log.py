@@ -24,18 +24,14 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 
 from prediction_api.logs import LOGGER
 
-SEGMENT_BYTES = 16 * 2**20
+SEGMENT_BYTES, BATCH_BYTES = 16 * 2**20, 4 * 2**20
 CURSOR = "cursor.json"
 CHECKSUM_CHARACTERS = 9  # eight hexadecimal digits and a space
 logger = logging.getLogger(LOGGER)
 
 
-class SegmentNotSynced(Exception):
+class SegmentNotSynced(OSError):
     """The disk failed to take a finished segment."""
-
-    def __init__(self, cause: OSError) -> None:
-        super().__init__(str(cause))
-        self.cause = cause
 
 
 @checked_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -61,7 +57,7 @@ class SegmentLog:
 
     def __init__(self, folder: Path, full_sync: bool, segment_bytes: int = SEGMENT_BYTES) -> None:
         """Cuts half a line at the end, and finds the cursor; raises OSError."""
-        self._folder, self._full_sync, self._segment_bytes = folder, full_sync, segment_bytes
+        self.folder, self._full_sync, self._segment_bytes = folder, full_sync, segment_bytes
         self._sizes = {int(path.stem): path.stat().st_size for path in sorted(folder.glob("[0-9]" * 20 + ".log"))}
         self._cursor = self._read_cursor()
         self.next_line = self._recover()
@@ -83,7 +79,7 @@ class SegmentLog:
         """Bytes of the lines that wait."""
         return sum(size for first, size in self._sizes.items() if first >= self._cursor.segment) - self._cursor.offset
 
-    def append(self, lines: Sequence[bytes]) -> None:
+    def write(self, lines: Sequence[bytes]) -> None:
         """Gives all lines to the system or none, each without a line break. Raises OSError, or SegmentNotSynced."""
         content = b"".join([b"%08x %b\n" % (zlib.crc32(line), line) for line in lines])
         try:
@@ -99,7 +95,7 @@ class SegmentLog:
         self._sizes[self._current] += len(content)
         self.next_line += len(lines)
 
-    def peek(self, most_lines: int, most_bytes: int) -> OutboxBatch | None:
+    def peek(self, most_lines: int, most_bytes: int = BATCH_BYTES) -> OutboxBatch | None:
         """The first lines that wait, the same again until they are acknowledged, or None where none waits."""
         if not self.depth:
             return None
@@ -122,10 +118,10 @@ class SegmentLog:
     def ack(self, after: Cursor) -> None:
         """Remembers that everything before ``after`` has arrived, and removes segments that nobody needs any more."""
         self._cursor = self._within_segments(after)
-        new = self._folder / f"{CURSOR}.new"
+        new = self.folder / f"{CURSOR}.new"
         try:
             new.write_text(json.dumps(asdict(self._cursor)))
-            new.replace(self._folder / CURSOR)
+            new.replace(self.folder / CURSOR)
         except OSError as error:  # what was delivered is delivered again after a restart, and recorded once
             logger.warning("the cursor cannot be written", extra={"reason": str(error)})
             return
@@ -135,7 +131,7 @@ class SegmentLog:
         """A file descriptor of the current segment to sync and to close; the segment may be closed meanwhile."""
         return os.dup(self._file)
 
-    def close(self) -> None:
+    def close_segment(self) -> None:
         """Puts everything on the disk."""
         with suppress(OSError):
             os.fsync(self._file)
@@ -152,7 +148,7 @@ class SegmentLog:
             try:
                 os.fsync(self._file)
             except OSError as error:
-                raise SegmentNotSynced(error) from error
+                raise SegmentNotSynced(error.errno, error.strerror) from error
         finished, self._file = self._file, self._open_segment(self.next_line)
         self._current = self.next_line
         os.close(finished)
@@ -162,7 +158,7 @@ class SegmentLog:
         file = os.open(self._path(first_line), os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         try:
             if self._full_sync:
-                _sync_folder(self._folder)
+                _sync_folder(self.folder)
         except OSError:
             os.close(file)
             raise
@@ -170,7 +166,7 @@ class SegmentLog:
         return file
 
     def _path(self, first_line: int) -> Path:
-        return self._folder / f"{first_line:020d}.log"
+        return self.folder / f"{first_line:020d}.log"
 
     def _read(self, most_bytes: int) -> bytes:
         with self._path(self._cursor.segment).open("rb") as file:
@@ -197,13 +193,13 @@ class SegmentLog:
         """The cursor on disk; the first line where there is none, or where a loss of power left half of it."""
         first_segment = min(self._sizes, default=0)
         try:
-            return TypeAdapter(Cursor).validate_json((self._folder / CURSOR).read_bytes(), strict=True)
+            return TypeAdapter(Cursor).validate_json((self.folder / CURSOR).read_bytes(), strict=True)
         except FileNotFoundError:
             pass
         except ValidationError as error:
             logger.warning(
                 "the cursor is unreadable: what is in the outbox is delivered again, and recorded once",
-                extra={"path": str(self._folder / CURSOR), "reason": error.errors()[0]["msg"]},
+                extra={"path": str(self.folder / CURSOR), "reason": error.errors()[0]["msg"]},
             )
         return Cursor(first_segment, 0, first_segment)
 
