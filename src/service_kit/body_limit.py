@@ -3,6 +3,7 @@
 from codecs import BOM_UTF8
 from typing import NamedTuple
 
+from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
 from service_kit.problems import CLOSE, ProblemError
@@ -42,21 +43,22 @@ def limit_body(receive: Receive, limit: BodyLimit) -> Receive:
 
 
 async def read_ahead(receive: Receive) -> Receive:
-    """A ``receive`` whose body has arrived already, or a part of it where it is large; without a byte order mark."""
+    """A ``receive`` whose body has arrived already, or a part of it where it is large; without a byte order mark.
+
+    Raises ClientDisconnect where the caller leaves before.
+    """
     parts: list[bytes] = []
     size, more_body = 0, True
     while more_body and size < READ_AHEAD_BYTES:
         message = await receive()
         if message["type"] == "http.disconnect":
-            break
+            raise ClientDisconnect
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         more_body = message.get("more_body", False)
-    else:
-        message = {"type": "http.request", "body": b"".join(parts).removeprefix(BOM_UTF8), "more_body": more_body}
-    messages = [message]
+    first = [{"type": "http.request", "body": b"".join(parts).removeprefix(BOM_UTF8), "more_body": more_body}]
 
     async def receive_again() -> Message:
-        return messages.pop() if messages else await receive()
+        return first.pop() if first else await receive()
 
     return receive_again

@@ -111,7 +111,7 @@ def test_connections_beyond_the_limit_of_files_end_those_that_were_silent_longes
             assert server.answers()
 
     assert server.answers()
-    assert idle[0].recv(1) == b""
+    assert re.match("$|HTTP/1.1 408 ", rest(idle[0]))  # the latter where this machine took longer than REQUEST_SECONDS
     rest(kept)
 
 
