@@ -5,6 +5,7 @@ where the data service names it: a refusal without a reason may be a fault of th
 """
 
 import asyncio
+import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
@@ -36,7 +37,7 @@ class OutboxRelay:
     """Delivers what waits in an outbox until it is stopped; ``failure`` says why the last attempt failed."""
 
     def __init__(self, outbox: Outbox, metrics: Metrics, url: str, key: str | None) -> None:
-        self._outbox, self._metrics = outbox, metrics
+        self._outbox, self._metrics, self._key = outbox, metrics, key
         self._client = httpx.AsyncClient(
             base_url=url.rstrip("/"), timeout=TIMEOUT, headers={"x-api-key": key} if key else {}, trust_env=False
         )
@@ -135,21 +136,28 @@ class OutboxRelay:
             raise unconfirmed(f"that it stored {len(lines)} predictions", answer)
 
     async def send(self, method: str, path: str, content: bytes) -> dict[str, Any]:
-        """Sends a JSON object once, and gives the one that is answered; raises DataServiceUnavailable or ContentRejected."""
+        """Sends a JSON object once, and gives the one that is answered; raises DataServiceUnavailable or ContentRejected.
+
+        What another server answers may be shown to anyone, on /readyz: our key, which some repeat, is masked in it.
+        """
         try:
             response = await self._client.request(
                 method, path, content=content, headers={"content-type": "application/json"}
             )
         except httpx.HTTPError as error:
-            raise DataServiceUnavailable(f"{type(error).__name__}: {error}") from error
+            raise DataServiceUnavailable(self._masked(f"{type(error).__name__}: {error}")) from error
+        text = self._masked(response.text)
         if response.is_success:
             with suppress(ValueError):
-                if isinstance(answer := response.json(), dict):
+                if isinstance(answer := json.loads(text), dict):
                     return answer
-        reason = f"{response.status_code}: {response.text[:500]}"
+        reason = f"{response.status_code}: {text[:500]}"
         if response.status_code in CONTENT_STATUSES:
             raise ContentRejected(reason, _fields(response))
         raise DataServiceUnavailable(reason)
+
+    def _masked(self, text: str) -> str:
+        return text.replace(self._key, "***") if self._key else text
 
     def _record_failure(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None

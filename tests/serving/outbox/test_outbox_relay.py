@@ -1,5 +1,6 @@
 """Predictions reach the data service: in order, whole, in spite of everything, and those that it refuses are kept aside."""
 
+import asyncio
 import hashlib
 import json
 import subprocess
@@ -16,7 +17,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from prediction_api.app import create_app
+from prediction_api.errors import PredictionApiError
+from prediction_api.metrics import Metrics
 from prediction_api.outbox.outbox import Outbox
+from prediction_api.outbox.outbox_relay import OutboxRelay
 from serving.data_service import LOST, RECORDED, SILENT, DataService
 
 POISON = 13.0  # the distance of a record that the data service refuses
@@ -499,3 +503,25 @@ def test_what_a_replica_left_that_is_no_more_is_delivered_by_another(
     assert ids(data_service.recorded) == ids(left)
     open_service(outbox_dir=tmp_path / "elsewhere")
     assert Outbox(tmp_path / "shared/1").depth == 0
+
+
+@pytest.mark.parametrize("status", [200, 422, 500])
+def test_a_server_that_repeats_the_key_does_not_make_it_public(status, tmp_path):
+    """As an echo service does, or a proxy's page about a request that it does not like."""
+
+    def echo(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, json={"headers": dict(request.headers)})
+
+    async def send() -> str:
+        relay = OutboxRelay(Outbox(tmp_path, "process", 2**20), Metrics(), "http://data", "ontime_SECRET")
+        relay._client = httpx.AsyncClient(
+            base_url="http://data", headers=relay._client.headers, transport=httpx.MockTransport(echo)
+        )
+        try:
+            return str(await relay.send("PUT", "/models/one", b"{}"))
+        except PredictionApiError as error:
+            return str(error)
+
+    shown = asyncio.run(send())
+    assert "***" in shown
+    assert "SECRET" not in shown
