@@ -30,7 +30,7 @@ MOST_BARS = 25
 
 
 def roc(curve: pd.DataFrame) -> str:
-    """The ROC curve over the diagonal of a coin."""
+    """The ROC curve above the diagonal of random predictions."""
 
     def draw(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], color=PALE, linestyle="--")

@@ -19,7 +19,8 @@ MARKUP = re.compile(r"[\\`*\[\]<>|~#$&]|(?<![^\W_])_|_(?![^\W_])")
 BAR = re.compile(r"(?<!\\)\|")  # would end a cell of a table
 THRESHOLDS = {
     "f1": "the one with the best F1 on training rows, each scored by a model that had not seen it",
-    "rate": "the one that says yes as often as it is true, on training rows, each scored by a model that had not seen it",
+    "rate": "the one that predicts as many positives as there are among training rows, each scored by a model that had not "
+    "seen it",
 }
 
 
