@@ -14,7 +14,7 @@ from pipeline.data.model_inputs import epoch_seconds
 from pipeline.evaluation import metrics
 from pipeline.modeling import calibration, estimator
 from pipeline.modeling.calibration import CalibratedModel
-from pipeline.support.errors import PeriodEmpty
+from pipeline.support.errors import ParamsInvalid, PeriodEmpty
 
 Folds = npt.NDArray[np.intp]
 Step = Callable[[str], AbstractContextManager[object]]
@@ -55,6 +55,11 @@ def fit(
         with step(f"fit {model.name} without fold {fold + 1} of {folds.max() + 1}{_without_empty(packed[~inside])}"):
             fold_model = estimator.fit(model, columns, packed[~inside], truth[~inside], settings.seed)
             log_odds[inside] = estimator.log_odds(fold_model, packed[inside])
+    if undefined := int(np.sum(~np.isfinite(log_odds))):
+        raise ParamsInvalid(
+            f"{model.name} should give each row a probability; it gives none to {undefined} of {len(truth)}, as where "
+            "columns hold a single value. Leave such columns out of data.columns, or choose another model in conf/model."
+        )
     with step("calibrate on the out-of-fold predictions"):
         slope, intercept = calibration.fit_scaling(log_odds, truth, folds)
         probability = calibration.calibrate(log_odds, slope, intercept)

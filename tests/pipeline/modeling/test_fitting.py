@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from conftest import COLUMNS, MODELS, TRAIN
-from pipeline.config.settings import RandomSplit, TimeSplit
+from pipeline.config.settings import Model, RandomSplit, TimeSplit
 from pipeline.data import model_inputs
 from pipeline.evaluation import metrics
 from pipeline.modeling import calibration, estimator, fitting
-from pipeline.support.errors import PeriodEmpty, TableInvalid
+from pipeline.support.errors import ParamsInvalid, PeriodEmpty, TableInvalid
 
 RANDOM = RandomSplit("random", test_share=0.25, seed=1)
 BY_TIME = TimeSplit("time", "moment", date(2014, 1, 1))
@@ -86,6 +86,15 @@ def test_a_fold_whose_training_rows_have_no_value_in_a_column_is_fitted_without_
     assert steps[0].endswith(f"without fold 1 of 3, ignoring {column}, empty there")
     assert not any("ignoring" in name for name in steps[1:])
     assert np.ptp(fitted.out_of_fold) > 0.1
+
+
+def test_a_model_that_gives_rows_no_probability_is_refused_by_name(rows):
+    columns, truth = {"weight": COLUMNS["weight"]}, rows["good"].to_numpy()
+    packed, folds = model_inputs.pack(rows.assign(weight=1.0), columns), np.arange(len(rows)) % 3
+    model = Model("naive_bayes", "sklearn.naive_bayes.GaussianNB", "one_hot", {})
+
+    with pytest.raises(ParamsInvalid, match="naive_bayes should give each row a probability; it gives none to 300 of 300"):
+        fitting.fit(packed, truth, folds, columns, model, TRAIN, lambda _: contextlib.nullcontext())
 
 
 def test_rows_without_any_value_are_refused(rows):
