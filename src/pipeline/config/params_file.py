@@ -12,7 +12,6 @@ import yaml
 from pipeline.config.contradictions import refuse_contradictions
 from pipeline.config.flatten import leaves
 from pipeline.config.parsing import PARAMS_NAME, parse_settings
-from pipeline.config.paths import CARDS
 from pipeline.config.settings import TABLE_RECIPE, Card, Column, Columns, Data, Dataset, Params
 from pipeline.support.errors import ParamsInvalid
 
@@ -133,7 +132,7 @@ def load_mapping(path: Path, *, empty_allowed: bool = False) -> dict[str, Any]:
 def check_conf(conf: Path) -> None:
     """Raises ParamsInvalid where composing ``conf`` would write clock, machine or environment, or a file is misnamed."""
     for path in sorted(conf.rglob("*.yaml")):
-        values = load_mapping(path, empty_allowed=path.parent.name == CARDS.name)
+        values = load_mapping(path, empty_allowed=True)
         if path.parent.name in NAMED and isinstance(yaml.safe_load(path.stem), int | float | None):
             raise ParamsInvalid(
                 f"{path}: Hydra takes the name {path.stem} for no text. Call the file table_{path.stem}.yaml."
