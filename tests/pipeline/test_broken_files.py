@@ -43,7 +43,9 @@ READERS = {
 }  # fmt: skip
 AT_EACH_COMMAND = ("conflict", "empty", "a key twice")  # all kinds at each of them would take minutes
 CASES = [(file, kind, command) for file, commands in READERS.items() for command in commands for kind in AT_EACH_COMMAND]
-HARMLESS = {(f"conf/{name}.yaml", "empty") for name in ("card/table", "config", "data/table", "model/hgb")}  # keys are missing
+HARMLESS = {
+    (f"conf/{name}.yaml", "empty") for name in ("card/table", "config", "data/table", "model/hgb")
+}  # keys are missing
 
 
 def broken(kind, text, key):

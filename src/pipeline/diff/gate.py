@@ -51,9 +51,8 @@ def read(values: Mapping[str, Any]) -> Gate:
 
 def stricter(base: Diff, head: Diff) -> Diff:
     """The head's settings with the smaller tolerance of both sides per metric, so that no change loosens its own gate."""
-    both = [*head.tolerances.items(), *base.tolerances.items()]
-    smaller = {name: min(tolerance for other, tolerance in both if other == name) for name in dict(both)}
-    return replace(head, tolerances=smaller)
+    names = head.tolerances | base.tolerances
+    return replace(head, tolerances={name: min(side.tolerances.get(name, 1) for side in (base, head)) for name in names})
 
 
 def gain(metric: str, base: float, head: float) -> float:
