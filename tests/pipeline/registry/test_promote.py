@@ -321,7 +321,7 @@ def test_what_a_commit_does_not_hold_or_did_not_make_is_named(place, registry, p
         registry.search_model_versions("name='ontime'"),
     )
     file = place / path
-    file.write_text(file.read_text().replace(word, other, 1) if file.exists() else "# new\n")
+    file.write_text(file.read_text().replace(word, other, 1) if file.exists() else f"name: {file.stem}\n")
     if word:
         penguins.run(place, "git", "commit", "--quiet", "--all", "--message", "Change what was not reproduced")
 
