@@ -1,6 +1,7 @@
 """Types of settings. They refuse values that would mean something else than they seem to, and show no secret."""
 
 import re
+from functools import partial
 from ipaddress import ip_network
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -9,6 +10,8 @@ from pydantic import AfterValidator, AnyUrl, Field, SecretStr, ValidationError
 
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # the last are bytes that are not UTF-8
 NOT_IN_A_HEADER = re.compile(r"[^!-~]")
+TEXT = "text in UTF-8 without line breaks and other control characters"
+HEADER = "what a header can carry, which is visible characters of ASCII without spaces"
 
 
 def _refuse(pattern: re.Pattern[str], wanted: str, secret: SecretStr) -> SecretStr:
@@ -18,24 +21,14 @@ def _refuse(pattern: re.Pattern[str], wanted: str, secret: SecretStr) -> SecretS
     return secret
 
 
-def _text(secret: SecretStr) -> SecretStr:
-    return _refuse(CONTROL_CHARACTER, "text in UTF-8 without line breaks and other control characters", secret)
-
-
-def _header(secret: SecretStr) -> SecretStr:
-    return _refuse(NOT_IN_A_HEADER, "what a header can carry, which is visible characters of ASCII without spaces", secret)
-
-
 def _proxies(text: str) -> str:
     for part in filter(None, (part.strip() for part in text.split(","))):
         try:
-            everybody = ip_network(part).prefixlen == 0
+            everybody = part == "*" or ip_network(part).prefixlen == 0
         except ValueError:
-            everybody = part == "*"
-            if not everybody:
-                raise ValueError(
-                    f"should hold addresses or networks of proxies, such as 10.0.0.0/8, with commas; {part!r} is neither"
-                ) from None
+            raise ValueError(
+                f"should hold addresses or networks of proxies, such as 10.0.0.0/8, with commas; {part!r} is neither"
+            ) from None
         if everybody:
             raise ValueError(f"should name the proxies; {part} would let every caller choose the address that counts for it")
     return text
@@ -59,7 +52,7 @@ def _as_browsers_send(origin: str) -> str | None:
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
-SecretText = Annotated[SecretStr, AfterValidator(_text)]
-HeaderSecret = Annotated[SecretStr, AfterValidator(_header)]
+SecretText = Annotated[SecretStr, AfterValidator(partial(_refuse, CONTROL_CHARACTER, TEXT))]
+HeaderSecret = Annotated[SecretStr, AfterValidator(partial(_refuse, NOT_IN_A_HEADER, HEADER))]
 Proxies = Annotated[str, AfterValidator(_proxies)]
 Origins = Annotated[str, AfterValidator(_origins)]
