@@ -222,7 +222,7 @@ def test_a_body_that_is_no_form_is_told_what_is_wanted(client):
     answer = client.post("/token", json={"username": "admin", "password": "development"})
 
     assert answer.status_code == 415
-    assert "a form with username and password (application/x-www-form-urlencoded)" in answer.json()["detail"]
+    assert "should be application/x-www-form-urlencoded or multipart/form-data" in answer.json()["detail"]
 
 
 @pytest.mark.usefixtures("strong_passwords")
