@@ -272,3 +272,38 @@ def test_logs_are_lines_of_json(make_settings, capsysbinary):
     assert all(list(line)[:3] == ["time", "level", "message"] for line in lines)
     (request,) = (line for line in lines if line["message"] == "request")
     assert (request["path"], request["status"], request["request_id"]) == ("/nowhere", 404, "mine-3")
+
+
+def test_each_refusal_in_the_document_shows_an_example_of_its_own_status(client):
+    problems = [
+        (status, content["example"])
+        for path in client.get("/openapi.json").json()["paths"].values()
+        for operation in path.values()
+        for status, response in operation["responses"].items()
+        for content in response.get("content", {}).values()
+        if content["schema"].get("$ref", "").endswith("/Problem")
+    ]
+
+    assert {status for status, _ in problems} >= {
+        "400",
+        "401",
+        "403",
+        "404",
+        "408",
+        "409",
+        "413",
+        "415",
+        "422",
+        "429",
+        "503",
+    }
+    assert all((str(example["status"]), "errors" in example) == (status, status == "422") for status, example in problems)
+
+
+def test_head_of_an_export_is_answered_without_reading_it(client, as_admin):
+    for format_ in ("ndjson", "csv"):
+        get, head = (
+            client.request(method, f"/predictions?format={format_}", headers=as_admin) for method in ("GET", "HEAD")
+        )
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-type"] == get.headers["content-type"]
