@@ -1,9 +1,11 @@
 """The errors that this service expects, of models, outboxes and files: what was wanted, what was found, what to do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from service_kit.errors import ServiceError
+
+MOST_NAMES, MOST_CHARACTERS = 5, 200
 
 
 class PredictionApiError(ServiceError):
@@ -38,9 +40,10 @@ class DataServiceUnavailable(PredictionApiError):
     """The data service did not take what was sent, for a reason that may pass."""
 
 
-def unconfirmed(expected: str, answer: Any) -> DataServiceUnavailable:
+def unconfirmed(expected: str, answer: Mapping[str, Any]) -> DataServiceUnavailable:
     """The error for an answer that is not the data service's own, as where another server has its address."""
-    return DataServiceUnavailable(f"DATA_API_URL should confirm {expected}; it answers {str(answer)[:200]}")
+    names = ", ".join(sorted(answer)[:MOST_NAMES])[:MOST_CHARACTERS]  # no values: a stranger may send back the key
+    return DataServiceUnavailable(f"DATA_API_URL should confirm {expected}; it answers with the fields: {names or 'none'}")
 
 
 class ContentRejected(PredictionApiError):

@@ -27,6 +27,7 @@ class DataService:
         self.answer: Callable[[list[Prediction]], int] = lambda predictions: RECORDED
         self.faults: Callable[[Any], list[str]] = lambda content: []  # the fields that a refusal names
         self.answer_deployment: Callable[[Deployment], int] = lambda deployment: STORED
+        self.is_echo = False  # a stranger, who sends back what it got
         self.confirmation: Callable[[str, Any], Any] = confirmation
         self.copies: dict[str, list[Prediction]] = {}
         self.deployments: dict[str, list[Deployment]] = {}  # all that was said of each
@@ -142,7 +143,8 @@ def _handler(service: DataService) -> type[BaseHTTPRequestHandler]:
                 return self.close_connection_now()
             errors = [{"field": field} for field in (service.faults(body) if answer >= 400 else [])]
             refusal = {"detail": "as the test wants it", "errors": errors}
-            text = json.dumps(refusal if answer >= 300 else service.confirmation(self.path, body)).encode()
+            content = refusal if answer >= 300 else service.confirmation(self.path, body)
+            text = json.dumps({"headers": headers} if service.is_echo else content).encode()
             self.send_response(answer)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(text)))

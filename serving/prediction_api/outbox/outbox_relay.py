@@ -22,6 +22,7 @@ from prediction_api.outbox.outbox import Outbox
 
 ROUTE = "/predictions"
 MOST_LINES, MOST_BYTES = 500, 2**20
+MOST_NAMED, MOST_CHARACTERS = 5, 200  # fields and words of a refusal that are shown
 IDLE_SECONDS = 0.2
 LAST_SECONDS = 5.0  # at shutdown; what is left waits on disk
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
@@ -151,9 +152,11 @@ class OutboxRelay:
             with suppress(ValueError):
                 if isinstance(answer := json.loads(text), dict):
                     return answer
-        reason = f"{response.status_code}: {text[:500]}"
+        detail, fields = _problem(text) or (response.reason_phrase, [])
+        named = f" ({', '.join(fields[:MOST_NAMED])})" if fields else ""
+        reason = f"{response.status_code}: {detail}{named}"
         if response.status_code in CONTENT_STATUSES:
-            raise ContentRejected(reason, _fields(response))
+            raise ContentRejected(reason, fields)
         raise DataServiceUnavailable(reason)
 
     def _masked(self, text: str) -> str:
@@ -167,12 +170,16 @@ class OutboxRelay:
         logger.warning("the data service does not take predictions; they wait in the outbox", extra=extra)
 
 
-def _fields(response: httpx.Response) -> list[str]:
-    """The fields that a problem (RFC 9457) of the data service names."""
+def _problem(text: str) -> tuple[str, list[str]] | None:
+    """What a problem (RFC 9457) of the data service says, and the fields that it names; None for another text.
+
+    The rest is not shown, because it may hold values of callers, and /readyz is for anybody.
+    """
     try:
-        return [str(error["field"]) for error in response.json()["errors"]]
-    except (ValueError, LookupError, TypeError):
-        return []
+        problem = json.loads(text)
+        return str(problem["detail"])[:MOST_CHARACTERS], [str(error["field"]) for error in problem.get("errors", [])]
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
 
 
 def _rows(fields: Sequence[str], count: int) -> set[int]:
