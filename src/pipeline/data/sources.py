@@ -20,13 +20,13 @@ def locate(data: Data) -> dict[str, Path]:
         if not path.exists():
             raise SourceMissing(
                 f"Table {name} is read from {path}, which is not there. Put the file there or "
-                f"correct data.source.path in conf/data/{data.name}.yaml."
+                f"correct data.source.path in conf/data/."
             )
         if table.sha256 and path.is_dir():
-            raise TableInvalid(f"{path} is a folder, which has no sha256. Declare none in conf/data/{data.name}.yaml.")
+            raise TableInvalid(f"{path} is a folder, which has no sha256. Declare none in conf/data/.")
         if table.sha256 and (digest := sha256(path)) != table.sha256:
             raise TableInvalid(
-                f"{path.name} should have the sha256 {table.sha256[:12]}… that conf/data/{data.name}.yaml declares for "
+                f"{path.name} should have the sha256 {table.sha256[:12]}… that conf/data/ declares for "
                 f"table {name}; it has {digest[:12]}…: the file is damaged or another one. "
                 "Restore the declared file, or declare the new digest if you meant to change the file."
             )
