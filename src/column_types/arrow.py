@@ -11,13 +11,13 @@
 | nothing at all, dictionaries    | missing; as their values                                                    |
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
 import pyarrow as pa
-from pyarrow import compute, csv, types
+from pyarrow import compute, types
 
 from column_types.table_format import MISSING, TableFormat
 
@@ -160,17 +160,3 @@ def _first_refused(cast: Cast, values: Values) -> int:
         except pa.ArrowInvalid:
             length = half
     return start
-
-
-def csv_options(form: TableFormat, text: Iterable[str], is_tsv: bool = False) -> dict[str, Any]:
-    """What pyarrow's CSV readers take for a file of some format; the columns ``text`` are read as they are written."""
-    return {
-        "read_options": csv.ReadOptions(encoding=form.encoding, skip_rows=form.skip_rows),
-        "parse_options": csv.ParseOptions(delimiter=form.separator or ("\t" if is_tsv else ","), newlines_in_values=True),
-        "convert_options": csv.ConvertOptions(
-            column_types=dict.fromkeys(text, pa.string()),
-            null_values=form.missing,
-            strings_can_be_null=True,
-            decimal_point=form.decimal,
-        ),
-    }

@@ -25,7 +25,7 @@ from rich.console import Console
 sys.path.append(str(Path(__file__).parents[1] / "repository"))
 from clones import cloned, environment, git
 
-BARE, BEYOND = ([sys.executable, str(Path(__file__).with_name(name))] for name in ("bare.py", "beyond.py"))
+BARE, BEYOND = ([sys.executable, str(Path(__file__).with_name(name))] for name in ("one_script.py", "stage_overhead.py"))
 MOST_TIMES_BARE, MOST_BYTES, MOST_TIMES_STATUS = 1.5, 1.5e9, 1.3
 NOISE = 1.05  # what a row of ten copies may cost, in rows of one copy
 NO_OP_ROUNDS = 5

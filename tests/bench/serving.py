@@ -64,7 +64,7 @@ def beside_no_op(folder: Path, one: Path, rounds: int, seconds: float) -> float:
     """Rows on one record at a time; gives the service's answers per second."""
     port = free_port()
     idle = serving(
-        [sys.executable, str(HERE / "no_op.py"), str(MODEL), str(port)],
+        [sys.executable, str(HERE / "empty_endpoint.py"), str(MODEL), str(port)],
         port,
         "/docs",
         folder / "no-op.log",

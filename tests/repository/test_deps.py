@@ -50,7 +50,7 @@ def test_each_dep_is_there_and_holds_a_module_that_the_stage_loads(stage):
         ("src/pipeline/support/errors.py", []),
         ("src/pipeline/support/console.py", []),
         ("src/pipeline/tracking/mlflow_runs.py", []),
-        ("src/pipeline/diff/gate.py", []),
+        ("src/pipeline/diff/gate_settings.py", []),
         ("src/pipeline/reporting/figures.py", ["evaluate"]),
         ("src/pipeline/reporting/templates/report.html.j2", ["evaluate"]),
         ("conf/card/flights.yaml", ["evaluate"]),

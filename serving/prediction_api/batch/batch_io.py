@@ -21,7 +21,7 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
-from column_types import arrow
+from column_types import arrow, csv_format
 from column_types.arrow import Reading
 from column_types.category_text import speller
 from column_types.table_format import TableFormat
@@ -143,7 +143,7 @@ def _csv_reader(
         return "error"
 
     names = [column.name for column in schema.columns]
-    options = arrow.csv_options(schema.table_format, names)
+    options = csv_format.csv_options(schema.table_format, names)
     options["read_options"].use_threads, options["read_options"].block_size = False, BLOCK_BYTES
     options["parse_options"].ignore_empty_lines = not is_single
     options["parse_options"].invalid_row_handler = remember

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from column_types import arrow
+from column_types import arrow, csv_format
 from column_types.arrow import Reading
 from pipeline.config.settings import Column, RawTable
 from pipeline.support.errors import TableInvalid, first_line
@@ -104,7 +104,7 @@ def _convert(table: pa.Table, path: Path, declared: RawTable, is_typed: bool) ->
 
 
 def _read_csv(path: Path, declared: RawTable, target: str) -> pa.Table:
-    options = arrow.csv_options(declared, [*declared.columns, target], _is_tsv(path))
+    options = csv_format.csv_options(declared, [*declared.columns, target], _is_tsv(path))
     for size in BLOCK_BYTES:
         options["read_options"].block_size = size
         try:

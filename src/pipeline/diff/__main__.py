@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from pipeline.config.params_file import PARAMS, load_mapping
-from pipeline.diff import compare, gate, markdown, snapshot
+from pipeline.diff import compare, gate_settings, markdown, snapshot
 from pipeline.files import atomic_write
 from pipeline.params import compose
 from pipeline.support import console
@@ -27,8 +27,8 @@ def main() -> None:
         base, head = snapshot.read(between.base), snapshot.read()
     with console.step("ask DVC what is reproduced"):
         stale = _stale()
-    tolerated = gate.read(head.gate).diff
-    judged_by = gate.stricter(gate.read(base.gate).diff, tolerated) if base.gate else tolerated
+    tolerated = gate_settings.read(head.gate).diff
+    judged_by = gate_settings.stricter(gate_settings.read(base.gate).diff, tolerated) if base.gate else tolerated
     change = compare.compare(base, head, judged_by)
     comparison = markdown.render(change, between, base, head, stale)
     if arguments.output:

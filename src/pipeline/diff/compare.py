@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from pipeline.config.flatten import leaves
-from pipeline.diff import gate
+from pipeline.diff import gate_settings
 from pipeline.support.errors import OntimeError
 
 Verdict = Literal["worse", "gone", "within tolerance", "better", "new", "same", "undefined", "not judged"]
@@ -97,7 +97,7 @@ class Score:
             return "same"
         if self.tolerance is None:
             return "not judged"
-        gain = gate.gain(self.name, 0, self.change)
+        gain = gate_settings.gain(self.name, 0, self.change)
         return "within tolerance" if abs(gain) <= self.tolerance else "better" if gain > 0 else "worse"
 
     @property
@@ -105,7 +105,11 @@ class Score:
         """Why the metric fails the change, as a predicate to follow its name."""
         base, head = _format(self.base), _format(self.head)
         if head in ABSENT:
-            return f"is {head}; {gate.FILE} has a tolerance for it" if self.base is None else f"was {base} and is {head}"
+            return (
+                f"is {head}; {gate_settings.FILE} has a tolerance for it"
+                if self.base is None
+                else f"was {base} and is {head}"
+            )
         loss = abs(self.change or 0)
         return f"is {head}, {loss:.5f} worse than {base} ({self.tolerance:g} tolerated)"
 
@@ -159,7 +163,7 @@ class Change:
         return not values and not moved and all(score.verdict == "same" for score in scores)
 
 
-def compare(base: Snapshot, head: Snapshot, judged_by: gate.Diff) -> Change:
+def compare(base: Snapshot, head: Snapshot, judged_by: gate_settings.Diff) -> Change:
     """All differences between two snapshots; ``judged_by`` holds the tolerances."""
     return Change(
         params=differences(base.params, head.params),
@@ -194,7 +198,7 @@ def refuse_failure(change: Change) -> None:
         reasons = "; ".join(f"{score.name} {score.reason}" for score in change.failed)
         raise ChangeFails(
             f"A change should leave every metric within its tolerance; {reasons}. "
-            f"Correct the change, or first change {gate.FILE} by itself, and say there why more is tolerated."
+            f"Correct the change, or first change {gate_settings.FILE} by itself, and say there why more is tolerated."
         )
 
 

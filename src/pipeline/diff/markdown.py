@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import jinja2
 
 from pipeline.config.paths import COUNTS
-from pipeline.diff import gate, mermaid
+from pipeline.diff import gate_settings, mermaid
 from pipeline.diff.compare import Change, ChangedValue, Interval, Snapshot
 from pipeline.versioning.revision import CommitRange
 
@@ -38,7 +38,7 @@ def render(change: Change, between: CommitRange, base: Snapshot, head: Snapshot,
         same_hashes=[path for path, md5 in head.hashes.items() if base.hashes.get(path) == md5],
         rows=head.rows if base.rows is not None else None,
         curves=curves,
-        gate_file=gate.FILE,
+        gate_file=gate_settings.FILE,
         counts_file=COUNTS,
     )
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
@@ -47,7 +47,7 @@ def render(change: Change, between: CommitRange, base: Snapshot, head: Snapshot,
 def _notes(change: Change) -> Iterator[str]:
     """Warnings that a reader needs before the rest."""
     if change.gate:
-        yield f"{code(gate.FILE)} itself changed: each metric was judged by the smaller of both tolerances."
+        yield f"{code(gate_settings.FILE)} itself changed: each metric was judged by the smaller of both tolerances."
     if change.question_changes:
         yield (
             f"The two sides answer different questions, or on other rows: {listed(change.question_changes)}. "

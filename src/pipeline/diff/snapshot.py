@@ -14,7 +14,7 @@ import yaml
 from pipeline.config.flatten import leaves
 from pipeline.config.params_file import PARAMS, parse_yaml
 from pipeline.config.paths import COUNTS, INTERVALS, LOCK, METRICS, PLOTS, VALIDATION
-from pipeline.diff import gate, mermaid
+from pipeline.diff import gate_settings, mermaid
 from pipeline.diff.compare import SLICE, Interval, Snapshot
 from pipeline.support.errors import OntimeError
 from pipeline.versioning import dvc_lock, revision
@@ -32,7 +32,7 @@ def read(commit: Commit | None = None) -> Snapshot:
     curves = {name: _table(PLOTS / f"{name}.csv", [axes.x, axes.y], commit) for name, axes in mermaid.CURVES.items()}
     return Snapshot(
         params=_mapping(PARAMS, commit),
-        gate=_mapping(Path(gate.FILE), commit),
+        gate=_mapping(Path(gate_settings.FILE), commit),
         hashes=dvc_lock.parse(_mapping(LOCK, commit)).outputs(),
         rows=_rows(commit),
         metrics=_scores(INTERVALS if revision.text(INTERVALS, commit) else METRICS, commit),  # older commits have one file

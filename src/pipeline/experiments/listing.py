@@ -11,7 +11,7 @@ import tenacity
 from pipeline.config.flatten import leaves
 from pipeline.config.parsing import PARAMS_NAME
 from pipeline.config.paths import METRICS, VALIDATION
-from pipeline.diff import compare, gate
+from pipeline.diff import compare, gate_settings
 from pipeline.experiments import dvc_queue
 from pipeline.support import console, console_table
 from pipeline.support.errors import first_line
@@ -35,7 +35,7 @@ class Trial:
     def gain(self, metric: str) -> float:
         """The metric of the validation period, so signed that more is better; minus infinity where there is none."""
         value = self.validation.get(metric, math.nan)
-        return -math.inf if math.isnan(value) else gate.gain(metric, 0, value)
+        return -math.inf if math.isnan(value) else gate_settings.gain(metric, 0, value)
 
 
 @tenacity.retry(stop=tenacity.stop_after_attempt(5), before_sleep=dvc_queue.release_orphans, reraise=True)

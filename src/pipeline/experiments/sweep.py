@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 from pipeline.config.params_file import CONF, PARAMS, load_mapping
 from pipeline.config.parsing import parse_settings
 from pipeline.config.settings import CLOSED
-from pipeline.diff.gate import Metric
+from pipeline.diff.gate_settings import Metric
 from pipeline.experiments import dvc_queue, listing
 from pipeline.experiments.listing import Trial
 from pipeline.params import compose

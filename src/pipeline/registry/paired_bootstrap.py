@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.diff import gate
+from pipeline.diff import gate_settings
 from pipeline.evaluation import metrics
 from pipeline.evaluation.metrics import Floats
 
@@ -41,7 +41,7 @@ def differences(
     champion: Floats,
     candidate: Floats,
     groups: npt.NDArray[np.intp],
-    settings: gate.Promote,
+    settings: gate_settings.Promote,
     advance: Callable[[], None] = lambda: None,
 ) -> list[Difference]:
     """The difference in each metric of ``settings.tolerances`` between two probabilities [n] for the same ``truth`` [n].
@@ -53,13 +53,13 @@ def differences(
     gains = []
     for weights in metrics.bootstrap_weights(groups, settings.resamples, settings.seed):
         old, new = metrics.scores(base, weights), metrics.scores(head, weights)
-        gains.append([gate.gain(metric, old[metric], new[metric]) for metric in settings.tolerances])
+        gains.append([gate_settings.gain(metric, old[metric], new[metric]) for metric in settings.tolerances])
         advance()
     old, new = metrics.scores(base), metrics.scores(head)
     result = []
     for (metric, tolerance), resampled in zip(settings.tolerances.items(), np.array(gains).T, strict=True):
         low, high = metrics.percentile_interval(resampled, settings.confidence)
-        gain = gate.gain(metric, old[metric], new[metric])
+        gain = gate_settings.gain(metric, old[metric], new[metric])
         result.append(Difference(metric, old[metric], new[metric], gain, low, high, tolerance))
     return result
 
@@ -78,7 +78,7 @@ def explain_degradation(differences: Sequence[Difference], registered: Mapping[s
     return "; ".join(
         f"its {metric.metric} is {metric.champion:.4f} on them, and was {registered_score:.4f} on its own"
         for metric, registered_score in scores
-        if gate.gain(metric.metric, registered_score, metric.champion) < -metric.tolerance
+        if gate_settings.gain(metric.metric, registered_score, metric.champion) < -metric.tolerance
     )
 
 

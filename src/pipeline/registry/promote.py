@@ -18,7 +18,7 @@ from pipeline.config.params_file import load_dataset, load_mapping, load_params
 from pipeline.config.paths import DATASET, MODEL, TEST_TABLE
 from pipeline.config.settings import Dataset, Params
 from pipeline.data import slices, table_io
-from pipeline.diff import gate
+from pipeline.diff import gate_settings
 from pipeline.modeling import artifact, predict
 from pipeline.registry import lineage, paired_bootstrap
 from pipeline.registry.champion_history import AliasChange, Kind
@@ -40,7 +40,7 @@ def main() -> None:
     parser = console.parser(__spec__, __doc__)
     parser.add_argument("--because", metavar="REASON", help="promote it without a comparison, for this reason")
     because = parser.parse_args().because
-    tolerances, settings = gate.read(load_mapping(Path(gate.FILE))).promote, load_params()
+    tolerances, settings = gate_settings.read(load_mapping(Path(gate_settings.FILE))).promote, load_params()
     with console.step("look at data/model and its commit"):
         data, metadata = load_dataset(DATASET), artifact.read_metadata(MODEL)
         tags = lineage.collect_tags(metadata, data)
@@ -95,7 +95,12 @@ def _kind_without_comparison(registry: Registry, because: str | None) -> tuple[K
 
 
 def _compare(
-    registry: Registry, champion: Version, candidate: Version, data: Dataset, settings: Params, tolerances: gate.Promote
+    registry: Registry,
+    champion: Version,
+    candidate: Version,
+    data: Dataset,
+    settings: Params,
+    tolerances: gate_settings.Promote,
 ) -> list[Difference]:
     if champion.tags.get(lineage.QUESTION) != candidate.tags[lineage.QUESTION]:
         _reject(registry, champion, candidate, "it answers another question, or its rows were split in another way")

@@ -5,10 +5,12 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from pipeline.diff import compare, gate
+from pipeline.diff import compare, gate_settings
 from pipeline.diff.compare import ChangedValue, Interval, Score, Snapshot
 
-JUDGED_BY = gate.Diff(tolerances={"roc_auc": 0.003, "brier": 0.001}, slice_tolerances={"roc_auc": 0.01, "brier": 0.005})
+JUDGED_BY = gate_settings.Diff(
+    tolerances={"roc_auc": 0.003, "brier": 0.001}, slice_tolerances={"roc_auc": 0.01, "brier": 0.005}
+)
 SCORES = {"roc_auc": Interval(0.75, 0.7, 0.8), "brier": Interval(0.14, 0.13, 0.15), "f1": Interval(0.5)}
 CURVE = pd.DataFrame({"recall": [0.0, 1.0], "precision": [1.0, 0.2]})
 

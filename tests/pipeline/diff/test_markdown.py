@@ -6,11 +6,11 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from pipeline.diff import compare, gate, markdown
+from pipeline.diff import compare, gate_settings, markdown
 from pipeline.diff.compare import ChangedValue, Interval, Snapshot
 from pipeline.versioning.revision import Commit, CommitRange
 
-JUDGED_BY = gate.Diff(tolerances={"roc_auc": 0.003}, slice_tolerances={"roc_auc": 0.01})
+JUDGED_BY = gate_settings.Diff(tolerances={"roc_auc": 0.003}, slice_tolerances={"roc_auc": 0.01})
 SPAN = CommitRange("main", Commit("a" * 40, "Base it"), Commit("b" * 40, "Head it"), ())
 MOST_OF_A_COMMENT = 65_536  # characters that GitHub takes
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from pipeline.diff import gate
+from pipeline.diff import gate_settings
 from pipeline.registry import paired_bootstrap
 
-HOW = gate.Promote(resamples=200, confidence=0.95, seed=3, tolerances={"brier": 0.0005, "roc_auc": 0.002})
+HOW = gate_settings.Promote(resamples=200, confidence=0.95, seed=3, tolerances={"brier": 0.0005, "roc_auc": 0.002})
 ONE = paired_bootstrap.Difference("roc_auc", 0.70, 0.75, 0.05, 0.04, 0.06, 0.002)
 
 

@@ -2,9 +2,9 @@
 
 import json
 
-import bare
 import numpy as np
-from bare import step
+import one_script
+from one_script import step
 
 from pipeline.config.params_file import load_params
 from pipeline.data import model_inputs, schema
@@ -15,17 +15,17 @@ from pipeline.modeling import artifact, onnx_export, parity
 def main() -> None:
     settings = load_params()
     data, columns = settings.data, settings.data.columns
-    raw = bare.read(settings, copies=1)
+    raw = one_script.read(settings, copies=1)
     with step("check the raw tables"):
         for name, declared in data.tables.items():
             schema.check(raw[name], declared.columns, name, settings.ingest.invalid_rows_allowed)
-    train, test = bare.examples(raw, settings)
+    train, test = one_script.examples(raw, settings)
     with step("check the examples"):
         for part in (train, test):
             schema.check(part, columns, "of examples")
     with step("describe the columns"):
         schema.describe(data.dataset(), train)
-    fitted = bare.fit(train, settings)
+    fitted = one_script.fit(train, settings)
     with step("export the graph"):
         scorer = artifact.session(onnx_export.to_graph(fitted.model, columns).SerializeToString())
     with step("compare the graph on every row"):
@@ -41,7 +41,7 @@ def main() -> None:
             columns,
             settings.evaluate.seed,
         )
-    print(json.dumps({"seconds": bare.SECONDS}))
+    print(json.dumps({"seconds": one_script.SECONDS}))
 
 
 if __name__ == "__main__":
