@@ -12,9 +12,14 @@ READY := $(VENV)/.ready
 
 # Commands get the settings of .env, except those that are set already. They are not included as a makefile would be: make would
 # expand a $ in a password, and take what follows a # for a comment.
-IN_ENV := $(shell sed -nE 's/^([A-Z_]+)=.*/\1/p' .env 2>/dev/null)
+# As docker compose does, make takes `export NAME = value` too.
+ENV_LINE = ^[[:space:]]*(export[[:space:]]+)?($1)[[:space:]]*=[[:space:]]*(.*)$$
+PLAIN_ENV := sed -e "1s/^$$(printf '\357\273\277')//" -e "s/$$(printf '\r')$$//" .env 2>/dev/null
+STRANGE := $(shell $(PLAIN_ENV) | grep -nvE '^[[:space:]]*(\#|$$)|$(call ENV_LINE,[A-Za-z_][A-Za-z0-9_]*)' | head -n 1 | cut -d: -f1)
+$(if $(STRANGE),$(error .env should hold lines such as NAME=value, and comments; line $(STRANGE) is neither. Correct it))
+IN_ENV := $(shell $(PLAIN_ENV) | sed -nE 's/$(call ENV_LINE,[A-Za-z_][A-Za-z0-9_]*)/\2/p')
 $(foreach name,$(IN_ENV),$(if $(filter undefined,$(origin $(name))),\
-  $(eval export $(name) := $$(shell sed -nE 's/^$(name)=//p' .env | tail -n 1))))
+  $(eval export $(name) := $$(shell $$(PLAIN_ENV) | sed -nE 's/$$(call ENV_LINE,$(name))/\3/p' | tail -n 1))))
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 # These settings of a person's shell would make uv and pip install elsewhere than in .venv.

@@ -69,6 +69,32 @@ def test_a_value_in_env_is_all_that_follows_its_name(make, tmp_path, value):
     assert make("rollback")[1] == value
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "export {}=value",
+        "{} = value",
+        "{} =value",
+        "  {}=value",
+        "\ufeff{}=value",
+        "{}=value\r",
+        "# more\n\nexport  {}= value",
+    ],
+)
+def test_env_is_read_however_compose_would_take_its_lines(make, tmp_path, line):
+    (tmp_path / ".env").write_text(line.format("MLFLOW_TRACKING_URI") + "\n")
+
+    assert make("rollback")[1] == "value"
+
+
+@pytest.mark.parametrize("line", ["LOG_LEVEL: DEBUG", "LOG LEVEL=DEBUG", "DEBUG"])
+def test_a_line_of_env_that_is_no_setting_is_refused_by_its_number(make, tmp_path, line):
+    (tmp_path / ".env").write_text(f"# settings\n{line}\n")
+
+    with pytest.raises(AssertionError, match="should hold lines such as NAME=value, and comments; line 2 is neither"):
+        make("rollback")
+
+
 @pytest.mark.parametrize(("words", "options"), [([], []), (["CORE=1"], ["--core"])])
 @pytest.mark.parametrize("target", ["smoke", "up"])
 def test_the_core_alone_is_an_option_of_the_command(make, target, words, options):
