@@ -17,7 +17,7 @@ class ApiKeys:
     """Names by digest, from text such as ``ci:<sha256>,web:<sha256>``."""
 
     def __init__(self, text: str, setting: str) -> None:
-        """Raises SettingsInvalid, which shows no part of a key, where an entry is not ``name:sha256``."""
+        """Raises SettingsInvalid, which shows no part of a key, where an entry is not ``name:sha256`` or text holds none."""
         self._names: dict[str, str] = {}
         for number, entry in enumerate(filter(None, (part.strip() for part in text.split(","))), start=1):
             match = ENTRY.fullmatch(entry)
@@ -27,6 +27,11 @@ class ApiKeys:
                     "`python -m prediction_api key NAME` makes a key and its pair."
                 )
             self._names[match["digest"]] = match["name"]
+        if text and not self._names:
+            raise SettingsInvalid(
+                f"{setting} should hold name:sha256 pairs, divided by commas; it is set and holds none. "
+                "`python -m prediction_api key NAME` makes a key and its pair. To go without keys, leave it out."
+            )
 
     def __bool__(self) -> bool:
         return bool(self._names)

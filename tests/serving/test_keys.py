@@ -4,6 +4,8 @@ import hashlib
 
 import pytest
 
+from prediction_api import settings
+from prediction_api.app import create_app
 from prediction_api.keys import ApiKeys
 from service_kit import api_keys
 from service_kit.errors import SettingsInvalid
@@ -29,9 +31,15 @@ def test_one_caller_may_have_two_keys_while_they_are_exchanged():
     assert (known.caller("old"), known.caller("new")) == ("ci", "ci")
 
 
-@pytest.mark.parametrize("text", ["", " ", ",", " , "])
-def test_without_a_pair_there_are_no_keys(text):
-    assert not ApiKeys(text, "API_KEYS")
+def test_without_text_there_are_no_keys():
+    assert not ApiKeys("", "API_KEYS")
+
+
+@pytest.mark.parametrize("setting", ["API_KEYS", "ADMIN_KEYS"])
+@pytest.mark.parametrize("text", [" ", ",", " , ", "\n"])
+def test_text_without_a_pair_keeps_the_service_from_starting_open_to_everybody(setting, text):
+    with pytest.raises(SettingsInvalid, match=f"^{setting} should hold name:sha256 pairs.*it is set and holds none"):
+        create_app(settings.read(**{setting.lower(): text}))
 
 
 def test_spaces_and_empty_places_around_pairs_are_passed_over():
