@@ -2,7 +2,7 @@
 
 import re
 from functools import partial
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -11,6 +11,8 @@ from pydantic import AfterValidator, AnyUrl, Field, SecretStr, ValidationError
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # the last are bytes that are not UTF-8
 NOT_IN_A_HEADER = re.compile(r"[^!-~]")
 TEXT = "text in UTF-8 without line breaks and other control characters"
+WIDEST_PREFIXES = {4: 8, 6: 16}  # such as 10.0.0.0/8; no wider network is of proxies alone
+UNIQUE_LOCAL = ip_network("fd00::/8")  # the private addresses of IPv6, as 10.0.0.0/8
 HEADER = "what a header can carry, which is visible characters of ASCII without spaces"
 
 
@@ -24,14 +26,21 @@ def _refuse(pattern: re.Pattern[str], wanted: str, secret: SecretStr) -> SecretS
 def _proxies(text: str) -> str:
     for part in filter(None, (part.strip() for part in text.split(","))):
         try:
-            everybody = part == "*" or ip_network(part).prefixlen == 0
+            too_wide = part == "*" or _is_too_wide(ip_network(part))
         except ValueError:
             raise ValueError(
                 f"should hold addresses or networks of proxies, such as 10.0.0.0/8, with commas; {part!r} is neither"
             ) from None
-        if everybody:
-            raise ValueError(f"should name the proxies; {part} would let every caller choose the address that counts for it")
+        if too_wide:
+            raise ValueError(
+                f"should name the proxies, by networks of /8 (IPv4) or /16 (IPv6) at the widest; {part} would let every "
+                "caller in it choose the address that counts for it"
+            )
     return text
+
+
+def _is_too_wide(network: IPv4Network | IPv6Network) -> bool:
+    return network.prefixlen < WIDEST_PREFIXES[network.version] and network.network_address not in UNIQUE_LOCAL
 
 
 def _origins(text: str) -> str:

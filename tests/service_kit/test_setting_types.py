@@ -72,9 +72,13 @@ def test_every_secret_of_both_services_is_checked():
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("*", "would let every caller choose"),
-        ("0.0.0.0/0", "would let every caller choose"),
-        ("10.0.0.1,::/0", "would let every caller choose"),
+        ("*", "* would let every caller in it choose"),
+        ("0.0.0.0/0", "0.0.0.0/0 would let every caller in it choose"),
+        ("10.0.0.1,::/0", "::/0 would let every caller in it choose"),
+        ("0.0.0.0/1,128.0.0.0/1", "0.0.0.0/1 would let every caller in it choose"),
+        ("10.0.0.1,10.0.0.0/7", "10.0.0.0/7 would let every caller in it choose"),
+        ("2000::/15", "2000::/15 would let every caller in it choose"),
+        ("fc00::/7", "fc00::/7 would let every caller in it choose"),
         ("nonsense", "'nonsense' is neither"),
         ("10.0.0.0/33", "'10.0.0.0/33' is neither"),
         ("10.0.0.1/8", "'10.0.0.1/8' is neither"),
@@ -89,7 +93,7 @@ def test_proxies_that_would_be_trusted_by_mistake_are_refused_by_name(settings, 
     assert reason in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "127.0.0.1", "10.0.0.0/8, ::1", "fd00::/8"])
+@pytest.mark.parametrize("text", ["", "127.0.0.1", "10.0.0.0/8, ::1", "2001::/16", "fd00::/8"])
 def test_addresses_and_networks_of_proxies_are_taken(text):
     assert TypeAdapter(Proxies).validate_python(text) == text
 
