@@ -76,7 +76,7 @@ def _listen(settings: ServiceSettings, fields: ServerFields) -> list[socket.sock
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         sockets = [socket.create_server((host, port), family=family, backlog=BACKLOG)]
-        if host == "::":
+        if sockets[0].getsockname()[0] == "::":
             port = sockets[0].getsockname()[1]
             sockets.append(socket.create_server(("0.0.0.0", port), backlog=BACKLOG))  # noqa: S104 # as :: says
         return sockets

@@ -27,7 +27,14 @@ def reachable(host, port):
 
 @pytest.mark.parametrize(
     ("host", "answers"),
-    [("127.0.0.1", [True, False]), ("0.0.0.0", [True, False]), ("::1", [False, True]), ("::", [True, True])],
+    [
+        ("127.0.0.1", [True, False]),
+        ("0.0.0.0", [True, False]),
+        ("::1", [False, True]),
+        ("::", [True, True]),
+        ("::0", [True, True]),
+        ("0:0:0:0:0:0:0:0", [True, True]),
+    ],
 )
 def test_a_service_listens_on_what_its_host_says_and_on_both_for_two_colons(host, answers):
     sockets = server._listen(Settings(echo_host=host), FIELDS)
