@@ -57,7 +57,10 @@ def create_engine_for(url: str, pool_size: int = 10, statement_seconds: float = 
         return _sqlite(address, pool)
     postgresql_address = address.set(drivername="postgresql+psycopg")
     engine = create_engine(postgresql_address, pool_pre_ping=True, connect_args=CONNECT_ARGUMENTS, **pool, **ENGINE_OPTIONS)
-    settings = f"SET LOCAL statement_timeout = {math.ceil(statement_seconds * 1000)}; SET LOCAL timezone = 'UTC'"
+    statement_milliseconds = math.ceil(statement_seconds * 1000)
+    settings = (
+        f"SET LOCAL statement_timeout = {statement_milliseconds}; SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'"
+    )
 
     @event.listens_for(engine, "connect")
     def refuse_other_encoding(connection: Any, _record: Any) -> None:

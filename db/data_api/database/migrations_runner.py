@@ -19,7 +19,7 @@ from data_api.models import Base
 
 FOLDER = Path(__file__).parents[1] / "migrations"
 LOCK = 7_241_001  # any number that nothing else locks in this database
-FORBIDDEN = "42501"
+FORBIDDEN, NO_SCHEMA = "42501", "3F000"
 
 
 def upgrade(engine: Engine) -> None:
@@ -36,7 +36,13 @@ def upgrade(engine: Engine) -> None:
             _refuse_foreign(connection)
             command.upgrade(config, newest)
     except ProgrammingError as error:
-        if getattr(error.orig, "sqlstate", None) != FORBIDDEN:
+        state = getattr(error.orig, "sqlstate", None)
+        if state == NO_SCHEMA:
+            raise DatabaseForeign(
+                "The search_path of the user of DATABASE_URL should name a schema that is there; it names none. "
+                "Make the schema, or set the path: ALTER ROLE ... SET search_path = public."
+            ) from error
+        if state != FORBIDDEN:
             raise
         raise DatabaseForeign(
             f"The user of DATABASE_URL should be allowed to make tables; the database says {error.orig}. "
