@@ -1,4 +1,6 @@
-"""Lines of a clone's files end as committed, whatever git is told to do with them: stages depend on the bytes."""
+"""git changes no byte of a file, whatever it is told to do with the ends of lines: stages depend on them."""
+
+import shutil
 
 import pytest
 
@@ -13,3 +15,13 @@ def test_no_file_of_a_clone_has_other_ends_of_lines(tmp_path, settings, monkeypa
 
     assert "w/lf" in git("ls-files", "--eol", at=clone)
     assert "w/crlf" not in git("ls-files", "--eol", at=clone)
+
+
+def test_a_table_with_the_ends_of_lines_of_windows_is_committed_as_it_is(tmp_path):
+    git("init", "--quiet", str(tmp_path))
+    shutil.copy(".gitattributes", tmp_path)
+    (tmp_path / "mine.csv").write_bytes(b"x,y\r\n1,2\r\n")
+
+    git("add", "mine.csv", at=tmp_path)
+
+    assert "i/crlf" in git("ls-files", "--eol", at=tmp_path)
