@@ -113,8 +113,9 @@ params: setup ## Compose conf/ into params.yaml
 reset: setup ## Put params.yaml, dvc.lock and all results back as committed, after an experiment or a killed stage; conf/ stays
 	@git ls-tree -r -z --name-only HEAD -- $(RESULTS) | xargs -0 rm -f # what is missing git writes, whatever its index believes
 	@git restore --source=HEAD --staged --worktree -- $(RESULTS)
-	@dvc checkout --quiet --force dvc.yaml
-	@echo "$(RESULTS) and the outputs of the stages are those of commit $$(git rev-parse --short HEAD) again."
+	@commit=$$(git rev-parse --short HEAD); dvc checkout --quiet --force dvc.yaml 2>/dev/null && \
+	  echo "$(RESULTS) and the outputs of the stages are those of commit $$commit again." || \
+	  echo "$(RESULTS) are those of commit $$commit again. DVC's cache lacks outputs of the stages: type make repro, or dvc pull."
 
 experiment: setup ## Run one experiment with other settings: SET='model=logistic model.C=0.1' (NAME=: what to call it)
 	@python -m pipeline.experiments.run $(if $(filter command line,$(origin NAME)),--name='$(NAME)') $(foreach word,$(SET),'$(word)')

@@ -52,6 +52,15 @@ def test_what_an_experiment_and_a_killed_stage_leave_goes_and_what_people_wrote_
     assert "up to date" in run(project, "dvc", "status")
 
 
+def test_in_a_clone_without_a_cache_it_says_how_to_get_the_outputs(project, tmp_path):
+    run(project, "git", "clone", "--quiet", str(project), str(tmp_path / "clone"))
+
+    said = reset(tmp_path / "clone")
+
+    assert "DVC's cache lacks outputs of the stages: type make repro, or dvc pull." in said
+    assert run(tmp_path / "clone", "git", "status", "--porcelain") == ""
+
+
 @pytest.mark.long("50 ways back from another table's scores")
 def test_the_way_back_never_fails(project):
     committed = (project / METRICS).read_text()
