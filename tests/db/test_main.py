@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -88,20 +87,20 @@ def server(url):
 def test_it_serves_until_it_is_told_to_stop_and_answers_what_it_accepted(server, url):
     process, address = server
     outcomes = [{"prediction_id": str(uuid7()), "outcome": True} for _ in range(10_000)]
-    answers = []
-    request = threading.Thread(
-        target=lambda: answers.append(
-            httpx.post(f"{address}/outcomes", json={"outcomes": outcomes}, headers=KEY, timeout=30)
-        )
-    )
-    request.start()
-    time.sleep(0.15)
+    content = json.dumps({"outcomes": outcomes}).encode()
+    head = f"POST /outcomes HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {len(content)}\r\n"
+    key = "".join(f"{name}: {value}\r\n" for name, value in KEY.items())
+    with socket.create_connection(("127.0.0.1", httpx.URL(address).port), timeout=30) as connection:
+        connection.sendall(f"{head}{key}expect: 100-continue\r\n\r\n".encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 100")  # so the request is accepted, and its body awaited
 
-    process.send_signal(signal.SIGTERM)
-    request.join()
+        process.send_signal(signal.SIGTERM)
+        connection.sendall(content)
+        answer = rest(connection)
 
     assert process.wait(20) == -signal.SIGTERM  # as uvicorn ends: by the signal, after all is done
-    assert (answers[0].status_code, answers[0].json()) == (201, {"recorded": 10_000, "known": 0})
+    assert answer.startswith("HTTP/1.1 201")
+    assert json.loads(answer.rpartition("\r\n\r\n")[2]) == {"recorded": 10_000, "known": 0}
     log = process.stderr.read()
     with transaction(create_engine_for(url), reads=True) as session:
         assert session.scalars(select(ApiKey.last_used_at)).one() is not None
