@@ -79,9 +79,12 @@ def test_a_database_of_another_kind_is_refused_without_its_password(url):
     [
         ("postgresql://user@host/name?password=secret", "holds a password after"),
         ("postgresql://user:secret@host:x/name", "its port is no number"),
-        ("postgresql://user:sec@secret@host/name", "holds a @ or a / as it is; write %40"),
+        ("postgresql://user:sec@secret@host/name", "holds a @ or a / as it is; write %40"),  # pragma: allowlist secret
         ("postgresql://us/er:secret@host/name", "holds a @ or a / as it is; write %40"),
-        ("postgresql://user:sec@ret/secret@host:5432/name", "holds a @ or a / as it is; write %40"),
+        (
+            "postgresql://user:sec@ret/secret@host:5432/name",  # pragma: allowlist secret
+            "holds a @ or a / as it is; write %40",
+        ),  # pragma: allowlist secret
         ("sqlite://", "names no file"),
         ("sqlite:///:memory:", "names no file"),
         ("sqlite:///file::memory:?uri=true", "names no file"),

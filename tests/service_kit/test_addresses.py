@@ -11,7 +11,7 @@ from service_kit.addresses import without_credentials
         ("https://user:secret@host/repo", "https://host/repo"),
         ("dvc://https://user:s3c/ret@host/repo?rev=main", "dvc://https://host/repo?rev=main"),
         ("DVC://HTTPS://user:secret@host", "DVC://HTTPS://host"),
-        ("postgresql+psycopg://user:sec@ret@host/name", "postgresql+psycopg://host/name"),
+        ("postgresql+psycopg://user:sec@ret@host/name", "postgresql+psycopg://host/name"),  # pragma: allowlist secret
         ("https://token@host", "https://host"),
         ("https://user:http://secret@host", "https://host"),
         ("cannot open 'https://user:sec#ret@host': no route", "cannot open 'https://host': no route"),

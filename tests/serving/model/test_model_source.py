@@ -562,10 +562,10 @@ def test_fetches_share_nothing_that_dvc_remembers(repository, tmp_path, monkeypa
     ("address", "shown"),
     [
         ("dvc://https://user:s3c/ret@host/repo?rev=main", "dvc://https://host/repo?rev=main"),
-        ("dvc://https://user:s3c@ret@host/repo", "dvc://https://host/repo"),
+        ("dvc://https://user:s3c@ret@host/repo", "dvc://https://host/repo"),  # pragma: allowlist secret
         ("dvc://ssh://git:a://b#c?d@host:22/repo", "dvc://ssh://host:22/repo"),
         ("dvc://https://token@host/repo", "dvc://https://host/repo"),
-        ("https://user:s3cret@host", "https://host"),
+        ("https://user:s3cret@host", "https://host"),  # pragma: allowlist secret
         ("dvc://https://host/repo?rev=v1", "dvc://https://host/repo?rev=v1"),
         ("models:/ontime@champion", "models:/ontime@champion"),
         ("dvc://../repository", "dvc://../repository"),
