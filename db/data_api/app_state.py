@@ -19,8 +19,8 @@ from data_api.auth.passwords import Passwords
 from data_api.auth.tokens import Tokens
 from data_api.crud import api_keys, drift, performance
 from data_api.database import migrations_runner, partitions
-from data_api.database.engine import create_engine_for, transaction
-from data_api.errors import DatabaseBusy, DatabaseUnavailable, StatementTooLong
+from data_api.database.engine import create_engine_for, is_read_only, transaction
+from data_api.errors import DatabaseBusy, DatabaseReadOnly, DatabaseUnavailable, StatementTooLong
 from data_api.metrics import ALL_VERSIONS, Metrics
 from data_api.settings import Settings
 from service_kit.errors import ServiceError
@@ -57,7 +57,7 @@ class AppState:
         self.tokens = Tokens(settings.secret("jwt_secret") or "", timedelta(minutes=settings.token_minutes))
         address = settings.data_api_heartbeat_url
         self.heartbeat = Heartbeat(str(address.get_secret_value()), "DATA_API_HEARTBEAT_URL") if address else None
-        self.failure: str | None = "the database has not been checked yet"
+        self.failure: DatabaseUnavailable | None = DatabaseUnavailable("the database has not been checked yet")
         self.fatal: ServiceError | None = None
         self.stopping = asyncio.Event()  # the service cannot go on; ``fatal`` says why
         self._status = UNAVAILABLE
@@ -66,7 +66,9 @@ class AppState:
         if isinstance(pool, QueuePool):
             self.metrics.watch("data_api_pool_connections", "Connections to the database in use", pool.checkedout)
             self.metrics.watch("data_api_pool_size", "Connections to the database that may be in use", pool.size)
-        self.metrics.watch("data_api_ready", "1 while the database is at the schema of this version", self._is_ready)
+        self.metrics.watch(
+            "data_api_ready", "1 while the database takes writes at the schema of this version", self._is_ready
+        )
 
     async def open(self) -> None:
         """Prepares the database; if it does not answer, goes on trying beside the requests.
@@ -104,9 +106,9 @@ class AppState:
         try:
             await asyncio.to_thread(self._prepare_database)
         except DatabaseUnavailable as error:
-            if self.failure != str(error):
+            if str(self.failure) != str(error):
                 logger.warning("the database is not ready", extra={"reason": str(error)})
-            self.failure = str(error)
+            self.failure = error
             raise
         self.failure = None
         logger.info("the database is ready", extra={"revision": migrations_runner.head()})
@@ -184,26 +186,35 @@ class AppState:
         self.metrics.drift(windows, time.time())
 
     def check_database(self) -> None:
-        """Checks whether the database answers, and at which revision it is; requests and scrapes read what it found."""
+        """Checks whether the database answers and takes writes, and at which revision it is, for /readyz and /metrics."""
         try:
             with transaction(self.engine, reads=True) as session:
-                status = DatabaseStatus("ok", migrations_runner.revision(session.connection()), time.monotonic())
+                connection = session.connection()
+                status = DatabaseStatus("ok", migrations_runner.revision(connection), time.monotonic())
+                if is_read_only(connection):
+                    status = replace(status, message=DatabaseReadOnly.public_message)
+                    session.invalidate()  # a connection keeps the setting that it began with
         except DatabaseBusy:
             status = replace(self._status, checked_at=time.monotonic())
         except (ServiceError, StatementTooLong) as error:
             if self._status.message == "ok":
                 logger.warning("the database is not ready", extra={"reason": str(error)})
             status = UNAVAILABLE
+        if status.message == DatabaseReadOnly.public_message != self._status.message:
+            logger.warning("the database is not ready", extra={"reason": status.message})
         self._status = status
 
     def checks(self) -> dict[str, dict[str, Any]]:
         """What the service needs, by name; a check of the database counts for STALE_SECONDS."""
-        stale = self.failure is not None or time.monotonic() > self._status.checked_at + STALE_SECONDS
-        head, status = migrations_runner.head(), UNAVAILABLE if stale else self._status
+        head, status = migrations_runner.head(), self._status
+        if self.failure is not None:
+            status = replace(UNAVAILABLE, message=self.failure.public_message)
+        elif time.monotonic() > status.checked_at + STALE_SECONDS:
+            status = UNAVAILABLE
         return {
             "database": {"ok": status.message == "ok", "answers": status.message},
             "migrations": {"ok": status.revision == head, "wanted": head, "found": status.revision},
         }
 
     def _is_ready(self) -> float:
-        return float(self.checks()["migrations"]["ok"])
+        return float(all(check["ok"] for check in self.checks().values()))

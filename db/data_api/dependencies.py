@@ -45,7 +45,7 @@ def writes(service: ServiceDep) -> Iterator[Session]:
 
 def _transaction(service: AppState, reads: bool) -> Iterator[Session]:
     if service.failure is not None:
-        raise DatabaseUnavailable(service.failure)
+        raise type(service.failure)(str(service.failure))  # each request raises an error of its own
     with transaction(service.engine, reads) as session:
         yield session
 

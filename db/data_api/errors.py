@@ -21,6 +21,12 @@ class DatabaseBusy(DatabaseUnavailable):
     public_message = "all connections to the database are in use"
 
 
+class DatabaseReadOnly(DatabaseUnavailable):
+    """The database answers and takes no writes now: its owner made it read-only, or it is a standby."""
+
+    public_message = "the database takes no writes now: it is read-only, or a standby"
+
+
 class DatabaseForeign(ServiceError):
     """The database holds tables that the migrations here did not make; waiting would not help."""
 

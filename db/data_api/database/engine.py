@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from data_api.errors import DatabaseBusy, DatabaseForeign, DatabaseUnavailable, StatementTooLong
+from data_api.errors import DatabaseBusy, DatabaseForeign, DatabaseReadOnly, DatabaseUnavailable, StatementTooLong
 from data_api.models import Base
 from service_kit.addresses import without_credentials
 from service_kit.problems import ProblemError
@@ -33,8 +33,9 @@ CONNECT_ARGUMENTS = {
     "prepare_threshold": None,
     **KEEPALIVE,
 }
-# Errors of a PostgreSQL that answers but cannot write now: it is starting, stopping, or has become a replica.
-TEMPORARY = {"25006", "57P01", "57P02", "57P03", "40001", "40P01"}
+READ_ONLY = "25006"
+# Errors of a PostgreSQL that answers but cannot work now: it is starting or stopping, or others were in the way.
+TEMPORARY = {"57P01", "57P02", "57P03", "40001", "40P01"}
 # A user was just removed, another replica just dropped a month, or tables are being restored.
 IN_TRANSITION = {"23503", "23514", "42P01"}
 CANCELLED = "57014"
@@ -46,7 +47,7 @@ ENGINE_OPTIONS: dict[str, Any] = {
     "json_deserializer": from_json,
 }
 MAGIC = b"SQLite format 3\0"  # the first bytes of each SQLite file
-SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+SNAPSHOT = {"isolation_level": "REPEATABLE READ"}
 
 
 def create_engine_for(url: str, pool_size: int = 10, statement_seconds: float = 30.0) -> Engine:
@@ -73,7 +74,14 @@ def create_engine_for(url: str, pool_size: int = 10, statement_seconds: float = 
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql(settings)
+        # postgresql_readonly would make later transactions of the connection READ WRITE, in a read-only database too.
+        reads = connection.get_execution_options().get("reads", False)
+        connection.exec_driver_sql(f"{settings}; SET LOCAL transaction_read_only = on" if reads else settings)
+
+    @event.listens_for(engine, "handle_error")
+    def replace_read_only(context: Any) -> None:
+        if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+            context.is_disconnect = True  # a connection keeps the setting that it began with
 
     return engine
 
@@ -128,11 +136,11 @@ def _refuse_other_file(path: Path) -> None:
 def transaction(engine: Engine, reads: bool = False) -> Iterator[Session]:
     """A session that commits when the block ends, and rolls back if it fails; with ``reads`` it is a read-only snapshot.
 
-    Raises DatabaseUnavailable if the database does not answer, StatementTooLong if it cancelled a query.
+    Raises DatabaseUnavailable if the database does not answer or takes no writes, StatementTooLong if it cancelled a query.
     """
     try:
-        options = (SNAPSHOT if engine.dialect.name == "postgresql" else {"reads": True}) if reads else {}
-        with Session(engine.execution_options(**options), expire_on_commit=False) as session, session.begin():
+        options = SNAPSHOT if reads and engine.dialect.name == "postgresql" else {}
+        with Session(engine.execution_options(reads=reads, **options), expire_on_commit=False) as session, session.begin():
             yield session
     except (DBAPIError, PoolTimeout) as error:
         raise translate_error(error, reads) from error
@@ -149,6 +157,8 @@ def translate_error(error: DBAPIError | PoolTimeout, reads: bool = False) -> Exc
     if state == CANCELLED and reads:
         detail = "The query took longer than STATEMENT_SECONDS allows. Ask for a shorter time, or for fewer rows at once."
         return StatementTooLong(422, detail)
+    if state == READ_ONLY:
+        return DatabaseReadOnly(f"the database takes no writes: {error.orig}")
     if (
         error.connection_invalidated
         or state in TEMPORARY | IN_TRANSITION | {CANCELLED}
@@ -157,6 +167,14 @@ def translate_error(error: DBAPIError | PoolTimeout, reads: bool = False) -> Exc
         lines = str(error.orig).splitlines() or [type(error.orig).__name__]
         return DatabaseUnavailable(f"the database does not answer: {without_credentials(lines[0])}")
     return error
+
+
+def is_read_only(connection: Connection) -> bool:
+    """Whether the database would refuse a transaction that writes, beside which this one may be read-only itself."""
+    if connection.dialect.name != "postgresql":
+        return False
+    question = "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean"
+    return bool(connection.exec_driver_sql(question).scalar_one())
 
 
 def flush_unique(session: Session, message: str) -> None:
