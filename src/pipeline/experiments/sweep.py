@@ -54,7 +54,9 @@ def main() -> None:
         plan = compose.grid(overrides)
     with console.step("look at what is committed"):
         committed.require(
-            "A sweep starts from the commit that reproduces data/", ("ingest", "preprocess", "train", "evaluate")
+            "A sweep starts from the commit that reproduces data/",
+            ("ingest", "preprocess", "train", "evaluate"),
+            {values["data.source.path"] for values in plan.values()},  # of data sets that the points choose
         )
         compose.check(load_mapping(PARAMS), compose.compose())
         base, existing = listing.read()

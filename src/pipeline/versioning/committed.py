@@ -13,8 +13,8 @@ class NotCommitted(OntimeError):
     """The content of data/ is not what a commit reproduces."""
 
 
-def require(rule: str, stages: Collection[str]) -> str:
-    """The commit that is checked out, where it reproduces data/, which holds the outputs of these stages.
+def require(rule: str, stages: Collection[str], sources: Collection[str] = ()) -> str:
+    """The commit that is checked out, where it has ``sources`` and reproduces data/ with the outputs of these stages.
 
     Raises NotCommitted, which begins with the ``rule`` that wants this.
     """
@@ -24,7 +24,7 @@ def require(rule: str, stages: Collection[str]) -> str:
             f"{rule}; {len(changed)} files have changed since {commit[:9]}, such as {changed[0]}. "
             "Commit them; `make reset` drops the results of an experiment."
         )
-    _refuse_untracked(rule)
+    _refuse_untracked(rule, sources)
     status = dvc_status.changed_stages()
     if stale := dvc_status.stale_reasons(status):
         raise NotCommitted(
@@ -39,9 +39,9 @@ def require(rule: str, stages: Collection[str]) -> str:
     return commit
 
 
-def _refuse_untracked(rule: str) -> None:
-    """Raises NotCommitted where a stage reads a file that no commit holds or names, so that nobody else could reproduce."""
-    paths = dvc_lock.read().inputs()
+def _refuse_untracked(rule: str, sources: Collection[str]) -> None:
+    """Raises NotCommitted where a stage reads, or would read, a file that no commit holds: nobody else could reproduce."""
+    paths = sorted({*dvc_lock.read().inputs(), *(Path(source).as_posix() for source in sources)})
     if outside := [path for path in paths if Path(path).is_absolute() or ".." in Path(path).parts]:
         raise NotCommitted(
             f"{rule}; {', '.join(outside[:MOST_NAMES])} is outside this repository. "

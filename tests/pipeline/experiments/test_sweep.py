@@ -165,6 +165,13 @@ def test_data_that_are_not_those_of_the_commit_are_refused(clean, command, found
         (clean / "aside").rename(clean / "data/model/model.onnx")
 
 
+def test_a_table_that_a_point_chooses_and_git_does_not_have_is_told_before_any_is_queued(clean, command, found, monkeypatch):
+    monkeypatch.setattr(dvc_queue, "enqueue", lambda point: pytest.fail(f"{point} is queued"))
+
+    with pytest.raises(NotCommitted, match=r"; data/new\.csv is in no commit\. Add and commit it"):
+        command("data.source.path=data/new.csv", "model=logistic", "model.C=choice(0.5,1)")
+
+
 def test_a_table_that_git_does_not_have_is_told_before_any_is_queued(clean, command, found, monkeypatch):
     """An experiment runs in a folder that DVC fills from the commit alone."""
     monkeypatch.setattr(dvc_queue, "enqueue", lambda point: pytest.fail(f"{point} is queued"))

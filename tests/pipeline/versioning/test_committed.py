@@ -47,6 +47,17 @@ def test_a_file_that_changed_is_named_legibly():
         committed.require("A rule", ())
 
 
+def test_a_source_that_no_stage_has_read_yet_is_named_too():
+    run("add", "--all")
+    Path(".git/info/exclude").write_text("data/ignored.csv\n")
+    for name in ("data/new.csv", "data/ignored.csv"):
+        Path(name).write_text("a\n1\n")
+    run("commit", "--quiet", "-m", "Table")
+
+    with pytest.raises(NotCommitted, match=r"^A rule; data/new\.csv, data/ignored\.csv is in no commit\. Add and commit"):
+        committed.require("A rule", (), {NAME, "data/new.csv", "data/ignored.csv"})
+
+
 def test_what_is_committed_is_its_commit():
     run("add", "--all")
     run("commit", "--quiet", "-m", "Table")
