@@ -8,7 +8,7 @@ import sys
 
 from pipeline.params import compose
 from pipeline.support import console
-from pipeline.support.errors import OntimeError
+from pipeline.support.errors import OntimeError, SourceMissing
 
 
 class OneExperimentOnly(OntimeError):
@@ -16,13 +16,16 @@ class OneExperimentOnly(OntimeError):
 
 
 def main() -> None:
-    """Runs it, and exits as `dvc exp run` does. Raises ParamsInvalid or OneExperimentOnly before anything runs."""
+    """Runs it, and exits as `dvc exp run` does. Raises an OntimeError before anything runs."""
     parser = console.parser(__spec__, __doc__)
     parser.add_argument("overrides", nargs="*", help="settings of conf/, such as model.C=0.1")
     parser.add_argument("--name", help="of the experiment; DVC makes one up by default")
     arguments = parser.parse_args()
     if len(points := compose.grid(arguments.overrides)) > 1:
         raise OneExperimentOnly(f"An experiment has one setting of everything; these are {len(points)}. Type `make sweep`.")
+    (values,) = points.values()
+    if problem := compose.missing_source(values["data.source.path"]):
+        raise SourceMissing(f"{problem}.")
     name = ["--name", arguments.name] if arguments.name else []
     words = [word for override in arguments.overrides for word in ("-S", override)]
     sys.exit(subprocess.run([sys.executable, "-m", "dvc", "exp", "run", *name, *words], check=False).returncode)

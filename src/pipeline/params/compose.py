@@ -84,6 +84,13 @@ def check(values: Mapping[str, Any], composed: Mapping[str, Any], path: Path = P
     )
 
 
+def missing_source(path: str) -> str:
+    """That ``data.source.path`` is not there, of which DVC says no more than a number; nothing where it is."""
+    if Path(path).exists():
+        return ""
+    return f"data.source.path is {path}, which is not there (DVC says [Errno 2]); put the file there, or correct it"
+
+
 def main() -> None:
     parser = console.parser(__spec__, __doc__)
     parser.add_argument("--check", action="store_true", help="only check whether params.yaml is up to date")
@@ -92,11 +99,8 @@ def main() -> None:
         check(load_mapping(PARAMS), composed)
     else:
         write(composed, PARAMS)
-    source = composed["data"]["source"]["path"]
-    if not Path(source).exists():
-        console.warn(
-            f"data.source.path is {source}, which is not there (DVC says [Errno 2]); put the file there, or correct it"
-        )
+    if problem := missing_source(composed["data"]["source"]["path"]):
+        console.warn(problem)
 
 
 if __name__ == "__main__":

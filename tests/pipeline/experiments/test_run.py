@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.experiments import run
 from pipeline.experiments.run import OneExperimentOnly
-from pipeline.support.errors import ParamsInvalid
+from pipeline.support.errors import ParamsInvalid, SourceMissing
 
 
 @pytest.fixture
@@ -46,6 +46,13 @@ def test_dvc_runs_it_with_each_override_and_its_status_counts(started, monkeypat
 def test_a_wrong_override_is_a_sentence_and_nothing_runs(started, monkeypatch, override, said):
     with pytest.raises(ParamsInvalid, match=said):
         experiment(monkeypatch, override)
+
+    assert started == []
+
+
+def test_a_source_that_is_not_there_is_a_sentence_and_nothing_runs(started, monkeypatch):
+    with pytest.raises(SourceMissing, match=r"^data\.source\.path is gone\.csv, which is not there .*, or correct it\.$"):
+        experiment(monkeypatch, "data.source.path=gone.csv")
 
     assert started == []
 
