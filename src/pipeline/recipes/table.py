@@ -49,7 +49,9 @@ def _is_positive(labels: pd.Series, target: Target) -> pd.Series:
     """Which labels are the positive one, are among the positive ones, or compare with a number as ``positive`` says."""
     texts = labels.map({label: plain_text(label) for label in labels.unique().tolist()})
     distinct, is_list = sorted(texts.unique()), isinstance(target.positive, tuple)
-    declared = target.positive
+    declared, undeclared = target.positive, "which of them counts as yes is not declared"
+    if declared == ():
+        raise TableInvalid(_explain(target, distinct, undeclared))
     if declared is None and [label.lower() for label in distinct] in YES_OR_NO:
         declared = distinct[1]
     answers = [plain_text(answer) for answer in (declared if isinstance(declared, tuple) else [declared])]
@@ -60,7 +62,7 @@ def _is_positive(labels: pd.Series, target: Target) -> pd.Series:
     else:
         positive = texts.isin(answers)
         if declared is None:
-            raise TableInvalid(_explain(target, distinct, "which of them counts as yes is not declared"))
+            raise TableInvalid(_explain(target, distinct, undeclared))
         if unknown := [answer for answer in answers if answer not in distinct]:
             raise TableInvalid(_explain(target, distinct, f"{', '.join(unknown)} is none of them"))
         if len(distinct) > 2 and not is_list:
@@ -75,7 +77,8 @@ def _explain(target: Target, labels: list[str], problem: str) -> str:
     shown = ", ".join(labels[:MOST_LABELS]) + (f" and {len(labels) - MOST_LABELS} more" if len(labels) > MOST_LABELS else "")
     example = labels[0] if labels else "a"
     cure = f'one label in quotes such as "{example}", some labels as in ["{example}", ...], or ">200" for a number'
-    answer = "missing" if target.positive is None else repr(target.positive)
+    declared = list(target.positive) if isinstance(target.positive, tuple) else target.positive
+    answer = "missing" if declared is None else repr(declared)
     return (
         f"data.target.positive is {answer}; column {target.name} holds {shown or 'nothing'}: {problem}. "
         f"Write {cure} into conf/data/ and type `make params`; unquoted Yes, No, on and off are true and false in YAML."

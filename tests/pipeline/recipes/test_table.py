@@ -104,6 +104,11 @@ def test_several_labels_may_be_positive_together(data):
         made(table, data(["a", "x"]))
 
 
+def test_an_empty_list_declares_no_answer(data):
+    with pytest.raises(TableInvalid, match=r"positive is \[\]; column good holds no, yes: which of them .* is not declared"):
+        made(pd.DataFrame({"size": [1, 2], "good": ["no", "yes"]}), data([]))
+
+
 def test_labels_of_a_csv_file_keep_their_zeros(data):
     assert made(pd.DataFrame({"size": [1, 2], "good": ["01", "02"]}), data("01"))[0]["good"].tolist() == [1, 0]
     with pytest.raises(TableInvalid, match="holds 01, 02: 1 is none of them"):
