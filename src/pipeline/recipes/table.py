@@ -64,7 +64,7 @@ def _is_positive(labels: pd.Series, target: Target) -> pd.Series:
         if declared is None:
             raise TableInvalid(_explain(target, distinct, undeclared))
         if unknown := [answer for answer in answers if answer not in distinct]:
-            raise TableInvalid(_explain(target, distinct, f"{', '.join(unknown)} is none of them"))
+            raise TableInvalid(_explain(target, distinct, f"{_listed(unknown)} is none of them"))
         if len(distinct) > 2 and not is_list:
             raise TableInvalid(_explain(target, distinct, "Ontime answers questions with two answers, such as yes and no"))
     if positive.nunique() < 2:
@@ -74,7 +74,7 @@ def _is_positive(labels: pd.Series, target: Target) -> pd.Series:
 
 def _explain(target: Target, labels: list[str], problem: str) -> str:
     """Why a target is no question, what its labels are and what may be written instead."""
-    shown = ", ".join(labels[:MOST_LABELS]) + (f" and {len(labels) - MOST_LABELS} more" if len(labels) > MOST_LABELS else "")
+    shown = _listed(labels[:MOST_LABELS]) + (f" and {len(labels) - MOST_LABELS} more" if len(labels) > MOST_LABELS else "")
     example = labels[0] if labels else "a"
     cure = f'one label in quotes such as "{example}", some labels as in ["{example}", ...], or ">200" for a number'
     declared = list(target.positive) if isinstance(target.positive, tuple) else target.positive
@@ -83,3 +83,8 @@ def _explain(target: Target, labels: list[str], problem: str) -> str:
         f"data.target.positive is {answer}; column {target.name} holds {shown or 'nothing'}: {problem}. "
         f"Write {cure} into conf/data/ and type `make params`; unquoted Yes, No, on and off are true and false in YAML."
     )
+
+
+def _listed(labels: list[str]) -> str:
+    """Labels with commas between; quotes show the blanks around one."""
+    return ", ".join(label if label == label.strip() else repr(label) for label in labels)

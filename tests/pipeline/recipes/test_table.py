@@ -109,6 +109,13 @@ def test_an_empty_list_declares_no_answer(data):
         made(pd.DataFrame({"size": [1, 2], "good": ["no", "yes"]}), data([]))
 
 
+def test_blanks_around_a_label_are_shown_by_quotes(data):
+    with pytest.raises(TableInvalid, match=r"column good holds no, 'yes ': yes is none of them"):
+        made(pd.DataFrame({"size": [1, 2], "good": ["no", "yes "]}), data())
+    with pytest.raises(TableInvalid, match=r"column good holds no, yes: ' yes' is none of them"):
+        made(pd.DataFrame({"size": [1, 2], "good": ["no", "yes"]}), data(" yes"))
+
+
 def test_labels_of_a_csv_file_keep_their_zeros(data):
     assert made(pd.DataFrame({"size": [1, 2], "good": ["01", "02"]}), data("01"))[0]["good"].tolist() == [1, 0]
     with pytest.raises(TableInvalid, match="holds 01, 02: 1 is none of them"):
