@@ -133,10 +133,6 @@ def check_conf(conf: Path) -> None:
     """Raises ParamsInvalid where composing ``conf`` would write clock, machine or environment, or a file is misnamed."""
     for path in sorted(conf.rglob("*.yaml")):
         values = load_mapping(path, empty_allowed=True)
-        if path.parent.name in NAMED and isinstance(yaml.safe_load(path.stem), int | float | None):
-            raise ParamsInvalid(
-                f"{path}: Hydra takes the name {path.stem} for no text. Call the file table_{path.stem}.yaml."
-            )
         if path.parent.name in NAMED and values.get("name", path.stem) != path.stem:
             raise ParamsInvalid(
                 f"{path}: name is {values['name']!r}; it should be {path.stem}, as the file is called. Correct it there: "

@@ -4,22 +4,25 @@ python -m pipeline.params.compose            writes params.yaml
 python -m pipeline.params.compose --check    names the groups that differ, and changes nothing
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
+from unicodedata import normalize
 
 import yaml
 from dvc.utils.hydra import get_hydra_sweeps
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.config.flatten import leaves
-from pipeline.config.params_file import CONF, PARAMS, check_conf, load_mapping, read_params
+from pipeline.config.params_file import CONF, NAMED, PARAMS, check_conf, load_mapping, read_params
 from pipeline.config.parsing import parse_settings
 from pipeline.modeling import classifier
 from pipeline.recipes import loader
@@ -34,6 +37,7 @@ def compose(conf: Path = CONF, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
     Raises ParamsInvalid, which names the invalid group, key or value in full.
     """
+    check_names(conf)
     check_conf(conf)
     GlobalHydra.instance().clear()
     try:
@@ -48,11 +52,24 @@ def compose(conf: Path = CONF, overrides: Sequence[str] = ()) -> dict[str, Any]:
     return values
 
 
+def check_names(conf: Path) -> None:
+    """Raises ParamsInvalid where a file has a name that no override such as data=NAME can choose."""
+    for path in (path for group in NAMED for path in sorted((conf / group).glob("*.yaml"))):
+        try:
+            is_text = isinstance(OverridesParser.create().parse_override(f"{path.parent.name}={path.stem}").value(), str)
+        except HydraException:
+            is_text = False
+        if not is_text:
+            plain = re.sub(r"[^\w.-]", "", normalize("NFKD", path.stem), flags=re.ASCII) or "1"
+            raise ParamsInvalid(f"{path}: Hydra takes the name {path.stem} for no text. Call the file table_{plain}.yaml.")
+
+
 def grid(overrides: Sequence[str]) -> dict[tuple[str, ...], dict[str, Any]]:
     """The composed values of each point of a search, by full key: the points that `dvc exp run --queue -S` makes.
 
     Raises ParamsInvalid where an override or a point is invalid.
     """
+    check_names(CONF)
     try:
         points = [tuple(point[str(PARAMS)]) for point in get_hydra_sweeps({str(PARAMS): list(overrides)})]
     except (HydraException, ValueError) as error:

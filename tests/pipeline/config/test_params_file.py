@@ -123,15 +123,6 @@ def test_a_file_that_calls_itself_otherwise_is_refused(conf):
         check_conf(conf)
 
 
-@pytest.mark.parametrize("name", ["2024", "1.5", "true", "null"])
-def test_a_file_whose_name_is_no_text_to_hydra_is_refused_with_another_name(tmp_path, name):
-    (tmp_path / "data").mkdir()
-    (tmp_path / f"data/{name}.yaml").write_text(f'name: "{name}"\n')
-
-    with pytest.raises(ParamsInvalid, match=rf"takes the name {name} for no text\. Call the file table_{name}\.yaml"):
-        check_conf(tmp_path)
-
-
 def test_loading_looks_at_conf_too(tmp_path, conf, values):
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump(values))

@@ -109,6 +109,19 @@ def test_a_folder_without_configuration_is_refused(tmp_path):
         compose.compose(tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize(
+    ("name", "better"),
+    [*((name, name) for name in ("2024", "1.5", "true", "null", "1e5")), ("ä", "a"), ("数", "1"), ("a,b", "ab")],
+)
+def test_a_file_whose_name_is_no_text_to_hydra_is_refused_with_another_name(conf, name, better, monkeypatch):
+    (conf / f"data/{name}.yaml").write_text(f'name: "{name}"\n')
+    monkeypatch.setattr(compose, "CONF", conf)
+
+    for composed in (lambda: compose.compose(conf), lambda: compose.grid([f"data={name}"])):
+        with pytest.raises(ParamsInvalid, match=rf"takes the name {name} for no text\. Call the file table_{better}\.yaml"):
+            composed()
+
+
 def test_the_environment_does_not_get_into_the_settings(conf):
     (conf / "model" / "mine.yaml").write_text("name: ${oc.env:HOME}\n")
 
