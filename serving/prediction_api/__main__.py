@@ -14,7 +14,9 @@ def main(arguments: list[str] | None = None) -> None:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("serve", help="serve predictions over HTTP (the default); settings come from the environment")
     score = commands.add_parser("score", help="predict every row of a CSV or Parquet file")
-    score.add_argument("input", type=Path, help="a .csv or .parquet file with the columns of the model's schema")
+    score.add_argument(
+        "input", type=Path, help="a CSV or Parquet file, as for training, with the columns of the model's schema"
+    )
     score.add_argument("output", type=Path, help="the .csv or .parquet file to write: the probability and label of each row")
     check = commands.add_parser("check", help="open a model as the service does, and say why if that is not possible")
     for command in (score, check):

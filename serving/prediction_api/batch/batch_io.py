@@ -7,10 +7,13 @@ read likewise. An empty line is a row only where the file has one column.
 
 import csv
 import os
+import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -29,10 +32,21 @@ from prediction_api.errors import TableUnreadable
 from prediction_api.model.artifact import Column, Schema
 from prediction_api.model.record_type import zone_words
 
-CSV, PARQUET = ".csv", ".parquet"
+CSV, PARQUET = ".csv", ".parquet"  # of what is written
+CODECS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 BLOCK_BYTES, ROWS = 2 * 2**20, 16_384  # of a chunk: of a CSV file, of a Parquet file
 RESULT = pa.schema([("probability", pa.float64()), ("label", pa.bool_())])
 Write = Callable[[npt.NDArray[np.float64], npt.NDArray[np.bool_]], None]
+UNREADABLE = (
+    OSError,
+    pa.ArrowException,
+    UnicodeDecodeError,
+    csv.Error,
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    RuntimeError,
+)
 Batches = Iterator[tuple[pa.RecordBatch, int]]  # each with how far the file is read by then
 
 
@@ -50,11 +64,11 @@ def read(path: Path, schema: Schema) -> tuple[int, str, Iterator[Chunk]]:
 
     Raises TableUnreadable where the file, a column or a value is not what the schema wants.
     """
-    _check_suffix(path)
+    _check_input(path)
     columns = schema.columns
     with _read_errors(path, schema.table_format):
         size = path.stat().st_size
-        if path.suffix.lower() == CSV:
+        if csv_format.is_csv(path):
             return size, "B", _chunks(path, schema, _csv_batches(path, schema))
         file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**20)
         _check_header(path, file.schema_arrow.names, schema)
@@ -64,7 +78,8 @@ def read(path: Path, schema: Schema) -> tuple[int, str, Iterator[Chunk]]:
 @contextmanager
 def written(path: Path) -> Iterator[Write]:
     """A function that appends probabilities and labels to a new file, which takes its name only once all is written."""
-    _check_suffix(path)
+    if path.suffix.lower() not in (CSV, PARQUET):
+        raise TableUnreadable(f"{path} should be a .csv or .parquet file; give it such a name.")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as file, _writer(path, file) as writer:
@@ -85,18 +100,25 @@ def _writer(path: Path, file: Any) -> Any:
     return arrow_csv.CSVWriter(file, RESULT, write_options=arrow_csv.WriteOptions(include_header=False))
 
 
-def _check_suffix(path: Path) -> None:
-    if path.suffix.lower() not in (CSV, PARQUET):
-        raise TableUnreadable(f"{path} should be a .csv or .parquet file; give it such a name.")
+def _check_input(path: Path) -> None:
+    if path.is_dir():
+        raise TableUnreadable(f"{path} should be a CSV or Parquet file; it is a folder. Score each file in it by itself.")
+    if not (csv_format.is_csv(path) or csv_format.is_parquet(path)):
+        raise TableUnreadable(
+            f"{path} should be a CSV or Parquet file; its name ends in {path.suffix or 'nothing'}. "
+            f"Convert it, or rename it to what it is: {csv_format.ENDINGS}."
+        )
 
 
 @contextmanager
 def _read_errors(path: Path, form: TableFormat) -> Iterator[None]:
     """Says what is wrong with a file that the system or pyarrow cannot read."""
-    kind = f"CSV file in {form.encoding.upper()}" if path.suffix.lower() == CSV else "Parquet file"
+    kind = f"CSV file in {form.encoding.upper()}" if csv_format.is_csv(path) else "Parquet file"
     try:
         yield
-    except (OSError, pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
+    except csv_format.NotOneTable as error:
+        raise TableUnreadable(str(error)) from error
+    except UNREADABLE as error:
         if isinstance(error, OSError) and error.strerror:
             raise TableUnreadable(f"{path} cannot be read: {error.strerror}.") from error
         reason = " ".join(str(error).split()).rstrip(".")
@@ -115,14 +137,14 @@ def _chunks(path: Path, schema: Schema, batches: Batches) -> Iterator[Chunk]:
 def _csv_batches(path: Path, schema: Schema) -> Batches:
     form = schema.table_format
     encoding = "utf-8-sig" if form.encoding == "utf-8" else form.encoding
-    with path.open(encoding=encoding, newline="") as text:
-        header = next(csv.reader(islice(text, form.skip_rows, None), delimiter=form.separator or ","), [])
+    with _opened(path) as (file, _), TextIOWrapper(file, encoding, newline="") as text:
+        header = next(csv.reader(islice(text, form.skip_rows, None), delimiter=_separator(path, form)), [])
     _check_header(path, header, schema)
     uneven_rows: list[Any] = []
     try:
-        with pa.OSFile(str(path)) as file:
-            for batch in _csv_reader(file, schema, uneven_rows, is_single=len(header) == 1):
-                yield batch, file.tell()
+        with _opened(path) as (file, done):
+            for batch in _csv_reader(file, schema, uneven_rows, len(header) == 1, csv_format.is_tsv(path)):
+                yield batch, done()
     except pa.ArrowInvalid as error:
         for row in uneven_rows:  # pyarrow counts the header as a row
             raise TableUnreadable(
@@ -133,8 +155,24 @@ def _csv_batches(path: Path, schema: Schema) -> Batches:
         raise
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[pa.NativeFile, Callable[[], int]]]:
+    """The content of a CSV file, unpacked, and how many bytes of the file are read by now."""
+    packing = path.suffix.lower()
+    if packing == ".zip":
+        with csv_format.unzipped(path) as table:
+            yield pa.PythonFile(table, "r"), lambda: 0  # an archive does not tell
+        return
+    with pa.OSFile(str(path)) as file:
+        yield pa.CompressedInputStream(file, CODECS[packing]) if packing in CODECS else file, file.tell
+
+
+def _separator(path: Path, form: TableFormat) -> str:
+    return form.separator or ("\t" if csv_format.is_tsv(path) else ",")
+
+
 def _csv_reader(
-    file: pa.NativeFile, schema: Schema, uneven_rows: list[Any], is_single: bool
+    file: pa.NativeFile, schema: Schema, uneven_rows: list[Any], is_single: bool, is_tsv: bool
 ) -> arrow_csv.CSVStreamingReader:
     """Gives the columns as text. A row with another number of values than the header is an error, and added to the list."""
 
@@ -143,7 +181,7 @@ def _csv_reader(
         return "error"
 
     names = [column.name for column in schema.columns]
-    options = csv_format.csv_options(schema.table_format, names)
+    options = csv_format.csv_options(schema.table_format, names, is_tsv)
     options["read_options"].use_threads, options["read_options"].block_size = False, BLOCK_BYTES
     options["parse_options"].ignore_empty_lines = not is_single
     options["parse_options"].invalid_row_handler = remember
@@ -165,7 +203,7 @@ def _check_header(path: Path, names: Sequence[str], schema: Schema) -> None:
     expected = f"the {len(columns)} columns of the model's schema"
     missing = [column.name for column in columns if column.required and column.name not in names]
     if columns and len(missing) == len(columns):
-        divided = schema.table_format.separator or ","
+        divided = _separator(path, schema.table_format)
         content = f"it has {', '.join(names[:3])}" if names else "it is empty"
         raise TableUnreadable(f"{path} should hold {expected}, in CSV divided by {divided!r}; {content}, none of them.")
     if missing:
@@ -179,7 +217,7 @@ def _values(path: Path, first_row: int, column: Column, batch: pa.RecordBatch, s
     """A column of a batch as the model takes it; a column that the file leaves out is missing in each row."""
     values = batch.column(column.name) if column.name in batch.schema.names else pa.nulls(batch.num_rows)
     spell = speller(column.known_categories) if column.kind == "category" else None
-    is_typed, zones = path.suffix.lower() == PARQUET, [column.time_zone]
+    is_typed, zones = not csv_format.is_csv(path), [column.time_zone]
     reading = Reading(schema.table_format, column.format, is_typed, zones, is_text_alone=spell is None)
     try:
         values = arrow.convert(values, column.kind, reading)

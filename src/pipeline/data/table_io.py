@@ -20,8 +20,6 @@ from column_types.arrow import Reading
 from pipeline.config.settings import Column, RawTable
 from pipeline.support.errors import TableInvalid, first_line
 
-CSV_NAMES, PACKINGS, PARQUET_ENDINGS = (".csv", ".tsv", ".txt"), (".zip", ".gz", ".bz2", ".zst"), (".parquet", ".pq")
-CSV_ENDINGS = tuple(f"{name}{packing}" for name in CSV_NAMES for packing in ("", *PACKINGS))
 # The errors that the readers raise for a damaged or empty file, or one in another encoding.
 UNREADABLE = (pa.ArrowException, zipfile.BadZipFile, zlib.error, EOFError, OSError, UnicodeError, RuntimeError)
 BLOCK_BYTES = (1 << 20, 1 << 28)  # of a CSV file, as pyarrow has it; and of one with a value that is longer
@@ -43,12 +41,11 @@ def read_source(path: Path, declared: RawTable, target: str = "") -> pa.Table:
     Declared columns are converted to their kind; in a CSV file the ``target`` stays text ("01" is not 1), and other columns
     get the type that fits all their values. Raises TableInvalid where the file cannot be read as a table.
     """
-    is_csv, is_parquet = path.name.lower().endswith(CSV_ENDINGS), path.name.lower().endswith(PARQUET_ENDINGS)
-    if not (is_csv or is_parquet or path.is_dir()):
+    is_csv = csv_format.is_csv(path)
+    if not (is_csv or csv_format.is_parquet(path) or path.is_dir()):
         raise TableInvalid(
             f"{path} should be a CSV or Parquet file, or a folder of Parquet files; its name ends in "
-            f"{path.suffix or 'nothing'}. Convert it, or rename it to what it is: {', '.join(CSV_NAMES)}, also with "
-            f"{', '.join(PACKINGS)}, or {', '.join(PARQUET_ENDINGS)}."
+            f"{path.suffix or 'nothing'}. Convert it, or rename it to what it is: {csv_format.ENDINGS}."
         )
     with _read_errors(path, declared):
         if path.is_dir():
@@ -104,7 +101,7 @@ def _convert(table: pa.Table, path: Path, declared: RawTable, is_typed: bool) ->
 
 
 def _read_csv(path: Path, declared: RawTable, target: str) -> pa.Table:
-    options = csv_format.csv_options(declared, [*declared.columns, target], _is_tsv(path))
+    options = csv_format.csv_options(declared, [*declared.columns, target], csv_format.is_tsv(path))
     for size in BLOCK_BYTES:
         options["read_options"].block_size = size
         try:
@@ -122,16 +119,11 @@ def _opened(path: Path) -> Iterator[Path | IO[bytes]]:
     if not path.name.lower().endswith(".zip"):
         yield path
         return
-    with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if not name.endswith("/") and "__MACOSX" not in name]
-        tables = [name for name in names if not Path(name).name.startswith(".")]
-        if len(tables) != 1:
-            raise TableInvalid(
-                f"{path} should hold one file, the table; it holds {len(tables)}: {', '.join(tables[:5]) or 'none'}. "
-                "Pack the table alone."
-            )
-        with archive.open(tables[0]) as file:
+    try:
+        with csv_format.unzipped(path) as file:
             yield file
+    except csv_format.NotOneTable as error:
+        raise TableInvalid(str(error)) from error
 
 
 @contextmanager
@@ -151,7 +143,7 @@ def _read_errors(path: Path, declared: RawTable) -> Iterator[None]:
 
 def _suggest_format(path: Path, declared: RawTable) -> str:
     """Which setting the beginning of a CSV file asks for; nothing where it looks as declared."""
-    if not path.name.lower().endswith(CSV_ENDINGS):
+    if not csv_format.is_csv(path):
         return ""
     try:
         with _opened(path) as file, pa.input_stream(file if isinstance(file, Path) else pa.PythonFile(file)) as stream:
@@ -166,7 +158,7 @@ def _suggest_format(path: Path, declared: RawTable) -> str:
     comments = len(list(takewhile(lambda line: line.startswith("#"), lines)))
     if comments:
         return f"It begins with a comment: write `skip_rows: {declared.skip_rows + comments}` {PLACE}."
-    separator = declared.separator or ("\t" if _is_tsv(path) else ",")
+    separator = declared.separator or ("\t" if csv_format.is_tsv(path) else ",")
     header = lines[0] if lines else ""
     others = [other for other in SEPARATORS if other in header] if separator not in header else []
     return (
@@ -174,7 +166,3 @@ def _suggest_format(path: Path, declared: RawTable) -> str:
         if others
         else ""
     )
-
-
-def _is_tsv(path: Path) -> bool:
-    return ".tsv" in path.name.lower()

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 from pyarrow import parquet
 from starlette.testclient import TestClient
 
+from column_types import csv_format
 from prediction_api.app import create_app
 from prediction_api.batch import batch_io, batch_predict
 from prediction_api.errors import InvalidModel, TableUnreadable
@@ -384,12 +386,58 @@ def test_a_row_of_another_length_is_refused_with_its_number(score, tmp_path):
         score(tmp_path / "in.csv")
 
 
-@pytest.mark.parametrize("name", ["in.txt", "in", "in.csv.gz", "in.PARQUET.zip"])
-def test_an_unknown_suffix_of_the_input_is_refused(score, tmp_path, name):
+@pytest.mark.parametrize("name", ["in.xlsx", "in", "in.PARQUET.zip"])
+def test_an_unknown_suffix_of_the_input_is_refused_with_those_there_are(score, tmp_path, name):
     (tmp_path / name).write_text("")
 
-    with pytest.raises(TableUnreadable, match=rf"{re.escape(name)} should be a \.csv or \.parquet file"):
+    with pytest.raises(TableUnreadable, match=rf"{re.escape(name)} should be a CSV or Parquet file; .*: \.csv, .*\.pq\.$"):
         score(tmp_path / name)
+
+
+def packed(path, content):
+    """A file with this content, packed as its name says."""
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("in.csv", content)
+    else:
+        with pa.output_stream(str(path), compression="detect") as file:
+            file.write(content)
+    return path
+
+
+@pytest.mark.parametrize("name", [f"in{ending}" for ending in (*csv_format.CSV_ENDINGS, ".CSV.ZIP")])
+def test_a_csv_file_is_read_by_each_ending_that_training_reads(score, tmp_path, name):
+    plain = write_csv(tmp_path / "in1.csv", rows(20_000))
+    wanted = score(plain)[0].tobytes()
+    content = plain.read_bytes()
+    if ".tsv" in name:
+        content = content.replace(b",", b"\t")
+    path = packed(tmp_path / name.lower(), content).rename(tmp_path / name)
+
+    assert score(path)[0].tobytes() == wanted
+
+
+def test_a_parquet_file_may_have_the_short_ending(score, tmp_path):
+    wanted = score(write_parquet(tmp_path / "in.parquet", rows(30)))[0].tobytes()
+
+    assert score(write_parquet(tmp_path / "in.pq", rows(30)))[0].tobytes() == wanted
+
+
+@pytest.mark.parametrize("ending", csv_format.PACKINGS)
+def test_a_damaged_packing_is_refused_by_the_name_of_its_file(score, tmp_path, ending):
+    (tmp_path / f"in.csv{ending}").write_bytes(b"departs")
+
+    with pytest.raises(TableUnreadable, match=rf"in\.csv\{ending} should be a CSV file in UTF-8; "):
+        score(tmp_path / f"in.csv{ending}")
+
+
+def test_an_archive_of_several_files_is_refused_with_their_names(score, tmp_path):
+    with zipfile.ZipFile(tmp_path / "in.csv.zip", "w") as archive:
+        archive.writestr("a.csv", "a")
+        archive.writestr("b.csv", "b")
+
+    with pytest.raises(TableUnreadable, match=r"should hold one file, the table; it holds 2: a\.csv, b\.csv\."):
+        score(tmp_path / "in.csv.zip")
 
 
 def test_an_unknown_suffix_of_the_output_is_refused(score, tmp_path):
@@ -404,11 +452,11 @@ def test_an_input_that_is_not_there_is_refused_by_name(score, tmp_path, name):
         score(tmp_path / name)
 
 
-@pytest.mark.parametrize("name", ["in.csv", "in.parquet"])
-def test_a_folder_in_place_of_the_input_is_refused_as_what_cannot_be_read(score, tmp_path, name):
+@pytest.mark.parametrize("name", ["in.csv", "in.parquet", "in"])
+def test_a_folder_in_place_of_the_input_is_refused_as_such(score, tmp_path, name):
     (tmp_path / name).mkdir()
 
-    with pytest.raises(TableUnreadable, match=rf"{name} (cannot be read|should be a Parquet file)"):
+    with pytest.raises(TableUnreadable, match=rf"{name} should be .*; it is a folder\. Score each file in it by itself\."):
         score(tmp_path / name)
     assert left(tmp_path) == []
 
