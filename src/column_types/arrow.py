@@ -12,8 +12,10 @@
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from math import isfinite
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -72,7 +74,20 @@ def convert(values: Values, kind: Kind, reading: Reading) -> Values:
     casts = list(CASTS[kind](values.type, reading))
     if not casts:
         raise ValueInvalid(kind, f"of the type {values.type}")
-    return _cast(values, casts, kind, reading.pattern)
+    values = _cast(values, casts, kind, reading.pattern)
+    return _drop_markers(values, reading.form) if kind == "number" else values
+
+
+def _drop_markers(numbers: Values, form: TableFormat) -> Values:
+    """The numbers without those that mean no value: a marker -999 is also -999.0, as pandas writes it."""
+    markers = []
+    for marker in form.missing:
+        with suppress(pa.ArrowInvalid):
+            markers += _parse_number(pa.array([marker]), pa.float64(), form.decimal).to_pylist()
+    if not (markers := [marker for marker in markers if isfinite(marker)]):
+        return numbers
+    is_missing = compute.is_in(numbers.cast(pa.float64(), safe=False), pa.array(markers, pa.float64()))
+    return compute.if_else(is_missing, pa.scalar(None, numbers.type), numbers)
 
 
 # The ways to read a column as a kind: the first one that takes all values counts. There is none where its type is refused.

@@ -229,6 +229,17 @@ def test_the_markers_of_a_table_hold_for_every_file_of_its_kind(tmp_path, missin
         np.testing.assert_array_equal(scored(model, path), arrays["categories"][:, 0])
 
 
+def test_a_marker_that_is_a_number_is_compared_as_one(tmp_path):
+    form = TableFormat(missing=("", "-999", "?"))
+    paths = write(tmp_path, "number", pa.float64(), [-999.0, 0.5, None], ["-999.0", "0.5", "?"])
+    for path in paths.values():
+        arrays, described = train(path, Column("number"), form)
+        np.testing.assert_array_equal(arrays["numbers"][:, 0], [np.nan, 0.5, np.nan, np.nan])
+        model = opened(tmp_path / path.suffix[1:], "number", described)
+        for other in paths.values():
+            np.testing.assert_array_equal(scored(model, other), arrays["numbers"][:, 0])
+
+
 def test_a_file_for_score_is_read_by_the_format_that_was_declared(tmp_path):
     text = "# a lab\nx;when\n1,5;31.12.2013\n-;01.01.2014\n"
     (tmp_path / "in.csv").write_text(text, encoding="utf-16")
