@@ -11,9 +11,11 @@
 | nothing at all, dictionaries    | missing; as their values                                                    |
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from math import isfinite
 from typing import Any, Literal
@@ -33,6 +35,8 @@ EXPECTED = {
     "datetime": "a date and time such as 2013-05-19T14:15:00 (all with an offset from UTC, or none)",
 }
 MOST_CHARACTERS = 60  # of a value in a message
+# Codes of strptime that Arrow knows and Python does not.
+PYTHON_CODES = {"%e": "%d", "%D": "%m/%d/%y", "%F": "%Y-%m-%d", "%R": "%H:%M", "%T": "%H:%M:%S", "%h": "%b"}
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ def _datetime_casts(arrow_type: pa.DataType, reading: Reading) -> Iterator[Cast]
     elif types.is_date(arrow_type) and None in reading.zones:
         yield lambda part: part.cast(pa.timestamp("s"))
     elif _is_text(arrow_type) and reading.pattern:
-        yield lambda part: compute.strptime(part, format=reading.pattern, unit="s")
+        yield partial(_parse_pattern, pattern=reading.pattern)
     elif _is_text(arrow_type):
         for zone in reading.zones:
             for unit in ("s", "us", "ns"):
@@ -147,6 +151,21 @@ def _parse_number(text: Values, to: pa.DataType, decimal: str) -> Values:
 
 def _parse_datetime(text: Values, to: pa.DataType) -> Values:
     return compute.utf8_trim_whitespace(text).cast(to)
+
+
+def _parse_pattern(text: Values, pattern: str) -> Values:
+    """Arrow makes March 2 of February 31: Python, which refuses it, reads each value that is not written back as it was."""
+    moments = compute.strptime(text, format=pattern, unit="s")
+    if "%s" in pattern:  # seconds since 1970, which Python does not read
+        return moments
+    python_pattern = re.sub("%.", lambda code: PYTHON_CODES.get(code[0], code[0]), pattern)
+    is_same = compute.equal(compute.strftime(moments, format=pattern), text)
+    for value in text.filter(compute.invert(is_same)).unique().to_pylist():
+        try:
+            datetime.strptime(value, python_pattern)
+        except ValueError as error:
+            raise pa.ArrowInvalid(str(error)) from error
+    return moments
 
 
 def _is_text(arrow_type: pa.DataType) -> bool:

@@ -13,6 +13,8 @@ from onnx import TensorProto, helper
 from pyarrow import parquet
 from pydantic import TypeAdapter
 
+from column_types import arrow
+from column_types.arrow import Reading
 from column_types.table_format import TableFormat
 from pipeline.config.settings import Column, Dataset, RandomSplit, RawTable, Target
 from pipeline.data import model_inputs, schema, table_io
@@ -238,6 +240,39 @@ def test_a_marker_that_is_a_number_is_compared_as_one(tmp_path):
         model = opened(tmp_path / path.suffix[1:], "number", described)
         for other in paths.values():
             np.testing.assert_array_equal(scored(model, other), arrays["numbers"][:, 0])
+
+
+def test_a_day_that_its_month_does_not_have_is_refused_everywhere(tmp_path):
+    column = Column("datetime", format="%d.%m.%Y")
+    paths = [tmp_path / "good.csv", tmp_path / "bad.csv"]
+    for path, day in zip(paths, ("1.2.2024", "31.02.2024"), strict=True):
+        path.write_text(f"x,more\n29.02.2024,1\n{day},1\n")
+    arrays, described = train(paths[0], column)
+    model = opened(tmp_path / "model", "datetime", described)
+
+    np.testing.assert_array_equal(scored(model, paths[0]), arrays["datetimes"][:, 0])
+    with pytest.raises(TableInvalid, match=r"row 2: x should be a datetime of the format .*; it is '31\.02\.2024'"):
+        train(paths[1], column)
+    with pytest.raises(TableUnreadable, match=r"row 2: x should be a datetime of the format .*; it is '31\.02\.2024'"):
+        scored(model, paths[1])
+    with pytest.raises(InvalidRecords):
+        asked(model, ["2024-02-31"])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("%D", "1/2/24"),
+        ("%e.%m.%Y %T", "1.2.2024 1:02:03"),
+        ("%s", "1700000000"),
+        ("%Y-%m-%dT%H:%M:%S%z", "2024-01-02T03:04:05+0200"),
+    ],
+)
+def test_a_datetime_that_is_not_written_back_as_it_was_is_read_all_the_same(pattern, text):
+    values = pa.array([text, None])
+    assert arrow.convert(values, "datetime", Reading(DEFAULT, pattern)).equals(
+        pa.compute.strptime(values, format=pattern, unit="s")
+    )
 
 
 def test_a_file_for_score_is_read_by_the_format_that_was_declared(tmp_path):
