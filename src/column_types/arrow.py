@@ -146,7 +146,11 @@ def _category(values: Values) -> Values:
 
 def _parse_number(text: Values, to: pa.DataType, decimal: str) -> Values:
     text = compute.utf8_trim_whitespace(text)
-    return (text if decimal == "." else compute.replace_substring(text, decimal, ".")).cast(to)
+    if decimal != ".":
+        if compute.any(compute.match_substring(text, ".")).as_py():  # 1.000 may be a thousand
+            raise pa.ArrowInvalid("a point beside another decimal sign")
+        text = compute.replace_substring(text, decimal, ".")
+    return text.cast(to)
 
 
 def _parse_datetime(text: Values, to: pa.DataType) -> Values:

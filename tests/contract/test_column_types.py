@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -93,7 +94,7 @@ def write(folder, kind, arrow_type, values, texts):
 
 def train(path, column, form=DEFAULT):
     """What ingest, preprocess and train make of a file: the arrays that are trained on, and schema.json."""
-    declared = RawTable(file=str(path), columns={"x": column}, missing=form.missing)
+    declared = RawTable(file=str(path), columns={"x": column}, **asdict(form))
     table = table_io.read_source(path, declared).to_pandas()
     schema.check(table, {"x": column}, "t")
     data = Dataset("things", Target("good"), {"x": column}, RandomSplit("random", 0.25, 1), table_format=form)
@@ -240,6 +241,18 @@ def test_a_marker_that_is_a_number_is_compared_as_one(tmp_path):
         model = opened(tmp_path / path.suffix[1:], "number", described)
         for other in paths.values():
             np.testing.assert_array_equal(scored(model, other), arrays["numbers"][:, 0])
+
+
+def test_a_point_is_refused_where_the_decimal_is_a_comma(tmp_path):
+    form, (good, bad) = TableFormat(decimal=",", separator=";"), (tmp_path / "good.csv", tmp_path / "bad.csv")
+    good.write_text("x;more\n1,5;1\n2;1\n")
+    bad.write_text("x;more\n1,5;1\n1.000;1\n")
+    model = opened(tmp_path / "model", "number", train(good, Column("number"), form)[1])
+
+    with pytest.raises(TableInvalid, match=r"row 2: x should be a number; it is '1\.000'.*no number has a point"):
+        train(bad, Column("number"), form)
+    with pytest.raises(TableUnreadable, match=r"row 2: x should be a number; it is '1\.000'"):
+        scored(model, bad)
 
 
 def test_a_day_that_its_month_does_not_have_is_refused_everywhere(tmp_path):

@@ -28,7 +28,10 @@ PLACE = "into the block of this table in conf/data/"
 HEAD_BYTES = 1 << 16
 MARKER = "a text that means no value belongs into `missing`"
 WAYS_OUT = {
-    "number": f"{MARKER}, a decimal comma into `decimal`, and what is no number needs `kind: category`",
+    "number": (
+        f"{MARKER}, a decimal comma into `decimal` (then no number has a point), and what is no number needs "
+        "`kind: category`"
+    ),
     "category": "what is a number or a datetime needs that `kind`",
     "datetime": f"{MARKER}, and another way to write dates into `format`",
 }
