@@ -32,8 +32,10 @@ EMPTY = {"number": pa.float64(), "category": pa.string(), "datetime": pa.timesta
 EXPECTED = {
     "number": "a number",
     "category": "a category: text, whole numbers, or true and false",
-    "datetime": "a date and time such as 2013-05-19T14:15:00 (all with an offset from UTC, or none)",
+    "datetime": "a date and time such as 2013-05-19T14:15:00 (of the years 1 to 9999, all with an offset from UTC, or none)",
 }
+PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+YEAR_1, YEAR_10000 = -62_135_596_800, 253_402_300_800  # in seconds since 1970: where Python's datetimes begin and end
 MOST_CHARACTERS = 60  # of a value in a message
 # Codes of strptime that Arrow knows and Python does not.
 PYTHON_CODES = {"%e": "%d", "%D": "%m/%d/%y", "%F": "%Y-%m-%d", "%R": "%H:%M", "%T": "%H:%M:%S", "%h": "%b"}
@@ -78,6 +80,8 @@ def convert(values: Values, kind: Kind, reading: Reading) -> Values:
     casts = list(CASTS[kind](values.type, reading))
     if not casts:
         raise ValueInvalid(kind, f"of the type {values.type}")
+    if kind == "datetime":
+        casts = [partial(_within_years, cast=cast) for cast in casts]
     values = _cast(values, casts, kind, reading.pattern)
     return _drop_markers(values, reading.form) if kind == "number" else values
 
@@ -172,6 +176,14 @@ def _parse_pattern(text: Values, pattern: str) -> Values:
     return moments
 
 
+def _within_years(values: Values, cast: Cast) -> Values:
+    moments = cast(values)
+    bounds, per_second = compute.min_max(moments.cast(pa.int64())).as_py(), PER_SECOND[moments.type.unit]
+    if bounds["min"] is not None and (bounds["min"] < YEAR_1 * per_second or bounds["max"] >= YEAR_10000 * per_second):
+        raise pa.ArrowInvalid("a year that Python does not have")
+    return moments
+
+
 def _is_text(arrow_type: pa.DataType) -> bool:
     return bool(types.is_string(arrow_type) or types.is_large_string(arrow_type) or types.is_string_view(arrow_type))
 
@@ -184,7 +196,8 @@ def _cast(values: Values, casts: Sequence[Cast], kind: Kind, pattern: str | None
         except pa.ArrowInvalid:
             continue
     row = max(_first_refused(cast, values) for cast in casts)
-    raise ValueInvalid(kind, repr(values[row].as_py()), row, pattern)
+    value = values[row].cast(pa.string()) if types.is_temporal(values.type) else values[row]  # Python has no year 10000
+    raise ValueInvalid(kind, repr(value.as_py()), row, pattern)
 
 
 def _first_refused(cast: Cast, values: Values) -> int:

@@ -211,6 +211,29 @@ def test_a_datetime_that_utc_does_not_have_is_refused(tmp_path, value):
         asked(model, [value])
 
 
+@pytest.mark.parametrize(
+    ("arrow_type", "last", "outside"),
+    [
+        (pa.timestamp("us"), 253_402_300_799_999_999, 253_402_300_800_000_000),
+        (pa.timestamp("s", "UTC"), 253_402_300_799, 253_402_300_800),
+        (pa.timestamp("ms"), -62_135_596_800_000, -62_135_596_800_001),
+        (pa.date32(), 2_932_896, 2_932_897),
+        (pa.string(), "0001-01-01", "0000-12-31"),
+    ],
+)
+def test_a_datetime_outside_the_years_1_to_9999_is_refused(tmp_path, arrow_type, last, outside):
+    good, bad = tmp_path / "good.parquet", tmp_path / "bad.parquet"
+    for path, value in ((good, last), (bad, outside)):
+        parquet.write_table(pa.table({"x": pa.array([None, last, value], arrow_type)}), path)
+    model = opened(tmp_path / "model", "datetime", train(good, Column("datetime"))[1])
+
+    assert len(scored(model, good)) == 3
+    with pytest.raises(TableInvalid, match=r"row 3: x should be a date and time .*of the years 1 to 9999.*; it is '.*-.*-"):
+        train(bad, Column("datetime"))
+    with pytest.raises(TableUnreadable, match=r"row 3: x should be a date and time .*of the years 1 to 9999"):
+        scored(model, bad)
+
+
 def test_offsets_are_read_in_utc_and_the_schema_says_so(tmp_path):
     arrays, described = train(write(tmp_path, *ACCEPTED[16][:4])["csv"], Column("datetime"))
 
