@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
+from pyarrow.dataset import get_partition_keys
 
 from column_types import arrow, csv_format
 from column_types.arrow import Reading
@@ -52,7 +53,7 @@ def read_source(path: Path, declared: RawTable, target: str = "") -> pa.Table:
         )
     with _read_errors(path, declared):
         if path.is_dir():
-            table = pa.parquet.read_table(path)
+            table = _read_folder(path, declared, target)
         else:
             table = _read_csv(path, declared, target) if is_csv else pa.parquet.ParquetFile(path).read()
         names = [name for name in table.column_names if name]
@@ -101,6 +102,23 @@ def _convert(table: pa.Table, path: Path, declared: RawTable, is_typed: bool) ->
             ) from error
         table = table.set_column(table.column_names.index(name), name, values)
     return table
+
+
+def _read_folder(path: Path, declared: RawTable, target: str) -> pa.Table:
+    """The rows of all Parquet files below a folder, whose subfolders may name a partition, such as year=2013."""
+    dataset = pa.parquet.ParquetDataset(path)
+    files = {
+        file.path: {*file.physical_schema.names, *get_partition_keys(file.partition_expression)}
+        for file in dataset.fragments
+    }
+    held = set().union(*files.values())
+    for file, names in files.items():
+        if lacking := sorted((declared.columns.keys() | {target}) & held - names):
+            raise TableInvalid(
+                f"{file} should have the columns of the other files in {path}; it lacks {', '.join(lacking)}. "
+                "Add them, empty where nothing is known, or take the file out of the folder."
+            )
+    return dataset.read()
 
 
 def _read_csv(path: Path, declared: RawTable, target: str) -> pa.Table:

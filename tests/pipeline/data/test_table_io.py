@@ -154,6 +154,20 @@ def test_a_folder_of_parquet_files_is_one_table(tmp_path):
     assert found["x"].to_pylist() == [1, 2]
 
 
+@pytest.mark.parametrize("lacking", ["1", "2"])
+def test_a_file_of_a_folder_without_a_declared_column_is_refused_by_name(tmp_path, lacking):
+    columns = {"x": Column("number"), "year": Column("number"), "y": Column("number")}
+    for number in ("1", "2"):
+        (tmp_path / f"year={number}").mkdir()
+        frame = pd.DataFrame({"x": [1], "y": [2], "more": [3]})
+        frame.drop(columns=["y", "more"] * (number == lacking)).to_parquet(tmp_path / f"year={number}/a.parquet")
+
+    with pytest.raises(TableInvalid, match=rf"year={lacking}/a\.parquet should have .*; it lacks y\. Add"):
+        table_io.read_source(tmp_path, declared(columns))
+    del columns["y"]
+    assert table_io.read_source(tmp_path, declared(columns))["year"].to_pylist() == [1, 2]
+
+
 @pytest.mark.parametrize(
     "index", [pd.Index(["a", "b"], name="code"), pd.MultiIndex.from_tuples([("a", 1), ("b", 2)], names=["code", "n"])]
 )
