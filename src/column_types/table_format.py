@@ -12,9 +12,19 @@ MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null")
 def _codec_name(encoding: str) -> str:
     """The name that Python has for an encoding."""
     try:
+        "".encode(encoding)  # base64 and rot13 are codecs too, but not of text
         return codecs.lookup(encoding).name
     except LookupError as error:
-        raise ValueError("Input should be an encoding that Python knows, such as latin-1") from error
+        raise ValueError("Input should be an encoding of text that Python knows, such as latin-1") from error
+
+
+def _check_ascii(sign: str) -> str:
+    if not sign.isascii() or sign in "\r\n":
+        raise ValueError("Input should be one ASCII character and no line break, such as ;")
+    return sign
+
+
+Sign = Annotated[str, Field(min_length=1, max_length=1), AfterValidator(_check_ascii)]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
@@ -22,7 +32,7 @@ class TableFormat:
     """The texts that mean no value, and of a CSV file its separator, encoding, decimal point and lines before the header."""
 
     missing: tuple[str, ...] = MISSING
-    separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None  # a comma, or a tab in .tsv files
+    separator: Sign | None = None  # a comma, or a tab in .tsv files
     encoding: Annotated[str, AfterValidator(_codec_name)] = "utf-8"
-    decimal: Annotated[str, Field(min_length=1, max_length=1)] = "."
+    decimal: Sign = "."
     skip_rows: Annotated[int, Field(ge=0)] = 0

@@ -217,10 +217,18 @@ def test_a_path_that_only_a_shell_understands_is_refused(values):
         read_params(changed(values, "data.source.path", "~/a.csv"))
 
 
-def test_an_encoding_that_python_does_not_know_is_refused(values):
-    with pytest.raises(ParamsInvalid, match=r"data\.tables\.table\.encoding is 'utf-99'; .*an encoding that Python knows"):
-        read_params(changed(values, "data.tables.table.encoding", "utf-99"))
+@pytest.mark.parametrize("encoding", ["utf-99", "base64", "rot13"])
+def test_what_is_no_encoding_of_text_is_refused(values, encoding):
+    with pytest.raises(ParamsInvalid, match=rf"data\.tables\.table\.encoding is '{encoding}'; .*an encoding of text that"):
+        read_params(changed(values, "data.tables.table.encoding", encoding))
     assert read_params(changed(values, "data.tables.table.encoding", "UTF8")).data.tables["table"].encoding == "utf-8"
+
+
+@pytest.mark.parametrize("key", ["separator", "decimal"])
+@pytest.mark.parametrize("sign", ["é", "\n"])
+def test_a_sign_that_is_not_ascii_or_breaks_the_line_is_refused(values, key, sign):
+    with pytest.raises(ParamsInvalid, match=rf"data\.tables\.table\.{key} is .*should be one ASCII character"):
+        read_params(changed(values, f"data.tables.table.{key}", sign))
 
 
 def test_the_message_says_where_to_correct_it(values):
