@@ -207,8 +207,8 @@ class AppState:
     def checks(self) -> dict[str, dict[str, Any]]:
         """What the service needs, by name; a check of the database counts for STALE_SECONDS."""
         head, status = migrations_runner.head(), self._status
-        if self.failure is not None:
-            status = replace(UNAVAILABLE, message=self.failure.public_message)
+        if (failure := self.failure) is not None:
+            status = replace(UNAVAILABLE, message=failure.public_message)
         elif time.monotonic() > status.checked_at + STALE_SECONDS:
             status = UNAVAILABLE
         return {

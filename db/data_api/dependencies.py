@@ -44,8 +44,8 @@ def writes(service: ServiceDep) -> Iterator[Session]:
 
 
 def _transaction(service: AppState, reads: bool) -> Iterator[Session]:
-    if service.failure is not None:
-        raise type(service.failure)(str(service.failure))  # each request raises an error of its own
+    if (failure := service.failure) is not None:  # another thread may set it to None meanwhile
+        raise type(failure)(str(failure))  # each request raises an error of its own
     with transaction(service.engine, reads) as session:
         yield session
 
