@@ -99,6 +99,7 @@ class AppState:
                 "bytes": outbox.size,
                 "writing": outbox.failure or ("full" if outbox.full else "ok"),
                 "delivery": "off" if self.relay is None else self.relay.failure or "ok",
+                "deployments": "off" if self.relay is None else self.deployments.failure or "ok",
             },
         }
 

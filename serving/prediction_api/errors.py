@@ -47,11 +47,14 @@ def unconfirmed(expected: str, answer: Mapping[str, Any]) -> DataServiceUnavaila
 
 
 class ContentRejected(PredictionApiError):
-    """The data service refuses the content of what was sent; ``fields`` names what it finds wrong, where it says so."""
+    """The content of what was sent is refused; ``fields`` names what is wrong, where the answer says so.
 
-    def __init__(self, reason: str, fields: Sequence[str] = ()) -> None:
+    ``is_final`` where the data service itself says what is wrong; else another server may have its address.
+    """
+
+    def __init__(self, reason: str, fields: Sequence[str] = (), is_final: bool = False) -> None:
         super().__init__(reason)
-        self.fields = fields
+        self.fields, self.is_final = fields, is_final
 
 
 class TableUnreadable(PredictionApiError):

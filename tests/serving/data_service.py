@@ -27,6 +27,8 @@ class DataService:
         self.answer: Callable[[list[Prediction]], int] = lambda predictions: RECORDED
         self.faults: Callable[[Any], list[str]] = lambda content: []  # the fields that a refusal names
         self.answer_deployment: Callable[[Deployment], int] = lambda deployment: STORED
+        self.refusal: Any = None  # what another server answers in place of a problem
+        self.refusal_type = "application/problem+json"
         self.is_echo = False  # a stranger, who sends back what it got
         self.confirmation: Callable[[str, Any], Any] = confirmation
         self.copies: dict[str, list[Prediction]] = {}
@@ -142,11 +144,11 @@ def _handler(service: DataService) -> type[BaseHTTPRequestHandler]:
             if answer in {LOST, SILENT}:
                 return self.close_connection_now()
             errors = [{"field": field} for field in (service.faults(body) if answer >= 400 else [])]
-            refusal = {"detail": "as the test wants it", "errors": errors}
-            content = refusal if answer >= 300 else service.confirmation(self.path, body)
+            refusal = {"type": "about:blank", "title": "No", "status": answer, "detail": "as the test wants it", "errors": errors}
+            content = service.refusal or refusal if answer >= 300 else service.confirmation(self.path, body)
             text = json.dumps({"headers": headers} if service.is_echo else content).encode()
             self.send_response(answer)
-            self.send_header("content-type", "application/json")
+            self.send_header("content-type", service.refusal_type if answer >= 300 else "application/json")
             self.send_header("content-length", str(len(text)))
             self.end_headers()
             self.wfile.write(text)

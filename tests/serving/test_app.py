@@ -851,7 +851,7 @@ def test_readyz_names_the_model_and_the_outbox(client, record):
     assert set(checks) == {"model", "outbox"}
     assert checks["model"] == {"ok": True, "version": client.get("/model").json()["version"], "reload": "ok"}
     assert checks["outbox"].pop("bytes") > 100
-    assert checks["outbox"] == {"ok": True, "waiting": 1, "writing": "ok", "delivery": "off"}
+    assert checks["outbox"] == {"ok": True, "waiting": 1, "writing": "ok", "delivery": "off", "deployments": "off"}
 
 
 def test_readyz_is_503_and_names_the_outbox_once_it_is_full(client_of, record):

@@ -19,7 +19,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 from uuid_utils import uuid7
 
-from prediction_api.errors import ContentRejected, OutboxUnavailable, unconfirmed
+from prediction_api.errors import ContentRejected, DataServiceUnavailable, OutboxUnavailable, unconfirmed
 from prediction_api.logs import LOGGER
 from prediction_api.model.model_manager import LoadedModel
 from prediction_api.outbox.outbox import Outbox, Sync
@@ -52,6 +52,7 @@ class Deployments:
         self._unwritten: dict[str, Content] = {}  # by path, while the disk refuses
         self._changed = asyncio.Event()
         self._logged: set[str] = set()  # the failures that were logged and still last
+        self.failure: str | None = None  # why the last report failed
 
     async def open(self) -> None:
         """Ends the deployment that a killed process left behind."""
@@ -113,12 +114,16 @@ class Deployments:
             async with asyncio.timeout(seconds):
                 await self._deliver(self._send)
             self._logged.discard("data service")
+            self.failure = None
         except Exception as error:
-            reason = str(error) or type(error).__name__
-            self._log_once("data service", logging.WARNING, "deployments wait on disk for the data service", reason)
+            self.failure = str(error) or type(error).__name__
+            self._log_once("data service", logging.WARNING, "deployments wait on disk for the data service", self.failure)
 
     async def _deliver(self, send: Send) -> None:
-        """Sends what waits, of each deployment the newest line; what the data service refuses becomes a dead letter."""
+        """Sends what waits, of each deployment the newest line; what the data service refuses becomes a dead letter.
+
+        Raises DataServiceUnavailable for a refusal that may be another server's.
+        """
         while batch := self._outbox.peek(MOST_LINES):
             for path, content in dict(map(from_json, batch.lines)).items():
                 try:
@@ -127,6 +132,11 @@ class Deployments:
                         raise unconfirmed(f"that it stored {path}", answer)
                     self._logged.discard(path)
                 except ContentRejected as error:
+                    if not error.is_final:
+                        raise DataServiceUnavailable(
+                            f"DATA_API_URL should take {path}; it refuses it without the problem details of a data service "
+                            f"({error}). Check DATA_API_URL."
+                        ) from error
                     self._log_once(path, logging.ERROR, "the data service refuses a deployment", str(error))
                     if content.get("ended_at", True):  # until then the next heartbeat sends it again
                         self._outbox.dead_letter([to_json((path, content))])

@@ -19,6 +19,7 @@ from prediction_api.errors import ContentRejected, DataServiceUnavailable, uncon
 from prediction_api.logs import LOGGER
 from prediction_api.metrics import Metrics
 from prediction_api.outbox.outbox import Outbox
+from service_kit.problems import MEDIA_TYPE
 
 ROUTE = "/predictions"
 MOST_LINES, MOST_BYTES = 500, 2**20
@@ -29,6 +30,7 @@ TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 SLOWEST_RETRY_SECONDS = 30
 AFTER_FAILURE_SECONDS = 1.0
 CONTENT_STATUSES = {400, 409, 413, 422}  # they concern what was sent; any other failure may pass, and is retried
+PROBLEM_KEYS = {"type", "title", "status", "detail"}
 ROW = re.compile(r"predictions\.(\d+)(?:\.|$)")  # a field in the data service's problem: the place of a line in the batch
 SendLines = Callable[[list[bytes]], Awaitable[None]]
 logger = logging.getLogger(LOGGER)
@@ -152,11 +154,13 @@ class OutboxRelay:
             with suppress(ValueError):
                 if isinstance(answer := json.loads(text), dict):
                     return answer
-        detail, fields = _problem(text) or (response.reason_phrase, [])
+        problem = _problem(response.headers.get("content-type", ""), text)
+        detail, fields = problem or (response.reason_phrase, [])
         named = f" ({', '.join(fields[:MOST_NAMED])})" if fields else ""
         reason = f"{response.status_code}: {detail}{named}"
         if response.status_code in CONTENT_STATUSES:
-            raise ContentRejected(reason, fields)
+            is_too_large = problem is not None and response.status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE
+            raise ContentRejected(reason, fields, is_final=bool(fields) or is_too_large)
         raise DataServiceUnavailable(reason)
 
     def _masked(self, text: str) -> str:
@@ -170,13 +174,17 @@ class OutboxRelay:
         logger.warning("the data service does not take predictions; they wait in the outbox", extra=extra)
 
 
-def _problem(text: str) -> tuple[str, list[str]] | None:
-    """What a problem (RFC 9457) of the data service says, and the fields that it names; None for another text.
+def _problem(content_type: str, text: str) -> tuple[str, list[str]] | None:
+    """What a problem (RFC 9457) of the data service says, and the fields that it names; None for another answer.
 
     The rest is not shown, because it may hold values of callers, and /readyz is for anybody.
     """
+    if content_type != MEDIA_TYPE:
+        return None
     try:
         problem = json.loads(text)
+        if not problem.keys() >= PROBLEM_KEYS:
+            return None
         return str(problem["detail"])[:MOST_CHARACTERS], [str(error["field"]) for error in problem.get("errors", [])]
     except (ValueError, LookupError, TypeError, AttributeError):
         return None

@@ -220,7 +220,7 @@ def test_a_reference_that_the_data_service_refuses_is_a_dead_letter_and_holds_up
     class Refusing(Receiver):
         async def send(self, method, path, content):
             if path.startswith("/models"):
-                raise ContentRejected("422: no")
+                raise ContentRejected("422: no", is_final=True)
             return await super().send(method, path, content)
 
     receiver = Refusing()
@@ -287,6 +287,40 @@ def test_deployments_wait_for_an_answer_that_confirms_them(make_settings, refere
         until(lambda: len(data_service.deployments) == 2)
 
     assert data_service.models
+    assert set(stored) < set(data_service.deployments)
+
+
+@pytest.mark.parametrize("status", [400, 409, 422])
+@pytest.mark.parametrize(
+    ("refusal", "content_type"),
+    [
+        ({"detail": "no"}, "application/json"),
+        ({"detail": "no", "errors": [{"field": "replica"}]}, "application/problem+json"),
+        ("<html>no</html>", "text/html"),
+        (None, "application/json"),
+        (None, "application/problem+json"),
+    ],
+    ids=["detail", "problem without its fields", "page", "other type", "problem without field errors"],
+)
+def test_deployments_wait_for_the_data_service_where_another_server_refuses_them(
+    make_settings, referenced, data_service, told, status, refusal, content_type
+):
+    path, _ = referenced()
+    settings = make_settings(model_uri=str(path), data_api_url=data_service.url)
+    data_service.answer_model, data_service.answer_deployment = status, lambda deployment: status
+    data_service.refusal, data_service.refusal_type = refusal, content_type
+    if content_type == "application/json":
+        data_service.faults = lambda content: ["replica"]
+    with TestClient(create_app(settings)) as client:
+        until(lambda: told("deployments wait on disk"))
+        assert "Check DATA_API_URL" in client.get("/readyz").json()["checks"]["outbox"]["deployments"]
+        stored = newest(settings.outbox_dir)
+    assert not dead_letters(settings.outbox_dir)
+    assert not told("refuses a deployment")
+    data_service.answer_model, data_service.answer_deployment = 200, lambda deployment: 200
+    with TestClient(create_app(settings)):
+        until(lambda: len(data_service.deployments) == 2)
+
     assert set(stored) < set(data_service.deployments)
 
 
@@ -372,7 +406,7 @@ def test_predictions_and_a_stop_do_not_wait_for_who_takes_no_deployments(
 
     assert len(data_service.recorded) == 1
     assert [content["ended_at"] is not None for content in newest(folder).values()] == [True]
-    assert [content["ended_at"] is not None for _, content in dead_letters(folder)] == [True] * (answer in (409, 422))
+    assert [content["ended_at"] is not None for _, content in dead_letters(folder)] == [True] * bool(fields)
 
 
 def test_damaged_lines_are_told_and_stop_nothing(make_settings, data_service, record, folder, told):
@@ -491,7 +525,7 @@ def test_an_outage_is_logged_once_and_the_next_one_again(folder, served, told):
 
 
 def test_a_refused_deployment_is_logged_once_tried_while_it_lives_and_a_dead_letter_after(folder, served, told):
-    receiver, models = Receiver(ContentRejected("422: as the test wants it", ["last_seen_at"])), [served(), served(1.0)]
+    receiver, models = Receiver(ContentRejected("422: as the test wants it", ["last_seen_at"], is_final=True)), [served(), served(1.0)]
 
     async def story():
         deployments = Deployments(folder, "here", receiver.send, heartbeat_seconds=BEAT)
