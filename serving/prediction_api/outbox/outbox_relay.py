@@ -154,6 +154,11 @@ class OutboxRelay:
             with suppress(ValueError):
                 if isinstance(answer := json.loads(text), dict):
                     return answer
+        if response.status_code < httpx.codes.BAD_REQUEST:
+            raise DataServiceUnavailable(
+                f"{response.status_code}: DATA_API_URL should answer with a JSON object, as a data service does; "
+                "this answer holds none. Check DATA_API_URL."
+            )
         problem = _problem(response.headers.get("content-type", ""), text)
         detail, fields = problem or (response.reason_phrase, [])
         named = f" ({', '.join(fields[:MOST_NAMED])})" if fields else ""

@@ -232,6 +232,21 @@ def test_an_answer_that_does_not_confirm_all_predictions_empties_no_outbox(open_
     assert ids(data_service.recorded) == ids(answers)
 
 
+@pytest.mark.parametrize(("status", "content"), [(201, None), (200, "<html>"), (204, None), (307, "elsewhere")])
+def test_an_answer_that_is_no_data_services_says_to_check_its_address(open_service, data_service, record, status, content):
+    data_service.answer, data_service.confirmation, data_service.refusal = lambda _: status, lambda *_: content, content
+    client = open_service()
+    predict(client, record, [100.0])
+
+    until(lambda: outbox_of(client)["delivery"] != "ok")
+
+    assert outbox_of(client)["delivery"] == (
+        f"{status}: DATA_API_URL should answer with a JSON object, as a data service does; this answer holds none. "
+        "Check DATA_API_URL."
+    )
+    assert outbox_of(client)["waiting"] == 1
+
+
 @pytest.mark.parametrize("status", [200, 201, 404, 422, 500])
 def test_a_stranger_who_sends_back_the_key_gets_it_shown_nowhere(open_service, data_service, record, caplog, status):
     data_service.is_echo, data_service.answer = True, lambda predictions: status
