@@ -144,7 +144,13 @@ def _handler(service: DataService) -> type[BaseHTTPRequestHandler]:
             if answer in {LOST, SILENT}:
                 return self.close_connection_now()
             errors = [{"field": field} for field in (service.faults(body) if answer >= 400 else [])]
-            refusal = {"type": "about:blank", "title": "No", "status": answer, "detail": "as the test wants it", "errors": errors}
+            refusal = {
+                "type": "about:blank",
+                "title": "No",
+                "status": answer,
+                "detail": "as the test wants it",
+                "errors": errors,
+            }
             content = service.refusal or refusal if answer >= 300 else service.confirmation(self.path, body)
             text = json.dumps({"headers": headers} if service.is_echo else content).encode()
             self.send_response(answer)

@@ -525,7 +525,10 @@ def test_an_outage_is_logged_once_and_the_next_one_again(folder, served, told):
 
 
 def test_a_refused_deployment_is_logged_once_tried_while_it_lives_and_a_dead_letter_after(folder, served, told):
-    receiver, models = Receiver(ContentRejected("422: as the test wants it", ["last_seen_at"], is_final=True)), [served(), served(1.0)]
+    receiver, models = (
+        Receiver(ContentRejected("422: as the test wants it", ["last_seen_at"], is_final=True)),
+        [served(), served(1.0)],
+    )
 
     async def story():
         deployments = Deployments(folder, "here", receiver.send, heartbeat_seconds=BEAT)
