@@ -61,7 +61,7 @@ test-long: setup ## Run all tests, also containers and hundreds of kills: about 
 	@echo "Running all tests, about 25 minutes on two processors. Those of containers start some and need a Docker engine; where there" \
 	  "is none they are skipped and named at the end. Beyond make test:"
 	@python tests/repository/long_tests.py
-	@python -m pytest $(IN_PROCESSES) -rs
+	@python -m pytest $(IN_PROCESSES)
 
 ## Serve
 .PHONY: serve demo

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,15 @@ def test_ci_names_what_it_leaves_to_the_night():
 
     for words in ("tests/repository/long_tests.py", "make verify", "make test-pythons"):
         assert words in end
+
+
+def test_whoever_runs_tests_is_told_which_were_skipped_and_why(tmp_path):
+    (tmp_path / "test_one.py").write_text('import pytest\n\n\ndef test_one():\n    pytest.skip("there is no pgbouncer")\n')
+    command = [sys.executable, "-m", "pytest", "-c", "pyproject.toml", str(tmp_path)]
+
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    assert re.search(r"^SKIPPED .*test_one\.py:\d+: there is no pgbouncer$", told, re.MULTILINE)
 
 
 def test_the_audit_runs_each_week_and_when_somebody_asks():
