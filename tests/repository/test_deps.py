@@ -57,7 +57,7 @@ def test_each_dep_is_there_and_holds_a_module_that_the_stage_loads(stage):
         ("src/pipeline/evaluation/permutation_importance.py", ["evaluate"]),
         ("src/pipeline/evaluation/metrics.py", ["train", "evaluate"]),
         ("src/pipeline/modeling/estimator.py", ["train"]),
-        ("src/pipeline/recipes/flights.py", ["preprocess"]),
+        ("src/pipeline/recipes/flights/history.py", ["preprocess"]),
         ("src/pipeline/features/point_in_time.py", ["preprocess"]),
         ("src/pipeline/data/sources.py", ["ingest", "preprocess", "evaluate"]),
         ("src/column_types/arrow.py", ["ingest", "preprocess", "train", "evaluate"]),

@@ -1,8 +1,12 @@
 """Point-in-time features: counts and sums over the events known at a moment, and over nothing later.
 
-Keys are integer codes, moments are whole minutes since 1970 in UTC. Sums are of whole numbers, so they are exact and do not
-depend on the order of the rows. Each lookup is two binary searches in one sorted array: a million rows take about a second.
+Keys are integer codes below 2**30, or -1 for a key without events; moments are whole minutes since 1970 in UTC. Sums are of
+whole numbers, so they are exact and do not depend on the order of the rows. Each lookup is two binary searches in one sorted
+array: a million rows take about a second.
 """
+
+from collections.abc import Mapping
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +20,30 @@ SPAN = 1 << 33  # more minutes than any calendar has: key * SPAN + moment is one
 NEVER = SPAN - 1  # the moment of an event that has not happened
 
 
-def codes(*columns: pd.Series) -> Integers:
-    """One integer code, from 0, per distinct combination of the columns' values [n]; missing counts as a value."""
-    combined = np.zeros(len(columns[0]), dtype=np.int64)
-    for column in columns:
-        part, values = pd.factorize(column, use_na_sentinel=False)
-        combined = combined * max(len(values), 1) + part
-    return np.asarray(pd.factorize(combined)[0], np.int64)
+class Vocabulary:
+    """The distinct values of some columns of a table, by which combinations of values become integer codes."""
+
+    def __init__(self, table: pd.DataFrame, *columns: str) -> None:
+        self._codes = {
+            column: {value: code for code, value in enumerate(table[column].dropna().unique())} for column in columns
+        }
+
+    def size(self, column: str) -> int:
+        """How many values a column has."""
+        return len(self._codes[column])
+
+    def codes(self, table: pd.DataFrame) -> dict[str, Integers]:
+        """By column, the code of each row's value [n]; -1 where it is missing or not in the vocabulary."""
+        return {
+            column: np.fromiter((codes.get(value, -1) for value in table[column].tolist()), np.int64, len(table))
+            for column, codes in self._codes.items()
+        }
+
+    def combine(self, codes: Mapping[str, Integers], *columns: str) -> Integers:
+        """One code for each combination of the columns' values [n]; -1 where the code of one of them is -1."""
+        parts = [codes[column] for column in columns]
+        combined = reduce(lambda code, column: code * self.size(column) + codes[column], columns, np.zeros_like(parts[0]))
+        return np.where(np.minimum.reduce(parts) >= 0, combined, -1)
 
 
 class Timeline:

@@ -8,7 +8,7 @@ from pipeline.features.point_in_time import (
     NEVER,
     OpenIntervals,
     Timeline,
-    codes,
+    Vocabulary,
     divide_or_nan,
     epoch_minutes,
     shrink_towards,
@@ -111,10 +111,24 @@ def test_an_interval_that_never_ends_stays_open():
     assert (count.tolist(), age.tolist()) == ([0, 1], [0, 1000])
 
 
-def test_codes_are_one_per_combination_and_missing_is_a_value():
-    groups = codes(pd.Series(["a", "a", "b", None, None]), pd.Series(["x", "y", "x", "x", "x"]))
+def test_codes_are_one_for_each_combination_of_values_and_none_for_others():
+    vocabulary = Vocabulary(pd.DataFrame({"colour": ["red", "red", "blue", None], "size": [1, 2, 1, 2]}), "colour", "size")
+    asked = pd.DataFrame({"colour": ["red", "blue", "red", None, "green"], "size": [1, 2, 2, 1, 1]})
 
-    assert groups.tolist() == [0, 1, 2, 3, 3]
+    codes = vocabulary.codes(asked)
+    combined = vocabulary.combine(codes, "colour", "size")
+
+    assert codes["colour"].tolist() == [0, 1, 0, -1, -1]
+    assert len(set(combined[:3])) == 3
+    assert combined[3:].tolist() == [-1, -1]
+    assert vocabulary.combine(vocabulary.codes(asked.head(1)), "colour", "size").tolist() == combined[:1].tolist()
+
+
+def test_a_key_without_a_code_has_no_events():
+    events = Timeline(array(0, 0, 1), array(10, 20, 30), late=array(1, 1, 1))
+
+    assert events.window(array(-1), array(100), 1000)["count"].tolist() == [0]
+    assert events.last_row(array(-1), array(100)).tolist() == [-1]
 
 
 def test_a_division_by_zero_is_missing():

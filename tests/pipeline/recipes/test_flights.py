@@ -90,6 +90,21 @@ def test_no_feature_changes_when_every_later_fact_is_deleted(moment, raw, data, 
     pd.testing.assert_frame_equal(before, after, check_exact=True)
 
 
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_flight_asked_for_alone_has_the_features_that_it_has_among_all(moment, raw, options, moments_of):
+    now = pd.Timestamp(moment, tz="UTC")
+    history = flights.History(
+        {**raw, "flights": raw["flights"][(moments_of["due"] - now).abs() < REACH]}, options.late_minutes
+    )
+    everywhere = flights.features({**raw, "flights": history.known.flights}, options)
+
+    for index in moments_of.index[(moments_of["due"] - HORIZON <= now) & (moments_of["due"] - HORIZON > now - HORIZON / 4)]:
+        asked = history.timetable(raw["flights"].loc[[index]])
+        alone = flights.answer(history, asked, asked.scheduled_at - round(options.horizon_hours * 60))
+
+        pd.testing.assert_frame_equal(pd.DataFrame(alone, index=[index]), everywhere.loc[[index]], check_exact=True)
+
+
 @pytest.mark.parametrize("moment", MOMENTS[:1])
 def test_features_change_when_an_earlier_fact_is_deleted(moment, raw, data, options, moments_of):
     now = pd.Timestamp(moment, tz="UTC")
