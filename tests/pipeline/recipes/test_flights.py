@@ -105,6 +105,29 @@ def test_a_flight_asked_for_alone_has_the_features_that_it_has_among_all(moment,
         pd.testing.assert_frame_equal(pd.DataFrame(alone, index=[index]), everywhere.loc[[index]], check_exact=True)
 
 
+@pytest.fixture(scope="module")
+def whole(raw, options):
+    """The features of every flight, from the tables of the whole year."""
+    return flights.features(raw, options)
+
+
+@pytest.mark.parametrize(
+    "days", [14, pytest.param(1, marks=pytest.mark.long("each day of the test months from the days before it"))]
+)
+def test_the_last_days_alone_give_the_features_that_the_whole_year_gives(days, raw, options, moments_of, whole):
+    due, observed = moments_of["due"], pd.to_datetime(raw["weather"]["time_hour"], utc=True)
+    for day in pd.date_range("2013-10-01", "2013-12-31", freq=f"{days}D", tz="UTC"):
+        start, end = day - pd.Timedelta(days=flights.HISTORY_DAYS) - HORIZON, day + pd.Timedelta(days=1)
+        recent = {
+            **raw,
+            "flights": raw["flights"][(due >= start) & (due < end + HORIZON)],
+            "weather": raw["weather"][(observed >= start) & (observed < end)],
+        }
+        asked = due.index[(due >= day) & (due < end)]
+
+        pd.testing.assert_frame_equal(flights.features(recent, options).loc[asked], whole.loc[asked], check_exact=True)
+
+
 @pytest.mark.parametrize("moment", MOMENTS[:1])
 def test_features_change_when_an_earlier_fact_is_deleted(moment, raw, data, options, moments_of):
     now = pd.Timestamp(moment, tz="UTC")

@@ -13,11 +13,11 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from pipeline.config.settings import CLOSED, Data
-from pipeline.recipes.flights.columns import answer
+from pipeline.recipes.flights.columns import HISTORY_DAYS, answer
 from pipeline.recipes.flights.history import History
 from pipeline.recipes.flights.timetable import HOUR, Timetable
 
-__all__ = ["History", "Options", "Timetable", "answer", "examples", "features"]
+__all__ = ["HISTORY_DAYS", "History", "Options", "Timetable", "answer", "examples", "features"]
 
 
 @dataclass(frozen=True, config=CLOSED)

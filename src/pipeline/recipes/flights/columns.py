@@ -10,6 +10,9 @@ from pipeline.recipes.flights.history import GRACE, WAITING, History
 from pipeline.recipes.flights.timetable import DAY, HOUR, Timetable, clock_minutes, integers
 
 MONTH = 28 * DAY
+# Features look at what happened in the MONTH before their moment. A flight that departed or landed then was due at most this many
+# days before it, cancelled ones aside; nothing older changes a feature.
+HISTORY_DAYS = 32
 DEPARTURE_HOURS = {"origin": (1, 3, 6), "carrier": (1, 3, 6), "destination": (1, 3, 6), "origin_carrier": (1,)}
 LATE_HOURS = (("origin", 1), ("origin_carrier", 3))
 TURNAROUND = 30  # minutes: the shortest stay on the ground between two flights of an aircraft
@@ -161,7 +164,7 @@ def _aircraft_features(question: Question) -> dict[str, Floats]:
 
 
 def _previous_departure(question: Question) -> Integers:
-    """The last departure after which the timetable leaves time to fly there, turn round and come back; else -1.
+    """The last departure of four weeks after which the timetable leaves time to fly there, turn round and come back; else -1.
 
     The last three departures of the aircraft are tried. The table names the aircraft that flew in the end: where the
     timetable leaves no time to return, the aircraft was swapped in later, so that at the moment of prediction nobody knew
@@ -174,7 +177,8 @@ def _previous_departure(question: Question) -> Integers:
         too_short = (row >= 0) & ~_leaves_time_to_return(question, row)
         before = np.where(too_short, history.departed_at[row] - 1, 0)
         row = np.where(too_short, departures.last_row(key, before), row)
-    return np.where((row >= 0) & _leaves_time_to_return(question, row), row, -1)
+    is_recent = question.moment - take_or_nan(history.departed_at, row) <= MONTH
+    return np.where(is_recent & _leaves_time_to_return(question, row), row, -1)
 
 
 def _leaves_time_to_return(question: Question, row: Integers) -> Flags:
