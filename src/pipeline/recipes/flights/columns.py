@@ -10,8 +10,8 @@ from pipeline.recipes.flights.history import GRACE, WAITING, History
 from pipeline.recipes.flights.timetable import DAY, HOUR, Timetable, clock_minutes, integers
 
 MONTH = 28 * DAY
-# Features look at what happened in the MONTH before their moment. A flight that departed or landed then was due at most this many
-# days before it, cancelled ones aside; nothing older changes a feature.
+# Features look at what happened in the MONTH before their moment. A flight that departed or landed then was due at most this
+# many days before that moment, so nothing older changes a feature.
 HISTORY_DAYS = 32
 DEPARTURE_HOURS = {"origin": (1, 3, 6), "carrier": (1, 3, 6), "destination": (1, 3, 6), "origin_carrier": (1,)}
 LATE_HOURS = (("origin", 1), ("origin_carrier", 3))
@@ -164,7 +164,7 @@ def _aircraft_features(question: Question) -> dict[str, Floats]:
 
 
 def _previous_departure(question: Question) -> Integers:
-    """The last departure of four weeks after which the timetable leaves time to fly there, turn round and come back; else -1.
+    """The last departure, of four weeks, after which the timetable leaves time to fly there, turn and come back; else -1.
 
     The last three departures of the aircraft are tried. The table names the aircraft that flew in the end: where the
     timetable leaves no time to return, the aircraft was swapped in later, so that at the moment of prediction nobody knew
