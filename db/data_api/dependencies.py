@@ -114,17 +114,18 @@ def _require(transaction_of: Callable[..., Iterator[Session]], *roles: Role) -> 
     return Depends(caller, scope="function")
 
 
-def _require_before(role: Role) -> Any:
+def _require_before(*roles: Role) -> Any:
     """The caller, looked up before their request begins its transaction, which looks again."""
 
     def caller(request: Request, service: ServiceDep, shown: Credentials) -> User:
         with reading(service) as session:
-            return _authorize(session, request, shown, (role,))
+            return _authorize(session, request, shown, roles)
 
     return Depends(caller)
 
 
 KnownWriter = Annotated[User, _require_before(Role.SERVICE)]
+Follower = Annotated[User, _require_before(Role.SERVICE, Role.READER, Role.ADMIN)]
 KnownAdmin = Annotated[User, _require_before(Role.ADMIN)]
 Anyone = Annotated[User, _require(reads, *Role)]
 Reader = Annotated[User, _require(reads, Role.READER, Role.ADMIN)]

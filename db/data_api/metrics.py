@@ -12,7 +12,7 @@ from data_api.drift import Window
 REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 HOUR = 3600
 DELAY_SECONDS = (60, 600, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR, 48 * HOUR, 7 * 24 * HOUR, 30 * 24 * HOUR)
-TABLES = ("predictions", "outcomes", "deployments")
+TABLES = ("predictions", "outcomes", "deployments", "events")
 LOGINS = SUCCEEDED, FAILED, THROTTLED = ("succeeded", "failed", "throttled")
 SCORES = ("roc_auc", "average_precision", "brier_score", "calibration_error", "label_rate", "outcome_rate")
 ALL_VERSIONS = "all"  # and not a version of that name

@@ -4,10 +4,12 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from data_api.schemas.events import Events
 from data_api.schemas.outcomes import Outcomes
 from data_api.schemas.predictions import Predictions
 from service_kit.openapi import describe, problem_content
 
+BULK_BODIES = (Predictions, Outcomes, Events)
 DESCRIPTIONS = {
     400: "The body is no JSON, or no form",
     401: "Nobody is known by these credentials",
@@ -25,8 +27,8 @@ DESCRIPTIONS = {
 
 def document(app: FastAPI, most_rows: int) -> dict[str, Any]:
     """The OpenAPI document of the service, whose bulk routes take so many rows."""
-    page = describe(app, app.version, Predictions, Outcomes)
-    for body in (Predictions, Outcomes):
+    page = describe(app, app.version, *BULK_BODIES)
+    for body in BULK_BODIES:
         for rows in page["components"]["schemas"][body.__name__]["properties"].values():
             rows["maxItems"] = most_rows
     for path in page["paths"].values():

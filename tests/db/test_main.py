@@ -179,7 +179,7 @@ def test_a_secret_is_long_enough_and_never_the_same():
 def test_a_database_is_migrated_without_serving(url):
     for _ in range(2):
         status, told, _ = run("migrate", DATABASE_URL=url)
-        assert (status, told.endswith("is at revision 0008\n")) == (0, True)
+        assert (status, told.endswith("is at revision 0009\n")) == (0, True)
 
 
 def test_a_database_that_does_not_answer_is_said_in_a_sentence():
@@ -246,7 +246,7 @@ def test_a_month_of_a_database_that_is_not_there_is_refused_and_makes_none(tmp_p
     assert not (tmp_path / "none").exists()
 
     status, _, told = run("drop-month", "2024-01", "--yes", DATABASE_URL=postgresql_url)
-    assert (status, told.startswith("error: The database should be at revision 0008; it is at none.")) == (1, True)
+    assert (status, told.startswith("error: The database should be at revision 0009; it is at none.")) == (1, True)
 
 
 @pytest.mark.parametrize("month", ["2024", "2024-13", f"{datetime.now(UTC):%Y-%m}", "2999-01"])

@@ -33,7 +33,7 @@ from data_api.database import migrations_runner, partitions
 from data_api.database.engine import create_engine_for, transaction
 from data_api.database.uuid7 import first_at, time_of
 from data_api.errors import DatabaseForeign, DatabaseUnavailable, MigrationsInvalid
-from data_api.models import ApiKey, Base, Deployment, ModelVersion, Outcome, Role, User
+from data_api.models import ApiKey, Base, Deployment, ModelVersion, Outcome, Prediction, Role, User
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 ID = UUID(int=first_at(NOW).int | 7 << 76 | 2 << 62)
@@ -148,7 +148,8 @@ def stored(engine):
 def test_moments_get_other_names_and_no_row_changes(url, engine):
     alembic(url, "upgrade", "0005")
     with transaction(engine) as session:
-        partitions.create_ahead(session, NOW)
+        for partitioned in (Prediction, Outcome):
+            partitions.ensure(session, partitioned, [ID])
         for name, row in ROWS.items():
             columns = [column(key, TYPES[type(value)]) for key, value in row.items()]
             session.execute(insert(table(name, *columns)).values(row))
@@ -218,10 +219,10 @@ def changed_migrations(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        ('revision = "0008"', 'revision = "0008z"', "should end in one revision; they end in 0008 and 0008z. Let one"),
-        ("", "", "should follow each other; Revision 0008 is present more than once"),
+        ('revision = "0009"', 'revision = "0009z"', "should end in one revision; they end in 0009 and 0009z. Let one"),
+        ("", "", "should follow each other; Revision 0009 is present more than once"),
         (
-            'revision = "0008"\ndown_revision = "0007"',
+            'revision = "0009"\ndown_revision = "0008"',
             'revision = "0009"\ndown_revision = "000x"',
             "should follow each other; .*000x",
         ),
@@ -240,9 +241,9 @@ def test_migrations_that_do_not_follow_each_other_are_a_sentence(tmp_path, chang
 def test_a_database_at_two_revisions_is_a_sentence(url, engine):
     alembic(url, "upgrade", "head")
     with engine.begin() as connection:
-        connection.execute(text("INSERT INTO alembic_version VALUES ('0008z')"))
+        connection.execute(text("INSERT INTO alembic_version VALUES ('0009z')"))
 
-    with pytest.raises(DatabaseForeign, match="it is at '0008, 0008z'"):
+    with pytest.raises(DatabaseForeign, match="it is at '0009, 0009z'"):
         migrations_runner.upgrade(engine)
 
 

@@ -1,6 +1,7 @@
 """Bulk inserts that record each id once: new rows are stored, rows that are stored already must be the same."""
 
 from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 from typing import Any, cast
 from uuid import UUID
 
@@ -24,8 +25,8 @@ def insert(session: Session, model: type[Base], rows: Sequence[Row]) -> int:
     Rows are inserted in the order of their ids: they are neighbours on disk, and two requests with the same ids cannot
     deadlock.
     """
-    rows = sorted(rows, key=lambda row: row["prediction_id"])
     connection, table = session.connection(), cast("Table", model.__table__)
+    rows = sorted(rows, key=itemgetter(id_of(table)))
     if connection.dialect.name == "sqlite":
         return connection.execute(sqlite.insert(table).on_conflict_do_nothing(), rows).rowcount
     try:
@@ -33,6 +34,12 @@ def insert(session: Session, model: type[Base], rows: Sequence[Row]) -> int:
     except psycopg.Error as error:  # as SQLAlchemy wraps the errors of its own statements
         wrapper = OperationalError if isinstance(error, psycopg.OperationalError) else DBAPIError
         raise wrapper(f"COPY {table.name}", None, error) from error
+
+
+def id_of(table: Table) -> str:
+    """The name of the one column of a table's primary key."""
+    (column,) = table.primary_key.columns
+    return column.name
 
 
 def check_stored(
@@ -76,6 +83,6 @@ def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> int:
         with cursor.copy(f"COPY {arriving} ({columns}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row([to_json(row[name]).decode() if name in nested else row[name] for name in names])
-        new = f"SELECT {columns} FROM {arriving} ORDER BY prediction_id"  # noqa: S608 # names of our own
+        new = f"SELECT {columns} FROM {arriving} ORDER BY {id_of(table)}"  # noqa: S608 # names of our own
         cursor.execute(f"INSERT INTO {table.name} ({columns}) {new} ON CONFLICT DO NOTHING")
         return cursor.rowcount

@@ -1,4 +1,4 @@
-"""Monthly partitions of predictions and outcomes on PostgreSQL: created when first needed, dropped in one step."""
+"""Monthly partitions of predictions, outcomes and events on PostgreSQL: created when first needed, dropped in one step."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -9,14 +9,15 @@ from sqlalchemy.orm import Session
 
 from data_api.database import advisory_lock
 from data_api.database.uuid7 import first_at, time_of
-from data_api.models import Outcome, Prediction
+from data_api.models import Event, Outcome, Prediction
 
-TABLES = (Prediction, Outcome)
+Partitioned = type[Prediction | Outcome | Event]
+TABLES: tuple[Partitioned, ...] = (Prediction, Outcome, Event)
 CREATE_TIMEOUT = "5s"  # to wait for other changes of the table, such as VACUUM
 DROP_TIMEOUT = "10s"  # to wait for readers; while it waits, all other requests wait behind it
 
 
-def ensure(session: Session, table: type[Prediction | Outcome], ids: Iterable[UUID]) -> None:
+def ensure(session: Session, table: Partitioned, ids: Iterable[UUID]) -> None:
     """Creates the missing partitions for these ids, if the database has partitions.
 
     A partition is created as a table and then attached, which waits for no reader and no writer. `PARTITION OF` would wait
@@ -47,7 +48,8 @@ def create_ahead(session: Session, now: datetime) -> None:
 def drop(session: Session, month: datetime) -> dict[str, int]:
     """Removes the rows of a month for good, and returns how many these were by table."""
     low, high = first_at(month), first_at(_next(month))
-    months = {table: (table.prediction_id >= low, table.prediction_id < high) for table in TABLES}
+    ids = {table: table.__mapper__.primary_key[0] for table in TABLES}
+    months = {table: (row_id >= low, row_id < high) for table, row_id in ids.items()}
     rows = {
         table.__tablename__: session.scalars(select(func.count()).select_from(table).where(*of_month)).one()
         for table, of_month in months.items()
@@ -61,7 +63,7 @@ def drop(session: Session, month: datetime) -> dict[str, int]:
     return rows
 
 
-def _missing(session: Session, table: type[Prediction | Outcome], names: Iterable[str]) -> list[str]:
+def _missing(session: Session, table: Partitioned, names: Iterable[str]) -> list[str]:
     """The names that are no attached partition, from the catalogue itself: `to_regclass` may have cached their absence."""
     attached = text("SELECT relname FROM pg_class JOIN pg_inherits ON oid = inhrelid WHERE inhparent = to_regclass(:parent)")
     existing = set(session.scalars(attached, {"parent": table.__tablename__}))
@@ -72,7 +74,7 @@ def _partitioned(session: Session) -> bool:
     return session.get_bind().dialect.name == "postgresql"
 
 
-def _name(table: type[Prediction | Outcome], month: datetime) -> str:
+def _name(table: Partitioned, month: datetime) -> str:
     return f"{table.__tablename__}_{month:%Y_%m}"
 
 

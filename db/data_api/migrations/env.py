@@ -11,7 +11,7 @@ from data_api.database.engine import create_engine_for
 from data_api.database.migrations_runner import hold
 from data_api.models import Base
 
-PARTITION = re.compile(r"(predictions|outcomes)_\d{4}_\d{2}")
+PARTITION = re.compile(r"(predictions|outcomes|events)_\d{4}_\d{2}")
 
 
 def ours(name: str | None, kind: str, _parents: Any) -> bool:

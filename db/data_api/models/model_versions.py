@@ -18,4 +18,5 @@ class ModelVersion(Base):
     model_name: Mapped[str] = mapped_column(String(200))
     question: Mapped[str | None] = mapped_column(String(1000))  # what it predicts; None if the service did not report it
     reference: Mapped[dict[str, Any]] = mapped_column(JSON)
+    tables: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # the source tables whose events it is computed from
     updated_at: Mapped[datetime] = mapped_column(Utc)

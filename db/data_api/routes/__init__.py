@@ -6,14 +6,14 @@ from starlette.routing import compile_path
 
 from data_api.http.content_type import wants_json
 from data_api.http.query_parameters import refuse_unknown
-from data_api.routes import api_keys, deployments, model_versions, outcomes, performance, predictions, tokens, users
+from data_api.routes import api_keys, deployments, events, model_versions, outcomes, performance, predictions, tokens, users
 from service_kit import health
 
-PARTS = (predictions, outcomes, performance, deployments, model_versions, tokens, users, api_keys)
+PARTS = (predictions, outcomes, events, performance, deployments, model_versions, tokens, users, api_keys)
 router = APIRouter(dependencies=[Depends(wants_json), Depends(refuse_unknown)])
 for part in PARTS:
     router.include_router(part.router)
-BULK = ("/predictions", "/outcomes")  # paths whose bodies hold many rows
+BULK = ("/predictions", "/outcomes", "/events")  # paths whose bodies hold many rows
 ROUTES = [
     (route.path, compile_path(route.path)[0], route.methods)
     for part in (*PARTS, health)

@@ -1,7 +1,7 @@
 """Schemas of model versions: the reference distributions of their training rows, in the form of `schema.json`."""
 
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat, Strict, StringConstraints, model_validator
 
@@ -40,6 +40,29 @@ class Reference(Input):
     probability: Numbers | None = Field(description="Of predictions for rows that the model was not fitted on")
 
 
+class SourceColumn(Input):
+    """A column of a source table, and what its values are held to."""
+
+    kind: Literal["number", "category", "datetime"]
+    minimum: FiniteFloat | None = None
+    maximum: FiniteFloat | None = None
+    categories: Annotated[list[Category], Field(max_length=MAX_COLUMNS)] | None = None
+    nullable: bool = True
+
+
+class SourceTable(Input):
+    """A source table of a model's features: the columns that name a row, and all columns."""
+
+    key: Annotated[list[Text], Field(min_length=1, max_length=MAX_COLUMNS)]
+    columns: Annotated[dict[Text, SourceColumn], Field(min_length=1, max_length=MAX_COLUMNS)]
+
+    @model_validator(mode="after")
+    def _has_key(self) -> "SourceTable":
+        if missing := [name for name in self.key if name not in self.columns]:
+            raise ValueError(f"should have the columns of its key; {', '.join(missing)} is not there")
+        return self
+
+
 class ModelVersionCreate(Input):
     """A version of a model."""
 
@@ -48,6 +71,9 @@ class ModelVersionCreate(Input):
         None, description="What the model predicts; predictions are scored together with those of the same question only"
     )
     reference: Reference
+    tables: Annotated[dict[Text, SourceTable], Field(max_length=MAX_COLUMNS)] | None = Field(
+        None, description="The source tables whose events the model's features are computed from; null if callers give them"
+    )
 
 
 class ModelVersionRead(ModelVersionCreate):

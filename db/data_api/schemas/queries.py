@@ -12,7 +12,7 @@ from data_api.schemas.predictions import Format, Order
 from data_api.schemas.types import NO_NUL, Input, Instant, RowIdInAddress, now
 from service_kit.problems import FieldError, ProblemError
 
-DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
+DEFAULT_LIMIT, MAX_LIMIT, MAX_EVENTS = 100, 1000, 10_000
 UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 Cursor = Annotated[UUID | None, Field(description="`next` of the previous page")]
 
@@ -58,6 +58,17 @@ class PredictionQuery(TimeRangeQuery):
     ] = None
     cursor: Cursor = None
     format: Annotated[Format, Field(description="A page, or an export that is streamed")] = "json"
+
+
+class EventQuery(Input):
+    """Which events to read, and how long to wait for the first."""
+
+    after: Annotated[int, Field(ge=0, description="The position of the last event that was seen; 0 for none")] = 0
+    table: Annotated[str | None, Field(max_length=200, pattern=NO_NUL)] = None
+    since: Annotated[Instant | None, Field(alias="from", description="The first `known_at`, included")] = None
+    until: Annotated[Instant | None, Field(alias="to", description="The last `known_at`, excluded")] = None
+    limit: Annotated[int, Field(ge=1, le=MAX_EVENTS)] = MAX_EVENTS
+    wait: Annotated[float, Field(ge=0, le=30, description="Seconds to wait for an event, if there is none yet")] = 0
 
 
 class PerformanceQuery(TimeRangeQuery):

@@ -37,7 +37,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def _iso(value: object) -> object:
+def iso(value: object) -> object:
     """Refuses numbers, even in a text, which Pydantic would read as seconds since 1970."""
     if isinstance(value, datetime) or (isinstance(value, str) and ISO.match(value)):
         return value
@@ -87,7 +87,7 @@ RowId = Annotated[int, Field(ge=1, le=2**31 - 1)]
 RowIdInJson = Annotated[RowId, BeforeValidator(_number)]  # 1.0 is one too; true and "1" are none
 RowIdInAddress = Annotated[RowId, BeforeValidator(_digits)]
 Share = Annotated[float, Strict(), Field(ge=0, le=1)]
-IsoDatetime = Annotated[AwareDatetime, BeforeValidator(_iso)]
+IsoDatetime = Annotated[AwareDatetime, BeforeValidator(iso)]
 Instant = Annotated[IsoDatetime, AfterValidator(_in_utc)]
 Moment = Annotated[IsoDatetime, AfterValidator(_recent_moment)]
 Id = Annotated[

@@ -1,0 +1,81 @@
+"""Routes of the event log: services append what happens, and follow it."""
+
+import asyncio
+import time
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import Response
+from pydantic import ValidationError
+from pydantic_core import to_json
+
+from data_api.crud import events
+from data_api.database.engine import after_commit, transaction
+from data_api.dependencies import Follower, ServiceDep, Writer, WriteSession
+from data_api.routes.bulk import described, rows_of
+from data_api.schemas.events import Events, row_types
+from data_api.schemas.predictions import Recorded
+from data_api.schemas.queries import EventQuery
+from data_api.schemas.types import now
+from service_kit.field_errors import invalid_request
+from service_kit.problems import ProblemError
+
+NDJSON = "application/x-ndjson"
+POLL_SECONDS = 0.2  # between two looks for news, while a reader waits
+router = APIRouter(tags=["events"])
+
+
+@router.post("/events", status_code=201, summary="Append events", responses={409: {}}, openapi_extra=described(Events))
+def append(
+    service: ServiceDep,
+    rows: Annotated[list[dict[str, Any]], Depends(rows_of(Events))],
+    session: WriteSession,
+    caller: Writer,
+) -> Recorded:
+    """Appends all or none, in their order. The same event again changes nothing; a correction is a later event.
+
+    Each value is held to its column, as the model that was reported last declares the source tables.
+    """
+    tables = events.declared_tables(session)
+    if tables is None:
+        raise ProblemError(
+            409,
+            "Events are held to the source tables of a model; the model that was reported last has none. Start a prediction "
+            "service whose model is computed from events.",
+        )
+    try:
+        checked = row_types(tables).validate_python(rows)
+    except ValidationError as error:
+        raise invalid_request([_without_table(detail) for detail in error.errors(include_url=False)]) from error
+    new = events.append(session, checked, now())
+    after_commit(session, partial(service.metrics.rows["events"].inc, new))
+    return Recorded(recorded=new, known=len(checked) - new)
+
+
+@router.get(
+    "/events",
+    summary="Follow the event log",
+    response_class=Response,
+    responses={200: {"content": {NDJSON: {"schema": {"type": "string"}}}, "description": "Events, one a line"}},
+)
+async def follow(service: ServiceDep, caller: Follower, query: Annotated[EventQuery, Query()]) -> Response:
+    """The events beyond a position, one a line, in an order in which nothing appears later below a position already seen.
+
+    Without news it answers at once, or after `wait` seconds, with no line.
+    """
+    until = time.monotonic() + query.wait
+    while not (found := await asyncio.to_thread(_page, service, query)) and time.monotonic() < until:
+        await asyncio.sleep(POLL_SECONDS)
+    return Response(b"".join([to_json(event) + b"\n" for event in found]), media_type=NDJSON)
+
+
+def _without_table(error: Any) -> Any:
+    """An error by the place of its event and the column, without the name of the table, which pydantic puts between."""
+    place, *rest = error["loc"]
+    return {**error, "loc": ("events", place, *rest[1:])}
+
+
+def _page(service: Any, query: EventQuery) -> list[dict[str, Any]]:
+    with transaction(service.engine, reads=True) as session:
+        return events.list_after(session, query, query.limit)

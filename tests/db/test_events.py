@@ -1,0 +1,197 @@
+"""The event log: appended once, held to what a model declares, and read in an order that never changes."""
+
+import json
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from data_api.crud import events
+from data_api.database import partitions
+from data_api.database.engine import transaction
+
+TABLES = {
+    "flights": {
+        "key": ["carrier", "flight"],
+        "columns": {
+            "carrier": {"kind": "category", "nullable": False},
+            "flight": {"kind": "number", "minimum": 1, "maximum": 9999, "nullable": False},
+            "dep_delay": {"kind": "number", "minimum": -120, "maximum": 2000},
+            "origin": {"kind": "category", "categories": ["EWR", "JFK", "LGA"], "nullable": False},
+            "time_hour": {"kind": "datetime", "nullable": False},
+        },
+    },
+    "weather": {"key": ["origin"], "columns": {"origin": {"kind": "category"}, "humid": {"kind": "number"}}},
+}
+FIRST = datetime(2013, 10, 1, 12, tzinfo=UTC)
+
+
+def event(flight=1, minutes=0, table="flights", **values):
+    key = {"carrier": "UA", "flight": flight} if table == "flights" else {"origin": "EWR"}
+    known_at = (FIRST + timedelta(minutes=minutes)).isoformat()
+    return {"table": table, "key": key, "known_at": known_at, "values": values or {"dep_delay": 5.0}}
+
+
+@pytest.fixture
+def declare(client, as_service):
+    def put(tables=TABLES, version="one"):
+        reference = {"columns": {}, "probability": None}
+        body = {"model_name": "ontime", "reference": reference, "tables": tables}
+        answer = client.put(f"/models/{version}", json=body, headers=as_service)
+        assert answer.status_code == 200, answer.text
+
+    return put
+
+
+@pytest.fixture
+def post(client, as_service, declare):
+    declare()
+    return lambda *rows: client.post("/events", json={"events": rows}, headers=as_service)
+
+
+@pytest.fixture
+def follow(client, as_reader):
+    def get(**query):
+        answer = client.get("/events", params=query, headers=as_reader)
+        assert answer.status_code == 200, answer.text
+        return [json.loads(line) for line in answer.text.splitlines()]
+
+    return get
+
+
+def test_events_are_read_in_the_order_in_which_they_were_appended(post, follow):
+    later, earlier = event(1, minutes=10), event(2, minutes=0)
+
+    assert post(later, earlier).json() == {"recorded": 2, "known": 0}
+
+    read = follow()
+    assert [line["position"] for line in read] == [1, 2]
+    assert [line["key"]["flight"] for line in read] == [1, 2]
+    assert datetime.fromisoformat(read[0]["known_at"]) == FIRST + timedelta(minutes=10)
+    assert read[0]["values"] == {"dep_delay": 5.0}
+    assert follow(after=1) == read[1:]
+
+
+def test_the_same_event_again_changes_nothing_and_a_correction_is_a_later_event(post, follow):
+    post(event(1))
+
+    assert post(event(1), event(1, dep_delay=7.0)).json() == {"recorded": 1, "known": 1}
+    assert post(event(1), event(1, dep_delay=7.0)).json() == {"recorded": 0, "known": 2}
+    assert [line["values"]["dep_delay"] for line in follow()] == [5.0, 7.0]
+
+
+@pytest.mark.parametrize(
+    ("changed", "place"),
+    [
+        ({"table": "planes"}, "events.1"),
+        ({"key": {"carrier": "UA"}}, "events.1.key.flight"),
+        ({"key": {"carrier": "UA", "flight": 1, "day": 3}}, "events.1.key.day"),
+        ({"key": {"carrier": "UA", "flight": None}}, "events.1.key.flight"),
+        ({"values": {"dep_delay": 2001}}, "events.1.values.dep_delay"),
+        ({"values": {"dep_delay": "late"}}, "events.1.values.dep_delay"),
+        ({"values": {"origin": "BOS"}}, "events.1.values.origin"),
+        ({"values": {"origin": None}}, "events.1.values.origin"),
+        ({"values": {"time_hour": "tomorrow"}}, "events.1.values.time_hour"),
+        ({"values": {"colour": "red"}}, "events.1.values.colour"),
+    ],
+)
+def test_a_fault_is_named_by_row_and_column_and_nothing_is_appended(post, follow, changed, place):
+    answer = post(event(1), {**event(2), **changed})
+
+    assert answer.status_code == 422, answer.text
+    assert [error["field"] for error in answer.json()["errors"]] == [place]
+    assert follow() == []
+
+
+@pytest.mark.parametrize("known_at", ["1969-12-31T23:59:59Z", "2999-01-01T00:00:00Z", "2013-10-01T12:00:00", "soon"])
+def test_a_moment_that_nobody_can_know_is_refused(post, known_at):
+    answer = post({**event(1), "known_at": known_at})
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "events.0.known_at"
+
+
+@pytest.mark.parametrize("tables", ["no model", None])
+def test_events_that_no_model_declares_are_refused(client, as_service, declare, tables):
+    if tables is None:
+        declare(None)
+
+    answer = client.post("/events", json={"events": [event(1)]}, headers=as_service)
+
+    assert answer.status_code == 409
+    assert "held to the source tables of a model" in answer.json()["detail"]
+
+
+def test_a_missing_value_is_null_and_one_table_is_enough(client, as_service, declare, follow):
+    declare({"weather": TABLES["weather"]})
+    rows = [event(table="weather", humid=None)]
+
+    assert client.post("/events", json={"events": rows}, headers=as_service).status_code == 201
+    assert follow()[0]["values"] == {"humid": None}
+
+
+def test_events_are_filtered_by_table_and_time(post, follow):
+    post(event(1), event(2, minutes=60), event(minutes=60, table="weather", humid=61.0))
+    at = (FIRST + timedelta(minutes=60)).isoformat()
+
+    assert [line["table"] for line in follow(table="weather")] == ["weather"]
+    assert [line["position"] for line in follow(**{"from": at})] == [2, 3]
+    assert [line["position"] for line in follow(to=at)] == [1]
+    assert [line["position"] for line in follow(limit=2)] == [1, 2]
+
+
+def test_a_reader_waits_for_news(post, follow):
+    threading.Timer(0.5, post, [event(1)]).start()
+    start = time.monotonic()
+
+    assert len(follow(wait=10)) == 1
+    assert 0.4 < time.monotonic() - start < 5
+    assert follow(after=1, wait=0.3) == []
+
+
+def test_with_several_writers_nothing_appears_below_a_position_that_a_reader_has_seen(post, follow):
+    writers = [
+        threading.Thread(target=lambda first=first: [post(event(first + number)) for number in range(10)])
+        for first in (1, 101, 201, 301)
+    ]
+    for writer in writers:
+        writer.start()
+    seen = []
+    while any(writer.is_alive() for writer in writers) or len(seen) < 40:
+        seen += [line["position"] for line in follow(after=seen[-1] if seen else 0)]
+
+    assert seen == sorted(seen)
+    assert seen == [line["position"] for line in follow()]
+    assert len(seen) == 40
+
+
+def test_a_writer_waits_for_the_one_before_it(engine, post, follow):
+    blocked = threading.Thread(target=post, args=[event(2)])
+    with transaction(engine) as session:
+        events.append(session, [{**event(1), "known_at": FIRST}], datetime.now(UTC))
+        blocked.start()
+        time.sleep(0.3)
+        assert follow() == []
+    blocked.join()
+
+    assert [line["key"]["flight"] for line in follow()] == [1, 2]
+
+
+def test_a_month_of_events_can_be_dropped(engine, post, follow):
+    post(event(1), event(2, minutes=60 * 24 * 40))
+
+    with transaction(engine) as session:
+        assert partitions.drop(session, datetime(2013, 10, 1, tzinfo=UTC))["events"] == 1
+
+    assert [line["key"]["flight"] for line in follow()] == [2]
+    post(event(3))
+    assert [line["position"] for line in follow()] == [2, 3]
+
+
+@pytest.mark.parametrize(("role", "status"), [("reader", 403), ("admin", 403)])
+def test_only_services_append(client, declare, make_caller, role, status):
+    declare()
+
+    assert client.post("/events", json={"events": [event(1)]}, headers=make_caller(role)).status_code == status
+    assert client.get("/events").status_code == 401
