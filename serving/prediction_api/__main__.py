@@ -61,10 +61,9 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _key(args: argparse.Namespace) -> None:
-    from prediction_api import keys
-    from service_kit import api_keys
+    from service_kit import api_keys, caller_keys
 
-    if not keys.NAME.fullmatch(args.name):
+    if not caller_keys.NAME.fullmatch(args.name):
         raise SettingsInvalid(f"The name of a key should be 1 to 64 letters, digits, or . _ -; it is {args.name!r}.")
     key = api_keys.new()
     pair = f"{args.name}:{api_keys.digest(key)}"

@@ -5,7 +5,6 @@ import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from prediction_api.keys import ApiKeys
 from prediction_api.logs import LOGGER
 from prediction_api.metrics import Metrics
 from prediction_api.model.microbatch import MicroBatcher
@@ -16,6 +15,7 @@ from prediction_api.outbox.deployments import Deployments, replica_name
 from prediction_api.outbox.outbox import Outbox
 from prediction_api.predictor import Predictor
 from prediction_api.settings import Settings
+from service_kit.caller_keys import ApiKeys
 
 if TYPE_CHECKING:
     from prediction_api.outbox.outbox_relay import OutboxRelay

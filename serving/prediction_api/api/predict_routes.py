@@ -7,9 +7,9 @@ from starlette.routing import Route
 
 from prediction_api.app_state import AppState
 from prediction_api.errors import OutboxUnavailable
-from prediction_api.keys import require_key
 from prediction_api.model.request_schema import InvalidJson, InvalidRecords
 from service_kit import api_keys
+from service_kit.caller_keys import require_key
 from service_kit.media_type import JSON, media_type
 from service_kit.problems import ProblemError
 

@@ -9,8 +9,8 @@ from fastapi.routing import APIRoute
 from prediction_api.api.predict_routes import BATCH, PREDICT
 from prediction_api.app_state import AppState
 from prediction_api.errors import PredictionApiError
-from prediction_api.keys import require_key
 from service_kit import api_keys
+from service_kit.caller_keys import require_key
 from service_kit.problems import ProblemError
 from service_kit.request_middleware import UNLIMITED
 

@@ -6,8 +6,8 @@ import pytest
 
 from prediction_api import settings
 from prediction_api.app import create_app
-from prediction_api.keys import ApiKeys
 from service_kit import api_keys
+from service_kit.caller_keys import ApiKeys
 from service_kit.errors import SettingsInvalid
 
 

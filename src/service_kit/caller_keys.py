@@ -1,4 +1,4 @@
-"""Who calls the prediction service: API keys, of which the settings hold names and SHA-256 digests.
+"""Who calls a service that has no database: API keys, of which the settings hold names and SHA-256 digests.
 
 How long the search for a digest takes says nothing of a key: nobody can choose a key by its digest.
 """
