@@ -3,13 +3,13 @@
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, Secret, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, Secret, SecretStr
 from pydantic_settings import NoDecode
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from service_kit.errors import SettingsInvalid
-from service_kit.setting_types import HeaderSecret, Port, Seconds, SecretText
+from service_kit.setting_types import HeaderSecret, Port, Seconds, SecretText, WebAddress
 from service_kit.settings import ServiceSettings, read_settings
 
 Hours = Annotated[float, Field(gt=0, le=24 * 366)]
@@ -72,7 +72,7 @@ class Settings(ServiceSettings):
     live_refresh_seconds: Seconds = 60.0
     drift_hours: Annotated[tuple[Hours, ...], NoDecode, BeforeValidator(_split), Field(max_length=5)] = (6, 72)
     drift_refresh_seconds: Seconds = 300.0
-    data_api_heartbeat_url: Secret[HttpUrl] | None = None
+    data_api_heartbeat_url: Secret[WebAddress] | None = None
     max_rows: Annotated[int, Field(ge=1, le=10_000)] = 10_000
     data_api_max_body_bytes: Annotated[int, Field(ge=1_000)] = 32 * 2**20
     data_api_max_concurrency: Annotated[int, Field(ge=1, le=MOST_AT_ONCE)] = 32

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, HttpUrl, Secret
+from pydantic import Field, Secret
 
-from service_kit.setting_types import HeaderSecret, Origins, Port, Proxies, Seconds
+from service_kit.setting_types import HeaderSecret, Origins, Port, Proxies, Seconds, WebAddress
 from service_kit.settings import ServiceSettings, read_settings
 
 
@@ -23,11 +23,11 @@ class Settings(ServiceSettings):
     outbox_shared: bool = False
     outbox_sync: Literal["process", "full"] = "process"
     outbox_max_bytes: Annotated[int, Field(ge=1_000_000)] = 2**30
-    data_api_url: HttpUrl | None = None
+    data_api_url: WebAddress | None = None
     data_api_key: HeaderSecret | None = None
     api_keys: str = ""
     admin_keys: str = ""
-    heartbeat_url: Secret[HttpUrl] | None = None
+    heartbeat_url: Secret[WebAddress] | None = None
     max_records: Annotated[int, Field(ge=1, le=100_000)] = 1000
     max_body_bytes: Annotated[int, Field(ge=1_000)] = 8 * 2**20
     max_concurrency: Annotated[int, Field(ge=1)] = 256

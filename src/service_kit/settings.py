@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from service_kit.errors import SettingsInvalid
 from service_kit.field_errors import sentence
-from service_kit.setting_types import Proxies, Seconds
+from service_kit.setting_types import Proxies, RootPath, Seconds
 
 SECRETS_DIR = "/run/secrets"  # where Docker and Kubernetes put them
 
@@ -24,7 +24,7 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     access_log: bool = True
     forwarded_allow_ips: Proxies = ""  # the proxies that may say where a request comes from
-    root_path: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = ""  # under which a proxy shows the service
+    root_path: RootPath = ""  # under which a proxy shows the service
 
     @model_validator(mode="before")
     @classmethod

@@ -105,8 +105,36 @@ def test_a_moment_that_is_far_off_is_a_window_without_end(get_json, moment):
     )
 
 
-def test_a_repeated_parameter_does_no_harm(client, as_admin):
-    assert client.get("/predictions?limit=1&limit=2", headers=as_admin).status_code == 200
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/predictions?limit=1&limit=2", "limit"),
+        ("/performance?by=none&window=7d&by=none", "by"),
+        ("/users?odd=1&odd=1", "odd"),
+    ],
+)
+def test_a_parameter_that_comes_twice_is_refused_by_name(client, as_admin, path, field):
+    answer = client.get(path, headers=as_admin)
+    assert answer.status_code == 422
+    assert {"field": field, "wanted": "should come once", "got": "'2 of them'"} in answer.json()["errors"]
+
+
+@pytest.mark.parametrize("twice", ["username=bob", "password=SECRET", "scope=a", "grant_type=password"])
+def test_a_form_parameter_of_a_login_comes_once(client, twice):
+    """RFC 6749, section 3.2."""
+    form = "grant_type=password&username=admin&password=development&scope=b&" + twice
+    answer = client.post("/token", content=form, headers={"content-type": "application/x-www-form-urlencoded"})
+    assert (answer.status_code, [error["wanted"] for error in answer.json()["errors"]]) == (422, ["should come once"])
+    assert "SECRET" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/predictions?since=", "/performance?until=", "/deployments?at="])
+@pytest.mark.parametrize("offset", ["+00:00", "+0200", "+02"])
+def test_a_plus_that_an_address_made_a_blank_is_named_with_the_cure(client, as_admin, path, offset):
+    answer = client.get(f"{path}2026-11-27T00:00:00{offset}", headers=as_admin)
+    (error,) = answer.json()["errors"]
+    assert answer.status_code == 422
+    assert "a + stands for a blank, so write %2B or Z" in error["wanted"]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from data_api.settings import Settings as DataSettings
 from prediction_api.settings import Settings as PredictionSettings
 from service_kit import setting_types
 from service_kit.errors import SettingsInvalid
-from service_kit.setting_types import HeaderSecret, Origins, Proxies, SecretText
+from service_kit.setting_types import HeaderSecret, Origins, Proxies, RootPath, SecretText
 from service_kit.settings import read_settings
 
 CONTROL = ["ends in a line\n", "\ttab", "a\0b", "a\x7fb", "a\x85b", os.fsdecode(b"no UTF-8 \xff")]
@@ -113,6 +113,36 @@ def test_an_origin_that_no_browser_sends_is_refused_with_the_one_that_it_sends(t
     with pytest.raises(SettingsInvalid, match="CORS_ORIGINS: should hold origins as browsers send them") as caught:
         read_settings(PredictionSettings, cors_origins=text)
     assert cure in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["https://*.example", "https://app.example, http://localhost:*"])
+def test_an_origin_with_a_star_which_no_browser_sends_is_refused_with_the_cure(text):
+    with pytest.raises(SettingsInvalid, match=r"CORS_ORIGINS: should hold.*write each origin in full, or \* alone"):
+        read_settings(PredictionSettings, cors_origins=text)
+
+
+@pytest.mark.parametrize("text", ["/..", "/.", "/a/../b", "/a/./b", "/a/", "//a", "a", "/a?b"])
+@pytest.mark.parametrize("settings", SERVICES)
+def test_a_path_prefix_that_clients_would_resolve_to_another_is_refused(settings, text):
+    with pytest.raises(SettingsInvalid, match="ROOT_PATH: should be a path such as /ontime"):
+        read_settings(settings, root_path=text)
+
+
+@pytest.mark.parametrize("text", ["", "/ontime", "/a/b.c/~d", "/.hidden"])
+def test_a_path_prefix_is_taken(text):
+    assert TypeAdapter(RootPath).validate_python(text) == text
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [(PredictionSettings, "heartbeat_url"), (PredictionSettings, "data_api_url"), (DataSettings, "data_api_heartbeat_url")],
+)
+@pytest.mark.parametrize("text", ["http://a/SECRET\nb", "http://a/SECRET\n", " http://a/SECRET", "http://a/SEC\tRET"])
+def test_an_address_of_more_than_one_line_is_refused_rather_than_joined(monkeypatch, settings, name, text):
+    monkeypatch.setenv(name.upper(), text)
+    with pytest.raises(SettingsInvalid, match=f"{name.upper()}: should be an address on one line") as caught:
+        read_settings(settings)
+    assert "SEC" not in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["", "*", "https://app.example, http://localhost:3000", "capacitor://localhost"])

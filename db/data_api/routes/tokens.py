@@ -12,6 +12,7 @@ from data_api.auth.login_throttle import TooManyLogins
 from data_api.crud import users
 from data_api.database.engine import transaction
 from data_api.dependencies import ServiceDep, reading
+from data_api.http.query_parameters import refuse_repeated
 from data_api.metrics import FAILED, SUCCEEDED, THROTTLED
 from data_api.models import User
 from data_api.schemas.types import LONGEST_NAME, NAME, now
@@ -23,8 +24,14 @@ router = APIRouter(tags=["users"])
 logger = logging.getLogger(__name__)
 
 
+async def _form(request: Request, form: Annotated[OAuth2PasswordRequestForm, Depends()]) -> OAuth2PasswordRequestForm:
+    """The form, whose parameters come once (RFC 6749, section 3.2). Raises RequestValidationError."""
+    refuse_repeated((await request.form()).multi_items(), "body")
+    return form
+
+
 @router.post("/token", summary="Log in", responses={401: {}, 429: {}})
-def log_in(request: Request, service: ServiceDep, form: Annotated[OAuth2PasswordRequestForm, Depends()]) -> TokenRead:
+def log_in(request: Request, service: ServiceDep, form: Annotated[OAuth2PasswordRequestForm, Depends(_form)]) -> TokenRead:
     """Takes form fields. Send the token in the header `Authorization: Bearer ...`."""
     issued_at = now()  # before the user is read: if the password changes meanwhile, the token is invalid
     user = _authenticate(request, service, form)

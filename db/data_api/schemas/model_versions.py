@@ -44,10 +44,10 @@ class SourceColumn(Input):
     """A column of a source table, and what its values are held to."""
 
     kind: Literal["number", "category", "datetime"]
-    minimum: FiniteFloat | None = None
-    maximum: FiniteFloat | None = None
+    minimum: Edge | None = None
+    maximum: Edge | None = None
     categories: Annotated[list[Category], Field(max_length=MAX_COLUMNS)] | None = None
-    nullable: bool = True
+    nullable: Annotated[bool, Strict()] = True
 
 
 class SourceTable(Input):

@@ -16,6 +16,7 @@ FIRST_MILLISECONDS, AHEAD_MILLISECONDS = FIRST.timestamp() * 1000, AHEAD.total_s
 MAX_ROWS = 10_000  # of a bulk request
 NO_NUL = "^[^\\x00]*$"
 ISO = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:")
+PLUS_AS_BLANK = re.compile(r".*:\d\d(\.\d+)? \d\d(:?\d\d)?")
 DIGITS = re.compile("[1-9][0-9]*|0")
 NAME, LONGEST_NAME = r"^[A-Za-z0-9_.@-]+$", 64
 
@@ -39,6 +40,8 @@ def now() -> datetime:
 
 def iso(value: object) -> object:
     """Refuses numbers, even in a text, which Pydantic would read as seconds since 1970."""
+    if isinstance(value, str) and PLUS_AS_BLANK.fullmatch(value):
+        raise ValueError("should have no blank before its offset: in an address a + stands for a blank, so write %2B or Z")
     if isinstance(value, datetime) or (isinstance(value, str) and ISO.match(value)):
         return value
     raise ValueError("should be a moment in ISO 8601 with a time zone, such as 2026-11-24T08:00:00Z")
