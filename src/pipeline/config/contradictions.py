@@ -1,10 +1,11 @@
 """Refuses settings each of which could be right, where they do not go together."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from pipeline.config.parsing import explain
-from pipeline.config.settings import DATETIME_PARTS, TABLE_RECIPE, Columns, Data, Kind, TimeSplit
+from pipeline.config.settings import DATETIME_PARTS, TABLE_RECIPE, Columns, Data, Kind, RawTable, TimeSplit
 from pipeline.support.errors import ParamsInvalid
 
 
@@ -22,6 +23,7 @@ def _contradictions(data: Data) -> Iterator[str]:
     if data.target.name in data.columns:
         yield f"data.columns.{data.target.name} is the target, which gives the model the answer"
     yield from _wrong_columns(data.columns)
+    yield from _wrong_keys(data.tables)
     if not data.columns:
         return  # the stage ingest infers them, and asks again
     for index, slice_name in enumerate(data.slices):
@@ -44,6 +46,15 @@ def _wrong_columns(columns: Columns) -> Iterator[str]:
             yield f"data.columns.{name}.range goes with `kind: number`, not with {column.kind}"
         if low is not None and high is not None and low > high:
             yield f"data.columns.{name}.range is [{low:g}, {high:g}]; the lower end comes first"
+
+
+def _wrong_keys(tables: Mapping[str, RawTable]) -> Iterator[str]:
+    for name, table in tables.items():
+        setting = f"data.tables.{name}.key"
+        if unknown := [column for column in table.key if table.columns and column not in table.columns]:
+            yield f"{setting} has {', '.join(unknown)}; each column of a key should be declared in the columns of its table"
+        if doubled := [column for column, count in Counter(table.key).items() if count > 1]:
+            yield f"{setting} names {', '.join(doubled)} twice"
 
 
 def _is_example(kind: Kind, value: float | str) -> bool:

@@ -1,5 +1,6 @@
 """The settings of params.yaml as frozen, closed types: an unknown key, a wrong type or a bad value has no way in."""
 
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import date
 from typing import Annotated, Any, Literal
@@ -51,10 +52,14 @@ class Source:
 
 @dataclass(frozen=True, config=CLOSED, kw_only=True)
 class RawTable(TableFormat):
-    """One raw table: its file in the source, its format, the digest that it must have, and its declared columns."""
+    """One raw table: its file in the source, its format, the digest that it must have, and its declared columns.
+
+    No two rows have the same values in the columns of the ``key``, and none of them is missing there.
+    """
 
     file: str
     columns: Columns
+    key: tuple[str, ...] = ()
     sha256: str | None = None
 
 
@@ -103,6 +108,8 @@ class Dataset:
     split: Split
     options: dict[str, Any] = Field(default_factory=dict)
     table_format: TableFormat = TableFormat()  # of the file whose columns these are; a file for `score` is read likewise
+    recipe: str = ""  # the one that computes the columns from events of these tables; none where there are no such events
+    tables: dict[str, RawTable] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=CLOSED, kw_only=True)
@@ -120,12 +127,13 @@ class Data(Dataset):
         tables = {name: table if table.columns else replace(table, columns=columns) for name, table in self.tables.items()}
         return replace(self, columns=columns, tables=tables)
 
-    def dataset(self) -> Dataset:
-        """The part that travels with the examples."""
+    def dataset(self, event_tables: Mapping[str, RawTable] | None = None) -> Dataset:
+        """The part that travels with the examples; ``event_tables`` are those from whose events the recipe computes them."""
         (table, *others) = self.tables.values()
         read_as_it_is = not others and table.columns == self.columns
         form = TableFormat(**{field.name: getattr(table, field.name) for field in fields(TableFormat)})
         shared = {field.name: getattr(self, field.name) for field in fields(Dataset)}
+        shared |= {"recipe": self.recipe if event_tables else "", "tables": dict(event_tables or {})}
         return Dataset(**{**shared, "table_format": form if read_as_it_is else TableFormat()})
 
 

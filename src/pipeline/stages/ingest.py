@@ -7,7 +7,7 @@ from pipeline.config.contradictions import refuse_contradictions
 from pipeline.config.params_file import load_params
 from pipeline.config.paths import INFERRED_COLUMNS, RAW
 from pipeline.config.settings import Data
-from pipeline.data import column_inference, schema, sources, table_io
+from pipeline.data import column_inference, schema, sources, table_io, table_key
 from pipeline.files import atomic_write
 from pipeline.support import console
 
@@ -20,9 +20,9 @@ def main() -> None:
     for name, declared in data.tables.items():
         with console.step(f"read and check {name}"):
             tables[name] = table_io.read_source(files[name], declared, data.target.name)
-            invalid_rows = schema.check(
-                tables[name].to_pandas(), declared.columns, name, settings.ingest.invalid_rows_allowed
-            )
+            rows = tables[name].to_pandas()
+            invalid_rows = schema.check(rows, declared.columns, name, settings.ingest.invalid_rows_allowed)
+            table_key.check(rows, declared.key, name)
         if invalid_rows:
             console.warn(
                 f"{invalid_rows} rows of {name} break their declaration (ingest.invalid_rows_allowed lets them pass)"

@@ -242,6 +242,15 @@ def test_what_travels_with_the_examples_is_read_back_as_it_was(values):
     assert parse_settings(Dataset, json.loads(dump_settings(dataset))) == dataset
 
 
+def test_tables_travel_with_the_examples_where_events_can_give_them(values):
+    data = read_params(changed(values, "data.tables.table.key", ["size"])).data
+    dataset = data.dataset(data.tables)
+
+    assert (dataset.recipe, dataset.tables) == ("table", data.tables)
+    assert parse_settings(Dataset, json.loads(dump_settings(dataset))) == dataset
+    assert (data.dataset().recipe, data.dataset().tables) == ("", {})
+
+
 def test_the_target_may_not_be_a_feature_too(values):
     values["data"]["columns"]["good"] = {"kind": "category"}
 
@@ -287,6 +296,8 @@ def test_a_data_set_without_path_or_target_is_refused_by_that_name(values, missi
         ("data.slices", ["when.quarter"], r"data.slices\[0\] is when.quarter; .* with a part \(.year, .month, .date"),
         ("data.resample_by", "nope.date", "data.resample_by is nope.date"),
         ("data.split", {"by": "time", "column": "size", "test_from": "2020-01-01"}, "data.split.column is size"),
+        ("data.tables.table.key", ["nope"], "data.tables.table.key has nope; each column of a key should be declared"),
+        ("data.tables.table.key", ["size", "size"], "data.tables.table.key names size twice"),
         ("data.columns.size.example", "long", "data.columns.size.example is 'long'; it should be a number"),
         (
             "data.columns.on",

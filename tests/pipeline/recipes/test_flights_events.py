@@ -30,11 +30,11 @@ def raw(data):
 
 @pytest.fixture(scope="module")
 def log(raw, data):
-    return list(events.events(raw, {name: list(table.columns) for name, table in data.tables.items()}))
+    return list(events.events(raw, data.tables))
 
 
 def fold(log, data):
-    tables = {name: EventTable(table.columns, events.KEYS[name]) for name, table in data.tables.items()}
+    tables = {name: EventTable(table.columns, table.key) for name, table in data.tables.items()}
     for name, table in tables.items():
         table.apply(event for event in log if event.table == name)
     return {name: table.frame() for name, table in tables.items()}
@@ -47,6 +47,13 @@ def test_events_come_in_the_order_of_time_one_for_each_thing_that_becomes_known(
     assert [by_table[name] for name in ("weather", "planes", "airports")] == [
         len(raw[name]) for name in ("weather", "planes", "airports")
     ]
+
+
+def test_an_event_names_its_row_by_the_declared_key_and_changes_nothing_of_it(log, data):
+    for event in log:
+        key = data.tables[event.table].key
+        assert tuple(event.key) == key
+        assert not set(key) & event.values.keys()
 
 
 def test_the_tables_that_all_events_leave_have_the_features_of_the_raw_ones(log, raw, data):
@@ -74,7 +81,8 @@ def test_what_is_known_at_a_moment_holds_nothing_later_and_gives_the_same_featur
 
 
 def test_a_later_event_corrects_an_earlier_one(data):
-    table = EventTable(data.tables["weather"].columns, events.KEYS["weather"])
+    weather = data.tables["weather"]
+    table = EventTable(weather.columns, weather.key)
     key = {"origin": "EWR", "time_hour": "2013-06-03T12:00:00Z"}
     table.apply([events.Event(events.EPOCH, "weather", key, {"humid": 60.0, "visib": 10.0})])
     table.apply([events.Event(events.EPOCH, "weather", key, {"humid": 61.0})])
