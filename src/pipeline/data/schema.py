@@ -94,6 +94,7 @@ def describe(dataset: Dataset, train: pd.DataFrame) -> dict[str, Any]:
         },
         "rows": len(train),
         **_declared("table_format", asdict(dataset.table_format), asdict(TableFormat())),
+        "source": _describe_source(dataset) if dataset.tables else None,
         "columns": [_describe_column(name, column, train[name]) for name, column in dataset.columns.items()],
     }
 
@@ -120,6 +121,27 @@ def _declared(key: str, settings: dict[str, Any], defaults: dict[str, Any]) -> d
     """Those settings that differ from their defaults, under ``key``; nothing where there are none."""
     declared = {name: value for name, value in settings.items() if value != defaults[name]}
     return {key: declared} if declared else {}
+
+
+def _describe_source(dataset: Dataset) -> dict[str, Any]:
+    """The recipe that computes the columns from events, its options, and the tables whose rows the events change."""
+    tables = {
+        name: {"key": list(table.key), "columns": {column: _bounds(of) for column, of in table.columns.items()}}
+        for name, table in dataset.tables.items()
+    }
+    return {"recipe": dataset.recipe, "options": dataset.options, "tables": tables}
+
+
+def _bounds(column: Column) -> dict[str, Any]:
+    low, high = column.range or (None, None)
+    categories = list(column.categories) if column.categories else None
+    return {
+        "kind": column.kind,
+        "minimum": low,
+        "maximum": high,
+        "categories": categories,
+        "nullable": column.nullable,
+    }
 
 
 def _describe_column(name: str, column: Column, values: pd.Series) -> dict[str, Any]:

@@ -48,6 +48,7 @@ def compose(conf: Path = CONF, overrides: Sequence[str] = ()) -> dict[str, Any]:
         raise ParamsInvalid(f"conf/ does not compose: {' '.join(str(error).split())}. Correct it there.") from error
     settings = read_params(values)
     parse_settings(loader.load_recipe(settings.data.recipe).Options, settings.data.options, prefix="data")
+    loader.event_tables(settings.data)
     classifier.check(settings.model)
     return values
 

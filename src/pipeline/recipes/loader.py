@@ -2,9 +2,11 @@
 
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline import recipes
+from pipeline.config.settings import Data, RawTable
 from pipeline.support.errors import ParamsInvalid
 
 
@@ -13,6 +15,12 @@ def load_recipe(name: str) -> Any:
 
     A recipe has a class ``Options``, its own settings, and a function ``examples(tables, data, options)``, which gives one
     row per case, with the declared columns and the target (0 or 1), and counts the rows that it left out, by reason.
+
+    A recipe with a live half is a package, by which the columns can be computed from events as they happen. It also has
+    ``History(tables, …)``, what is known; ``answer(history, asked, moment)``, the columns of what is asked by name, each
+    case as of its moment; ``HISTORY_DAYS``, how far back a moment's columns look; and two modules: ``events``, whose
+    function ``events(tables, declared)`` gives the rows of the raw tables as events by the moment at which they became
+    known, and ``live``, which says which rows are predicted when, and what became of them.
     """
     is_here = name in (module.name for module in pkgutil.iter_modules(recipes.__path__))
     module = importlib.import_module(f"pipeline.recipes.{name}") if is_here else None
@@ -22,3 +30,19 @@ def load_recipe(name: str) -> Any:
             "such as `table`. Correct it in conf/data/ and type `make params`."
         )
     return module
+
+
+def event_tables(data: Data) -> Mapping[str, RawTable]:
+    """The tables from whose events the recipe computes the columns; none where it has no module ``events``.
+
+    Raises ParamsInvalid where one of them has no key, by which an event names its row.
+    """
+    folder = getattr(load_recipe(data.recipe), "__path__", ())
+    if "events" not in (module.name for module in pkgutil.iter_modules(folder)):
+        return {}
+    if without := [f"data.tables.{name}.key" for name, table in data.tables.items() if not table.key]:
+        raise ParamsInvalid(
+            f"{', '.join(without)} should name the columns by which an event of the recipe {data.recipe} names its row; "
+            "nothing is declared. Declare it in conf/data/ and type `make params`."
+        )
+    return data.tables

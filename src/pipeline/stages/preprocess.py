@@ -16,6 +16,7 @@ def main() -> None:
     data = settings.data if settings.data.columns else settings.data.with_columns(load_columns(INFERRED_COLUMNS))
     recipe = loader.load_recipe(data.recipe)
     options = parse_settings(recipe.Options, data.options, prefix="data")
+    dataset = data.dataset(loader.event_tables(data))
     with console.step("read the raw tables"):
         raw = {name: table_io.read(RAW / f"{name}.parquet") for name in data.tables}
     with console.step(f"make examples by {data.recipe}"):
@@ -30,7 +31,7 @@ def main() -> None:
         table_io.write(train, folder / TRAIN_TABLE.name)
         table_io.write(test, folder / TEST_TABLE.name)
         counts = {"train": len(train), "test": len(test), "left_out": left_out}
-        (folder / DATASET.name).write_text(dump_settings(data.dataset()), encoding="utf-8")
+        (folder / DATASET.name).write_text(dump_settings(dataset), encoding="utf-8")
         (folder / COUNTS.name).write_text(json.dumps(counts, indent=2) + "\n", encoding="utf-8")
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.config.settings import Column, Dataset, Target, TimeSplit
+from pipeline.config.settings import Column, Dataset, RawTable, Target, TimeSplit
 from pipeline.data import schema
 from pipeline.support.errors import TableInvalid
 
@@ -190,6 +190,31 @@ def test_a_described_number_has_its_declaration_and_what_was_seen():
         "seen": {"minimum": 1.0, "maximum": 5.0},
         "reference": schema.reference_distribution(pd.Series([1.0, 5.0, 3.0])),
     }
+
+
+def test_the_description_names_the_recipe_and_the_tables_that_events_change():
+    columns = {"code": Column("category", categories=("a", "b"), nullable=False), "size": Column("number", range=(0, None))}
+    tables = {"parts": RawTable(file="parts.csv", columns=columns, key=("code",))}
+    data = Dataset("things", Target("good"), {}, SPLIT, {"hours": 2}, recipe="flights", tables=tables)
+    bounds = {"minimum": None, "maximum": None, "categories": None, "nullable": True}
+
+    assert schema.describe(data, pd.DataFrame({"good": [0, 1]}))["source"] == {
+        "recipe": "flights",
+        "options": {"hours": 2},
+        "tables": {
+            "parts": {
+                "key": ["code"],
+                "columns": {
+                    "code": {**bounds, "kind": "category", "categories": ["a", "b"], "nullable": False},
+                    "size": {**bounds, "kind": "number", "minimum": 0},
+                },
+            }
+        },
+    }
+
+
+def test_the_description_of_a_table_without_events_has_no_source():
+    assert described([1.0], Column("number"))["source"] is None
 
 
 def test_the_description_holds_the_target_and_its_rate():

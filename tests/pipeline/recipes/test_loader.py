@@ -1,8 +1,12 @@
 """A recipe is found by the name of its file, and by nothing else."""
 
+from dataclasses import replace
+
 import pytest
 
 import pipeline.recipes
+from pipeline.config.params_file import read_params
+from pipeline.params import compose
 from pipeline.recipes import flights, loader, table
 from pipeline.support.errors import ParamsInvalid
 
@@ -24,3 +28,21 @@ def test_a_library_that_a_recipe_misses_is_named_as_it_is(tmp_path, monkeypatch)
 
     with pytest.raises(ModuleNotFoundError, match="no_such_library"):
         loader.load_recipe("thirsty")
+
+
+@pytest.mark.parametrize(("name", "tables"), [("flights", ["flights", "weather", "planes", "airports"]), ("table", [])])
+def test_events_are_of_all_tables_of_a_recipe_that_has_events(name, tables):
+    assert list(loader.event_tables(read_params(compose.compose(overrides=[f"data={name}"])).data)) == tables
+
+
+def test_a_table_without_a_key_has_no_events():
+    data = read_params(compose.compose()).data
+    data = replace(data, tables={**data.tables, "planes": replace(data.tables["planes"], key=())})
+
+    with pytest.raises(ParamsInvalid, match=r"data\.tables\.planes\.key should name the columns .* nothing is declared"):
+        loader.event_tables(data)
+
+
+def test_composing_refuses_a_table_without_a_key_where_the_recipe_has_events():
+    with pytest.raises(ParamsInvalid, match=r"data\.tables\.weather\.key should name the columns"):
+        compose.compose(overrides=["data.tables.weather.key=[]"])

@@ -81,6 +81,7 @@ def test_the_penguins_pass_all_four_stages_without_a_line_of_python(place, model
     assert metrics["roc_auc"] > 0.9
     assert [column["name"] for column in schema["columns"]][:2] == ["species", "island"]
     assert schema["columns"][0]["categories"] == ["Adelie", "Chinstrap", "Gentoo"]
+    assert schema["source"] is None
     assert counts == {"train": 249, "test": 84, "left_out": {"sex unknown": 11}}
     assert "female" in (place / "data/report/report.html").read_text()
     card = (place / "data/report/model_card.md").read_text()
@@ -336,6 +337,12 @@ def test_a_column_that_is_missing_is_named_and_the_last_good_output_stays(place)
 
     assert "column island is missing" in said(run(place, "ingest"))
     assert (place / "data/raw/table.parquet").read_bytes() == before
+
+
+def test_rows_with_the_same_key_are_refused_whatever_may_break_its_declaration(place):
+    settings(place, "+data.tables.table.key=[species,body_mass_g]", "ingest.invalid_rows_allowed=300")
+
+    assert "own key (species, body_mass_g); row 4 has no body_mass_g." in said(run(place, "ingest"))
 
 
 def test_a_category_full_of_numbers_is_refused(place):
