@@ -23,6 +23,7 @@ from typing import Any, Literal
 import pyarrow as pa
 from pyarrow import compute, types
 
+from column_types.category_text import plain_text
 from column_types.table_format import MISSING, TableFormat
 
 Kind = Literal["number", "category", "datetime"]
@@ -83,19 +84,27 @@ def convert(values: Values, kind: Kind, reading: Reading) -> Values:
     if kind == "datetime":
         casts = [partial(_within_years, cast=cast) for cast in casts]
     values = _cast(values, casts, kind, reading.pattern)
-    return _drop_markers(values, reading.form) if kind == "number" else values
+    return _drop_markers(values, kind, reading.form) if kind != "datetime" and reading.form.missing != MISSING else values
 
 
-def _drop_markers(numbers: Values, form: TableFormat) -> Values:
-    """The numbers without those that mean no value: a marker -999 is also -999.0, as pandas writes it."""
+def _drop_markers(values: Values, kind: Kind, form: TableFormat) -> Values:
+    """The values without those that mean none: a marker -999 is also -999.0, as pandas writes it."""
+    if kind == "category":
+        texts = {plain_text(marker) for marker in form.missing}
+        markers = [text for text in values.unique().to_pylist() if text is not None and plain_text(text) in texts]
+        return _drop(values, pa.array(markers, values.type)) if markers else values
     markers = []
     for marker in form.missing:
         with suppress(pa.ArrowInvalid):
             markers += _parse_number(pa.array([marker]), pa.float64(), form.decimal).to_pylist()
     if not (markers := [marker for marker in markers if isfinite(marker)]):
-        return numbers
-    is_missing = compute.is_in(numbers.cast(pa.float64(), safe=False), pa.array(markers, pa.float64()))
-    return compute.if_else(is_missing, pa.scalar(None, numbers.type), numbers)
+        return values
+    return _drop(values, pa.array(markers, pa.float64()))
+
+
+def _drop(values: Values, markers: pa.Array) -> Values:
+    is_missing = compute.is_in(values.cast(markers.type, safe=False), markers)
+    return compute.if_else(is_missing, pa.scalar(None, values.type), values)
 
 
 # The ways to read a column as a kind: the first one that takes all values counts. There is none where its type is refused.

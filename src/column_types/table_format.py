@@ -1,11 +1,15 @@
 """How a file writes its values: what a person declares of a table travels with the model, in its ``schema.json``."""
 
 import codecs
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+# The codes of strptime that Arrow reads as Python does: it passes over weeks (%V), and knows no fractions of seconds (%f).
+CODES = frozenset(f"%{code}" for code in "ABDFHIMRSTYabdehjmpsyz%")
+CODE = re.compile(r"%(.?)", re.DOTALL)
 MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null")
 
 
@@ -24,6 +28,18 @@ def _check_ascii(sign: str) -> str:
     return sign
 
 
+def _check_codes(pattern: str) -> str:
+    unknown = sorted({f"%{code}" for code in CODE.findall(pattern)} - CODES)
+    if unknown or "%" not in pattern:
+        cure = "; without a format, fractions of a second are read" if "%f" in unknown else ""
+        raise ValueError(
+            f"Input should be a format of {', '.join(sorted(CODES))}, such as %d.%m.%Y"
+            f"{f'; it has {unknown[0]}' if unknown else ''}{cure}"
+        )
+    return pattern
+
+
+DatetimeFormat = Annotated[str, AfterValidator(_check_codes)]
 Sign = Annotated[str, Field(min_length=1, max_length=1), AfterValidator(_check_ascii)]
 
 

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from column_types import arrow
 from column_types.arrow import Reading
-from column_types.table_format import TableFormat
+from column_types.table_format import CODES, TableFormat
 from pipeline.config.settings import Column, Dataset, RandomSplit, RawTable, Target
 from pipeline.data import model_inputs, schema, table_io
 from pipeline.registry import promote
@@ -28,6 +28,7 @@ from prediction_api.model.onnx_model import OnnxModel
 from prediction_api.model.request_schema import InvalidRecords
 
 TENSORS = {"number": TensorProto.FLOAT, "category": TensorProto.STRING, "datetime": TensorProto.DOUBLE}
+OFFSETS = [["2013-05-19T14:15+02", "2013-05-20T01Z"], ["2013-05-19 14:15:00-0500", "2013-05-20T01-05"]]
 DEFAULT = TableFormat()
 SUMMER = timezone(timedelta(hours=2))
 MOMENTS = [datetime(2013, 5, 19, 14, 15), datetime(2013, 5, 20, 1, 0)]
@@ -266,6 +267,43 @@ def test_a_marker_that_is_a_number_is_compared_as_one(tmp_path):
             np.testing.assert_array_equal(scored(model, other), arrays["numbers"][:, 0])
 
 
+def test_a_category_that_is_a_marker_and_a_number_is_compared_as_one(tmp_path):
+    form = TableFormat(missing=("", "-1", "?"))
+    paths = write(tmp_path, "category", pa.float64(), [-1.0, 2.0, None], ["-1.0", "2.0", "?"])
+    for path in paths.values():
+        arrays, described = train(path, Column("category"), form)
+        model = opened(tmp_path / path.suffix[1:], "category", described)
+        for other in paths.values():
+            assert [value != "" for value in scored(model, other)] == [False, True, False, False]
+        assert [value != "" for value in asked(model, [-1, "-1.0", "?", None, 2])] == [False, False, False, False, True]
+    assert arrays["categories"][:, 0].tolist() == ["", "2", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "markers"),
+    [("number", [0.5, 1.5], [-999, -999.0]), ("category", ["a", "b"], ["?", -999]), ("datetime", ISO, ["?"])],
+)
+def test_a_declared_marker_is_null_in_a_request_too(tmp_path, kind, values, markers):
+    form = TableFormat(missing=("", "-999", "?"))
+    path = tmp_path / "in.csv"
+    path.write_text("\n".join(["x,more", *(f"{value},1" for value in values), ""]))
+    model = opened(tmp_path / "model", kind, train(path, Column(kind), form)[1])
+
+    array = asked(model, [None, *markers])
+    assert len({str(value) for value in array}) == 1
+    assert asked(model, values[:1])[0] != array[0]
+
+
+@pytest.mark.parametrize("texts", [["2013-05-19", "2013-05-20T01"], ["2013-05-19 14", " 2013-05-20"], *OFFSETS])
+def test_a_datetime_as_a_table_writes_it_is_one_in_a_request(tmp_path, texts):
+    path = tmp_path / "in.csv"
+    path.write_text("\n".join(["x,more", *(f"{text},1" for text in texts), ""]))
+    arrays, described = train(path, Column("datetime"))
+    model = opened(tmp_path / "model", "datetime", described)
+
+    np.testing.assert_array_equal(asked(model, texts), arrays["datetimes"][:, 0])
+
+
 def test_a_point_is_refused_where_the_decimal_is_a_comma(tmp_path):
     form, (good, bad) = TableFormat(decimal=",", separator=";"), (tmp_path / "good.csv", tmp_path / "bad.csv")
     good.write_text("x;more\n1,5;1\n2;1\n")
@@ -293,6 +331,14 @@ def test_a_day_that_its_month_does_not_have_is_refused_everywhere(tmp_path):
         scored(model, paths[1])
     with pytest.raises(InvalidRecords):
         asked(model, ["2024-02-31"])
+
+
+@pytest.mark.parametrize("code", sorted(CODES - {"%s"}))
+def test_arrow_reads_each_code_that_a_format_may_have_as_python_does(code):
+    moment = datetime(2013, 7, 4, 4, 5, 6, tzinfo=UTC)
+    pattern = f"%Y-%m-%d %H:%M:%S %z {code}" if code != "%z" else "%Y-%m-%d %H:%M:%S %z"
+    values = pa.array([moment.strftime(pattern)])
+    assert arrow.convert(values, "datetime", Reading(DEFAULT, pattern)).to_pylist() == [moment]
 
 
 @pytest.mark.parametrize(

@@ -1,28 +1,33 @@
 """The type of a record, built from the schema: its fields, their types and ranges, and how they are described."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Field, NaiveDatetime, WithJsonSchema
 from typing_extensions import TypedDict
 
-from column_types.category_text import MOST_CHARACTERS, speller
+from column_types.category_text import MOST_CHARACTERS, plain_text, speller
+from column_types.table_format import MISSING, TableFormat
 from prediction_api.model.artifact import Column, Schema
 
 LARGEST = 3.4028235e38  # the graph takes single precision
 typed_dict: Any = TypedDict  # the fields come from a schema that is read at run time
 MOMENT = "2013-05-19T14:15:00"
 DATE_CHARACTERS = len("2013-05-19")
+WITHOUT_MINUTES = re.compile(r"(?<=^.{11}\d\d)(?!:)|(?<=[+-]\d\d)$")  # the end of an hour, or of an offset
 MOST_SHOWN = 60
 NO_NUL = r"^[^\x00]*$"  # PostgreSQL keeps no such text
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 def _read_date(value: Any) -> Any:
-    """A date as its midnight; nothing but text in ISO 8601 is a datetime, though pydantic takes numbers for seconds."""
-    if not (isinstance(value, str) and value[4:5] == "-"):
+    """A datetime as text in the form of pydantic, which takes numbers for seconds, and minutes for required."""
+    if not (isinstance(value, str) and (text := value.strip())[4:5] == "-"):
         raise ValueError("no ISO 8601")
-    return f"{value}T00:00:00" if len(value) == DATE_CHARACTERS else value
+    if text[13:14] == text[16:17] == ":" and not text[19:]:
+        return text  # most are, and the hot path has no time for an expression
+    return f"{text}T00:00:00" if len(text) == DATE_CHARACTERS else WITHOUT_MINUTES.sub(":00", text)
 
 
 def _to_utc(value: datetime) -> datetime:
@@ -53,7 +58,8 @@ def record_type(schema: Schema, optional: bool = False) -> Any:
 
     With ``optional`` no field is required.
     """
-    kind = typed_dict("Record", {column.name: _field(column, optional) for column in schema.columns})
+    read = _marker_reader(schema.table_format)
+    kind = typed_dict("Record", {column.name: _field(column, optional, read) for column in schema.columns})
     kind.__pydantic_config__ = STRICT
     kind.__doc__ = f"What is known of one case of {schema.name}."
     return kind
@@ -102,9 +108,23 @@ def _bounds(low: float | None, high: float | None) -> str:
     return f" of at least {low:g}" if low is not None else f" of at most {high:g}" if high is not None else ""
 
 
-def _field(column: Column, optional: bool) -> Any:
+def _marker_reader(form: TableFormat) -> BeforeValidator | None:
+    """Reads a declared marker of missing values as null, as in a Parquet file; None where the table declares none."""
+    if form.missing == MISSING:
+        return None
+    texts = {plain_text(marker) for marker in form.missing}
+
+    def read(value: Any) -> Any:
+        return None if isinstance(value, str | int | float) and plain_text(value) in texts else value
+
+    return BeforeValidator(read)
+
+
+def _field(column: Column, optional: bool, read: BeforeValidator | None) -> Any:
     """The type of one field: what bounds its values inside, what people read about it outside."""
     bounded = _bounded_type(column)
+    if column.nullable:
+        bounded = Annotated[bounded | None, read] if read else bounded | None
     extra: dict[str, Any] = {"x-unit": column.unit, "x-available-from": column.available_from}
     about = Field(
         title=column.name,
@@ -112,7 +132,7 @@ def _field(column: Column, optional: bool) -> Any:
         examples=None if column.example is None else [column.example],
         json_schema_extra={key: text for key, text in extra.items() if text},
     )
-    field: Any = Annotated[bounded | None if column.nullable else bounded, about]
+    field: Any = Annotated[bounded, about]
     return field if column.required and not optional else NotRequired[field]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from column_types.table_format import TableFormat
+from column_types.table_format import DatetimeFormat, TableFormat
 
 CLOSED = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -36,7 +36,7 @@ class Column:
     required: bool = True
     available_from: str = "as the table gives it"
     example: float | str | None = None
-    format: str | None = None  # of a datetime that is text, such as "%d.%m.%Y"; without it ISO 8601
+    format: DatetimeFormat | None = None  # of a datetime that is text, such as "%d.%m.%Y"; without it ISO 8601
 
 
 Columns = dict[str, Column]

@@ -217,6 +217,15 @@ def test_a_path_that_only_a_shell_understands_is_refused(values):
         read_params(changed(values, "data.source.path", "~/a.csv"))
 
 
+@pytest.mark.parametrize(
+    ("pattern", "code"), [("%Y-%m-%d %H:%M:%S.%f", "%f"), ("%G-W%V-%u", "%G"), ("%-d/%-m/%Y", "%-"), ("%", "%"), ("day", "")]
+)
+def test_a_format_of_datetimes_that_arrow_misreads_is_refused_before_anything_is_read(values, pattern, code):
+    """Arrow makes 1900-01-01 of 2013-W27-1, and of every text that equals a format without a code."""
+    with pytest.raises(ParamsInvalid, match=rf"data\.columns\.size\.format .* such as %d\.%m\.%Y.*{code}"):
+        read_params(changed(values, "data.columns.size", {"kind": "datetime", "format": pattern}))
+
+
 @pytest.mark.parametrize("encoding", ["utf-99", "base64", "rot13"])
 def test_what_is_no_encoding_of_text_is_refused(values, encoding):
     with pytest.raises(ParamsInvalid, match=rf"data\.tables\.table\.encoding is '{encoding}'; .*an encoding of text that"):
