@@ -28,6 +28,8 @@ unexport UV_SYSTEM_PYTHON UV_BREAK_SYSTEM_PACKAGES UV_PYTHON UV_TARGET UV_PREFIX
 # Commands get these as they were typed: neither make nor the shell expands a $ in them.
 override export AT := $(value AT)
 override export BASE := $(value BASE)
+override export FILE := $(value FILE)
+override export TABLE := $(value TABLE)
 override export BECAUSE := $(value BECAUSE)
 override export REV := $(value REV)
 
@@ -64,7 +66,7 @@ test-long: setup ## Run all tests, also containers and hundreds of kills: about 
 	@python -m pytest $(IN_PROCESSES)
 
 ## Serve
-.PHONY: serve demo
+.PHONY: serve demo events
 serve: setup ## Serve predictions on 127.0.0.1:8000 and data on :8001; makes the model first if there is none
 	@test -n "$${MODEL_URI:-}" -o -f data/model/metadata.json || dvc checkout --quiet data/model 2>/dev/null || $(MAKE) repro
 	@python -m pipeline.operations.serve
@@ -72,6 +74,9 @@ serve: setup ## Serve predictions on 127.0.0.1:8000 and data on :8001; makes the
 demo: setup ## Replay the test months against both running services, and compare live with offline scores (SECRETS=: those of make serve)
 	@test -f data/processed/test.parquet || dvc checkout --quiet data/processed 2>/dev/null || true
 	@python -m pipeline.replay $(REPLAY)
+
+events: setup ## Send a CSV or Parquet file of a source table with a column known_at as events: FILE=… TABLE=flights (FOLLOW=1: and what is added)
+	@python -m pipeline.send_events "$$FILE" --table "$$TABLE" $(if $(FOLLOW),--follow)
 
 ## Run the whole system in containers
 .PHONY: up down logs smoke secrets rotate

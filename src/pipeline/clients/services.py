@@ -1,6 +1,6 @@
 """HTTP clients of the two services; they retry after a 503 and explain a refusal in a sentence."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -31,7 +31,11 @@ class ServiceUnavailable(OntimeError):
 
 
 class ServiceRejected(OntimeError):
-    """A service refused a request, or its answer is not JSON."""
+    """A service refused a request, or its answer is not JSON; ``field_errors`` are those of its problem details, if any."""
+
+    def __init__(self, message: str, field_errors: Sequence[Mapping[str, str]] = ()) -> None:
+        super().__init__(message)
+        self.field_errors = field_errors
 
 
 class Service:
@@ -69,7 +73,8 @@ class Service:
             raise ServiceUnavailable(self._explain_failure(error, f"{method} {path}")) from error
         if not answer.ok:
             raise ServiceRejected(
-                f"{method} {self.url}{path} answered {answer.status_code}: {self._explain_refusal(answer)}"
+                f"{method} {self.url}{path} answered {answer.status_code}: {self._explain_refusal(answer)}",
+                _field_errors(answer),
             )
         try:
             body: dict[str, Any] = answer.json()
@@ -98,7 +103,7 @@ class Service:
         try:
             problem = answer.json()
             reason = str(problem["detail"])
-            for error in (problem.get("errors") or ())[:1]:
+            for error in _field_errors(answer)[:1]:
                 reason += f" {error['field']}: wanted {error['wanted']}; got {error['got']}."
         except (ValueError, KeyError, TypeError, AttributeError):
             reason = answer.text[:200]
@@ -145,6 +150,11 @@ class DataService(Service):
         body = [{"prediction_id": name, "outcome": outcome} for name, outcome in outcomes.items()]
         self.post("/outcomes", self._key, json={"outcomes": body})
 
+    def append_events(self, events: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+        """Appends events to the log, all or none, and returns how many are new, and how many it held before."""
+        answer = self.post("/events", self._key, json={"events": events})
+        return answer["recorded"], answer["known"]
+
     def prediction_ids(self, since: datetime) -> list[str]:
         """The ids of the newest predictions since a moment, a thousand at most."""
         page = self.get("/predictions", self._token, since=since.isoformat(), limit=PAGE_SIZE, order="newest")
@@ -160,6 +170,15 @@ class DataService(Service):
         """The scores of all predictions made from ``since`` to before ``until``, and of each model version's."""
         period = {"since": since.isoformat(), "until": until.isoformat()}
         return self.get("/performance", self._token, **period, bins=bins, by="model_version")
+
+
+def _field_errors(answer: requests.Response) -> Sequence[Mapping[str, str]]:
+    """The errors by field of problem details, each with ``field``, ``wanted`` and ``got``; none of other answers."""
+    try:
+        errors = answer.json().get("errors") or ()
+        return [{name: str(error[name]) for name in ("field", "wanted", "got")} for error in errors]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ()
 
 
 def from_environment(environment: Mapping[str, str]) -> tuple[PredictionService, DataService]:

@@ -4,11 +4,12 @@ Events are appended and never changed; a correction is a later event. The table 
 were known by then.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import pandas as pd
+from pandas.api.types import is_datetime64_any_dtype
 
 from pipeline.config.settings import Columns
 
@@ -22,6 +23,23 @@ class Event(NamedTuple):
     table: str
     key: Values
     values: Values
+
+    def as_json(self) -> dict[str, Any]:
+        """The event as `POST /events` takes it."""
+        return {**self._asdict(), "known_at": self.known_at.isoformat()}
+
+
+def row_values(rows: pd.DataFrame, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The values of each row in these columns, as JSON has them, without those that are missing."""
+    texts = {name: _datetime_texts(rows[name]) if is_datetime64_any_dtype(rows[name]) else rows[name] for name in columns}
+    plain = [texts[name].astype("object").where(rows[name].notna(), None).tolist() for name in columns]
+    for values in zip(*plain, strict=True) if plain else iter([()] * len(rows)):
+        yield {name: value for name, value in zip(columns, values, strict=True) if value is not None}
+
+
+def _datetime_texts(values: pd.Series) -> pd.Series:
+    """Datetimes in ISO 8601, with Z where they have an offset, which is then that of UTC."""
+    return values.dt.strftime("%Y-%m-%dT%H:%M:%SZ" if isinstance(values.dtype, pd.DatetimeTZDtype) else "%Y-%m-%dT%H:%M:%S")
 
 
 class EventTable:

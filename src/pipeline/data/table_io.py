@@ -70,6 +70,18 @@ def read_source(path: Path, declared: RawTable, target: str = "") -> pa.Table:
     return _convert(table, path, declared, is_typed=not is_csv)
 
 
+def read_lines(lines: bytes, path: Path, declared: RawTable, rows_before: int = 0) -> pa.Table:
+    """Some lines of a CSV file, of which the first names the columns, as `read_source` reads them; also no row at all.
+
+    Messages count the rows of the file at ``path``, of which ``rows_before`` stand before these. Raises TableInvalid.
+    """
+    with _read_errors(path, declared):
+        table = pa.csv.read_csv(
+            pa.BufferReader(lines), **csv_format.csv_options(declared, declared.columns, csv_format.is_tsv(path))
+        )
+    return _convert(table.replace_schema_metadata(None), path, declared, is_typed=False, rows_before=rows_before)
+
+
 def read(path: Path) -> pd.DataFrame:
     """A Parquet file that a stage wrote. Raises TableInvalid where it is missing or damaged."""
     try:
@@ -88,7 +100,7 @@ def write(table: pa.Table | pd.DataFrame, path: Path) -> None:
     pa.parquet.write_table(table, path, compression="zstd")
 
 
-def _convert(table: pa.Table, path: Path, declared: RawTable, is_typed: bool) -> pa.Table:
+def _convert(table: pa.Table, path: Path, declared: RawTable, is_typed: bool, rows_before: int = 0) -> pa.Table:
     """The table with its declared columns converted to their kinds."""
     for name, column in declared.columns.items():
         if name not in table.column_names:
@@ -96,7 +108,7 @@ def _convert(table: pa.Table, path: Path, declared: RawTable, is_typed: bool) ->
         try:
             values = arrow.convert(table[name], column.kind, Reading(declared, column.format, is_typed))
         except arrow.ValueInvalid as error:
-            row = "" if error.row is None else f", row {error.row + 1:,}"
+            row = "" if error.row is None else f", row {rows_before + error.row + 1:,}"
             raise TableInvalid(
                 f"{path}{row}: {name} {error}. Correct the table, or the declaration in conf/data/: {WAYS_OUT[column.kind]}."
             ) from error

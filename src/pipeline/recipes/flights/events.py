@@ -9,14 +9,13 @@ import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pipeline.config.settings import RawTable
-from pipeline.data.event_log import Event
-from pipeline.features.point_in_time import Integers, epoch_minutes
+from pipeline.data.event_log import Event, row_values
+from pipeline.features.point_in_time import NEVER, Flags, Integers, epoch_minutes
 from pipeline.recipes.flights.history import OBSERVED_AFTER, History
 from pipeline.recipes.flights.timetable import DAY
 
@@ -26,48 +25,52 @@ Fact = tuple[int, Event]  # with the minute since 1970 at which it became known
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def events(tables: Mapping[str, pd.DataFrame], declared: Mapping[str, RawTable]) -> Iterator[Event]:
-    """All events of the tables by ``known_at``; of each table the ``declared`` columns, of which its key names the row."""
+def events(
+    tables: Mapping[str, pd.DataFrame],
+    declared: Mapping[str, RawTable],
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Iterator[Event]:
+    """All events of the tables by ``known_at``; of each table the ``declared`` columns, of which its key names the row.
+
+    A log that begins at ``since`` has what was known by then as events of that moment, without flights that were due before
+    it and the weather of the hours before it. Events of ``until`` and later are left out.
+    """
     history = History(tables, late_minutes=0)
     flights, known = history.known.flights, history.known
-    announced = known.scheduled_at - ANNOUNCED_BEFORE
-    start = int(min(announced.min(), epoch_minutes(tables["weather"]["time_hour"]).min()))
-    weather = tables["weather"]
+    weather, airports, planes = tables["weather"], tables["airports"], tables["planes"]
+    announced, observed_at = known.scheduled_at - ANNOUNCED_BEFORE, epoch_minutes(weather["time_hour"]) + OBSERVED_AFTER
+    start = _minute(since) if since else int(min(announced.min(), observed_at.min()))
+    end = _minute(until) if until else NEVER
     planned = [name for name in declared["flights"].columns if name not in (*DEPARTURE, *ARRIVAL)]
-    airports, planes = tables["airports"], tables["planes"]
+    due = known.scheduled_at >= start
 
-    def facts(table: str, rows: pd.DataFrame, known_at: Integers, columns: Sequence[str] = ()) -> Iterator[Fact]:
-        return _facts(table, declared[table].key, rows, columns or list(declared[table].columns), known_at)
+    def facts(
+        table: str, rows: pd.DataFrame, known_at: Integers, kept: Flags, columns: Sequence[str] = ()
+    ) -> Iterator[Fact]:
+        known_at, kept = np.maximum(known_at, start), kept & (known_at < end)
+        return _facts(table, declared[table].key, rows[kept], columns or list(declared[table].columns), known_at[kept])
 
     sources = [
-        facts("airports", airports, np.full(len(airports), start)),
-        facts("planes", planes, np.full(len(planes), start)),
-        facts("weather", weather, epoch_minutes(weather["time_hour"]) + OBSERVED_AFTER),
-        facts("flights", flights, announced, planned),
-        facts("flights", flights[history.has_departed], history.departed_at[history.has_departed], DEPARTURE),
-        facts("flights", flights[history.has_landed], history.arrived_at[history.has_landed], ARRIVAL),
+        facts("airports", airports, np.full(len(airports), start), np.full(len(airports), True)),
+        facts("planes", planes, np.full(len(planes), start), np.full(len(planes), True)),
+        facts("weather", weather, observed_at, observed_at >= start),
+        facts("flights", flights, announced, due, planned),
+        facts("flights", flights, history.departed_at, due & history.has_departed, DEPARTURE),
+        facts("flights", flights, history.arrived_at, due & history.has_landed, ARRIVAL),
     ]
     for minute, event in heapq.merge(*sources, key=itemgetter(0)):
         yield event._replace(known_at=EPOCH + timedelta(minutes=minute))
+
+
+def _minute(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(minutes=1)
 
 
 def _facts(table: str, key: Sequence[str], rows: pd.DataFrame, columns: Sequence[str], known_at: Integers) -> Iterator[Fact]:
     """An event for each row with these columns, by the minute at which it became known; missing values are left out."""
     order = np.argsort(known_at, kind="stable")
     ordered = rows.iloc[order]
-    keys, values = _json(ordered, key), _json(ordered, [name for name in columns if name not in key])
+    keys, values = row_values(ordered, key), row_values(ordered, [name for name in columns if name not in key])
     for minute, key_of_row, changed in zip(known_at[order].tolist(), keys, values, strict=True):
         yield minute, Event(EPOCH, table, key_of_row, changed)
-
-
-def _json(rows: pd.DataFrame, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """The values of each row by column, as JSON has them, without those that are missing."""
-    texts = {
-        name: rows[name].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
-        if isinstance(rows[name].dtype, pd.DatetimeTZDtype)
-        else rows[name]
-        for name in columns
-    }
-    plain = [texts[name].astype("object").where(rows[name].notna(), None).tolist() for name in columns]
-    for values in zip(*plain, strict=True) if plain else iter([()] * len(rows)):
-        yield {name: value for name, value in zip(columns, values, strict=True) if value is not None}

@@ -1,0 +1,1 @@
+"""Sends the rows of a file as events to the data service, whose log the board follows."""

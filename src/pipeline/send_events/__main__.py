@@ -1,0 +1,65 @@
+"""Sends the rows of a CSV or Parquet file as events to the data service, in the order in which they became known.
+
+python -m pipeline.send_events departures.csv --table flights             sends the file
+python -m pipeline.send_events departures.csv --table flights --follow    sends it, and then each line that is added to it
+
+The file has a column `known_at`, the moment at which each row became known, with its offset from UTC; the columns of the
+table's key; and any other columns of the table, as conf/data/ declares them. An empty cell says nothing of its column.
+Sending a file again changes nothing.
+"""
+
+import os
+from pathlib import Path
+
+from column_types import csv_format
+from pipeline.clients import services
+from pipeline.clients.services import DataService
+from pipeline.config.params_file import load_params
+from pipeline.send_events.follow import follow
+from pipeline.send_events.sending import Sent, batches, send
+from pipeline.send_events.table_events import DeclaredTable, declared_table
+from pipeline.support import console
+from pipeline.support.errors import OntimeError
+
+
+class FileMissing(OntimeError):
+    """There is no file to send, or none that can be followed."""
+
+
+def main() -> None:
+    """Sends a file, and prints how many of its events are new."""
+    parser = console.parser(__spec__, __doc__, services.help_text())
+    parser.add_argument("file", type=Path, help="a CSV or Parquet file with a column known_at")
+    parser.add_argument("--table", required=True, help="the source table whose rows these are, such as flights")
+    parser.add_argument(
+        "--follow", action="store_true", help="go on sending lines that are added to a CSV file; ends by Ctrl-C"
+    )
+    arguments = parser.parse_args()
+    path: Path = arguments.file
+    if not path.exists():
+        raise FileMissing(f"{path} should be a CSV or Parquet file with the column known_at; there is no such file.")
+    table = declared_table(load_params().data, arguments.table)
+    _, store = services.from_environment(os.environ)
+    sent = _follow(path, table, store) if arguments.follow else _send(path, table, store)
+    console.answer(f"{sent.new:,} new events of {table.name}, {sent.known:,} known before")
+
+
+def _send(path: Path, table: DeclaredTable, store: DataService) -> Sent:
+    with console.step(f"read {path}"):
+        events = table.read(path)
+    with console.step(f"send {len(events):,} events", len(batches(events))) as advance:
+        return send(events, path, store, advance)
+
+
+def _follow(path: Path, table: DeclaredTable, store: DataService) -> Sent:
+    if not path.name.lower().endswith(csv_format.CSV_NAMES):
+        raise FileMissing(
+            f"--follow takes a file of lines, {', '.join(csv_format.CSV_NAMES)}; {path} is none. Leave --follow out, or "
+            "write the rows to a CSV file."
+        )
+    console.say(f"following {path}; Ctrl-C ends it")
+    return follow(path, table, store)
+
+
+if __name__ == "__main__":
+    console.run(main)
