@@ -10,6 +10,7 @@ from uuid_utils import uuid7
 from prediction_api.metrics import Metrics
 from prediction_api.model.microbatch import Answer, PredictionRequest
 from prediction_api.model.onnx_model import OnnxModel, Warnings
+from prediction_api.model.subjects import Subject, with_subject
 from prediction_api.outbox.outbox import Outbox
 
 ROWS_IN_THREAD = 32  # a batch of this size or more would keep single predictions waiting
@@ -22,12 +23,17 @@ class Predictor:
     def __init__(self, outbox: Outbox, metrics: Metrics) -> None:
         self._outbox, self._metrics = outbox, metrics
 
-    async def predict(self, model: OnnxModel, requests: Sequence[PredictionRequest]) -> list[Answer]:
-        """The answers to records, once their predictions are in the outbox and counted; raises OutboxUnavailable."""
+    async def predict(
+        self, model: OnnxModel, requests: Sequence[PredictionRequest], subjects: Sequence[Subject | None] = ()
+    ) -> list[Answer]:
+        """The answers to records, once their predictions are in the outbox and counted; raises OutboxUnavailable.
+
+        ``subjects`` are those of the records in their order, or none at all.
+        """
         if len(requests) < ROWS_IN_THREAD:
-            answers, lines = _answers_and_lines(model, requests)
+            answers, lines = _answers_and_lines(model, requests, subjects)
         else:
-            answers, lines = await asyncio.to_thread(_answers_and_lines, model, requests)
+            answers, lines = await asyncio.to_thread(_answers_and_lines, model, requests, subjects)
         await self._outbox.append(lines)
         self._count(answers)
         return answers
@@ -42,7 +48,9 @@ class Predictor:
                 self._metrics.warnings[warning["kind"]].inc()
 
 
-def _answers_and_lines(model: OnnxModel, requests: Sequence[PredictionRequest]) -> tuple[list[Answer], list[bytes]]:
+def _answers_and_lines(
+    model: OnnxModel, requests: Sequence[PredictionRequest], subjects: Sequence[Subject | None]
+) -> tuple[list[Answer], list[bytes]]:
     """The answers and the outbox's lines, in the order of the records."""
     inputs = model.inputs([record for record, _ in requests])
     probabilities = model.probabilities(inputs).tolist()
@@ -59,6 +67,9 @@ def _answers_and_lines(model: OnnxModel, requests: Sequence[PredictionRequest]) 
         }
         for row, probability in enumerate(probabilities)
     ]
+    if subjects:
+        pairs = zip(answers, subjects, strict=True)
+        answers = [with_subject(answer, subject) if subject else answer for answer, subject in pairs]
     stored_beside = {"time": datetime.now(UTC).isoformat(), "model_name": model.name}
     lines = [
         to_json({**answer, **stored_beside, "caller": caller, "features": record})

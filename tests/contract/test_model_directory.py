@@ -2,17 +2,21 @@
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from starlette.testclient import TestClient
 
-from pipeline.config.params_file import load_dataset
+from data_api.schemas.model_versions import ModelVersionCreate
+from pipeline.config.params_file import load_dataset, read_params
 from pipeline.config.paths import DATASET, MODEL, TEST_TABLE
 from pipeline.config.settings import Dataset, RandomSplit, Target
 from pipeline.data import model_inputs, schema, table_io
 from pipeline.modeling import artifact, onnx_export
+from pipeline.params import compose
+from pipeline.recipes import loader
 from prediction_api.app import create_app
 from prediction_api.settings import Settings
 
@@ -81,3 +85,16 @@ def test_every_flight_of_the_test_months_gets_the_probability_that_evaluate_scor
     assert len(answers) == len(table) > 80_000
     assert np.abs(np.array([answer["probability"] for answer in answers]) - expected).max() <= CLOSE
     assert [answer["label"] for answer in answers] == (expected >= metadata["threshold"]).tolist()
+
+
+def test_the_data_service_takes_the_tables_of_the_flights_as_the_pipeline_describes_them(rows):
+    data = read_params(compose.compose()).data
+    dataset = replace(data.dataset(loader.event_tables(data)), columns={}, target=Target("good"))
+    source = schema.describe(dataset, rows)["source"]
+    content = {"model_name": "flights", "reference": {"columns": {}, "probability": None}, "tables": source["tables"]}
+
+    stored = ModelVersionCreate.model_validate_json(json.dumps(content)).model_dump(mode="json")["tables"]
+
+    assert stored == source["tables"]
+    assert source["recipe"] == "flights"
+    assert source["options"] == {"horizon_hours": 2, "late_minutes": 15}

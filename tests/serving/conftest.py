@@ -105,12 +105,13 @@ def write_model(
     bias: float = 0.0,
     columns: list[dict[str, Any]] = COLUMNS,
     probability: dict[str, Any] | None = None,
+    source: dict[str, Any] | None = None,
     **metadata: Any,
 ) -> Path:
     """Writes a tiny model directory: its bias (0 gives 0.69 for RECORD), its columns, and changes of metadata.json."""
     folder.mkdir(parents=True, exist_ok=True)
     schema = {"name": "tiny", "target": {"name": "late", "description": "Arrives late", "rate": 0.25}, "rows": 100}
-    more = {"probability": probability} if probability else {}
+    more = {name: content for name, content in (("probability", probability), ("source", source)) if content}
     content = {"model.onnx": graph(bias), "schema.json": json.dumps({**schema, "columns": columns, **more}).encode()}
     whole = {
         "name": "tiny", "threshold": 0.5, "question": {"late_minutes": 15}, "parameters": {"model": {"name": "hgb"}},

@@ -377,6 +377,48 @@ def test_a_batch_is_kept_in_the_order_of_its_answers(client, record, outbox):
     assert [line["features"] for line in lines] == records * 2
 
 
+def test_an_answer_and_the_line_that_is_kept_hold_the_subject_of_their_record(client, record, outbox):
+    official = {
+        "prediction_id": "01417315-a49a-7000-8000-000000000001",
+        "subject": '{"flight":1}',
+        "as_of": "2013-10-01T08:15:00.250000Z",
+        "log_position": 7,
+        "official": True,
+    }
+    asked = {**official, "prediction_id": None, "official": False}
+
+    answer = client.post("/predict/batch", json={"records": [record] * 3, "subjects": [official, None, asked]})
+
+    first, second, third = answers = answer.json()["predictions"]
+    assert {name: first[name] for name in official} == official
+    assert second.keys() == ANSWER
+    assert {name: third[name] for name in asked} == {**asked, "prediction_id": third["prediction_id"]}
+    assert len({uuid.UUID(prediction["prediction_id"]) for prediction in answers}) == 3
+    assert [{name: line[name] for name in one} for one, line in zip(answers, kept(outbox), strict=True)] == answers
+
+
+def test_what_is_kept_of_a_record_without_a_subject_says_nothing_of_one(client, record, outbox):
+    client.post("/predict/batch", json={"records": [record]})
+    client.post("/predict/batch", json={"records": [record], "subjects": [None]})
+    client.post("/predict", json=record)
+
+    for line in kept(outbox):
+        assert list(line) == [
+            "prediction_id", "probability", "label", "threshold", "model_version", "warnings",
+            "time", "model_name", "caller", "features",
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [2, 40])
+def test_a_batch_with_one_faulty_subject_is_refused_whole_and_nothing_is_kept(client, record, outbox, count):
+    subject = {"subject": "a", "as_of": "2013-10-01T08:15:00Z", "log_position": 7, "official": True}
+
+    answer = client.post("/predict/batch", json={"records": [record] * count, "subjects": [None] * (count - 1) + [subject]})
+
+    assert_problem(answer, 422, "One field is not as the schema", [f"subjects[{count - 1}].prediction_id"])
+    assert kept(outbox) == []
+
+
 def test_a_record_is_kept_as_it_was_sent(client, record, outbox):
     sent = record | {"departs": "2013-12-31T23:59:58.250000", "carrier": 'Zoë \u2028 \n "x" 🛫', "delay": None}
     del sent["season"]

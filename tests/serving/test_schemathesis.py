@@ -27,6 +27,13 @@ ROUTES = [
 CONFIG = {
     "seed": 1,
     "headers": {"X-API-Key": KEY},
+    # A document cannot say that there are as many subjects as records, nor that an id holds the moment of its subject.
+    "operations": [
+        {
+            "include-name": "POST /predict/batch",
+            "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", 401, 403, 404, 409, 422]}},
+        }
+    ],
     "generation": {"mode": "all", "max-examples": 200, "deterministic": True, "no-shrink": True},
 }
 # The registry of OpenAPI has this format; schemathesis does not know it and would send any text.

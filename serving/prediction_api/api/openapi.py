@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import FastAPI
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter
 
 from prediction_api.api.predict_routes import BATCH, NDJSON, PREDICT
 from prediction_api.model.onnx_model import OnnxModel
@@ -43,10 +43,19 @@ class PredictionResponse(BaseModel):
     warnings: list[PredictionWarning]
 
 
+class SubjectPrediction(PredictionResponse):
+    """One prediction with its subject, as the request gave it."""
+
+    subject: str = Field(examples=['{"carrier":"UA","flight":1545}'])
+    as_of: AwareDatetime
+    log_position: int
+    official: bool
+
+
 class BatchResponse(BaseModel):
     """Predictions, in the order of the records."""
 
-    predictions: list[PredictionResponse]
+    predictions: list[PredictionResponse | SubjectPrediction]
 
 
 def document(app: FastAPI, model: OnnxModel) -> dict[str, Any]:
@@ -54,8 +63,9 @@ def document(app: FastAPI, model: OnnxModel) -> dict[str, Any]:
     page = describe(app, model.version, BatchResponse)
     schemas = page["components"]["schemas"]
     batch = TypeAdapter(model.records.batch_type).json_schema(ref_template=REFERENCE)
-    record = batch.pop("$defs")["Record"] | {"examples": [_example(model)]}
-    schemas |= {"Record": record, "Batch": batch}
+    parts = batch.pop("$defs")
+    parts["Record"] |= {"examples": [_example(model)]}
+    schemas |= {**parts, "Batch": batch}
     page["components"]["securitySchemes"] = KEY
     lines = {NDJSON: {"schema": {"type": "string", "description": "One object a line"}}}
     prediction = _predicted(model)

@@ -7,7 +7,7 @@ from starlette.routing import Route
 
 from prediction_api.app_state import AppState
 from prediction_api.errors import OutboxUnavailable
-from prediction_api.model.request_schema import InvalidJson, InvalidRecords
+from prediction_api.model.request_schema import Batch, InvalidJson, InvalidRecords
 from service_kit import api_keys
 from service_kit.caller_keys import require_key
 from service_kit.media_type import JSON, media_type
@@ -40,8 +40,8 @@ async def predict_batch(request: Request) -> Response:
     body = await request.body()
     model = service.model_manager.current.model
     try:
-        records = model.records.lines(body) if lines else model.records.batch(body)
-        answers = await service.predictor.predict(model, [(record, caller) for record in records])
+        records, subjects = Batch(model.records.lines(body), []) if lines else model.records.batch(body)
+        answers = await service.predictor.predict(model, [(record, caller) for record in records], subjects)
     except (InvalidJson, InvalidRecords, OutboxUnavailable) as error:
         raise _problem(error) from error
     if lines:

@@ -65,8 +65,20 @@ class Target:
 
 
 @checked_dataclass(frozen=True, config=CHECKED)
+class Source:
+    """The recipe that computes the columns from events, its options, and the source tables whose rows events change."""
+
+    recipe: str
+    options: dict[str, Any]
+    tables: dict[str, dict[str, Any]]
+
+
+@checked_dataclass(frozen=True, config=CHECKED)
 class Schema:
-    """The columns of a record, in the order in which the graph takes them, and the target."""
+    """The columns of a record, in the order in which the graph takes them, and the target.
+
+    ``source`` is None where callers give the columns themselves, and in models from before there was an event log.
+    """
 
     name: str
     target: Target
@@ -74,6 +86,7 @@ class Schema:
     rows: int | None = None
     probability: dict[str, Any] | None = None
     table_format: TableFormat = TableFormat()
+    source: Source | None = None
 
 
 @checked_dataclass(frozen=True, config=CHECKED)

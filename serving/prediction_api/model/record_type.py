@@ -65,15 +65,6 @@ def record_type(schema: Schema, optional: bool = False) -> Any:
     return kind
 
 
-def batch_type(record: Any, most: int) -> Any:
-    """The TypedDict of a batch: ``records``, from one to ``most`` of them."""
-    records = Annotated[list[record], Field(min_length=1, max_length=most, description="What is predicted, in this order.")]
-    kind = typed_dict("Batch", {"records": records})
-    kind.__pydantic_config__ = STRICT
-    kind.__doc__ = f"Up to {most} records."
-    return kind
-
-
 def expected_value(column: Column) -> str:
     """What a field takes, in words."""
     unit = f" of {column.unit}" if column.unit and column.unit != "share" else ""

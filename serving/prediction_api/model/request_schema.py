@@ -4,13 +4,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from difflib import get_close_matches
 from itertools import chain, islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, from_json
 
 from prediction_api.model.artifact import Schema
-from prediction_api.model.record_type import MOST_SHOWN, batch_type, expected_value, record_type, shown
+from prediction_api.model.record_type import MOST_SHOWN, expected_value, record_type, shown
+from prediction_api.model.subjects import COLONS_A_SUBJECT, SUBJECTS, Subject, batch_type, subject_error, wrong_subjects
 from service_kit.problems import FieldError
 
 Record = dict[str, Any]
@@ -19,6 +20,13 @@ RECORD_BYTES = 2**18  # thousands of fields; what is wrong with more of them wou
 # More than any honest batch holds: one colon after the name, two in a time; empty lines.
 COLONS_A_FIELD, LEAST_COLONS, MOST_BREAKS = 4, 10_000, 3
 LEAST_ALIKE = 0.75  # of two names, for one to be suggested for the other
+
+
+class Batch(NamedTuple):
+    """Records to predict, and the subject of each; no subjects where the request has none."""
+
+    records: list[Record]
+    subjects: list[Subject | None]
 
 
 class InvalidJson(ValueError):
@@ -43,7 +51,7 @@ class RequestSchema:
         self.batch_type = batch_type(self.type, most)
         self._place = {column.name: place for place, column in enumerate(schema.columns)}
         self._required = {column.name for column in schema.columns if column.required}
-        self._most_colons = max(LEAST_COLONS, most * len(schema.columns) * COLONS_A_FIELD)
+        self._most_colons = max(LEAST_COLONS, most * (len(schema.columns) * COLONS_A_FIELD + COLONS_A_SUBJECT))
         # What reads takes each field as optional, because an error for each missing one would copy the whole record; and
         # without the adapters' own checks, because this is the hot path.
         lenient = record_type(schema, optional=True)
@@ -62,21 +70,26 @@ class RequestSchema:
             return record
         raise InvalidRecords(self._missing(record))
 
-    def batch(self, body: bytes) -> list[Record]:
-        """The records in a JSON object ``{"records": [...]}``; raises InvalidJson or InvalidRecords."""
+    def batch(self, body: bytes) -> Batch:
+        """The content of a JSON object ``{"records": [...], "subjects": [...]}``; raises InvalidJson or InvalidRecords."""
         if body.count(b":") > self._most_colons:
             raise InvalidRecords(
                 [FieldError("the body", f"1 to {self.most} records of {len(self.columns)} fields", "many more")]
             )
         try:
-            records: list[Record] = self._read_batch(body)["records"]
+            content = self._read_batch(body)
         except ValidationError as error:
             field_errors, content = self._field_errors(error, depth=2), from_json(body)
             missing = self._missing_in(content.get("records") if isinstance(content, dict) else None)
             raise InvalidRecords(chain(field_errors, missing)) from None
-        if all(self._required <= record.keys() for record in records):
-            return records
-        raise InvalidRecords(self._missing_in(records))
+        records, subjects = content["records"], content.get(SUBJECTS)
+        if not all(self._required <= record.keys() for record in records):
+            raise InvalidRecords(self._missing_in(records))
+        if subjects is None:
+            return Batch(records, [])
+        if field_errors := list(wrong_subjects(subjects, len(records))):
+            raise InvalidRecords(field_errors)
+        return Batch(records, subjects)
 
     def lines(self, body: bytes) -> list[Record]:
         """The records in NDJSON, one a line; empty lines are passed over. Raises InvalidJson or InvalidRecords."""
@@ -131,10 +144,12 @@ class RequestSchema:
         name = str(location[-1])[:MOST_SHOWN] if location else ""
         location = tuple(part if isinstance(part, int) else part[:MOST_SHOWN] for part in location)
         field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".") or "the body"
+        if depth and location[:1] == (SUBJECTS,):
+            return subject_error(error, field)
         got = "nothing" if kind == "missing" else shown(error["input"])
         inside_record = len(location) > depth
         if kind == "extra_forbidden":
-            names = list(self.columns) if inside_record else ["records"]
+            names = list(self.columns) if inside_record else ["records", SUBJECTS]
             longer = [known for known in names if name and (known.startswith(name) or name.startswith(known))]
             near = longer or get_close_matches(name, names, n=1, cutoff=LEAST_ALIKE)
             return FieldError(

@@ -74,6 +74,8 @@ class Deployments:
         entries = [_ended(*previous)] if previous else []
         if artifact.reference:
             content = {"model_name": model.name, "question": artifact.question, "reference": artifact.reference}
+            if source := artifact.schema.source:
+                content["tables"] = source.tables
             entries.append((f"/models/{model.version}", content))
         await self._write(*entries, self._live)
         self._changed.set()

@@ -116,6 +116,16 @@ def test_a_batch_is_told_with_the_number_of_records_that_it_may_hold(make_settin
     assert batch["required"] == ["records"]
 
 
+def test_the_subjects_of_a_batch_are_shown_with_what_they_hold(document):
+    schemas = document["components"]["schemas"]
+    subjects = schemas["Batch"]["properties"]["subjects"]
+
+    assert subjects["items"] == {"anyOf": [{"$ref": "#/components/schemas/Subject"}, {"type": "null"}]}
+    assert schemas["Subject"]["required"] == ["subject", "as_of", "log_position", "official"]
+    assert list(schemas["Subject"]["properties"]) == ["prediction_id", "subject", "as_of", "log_position", "official"]
+    assert all(field["description"] for field in schemas["Subject"]["properties"].values())
+
+
 def test_the_document_changes_with_the_model(client, make_model, document, columns):
     weight = columns[3] | {
         "name": "weight",

@@ -7,7 +7,7 @@ import pytest
 
 from prediction_api.errors import InvalidModel
 from prediction_api.model import artifact
-from prediction_api.model.artifact import FILES
+from prediction_api.model.artifact import FILES, Source
 
 
 @pytest.fixture
@@ -224,3 +224,24 @@ def test_a_digest_of_the_sender_does_not_excuse_a_file_from_the_digest_in_metada
 
     with pytest.raises(InvalidModel, match=r"model\.onnx \("):
         artifact.read(folder, {"model.onnx": sha256(folder / "model.onnx")})
+
+
+def test_a_source_is_read_and_an_older_model_has_none(changed):
+    source = {
+        "recipe": "flights",
+        "options": {"horizon_hours": 2},
+        "tables": {"planes": {"key": ["tailnum"], "columns": {}}},
+    }
+
+    assert artifact.read(changed("schema.json", lambda schema: schema.update(source=source))).schema.source == Source(
+        **source
+    )
+    for values in ({}, {"source": None}):
+        assert artifact.read(changed("schema.json", lambda schema, v=values: schema.update(v))).schema.source is None
+
+
+def test_a_source_without_tables_is_refused(changed):
+    folder = changed("schema.json", lambda schema: schema.update(source={"recipe": "flights", "options": {}}))
+
+    with pytest.raises(InvalidModel, match=r"source\.tables: Field required"):
+        artifact.read(folder)

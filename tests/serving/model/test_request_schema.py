@@ -62,7 +62,7 @@ def test_a_record_is_read_with_its_datetime_parsed(records, record):
 def test_a_batch_is_read_in_its_order(records, text):
     body = b'{"records": [%s, %s]}' % (text("distance", "10"), text("distance", "20"))
 
-    assert [one["distance"] for one in records.batch(body)] == [10, 20]
+    assert [one["distance"] for one in records.batch(body).records] == [10, 20]
 
 
 def test_lines_are_read_in_their_order_whatever_ends_them(records, text):
@@ -350,7 +350,7 @@ def test_records_that_are_no_array_of_the_right_size_are_refused(faults, value, 
 
 
 def test_a_batch_of_more_than_may_be_is_refused_with_its_size(records, faults, text):
-    assert len(records.batch(b'{"records": [%s]}' % b",".join([text()] * 3))) == 3
+    assert len(records.batch(b'{"records": [%s]}' % b",".join([text()] * 3)).records) == 3
     assert faults(b'{"records": [%s]}' % b",".join([text()] * 4), "batch") == [
         FieldError("records", "an array of 1 to 3 records", "4 of them")
     ]

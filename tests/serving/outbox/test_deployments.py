@@ -177,9 +177,9 @@ REFERENCES = {
 def referenced(make_model):
     """A function that writes the tiny model with its reference distributions, and gives its folder and version."""
 
-    def make(bias=0.0, probability=None):
+    def make(bias=0.0, probability=None, source=None):
         columns = [{**column, "reference": REFERENCES[column["name"]]} for column in COLUMNS]
-        folder = make_model(bias=bias, columns=columns, probability=probability)
+        folder = make_model(bias=bias, columns=columns, probability=probability, source=source)
         return folder, artifact.read(folder).version
 
     return make
@@ -205,6 +205,18 @@ def test_what_a_model_was_trained_on_is_told_once_and_without_its_datetimes(make
         (version, told),
         (second, {**told, "reference": {**told["reference"], "probability": None}}),
     ]
+
+
+def test_the_tables_whose_events_give_the_columns_are_sent_with_the_model(make_settings, referenced, data_service):
+    tables = {"planes": {"key": ["tailnum"], "columns": {"tailnum": {"kind": "category", "nullable": False}}}}
+    folder, version = referenced(source={"recipe": "flights", "options": {}, "tables": tables})
+
+    with TestClient(create_app(make_settings(model_uri=str(folder), data_api_url=data_service.url))) as client:
+        until(lambda: data_service.models)
+        shown = client.get("/model").json()["schema"]["source"]
+
+    assert [(sent, content["tables"]) for sent, content in data_service.models] == [(version, tables)]
+    assert shown == {"recipe": "flights", "options": {}, "tables": tables}
 
 
 def test_a_model_without_references_is_told_as_a_deployment_alone(make_settings, data_service):
