@@ -37,7 +37,7 @@ SOURCES := $(wildcard src serving db monitoring tests notebooks)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 DASHBOARDS := PYTHONPATH=monitoring/grafana python -m ontime_dashboards
 STRIP := nbstripout --extra-keys "metadata.kernelspec metadata.language_info"
-TYPED := src/pipeline $(wildcard src/column_types src/service_kit serving/prediction_api db/data_api monitoring/kuma/kuma_provisioner monitoring/grafana/ontime_dashboards)
+TYPED := src/pipeline $(wildcard src/column_types src/service_kit serving/prediction_api serving/board db/data_api monitoring/kuma/kuma_provisioner monitoring/grafana/ontime_dashboards)
 
 ## Start here
 .PHONY: help setup repro test test-long

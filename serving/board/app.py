@@ -1,0 +1,36 @@
+"""Builds the application from its settings, and serves it."""
+
+from functools import cache, partial
+
+from fastapi import FastAPI
+
+from board import openapi, routes
+from board.app_state import AppState
+from board.settings import Settings
+from service_kit import logs, server
+from service_kit.app import build_app
+from service_kit.body_limit import BodyLimit
+from service_kit.request_middleware import RequestLimits, RequestMiddleware
+
+DESCRIPTION = "Follows what happens, predicts each subject when its time comes, and answers questions about any."
+SERVER_FIELDS = server.ServerFields("board_host", "board_port", "board_request_seconds")
+SMALL_BODY = BodyLimit(2**16, "of this path")
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application; its lifespan follows the log. Raises SettingsInvalid."""
+    service = AppState(settings)
+    app = build_app(service, "Ontime board", DESCRIPTION, settings.root_path)
+    app.include_router(routes.router)
+    app.openapi = cache(partial(openapi.document, app))  # type: ignore[method-assign]
+    access_log = logs.AccessLog() if settings.access_log else None
+    limits = RequestLimits(settings.board_max_concurrency, "BOARD_MAX_CONCURRENCY", SMALL_BODY, {})
+    app.add_middleware(RequestMiddleware, limits, service.metrics.request, routes.PATHS, access_log)
+    return app
+
+
+async def serve(settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT, then finishes what it accepted; raises what keeps it from starting."""
+    logs.configure(settings.log_level, "board")
+    app = create_app(settings)
+    await server.serve(app, settings, SERVER_FIELDS, {})

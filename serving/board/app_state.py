@@ -1,0 +1,79 @@
+"""Everything that one running board holds, opened and closed together."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import SecretStr
+
+from board.clients import DataService, PredictionService
+from board.follower import Follower
+from board.metrics import Metrics
+from board.settings import Settings
+from service_kit.caller_keys import ApiKeys
+
+
+class AppState:
+    """The clients of the other services, the follower, the keys and the metrics."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises SettingsInvalid where the keys cannot be read."""
+        self.settings, self.metrics = settings, Metrics()
+        self.keys = ApiKeys(settings.api_keys, "API_KEYS")
+        self.data_service = DataService(str(settings.data_api_url), _text(settings.data_api_key), "DATA_API_URL")
+        self.predictor = PredictionService(
+            str(settings.prediction_api_url), _text(settings.prediction_api_key), "PREDICTION_API_URL"
+        )
+        self.follower = Follower(self.data_service, self.predictor, self.metrics, settings.warm_up_days)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def open(self) -> None:
+        """Starts what runs beside the requests; a second time changes nothing."""
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(self.follower.run())]
+
+    async def close(self) -> None:
+        """Stops what runs beside the requests; what is under way has a few seconds to end."""
+        tasks, self._tasks = self._tasks, []
+        if not tasks:
+            return
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.follower.close()
+        await self.data_service.close()
+        await self.predictor.close()
+
+    def checks(self) -> dict[str, dict[str, Any]]:
+        """The prediction service, the log and the tables: whether each works, and what it does."""
+        follower = self.follower
+        model = follower.model
+        checks: dict[str, dict[str, Any]] = {
+            "prediction_service": {
+                "ok": model is not None and self.predictor.failure is None,
+                "model": model and model["version"],
+                "answers": self.predictor.failure or "ok",
+            }
+        }
+        if follower.has_source is False:
+            return {**checks, "log": {"ok": True, "state": follower.state}}
+        reason = follower.failure or self.data_service.failure
+        checks["log"] = {"ok": follower.caught_up and reason is None, "state": reason or follower.state}
+        if (following := follower.following) and (watermark := following.tables.watermark):
+            silent = following.silent()
+            checks["log"] |= {
+                "position": following.tables.position,
+                "watermark": watermark.isoformat(),
+                "age_seconds": round((datetime.now(UTC) - watermark).total_seconds()),
+                "due": len(following.officials.due(watermark)),
+            }
+            checks["tables"] = {
+                "ok": True,  # what is missing is predicted as missing
+                "seconds_since_last_event": {name: round(age) for name, age in following.ages().items()},
+                "silent": sorted(silent),
+            }
+        return checks
+
+
+def _text(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None

@@ -1,0 +1,172 @@
+"""The services that the board asks: the data service, which keeps the event log, and the prediction service."""
+
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+import httpx
+from pydantic_core import from_json, to_json
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+
+from board.errors import ContentRejected, ServiceUnavailable
+from pipeline.data.event_log import Event
+from service_kit.problems import MEDIA_TYPE
+
+TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+SLOWEST_RETRY_SECONDS = 30
+CONTENT_STATUSES = {400, 409, 413, 422}  # they concern what was sent; any other failure may pass, and is retried
+MOST_NAMED, MOST_CHARACTERS = 5, 200  # fields and words of a refusal that are shown
+PAGE = 10_000  # events of one request, the most that the data service gives
+Answer = TypeVar("Answer")
+logger = logging.getLogger(__name__)
+
+
+class Service:
+    """A service at the address that ``setting`` names; ``failure`` says why the last attempt to reach it failed."""
+
+    def __init__(self, url: str, key: str | None, setting: str) -> None:
+        headers = {"x-api-key": key} if key else {}
+        self._client = httpx.AsyncClient(base_url=url.rstrip("/"), timeout=TIMEOUT, headers=headers, trust_env=False)
+        self._key, self._setting = key, setting
+        self.failure: str | None = None
+
+    async def close(self) -> None:
+        """Closes its connections."""
+        await self._client.aclose()
+
+    async def until_answered(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """What ``ask`` gives, as often as it takes, with longer and longer pauses; raises ContentRejected alone."""
+        attempts = AsyncRetrying(
+            retry=retry_if_exception_type(ServiceUnavailable),
+            wait=wait_random_exponential(multiplier=0.5, max=SLOWEST_RETRY_SECONDS),
+            before_sleep=self._record_failure,
+        )
+        answer: Answer = await attempts(ask)
+        return answer
+
+    async def ask(self, method: str, path: str, **content: Any) -> httpx.Response:
+        """The answer to one request; raises ServiceUnavailable or ContentRejected.
+
+        Reasons may be shown to anyone, on /readyz: our key, which some servers repeat, is masked in them.
+        """
+        try:
+            response = await self._client.request(method, path, **content)
+        except httpx.HTTPError as error:
+            self.failure = self._masked(f"{type(error).__name__}: {error} ({self._setting})")
+            raise ServiceUnavailable(self.failure) from error
+        if response.is_success:
+            self.failure = None
+            return response
+        detail, fields = _problem(response)
+        named = f" ({', '.join(fields[:MOST_NAMED])})" if fields else ""
+        reason = self._masked(
+            f"{method} {path.partition('?')[0]} of {self._setting} answers {response.status_code}: {detail}{named}"
+        )
+        if response.status_code in CONTENT_STATUSES:
+            raise ContentRejected(reason, response.status_code, fields)
+        self.failure = reason
+        raise ServiceUnavailable(reason)
+
+    async def get_json(self, path: str, **query: Any) -> dict[str, Any]:
+        """The JSON object at a path; raises ServiceUnavailable or ContentRejected."""
+        return self._object(await self.ask("GET", path, params=query))
+
+    async def post_json(self, path: str, content: Mapping[str, Any]) -> dict[str, Any]:
+        """What is answered to a JSON object; raises ServiceUnavailable or ContentRejected."""
+        headers = {"content-type": "application/json"}
+        return self._object(await self.ask("POST", path, content=to_json(content), headers=headers))
+
+    def _object(self, response: httpx.Response) -> dict[str, Any]:
+        try:
+            answer = from_json(response.content)
+        except ValueError:
+            answer = None
+        if isinstance(answer, dict):
+            return answer
+        self.failure = f"{self._setting} should answer with a JSON object; it does not. Is something else at that address?"
+        raise ServiceUnavailable(self.failure)
+
+    def _masked(self, text: str) -> str:
+        return text.replace(self._key, "***") if self._key else text
+
+    def _record_failure(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        self.failure = str(error)
+        extra = {"reason": self.failure, "attempt": state.attempt_number}
+        logger.warning("a service does not answer, and is asked again", extra=extra)
+
+
+class DataService(Service):
+    """The data service: the event log, the predictions that are stored, and outcomes."""
+
+    async def log_state(self) -> dict[str, Any]:
+        """The newest position and ``known_at`` of the log, the first one, and the newest of each table."""
+        return await self.get_json("/events/watermark")
+
+    async def events(self, after: int, wait_seconds: float = 0, **query: Any) -> list[tuple[int, Event]]:
+        """The next events beyond a position, each with its own, in the order of positions."""
+        query |= {"after": after, "limit": PAGE, "wait": wait_seconds}
+        response = await self.ask("GET", "/events", params=query)
+        return [_event(line) for line in response.content.splitlines()]
+
+    async def all_events(self, until: int, **query: Any) -> AsyncIterator[list[tuple[int, Event]]]:
+        """The events up to a position, page by page; asks again where the service does not answer."""
+        after = 0
+        while page := await self.until_answered(lambda after=after: self.events(after, **query)):  # type: ignore[misc]
+            if events := [(position, event) for position, event in page if position <= until]:
+                yield events
+            after = page[-1][0]
+            if after >= until:
+                return
+
+    async def newest_official(self) -> dict[str, Any] | None:
+        """The official prediction with the latest moment; None where there is none."""
+        page = await self.get_json("/predictions", official="true", order="newest", limit=1)
+        return next(iter(page["predictions"]), None)
+
+    async def official_predictions(self, since: datetime, until: datetime | None = None) -> list[dict[str, Any]]:
+        """The official predictions whose moments are in a period, by moment, with their outcomes."""
+        query = {"official": "true", "since": since.isoformat(), "order": "oldest", "format": "ndjson"}
+        if until:
+            query["until"] = until.isoformat()
+        response = await self.ask("GET", "/predictions", params=query)
+        return [from_json(line) for line in response.content.splitlines()]
+
+    async def record_outcomes(self, outcomes: Mapping[str, bool]) -> None:
+        """Records outcomes by the ids of their predictions; the same again changes nothing."""
+        rows = [{"prediction_id": name, "outcome": outcome} for name, outcome in outcomes.items()]
+        await self.post_json("/outcomes", {"outcomes": rows})
+
+
+class PredictionService(Service):
+    """The prediction service."""
+
+    async def model(self) -> dict[str, Any]:
+        """The content of GET /model: the model that answers."""
+        return await self.get_json("/model")
+
+    async def predict(self, records: Sequence[Any], subjects: Sequence[Any]) -> list[dict[str, Any]]:
+        """The predictions of records about subjects, in their order."""
+        answer = await self.post_json("/predict/batch", {"records": records, "subjects": subjects})
+        predictions: list[dict[str, Any]] = answer["predictions"]
+        return predictions
+
+
+def _event(line: bytes) -> tuple[int, Event]:
+    content = from_json(line)
+    event = Event(datetime.fromisoformat(content["known_at"]), content["table"], content["key"], content["values"])
+    return content["position"], event
+
+
+def _problem(response: httpx.Response) -> tuple[str, list[str]]:
+    """What a problem (RFC 9457) says, and the fields that it names; of another answer no word, which may hold secrets."""
+    if response.headers.get("content-type") == MEDIA_TYPE:
+        try:
+            problem = json.loads(response.content)
+            fields = [str(error["field"]) for error in problem.get("errors", [])]
+            return str(problem["detail"])[:MOST_CHARACTERS], fields
+        except (ValueError, LookupError, TypeError, AttributeError):
+            pass
+    return response.reason_phrase, []

@@ -1,0 +1,25 @@
+"""The errors that the board expects: what was wanted, what was found, what to do."""
+
+from collections.abc import Sequence
+
+from service_kit.errors import ServiceError
+
+
+class BoardError(ServiceError):
+    """A failure that the board expects."""
+
+
+class ServiceUnavailable(BoardError):
+    """Another service did not answer, or not as it should, for a reason that may pass."""
+
+
+class ContentRejected(BoardError):
+    """Another service refuses what was sent; ``fields`` names what is wrong, where the answer says so."""
+
+    def __init__(self, reason: str, status: int, fields: Sequence[str] = ()) -> None:
+        super().__init__(reason)
+        self.status, self.fields = status, fields
+
+
+class RecipeMissing(BoardError):
+    """The model was made by a recipe that this board does not have, or that takes other options."""

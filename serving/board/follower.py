@@ -1,0 +1,134 @@
+"""Follows the event log for the model that answers, from where the last official prediction left off."""
+
+import asyncio
+import logging
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+from board.clients import DataService, PredictionService
+from board.errors import BoardError
+from board.following import Following
+from board.metrics import Metrics
+from board.source import Source
+from board.tables import Entries
+
+NEWS_SECONDS = 5.0  # how long the data service may wait for an event before it answers that there is none
+MODEL_SECONDS = 30.0  # between two looks for a model whose columns come from events
+AFTER_FAILURE_SECONDS = 2.0
+LAST_SECONDS = 5.0  # at shutdown, to finish what is under way
+NO_SOURCE = "the model's columns do not come from events: callers give them to the prediction service themselves"
+logger = logging.getLogger(__name__)
+
+
+class Follower:
+    """Follows for ever; ``following`` is what it knows, and ``state`` says in words what it does."""
+
+    def __init__(
+        self, data_service: DataService, predictor: PredictionService, metrics: Metrics, warm_up_days: float | None
+    ) -> None:
+        self._data_service, self._predictor, self._metrics = data_service, predictor, metrics
+        self._warm_up_days = warm_up_days
+        self._step: asyncio.Task[None] | None = None
+        self.following: Following | None = None
+        self.model: dict[str, Any] | None = None
+        self.state = "waits for the prediction service"
+        self.failure: str | None = None
+        self.caught_up = False
+
+    @property
+    def has_source(self) -> bool | None:
+        """Whether the model's columns come from events; None while that is not known."""
+        return None if self.model is None else bool(self.model["schema"].get("source"))
+
+    async def run(self) -> None:
+        """Follows until it is cancelled; begins again after a failure."""
+        while True:
+            try:
+                await self._follow()
+                self.failure = None
+            except BoardError as error:
+                self._fail(str(error))
+                logger.error("the board begins again", extra={"reason": str(error)})
+            except Exception as error:
+                self._fail(f"{type(error).__name__}: {error}")
+                logger.exception("the board failed and begins again")
+            await asyncio.sleep(AFTER_FAILURE_SECONDS)
+
+    async def close(self) -> None:
+        """Waits a few seconds for what is under way."""
+        if self._step and not self._step.done():
+            with suppress(TimeoutError, BoardError):
+                await asyncio.wait_for(self._step, LAST_SECONDS)
+
+    def _fail(self, reason: str) -> None:
+        self.failure, self.following, self.caught_up = reason, None, False
+
+    async def _follow(self) -> None:
+        """Follows until another model answers."""
+        self.model = await self._predictor.until_answered(self._predictor.model)
+        if not self.has_source:
+            if self.state != NO_SOURCE:
+                logger.info("the board follows nothing", extra={"reason": NO_SOURCE, "model": self.model["version"]})
+            self.state, self.following = NO_SOURCE, None
+            await asyncio.sleep(MODEL_SECONDS)
+            return
+        source = Source(self.model)
+        following = self.following
+        if following is None or following.source.content != source.content:
+            self.following, self.caught_up = None, False
+            following = await self._open(source)
+        following.source.model_version = source.model_version
+        while following.officials.model_version in {None, source.model_version}:
+            page = await self._data_service.until_answered(lambda: self._next_page(following))
+            await self._finish(following, page)
+        following.officials.model_version = None
+
+    async def _next_page(self, following: Following) -> Entries:
+        return await self._data_service.events(following.tables.position, wait_seconds=NEWS_SECONDS if self.caught_up else 0)
+
+    async def _finish(self, following: Following, page: Entries) -> None:
+        """Does what a page of events makes due, also where the board is told to end meanwhile."""
+        self.following, self.state = following, "follows the log"
+        if page:
+            self._step = asyncio.create_task(following.take(page))
+            await asyncio.shield(self._step)
+            return
+        if not self.caught_up:
+            position, watermark = following.tables.position, following.tables.watermark
+            logger.info("the board has read the log", extra={"position": position, "watermark": str(watermark)})
+        self.caught_up = True
+
+    async def _open(self, source: Source) -> Following:
+        """What the board knew when the newest official prediction was made, or nothing where there is none."""
+        first_known_at = await self._first_known_at()
+        self.state = "reads the log"
+        newest = await self._data_service.until_answered(self._data_service.newest_official)
+        days = source.recipe.HISTORY_DAYS if self._warm_up_days is None else self._warm_up_days
+        since = first_known_at + timedelta(days=days)
+        services = self._data_service, self._predictor
+        if newest is None:
+            return Following(source, services, self._metrics, since, first_known_at)
+        restored = datetime.fromisoformat(newest["as_of"]) - timedelta(days=source.live.OUTCOME_DAYS)
+        stored = await self._data_service.until_answered(lambda: self._data_service.official_predictions(restored))
+        following = Following(source, services, self._metrics, max(since, restored), first_known_at)
+        following.restore(stored)
+        await self._load(following, restored, max(prediction["log_position"] for prediction in stored))
+        return following
+
+    async def _first_known_at(self) -> datetime:
+        """Where the log begins; waits for its first event."""
+        while not (first := (await self._data_service.until_answered(self._data_service.log_state))["first_known_at"]):
+            self.state = "waits for the first event: send one with POST /events of the data service"
+            await asyncio.sleep(NEWS_SECONDS)
+        return datetime.fromisoformat(first)
+
+    async def _load(self, following: Following, oldest: datetime, position: int) -> None:
+        """Takes up the events to a position that moments from ``oldest`` on can see, and finishes what was begun there."""
+        for table, days in following.source.live.LOOK_BACK_DAYS.items():
+            since = {} if days is None else {"from": (oldest - timedelta(days=days)).isoformat()}
+            async for page in self._data_service.all_events(position, table=table, **since):
+                await asyncio.to_thread(following.load, page)
+        following.begin_at(position, oldest)
+        self._step = asyncio.create_task(following.catch_up())
+        await asyncio.shield(self._step)

@@ -1,0 +1,57 @@
+"""The metrics for Prometheus: requests, the log, official predictions, outcomes, the audit."""
+
+from collections.abc import Callable
+from functools import partial
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+REQUEST_SECONDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+OUTCOMES = ("true", "false", "none")
+
+
+class Metrics:
+    """The metrics of one board, on a registry of their own: several services can live in one process."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
+        ProcessCollector(registry=registry)
+        self.requests = Histogram(
+            "board_request_seconds",
+            "Time to answer a request",
+            ["route", "status"],
+            buckets=REQUEST_SECONDS,
+            registry=registry,
+        )
+        self.watermark = gauge("board_watermark_timestamp_seconds", "The newest known_at of the events taken up")
+        self.position = gauge("board_position", "The position in the log up to which events were taken up")
+        self.events = counter("board_events_total", "Events taken up, by table", ["table"])
+        self.events_refused = counter(
+            "board_events_refused_total", "Events of the log that the model's tables have no place for"
+        )
+        self.table_age = gauge("board_table_age_seconds", "Time of the log since the newest event of a table", ["table"])
+        self.table_silent = gauge(
+            "board_table_silent", "1 while a table has had no event for longer than its recipe expects", ["table"]
+        )
+        self.official = counter("board_official_predictions_total", "Official predictions")
+        self.refused = counter("board_official_predictions_refused_total", "Subjects whose features the model does not take")
+        self.due = gauge("board_official_predictions_due", "Subjects whose moment has passed without an official prediction")
+        outcomes = counter("board_outcomes_total", "Outcomes of official predictions; none where none came", ["outcome"])
+        self.outcomes = {outcome: outcomes.labels(outcome) for outcome in OUTCOMES}
+        self.mismatches = counter(
+            "board_feature_mismatches_total", "Official predictions whose features differ from those of the log as it stood"
+        )
+        self.late_facts = counter(
+            "board_late_facts_total", "Official predictions whose features would differ today, for facts that came late"
+        )
+        self.audited = counter(
+            "board_audited_predictions_total", "Official predictions whose features were worked out again"
+        )
+
+    def request(self, route: str, status: int, seconds: float) -> None:
+        """Counts one request and its time."""
+        self.requests.labels(route, str(status)).observe(seconds)
+
+    def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
+        """A gauge that is read when it is asked for."""
+        Gauge(name, text, registry=self.registry).set_function(value)

@@ -1,0 +1,137 @@
+"""Some days of flights as a log of events, the model's description, and services that answer in this process."""
+
+from datetime import UTC, datetime
+
+import pandas as pd
+import pytest
+
+from board.errors import ContentRejected
+from board.following import Following
+from board.metrics import Metrics
+from board.source import Source
+from pipeline.config.params_file import read_params
+from pipeline.config.parsing import parse_settings
+from pipeline.data import schema, sources, table_io
+from pipeline.params import compose
+from pipeline.recipes import flights
+from pipeline.recipes.flights import events, live
+from pipeline.recipes.loader import event_tables
+
+FIRST, LAST = "2013-09-28", "2013-10-03"  # days of scheduled departures; 62 of the flights never arrived
+SINCE = datetime(2013, 9, 30, tzinfo=UTC)  # the first moment of an official prediction
+
+
+@pytest.fixture(scope="session")
+def since():
+    return SINCE
+
+
+@pytest.fixture(scope="session")
+def data():
+    return read_params(compose.compose()).data
+
+
+@pytest.fixture(scope="session")
+def options(data):
+    return parse_settings(flights.Options, data.options, "data")
+
+
+@pytest.fixture(scope="session")
+def raw(data):
+    """The raw tables, flights and weather of these days alone."""
+    files = sources.locate(data)
+    tables = {name: table_io.read_source(files[name], table).to_pandas() for name, table in data.tables.items()}
+    for name in ("flights", "weather"):
+        hour = pd.to_datetime(tables[name]["time_hour"], utc=True)
+        tables[name] = tables[name][(hour >= FIRST) & (hour < LAST)].reset_index(drop=True)
+    return tables
+
+
+@pytest.fixture(scope="session")
+def log(raw, data):
+    """All events by ``known_at``, each with its position."""
+    return list(enumerate(events.events(raw, event_tables(data)), start=1))
+
+
+@pytest.fixture(scope="session")
+def offline(raw, options):
+    """The features that the pipeline computes from the whole tables, and the moment of each flight in minutes."""
+    features = schema_precision(flights.features(raw, options))
+    return features.assign(moment=live.moments(raw["flights"].loc[features.index], options))
+
+
+@pytest.fixture(scope="session")
+def model(data, raw, options):
+    """The content of GET /model, as far as the board looks at it."""
+    examples, _ = flights.examples(raw, data, options)
+    return {"name": "flights", "version": "1", "schema": schema.describe(data.dataset(event_tables(data)), examples)}
+
+
+@pytest.fixture
+def source(model):
+    return Source(model)
+
+
+class Answering:
+    """What the clients of both services share: here every attempt is the last."""
+
+    failure = None
+
+    async def until_answered(self, ask):
+        return await ask()
+
+
+class Predictor(Answering):
+    """A prediction service that keeps what it was asked; a record is refused where ``refuses`` says so."""
+
+    def __init__(self):
+        self.asked = []  # subjects, each with its record
+        self.refuses = lambda record: False
+        self.version = "1"
+
+    async def predict(self, records, subjects):
+        if places := [place for place, record in enumerate(records) if self.refuses(record)]:
+            raise ContentRejected("422", 422, [f"records[{place}].distance" for place in places])
+        self.asked += zip(subjects, records, strict=True)
+        return [
+            {
+                "prediction_id": subject["prediction_id"] or "0199c2f0-7a4e-7cc3-98c4-dc0c0c07398f",
+                "probability": record["distance"] % 97 / 97, "label": False, "threshold": 0.5, "model_version": self.version,
+                "warnings": [],
+            }
+            for record, subject in zip(records, subjects, strict=True)
+        ]  # fmt: skip
+
+
+class DataService(Answering):
+    """A data service that keeps outcomes, and refuses a second one that differs."""
+
+    def __init__(self):
+        self.outcomes = {}
+
+    async def record_outcomes(self, outcomes):
+        if differing := [name for name, outcome in outcomes.items() if self.outcomes.get(name, outcome) != outcome]:
+            raise ContentRejected(f"409: {differing}", 409)
+        self.outcomes |= outcomes
+
+
+@pytest.fixture
+def predictor():
+    return Predictor()
+
+
+@pytest.fixture
+def data_service():
+    return DataService()
+
+
+@pytest.fixture
+def following(source, data_service, predictor, log):
+    """What the board knows before the first event."""
+    return Following(source, (data_service, predictor), Metrics(), SINCE, log[0][1].known_at)
+
+
+def schema_precision(features):
+    """Features in the precision of training and of requests."""
+    numbers = features.select_dtypes("number").columns
+    return features.astype(dict.fromkeys(numbers, "float32"))

@@ -1,0 +1,173 @@
+"""From events to official predictions and outcomes, as the pipeline has them."""
+
+import asyncio
+import json
+from collections import Counter
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from board.following import Following
+from board.metrics import Metrics
+from board.source import time_of
+
+PAGE = 1000
+
+
+def take(following, log):
+    """The board takes up events in pages."""
+
+    async def run():
+        for start in range(0, len(log), PAGE):
+            await following.take(log[start : start + PAGE])
+
+    asyncio.run(run())
+    return following
+
+
+def key_of(row):
+    return {name: int(row[name]) if name in {"year", "month", "day", "flight"} else row[name] for name in KEY}
+
+
+KEY = ("year", "month", "day", "carrier", "flight", "origin")
+
+
+@pytest.fixture
+def due(raw, offline, since):
+    """A function that gives the flights whose moment is from ``since`` to before another, as texts, with their places."""
+
+    def flights_until(before):
+        moments = pd.to_datetime(offline["moment"] * 60, unit="s", utc=True)
+        rows = offline.index[(moments >= since) & (moments < before)]
+        return {json.dumps(key_of(raw["flights"].loc[row]), separators=(",", ":")): row for row in rows}
+
+    return flights_until
+
+
+def test_every_flight_whose_moment_has_passed_has_one_official_prediction_cancelled_ones_too(
+    following, log, raw, predictor, due
+):
+    take(following, log)
+
+    asked = Counter(subject["subject"] for subject, _ in predictor.asked)
+    expected = due(following.tables.watermark)
+    assert set(asked) == set(expected)
+    assert set(asked.values()) == {1}
+    assert raw["flights"].loc[expected.values(), "dep_delay"].isna().any()
+
+
+def test_the_features_of_official_predictions_are_those_of_the_pipeline_to_the_last_bit(
+    following, log, offline, predictor, due
+):
+    take(following, log)
+
+    places = due(following.tables.watermark)
+    subjects, records = zip(*predictor.asked, strict=True)
+    ours = pd.DataFrame(records)
+    theirs = offline.loc[[places[subject["subject"]] for subject in subjects], ours.columns].reset_index(drop=True)
+    theirs["scheduled_departure"] = theirs["scheduled_departure"].dt.strftime("%Y-%m-%dT%H:%M:%S")
+    for name in ours:
+        kind = np.float32 if following.source.kinds[name] == "number" else object
+        assert ours[name].astype(kind).equals(theirs[name].astype(kind)), name
+
+
+def test_a_prediction_names_its_subject_its_moment_and_the_position_of_the_log(following, log, predictor, since):
+    take(following, log)
+
+    subject, record = predictor.asked[0]
+    assert subject["official"] is True
+    assert subject["as_of"] >= since.isoformat()
+    assert json.loads(subject["subject"])["carrier"] == record["carrier"]
+    known = [event.known_at for position, event in log if position <= subject["log_position"]]
+    assert max(known).isoformat() > subject["as_of"]
+
+
+def test_outcomes_are_those_of_the_table_and_flights_that_never_arrived_have_none(
+    following, log, raw, options, data_service, due
+):
+    take(following, log)
+
+    landed = {}
+    for text, row in due(following.tables.watermark).items():
+        delay = raw["flights"].loc[row, "arr_delay"]
+        if not np.isnan(delay):
+            landed[text] = bool(delay >= options.late_minutes)
+    ids = {following.source.subject_text(key): made.prediction_id for key, made in following.officials.made.items()}
+    assert data_service.outcomes == {ids[text]: outcome for text, outcome in landed.items()}
+    assert len(ids) > len(landed)
+
+
+@pytest.mark.parametrize("share", [0.7, 0.9])
+def test_a_board_that_begins_again_makes_the_predictions_that_the_other_would_have_made(
+    following, log, source, predictor, data_service, share, since
+):
+    """It knows what was stored, which lacks the last that were acknowledged, and takes up the log from there."""
+    cut = int(len(log) * share)
+    take(following, log[:cut])
+    lost = predictor.asked[-7:]
+    stored = [
+        {**subject, "probability": 0.5, "label": False, "threshold": 0.5, "model_version": "1", "outcome": None}
+        for subject, _ in predictor.asked[: -len(lost)]
+    ]
+    again = Following(source, (data_service, predictor), Metrics(), since, log[0][1].known_at)
+    again.restore(stored)
+    position = max(prediction["log_position"] for prediction in stored)
+    again.load([entry for entry in log if entry[0] <= position])
+    again.begin_at(position, since)
+
+    predictor.asked.clear()
+    asyncio.run(again.catch_up())
+    take(again, [entry for entry in log if entry[0] > position])
+
+    repeated = {subject["prediction_id"]: record for subject, record in predictor.asked}
+    assert all(repeated[subject["prediction_id"]] == record for subject, record in lost)
+    asked = Counter(subject["subject"] for subject, _ in predictor.asked)
+    assert max(asked.values()) == 1
+    assert not {prediction["subject"] for prediction in stored} & set(asked)
+
+
+def test_before_a_correction_the_moments_up_to_it_are_predicted_without_it(following, log, source, predictor, since):
+    """A correction says that a flight of the last hour left 200 minutes late: no earlier moment sees it."""
+    cut = next(number for number, (_, event) in enumerate(log) if event.known_at >= since + timedelta(hours=14))
+    take(following, log[:cut])
+    done = len(predictor.asked)
+    _, departure = next(entry for entry in reversed(log[:cut]) if "dep_delay" in entry[1].values)
+    correction = departure._replace(known_at=log[cut][1].known_at + timedelta(hours=1), values={"dep_delay": 200.0})
+    position = log[cut - 1][0]
+
+    asyncio.run(following.take([(position + 1, correction)]))
+
+    early = predictor.asked[done:]
+    assert early
+    assert all(subject["log_position"] == position for subject, _ in early)
+    assert all(subject["as_of"] < correction.known_at.isoformat() for subject, _ in early)
+    assert following.tables.position == position + 1
+
+
+def test_a_subject_whose_features_the_model_refuses_does_not_keep_the_others_waiting(following, log, predictor, raw, due):
+    predictor.refuses = lambda record: record["destination"] == "HNL"
+
+    take(following, log)
+
+    expected = due(following.tables.watermark)
+    flights = raw["flights"].loc[expected.values()]
+    assert len(predictor.asked) == (flights["dest"] != "HNL").sum() < len(flights)
+
+
+def test_the_id_of_an_official_prediction_is_a_uuid_of_its_moment(following, log, predictor):
+    take(following, log)
+
+    for key, made in list(following.officials.made.items())[:5]:
+        assert int(made.prediction_id.replace("-", "")[:12], 16) == time_of(made.moment).timestamp() * 1000
+        assert made.prediction_id[14] == "7", key
+
+
+def test_events_of_tables_that_the_model_does_not_declare_are_passed_over(following, log):
+    position, event = log[0]
+
+    asyncio.run(following.take([(position, event._replace(table="trains"))]))
+
+    assert following.tables.position == position
+    assert following.tables.watermark is None
