@@ -10,6 +10,14 @@ def docker(*words: str) -> str:
     return done.stdout.strip()
 
 
+def logs(container: str) -> str:
+    """What a container wrote to both of its streams."""
+    done = subprocess.run(
+        ["docker", "logs", container], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    return done.stdout
+
+
 def engine() -> bool:
     """Whether an engine answers."""
     try:

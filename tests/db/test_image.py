@@ -8,11 +8,11 @@ import uuid
 import httpx
 import pytest
 
-from containers import docker, engine
+from containers import docker, engine, logs
 
 IMAGE = "ontime-data-api"
 MOST_MB = 350
-SECRET = "a secret of this test, which is long enough"
+SECRET = "a-secret-of-this-test-which-is-long-enough"
 
 
 pytestmark = [
@@ -47,7 +47,7 @@ def container(image):
     try:
         until = time.monotonic() + 30
         while (health := docker("inspect", "--format", "{{.State.Health.Status}}", name)) != "healthy":
-            assert time.monotonic() < until, f"{health}: {docker('logs', name)}"
+            assert time.monotonic() < until, f"{health}: {logs(name)}"
             time.sleep(0.2)
         yield name
     finally:
@@ -86,7 +86,7 @@ def test_a_confined_container_keeps_its_database_through_a_kill_and_stops_when_t
     docker("start", container)
     until = time.monotonic() + 30
     while docker("inspect", "--format", "{{.State.Health.Status}}", container) != "healthy":
-        assert time.monotonic() < until, docker("logs", container)
+        assert time.monotonic() < until, logs(container)
         time.sleep(0.2)
 
     users = httpx.get(f"{address(container)}/users", headers=log_in(container)).json()["users"]
