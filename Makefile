@@ -67,7 +67,7 @@ test-long: setup ## Run all tests, also containers and hundreds of kills: about 
 
 ## Serve
 .PHONY: serve demo events
-serve: setup ## Serve predictions on 127.0.0.1:8000 and data on :8001; makes the model first if there is none
+serve: setup ## Serve predictions on 127.0.0.1:8000, data on :8001 and the board on :8002; makes the model first if there is none
 	@test -n "$${MODEL_URI:-}" -o -f data/model/metadata.json || dvc checkout --quiet data/model 2>/dev/null || $(MAKE) repro
 	@python -m pipeline.operations.serve
 

@@ -15,7 +15,7 @@ from pipeline.data.event_log import Event
 from service_kit.problems import MEDIA_TYPE
 
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
-SLOWEST_RETRY_SECONDS = 30
+SLOWEST_RETRY_SECONDS = 10
 CONTENT_STATUSES = {400, 409, 413, 422}  # they concern what was sent; any other failure may pass, and is retried
 MOST_NAMED, MOST_CHARACTERS = 5, 200  # fields and words of a refusal that are shown
 PAGE = 10_000  # events of one request, the most that the data service gives

@@ -1,4 +1,4 @@
-"""`make serve` starts both services, and ends both however it ends."""
+"""`make serve` starts the three services, and ends all however it ends."""
 
 import os
 import re
@@ -17,6 +17,7 @@ pytestmark = pytest.mark.skipif(
     not MODEL.is_dir() and "CI" not in os.environ,  # CI makes it before
     reason="there is no model yet: type `make repro` first",
 )
+MODULES = ("data_api", "prediction_api", "board")
 SECONDS = 40  # for anything that is waited for
 
 
@@ -28,11 +29,11 @@ def free_port():
 class Serving:
     """`make serve` in a process group of its own, as a terminal has it, on free ports."""
 
-    def __init__(self, folder, data=None, prediction=None):
-        self.data, self.prediction = data or free_port(), prediction or free_port()
+    def __init__(self, folder, data=None, prediction=None, board=None):
+        self.data, self.prediction, self.board = data or free_port(), prediction or free_port(), board or free_port()
         settings = {
-            "DATA_API_PORT": self.data, "PREDICTION_API_PORT": self.prediction, "OUTBOX_DIR": folder / "outbox",
-            "DATABASE_URL": f"sqlite:///{folder}/data.db",
+            "DATA_API_PORT": self.data, "PREDICTION_API_PORT": self.prediction, "BOARD_PORT": self.board,
+            "OUTBOX_DIR": folder / "outbox", "DATABASE_URL": f"sqlite:///{folder}/data.db",
         }  # fmt: skip
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
         self.log = folder / "log"
@@ -43,8 +44,8 @@ class Serving:
             )  # fmt: skip
 
     def ready(self):
-        for port in (self.data, self.prediction):
-            until(lambda port=port: httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200, httpx.TransportError)
+        for port, page in ((self.data, "readyz"), (self.prediction, "readyz"), (self.board, "healthz")):
+            until(lambda url=f"http://127.0.0.1:{port}/{page}": httpx.get(url).status_code == 200, httpx.TransportError)
         return self
 
     def pid(self, module):
@@ -60,7 +61,7 @@ class Serving:
         return None
 
     def gone(self):
-        until(lambda: self.pid("data_api") is None and self.pid("prediction_api") is None)
+        until(lambda: not any(map(self.pid, MODULES)))
         return self.process.wait(SECONDS)
 
 
@@ -86,14 +87,14 @@ def serving(tmp_path):
 
     yield start
     for one in found:
-        for pid in filter(None, map(one.pid, ("data_api", "prediction_api"))):
+        for pid in filter(None, map(one.pid, MODULES)):
             os.kill(pid, signal.SIGKILL)
         if one.process.poll() is None:
             os.killpg(one.process.pid, signal.SIGKILL)
         one.process.wait()
 
 
-def test_ctrl_c_ends_both_and_each_line_says_whose_it_is(serving):
+def test_ctrl_c_ends_all_and_each_line_says_whose_it_is(serving):
     running = serving().ready()
 
     os.killpg(running.process.pid, signal.SIGINT)
@@ -102,11 +103,12 @@ def test_ctrl_c_ends_both_and_each_line_says_whose_it_is(serving):
     log = running.log.read_text()
     assert re.search(r"^data       \| .*Finished server process", log, re.MULTILINE)
     assert re.search(r"^prediction \| .*Finished server process", log, re.MULTILINE)
+    assert re.search(r"^board      \| .*Finished server process", log, re.MULTILINE)
 
 
-@pytest.mark.parametrize("module", ["data_api", "prediction_api"])
+@pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("later", [0, 0.1, 1])
-def test_ctrl_c_while_they_start_ends_both(serving, module, later):
+def test_ctrl_c_while_they_start_ends_all(serving, module, later):
     running = serving()
     until(lambda: running.pid(module))
     time.sleep(later)
@@ -115,11 +117,10 @@ def test_ctrl_c_while_they_start_ends_both(serving, module, later):
 
     running.gone()
     time.sleep(0.5)
-    assert running.pid("data_api") is None
-    assert running.pid("prediction_api") is None
+    assert not any(map(running.pid, MODULES))
 
 
-def test_make_that_is_told_to_end_ends_both(serving):
+def test_make_that_is_told_to_end_ends_all(serving):
     running = serving().ready()
 
     running.process.terminate()
@@ -127,8 +128,8 @@ def test_make_that_is_told_to_end_ends_both(serving):
     assert running.gone() != 0
 
 
-@pytest.mark.parametrize("module", ["data_api", "prediction_api"])
-def test_where_one_is_killed_the_other_ends(serving, module):
+@pytest.mark.parametrize("module", MODULES)
+def test_where_one_is_killed_the_others_end(serving, module):
     running = serving().ready()
 
     os.kill(running.pid(module), signal.SIGKILL)
@@ -136,8 +137,8 @@ def test_where_one_is_killed_the_other_ends(serving, module):
     assert running.gone() != 0
 
 
-@pytest.mark.parametrize("which", ["data", "prediction"])
-def test_where_a_port_is_taken_both_end_with_a_sentence(serving, which):
+@pytest.mark.parametrize("which", ["data", "prediction", "board"])
+def test_where_a_port_is_taken_all_end_with_a_sentence(serving, which):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         running = serving(**{which: taken.getsockname()[1]})
 

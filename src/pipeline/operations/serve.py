@@ -1,4 +1,4 @@
-"""Runs the data service and the prediction service until one of them ends: python -m pipeline.operations.serve.
+"""Runs the data service, the prediction service and the board until one of them ends: python -m pipeline.operations.serve.
 
 Each line that they print begins with the name of its service.
 """
@@ -17,7 +17,7 @@ from pipeline.clients.services import SETTINGS
 from pipeline.support import console
 from pipeline.support.errors import OntimeError
 
-MODULES = {"data": "data_api", "prediction": "prediction_api"}  # in the order in which they start
+MODULES = {"data": "data_api", "prediction": "prediction_api", "board": "board"}  # in the order in which they start
 POLL_SECONDS = 0.1
 LAST_LINES_SECONDS = 2  # for what a service printed before it ended; a process that it started may hold the pipe for longer
 
@@ -25,7 +25,7 @@ Services = dict[str, subprocess.Popen[bytes]]
 
 
 class ServiceEnded(OntimeError):
-    """One of the two services ended, and the other one was ended after it."""
+    """One of the services ended, and the others were ended after it."""
 
 
 def main() -> None:
@@ -43,23 +43,24 @@ def main() -> None:
     if signals:
         sys.exit(128 + signals[0])
     raise ServiceEnded(
-        f"The {ended[0]} service ended with status {running[ended[0]].returncode}, so the other one was ended too. "
+        f"The {ended[0]} service ended with status {running[ended[0]].returncode}, so the others were ended too. "
         "Its lines above say why."
     )
 
 
 def settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment of both services: where the prediction service finds the data service, and its key there."""
-    url, key = SETTINGS["DATA_API_URL"][0], SETTINGS["DATA_API_KEY"][0]
+    """The environment of all services: where they find the data service and the prediction service, and the key there."""
+    key = SETTINGS["DATA_API_KEY"][0]
+    urls = {name: setting(name, SETTINGS[name][0], environment) for name in ("DATA_API_URL", "PREDICTION_API_URL")}
     return {
         **environment,
-        "DATA_API_URL": setting("DATA_API_URL", url, environment),
+        **urls,
         "DATA_API_KEY": environment.get("DATA_API_KEY") or environment.get("FIRST_SERVICE_KEY") or key,
     }
 
 
 def _start(environment: Mapping[str, str]) -> Services:
-    """Both services. Ctrl-C reaches this process alone, which then ends the services in order."""
+    """All services. Ctrl-C reaches this process alone, which then ends the services in order."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         return {
@@ -87,7 +88,7 @@ def _copy(prefix: bytes, lines: IO[bytes]) -> None:
 
 
 def _stop(running: Services, logs: Mapping[str, threading.Thread], signals: list[int]) -> None:
-    """Ends the prediction service first, so that what it still delivers is taken. A second Ctrl-C ends both at once.
+    """Ends the data service last, so that what the others still deliver is taken. A second Ctrl-C ends all at once.
 
     The last lines of a service are printed before the next one ends, so that they stand in the order of what happened.
     """
