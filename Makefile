@@ -189,11 +189,12 @@ clean: ## Remove .venv and what tools leave behind; data/ and DVC's cache stay
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 NO_PYTHON = $(error Ontime needs Python 3.11 or newer; none is on the PATH. Install one, or type make PYTHON=/path/to/python3)
+INTO_VENV := --prefix=$(CURDIR)/$(VENV) --target= --root=/ --no-user # whatever a configuration file of pip says
 # pip installs uv, whose hash is locked, and uv installs the rest. While no lock changes, the stamp saves doing it again.
 $(READY): requirements/uv.txt requirements/dev.txt pyproject.toml
 	@echo "Setting up $(VENV) with $$($(or $(PYTHON),$(NO_PYTHON)) --version)" >&2
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check $(INTO_VENV) --require-hashes -r requirements/uv.txt
 	@uv pip sync --python $(VENV)/bin/python --quiet --require-hashes --compile-bytecode requirements/dev.txt
 	@uv pip install --python $(VENV)/bin/python --quiet --no-deps --no-build-isolation --editable .
 	@$(VENV)/bin/python -I -c "import pipeline" && touch $@

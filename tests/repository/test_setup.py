@@ -36,13 +36,13 @@ def project(tmp_path):
     folder = tmp_path / "project"
     (folder / "requirements").mkdir(parents=True)
     shutil.copy("Makefile", folder)
-    path = tmp_path / "tiny-1-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as file:
-        for name, text in wheel("tiny", tiny="").items():
-            file.writestr(name, text)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    (folder / "requirements/uv.txt").write_text("")
-    (folder / "requirements/dev.txt").write_text(f"tiny @ {path.as_uri()} --hash=sha256:{digest}\n")
+    for package, lock in (("installer", "uv"), ("tiny", "dev")):
+        path = tmp_path / f"{package}-1-py3-none-any.whl"
+        with zipfile.ZipFile(path, "w") as file:
+            for name, text in wheel(package, **{package: ""}).items():
+                file.writestr(name, text)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        (folder / f"requirements/{lock}.txt").write_text(f"{package} @ {path.as_uri()} --hash=sha256:{digest}\n")
     (folder / "pyproject.toml").write_text(
         '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
         '[project]\nname = "ontime"\nversion = "1"\n'
@@ -88,6 +88,24 @@ def test_the_users_own_python_stays_as_it_is(project, system, variables):
     code = "import pipeline, sys; print(pipeline.tiny.__file__)"
     used = subprocess.run([project / ".venv/bin/python", "-c", code], capture_output=True, text=True, check=True).stdout
     assert used.startswith(str(project / ".venv"))
+
+
+@pytest.mark.parametrize("setting", ["target = {system}", "prefix = {system}", "root = {system}", "user = true"])
+def test_a_configuration_of_pip_sends_nothing_elsewhere(project, system, setting):
+    (project / ".pip.conf").write_text(f"[global]\n{setting.format(system=system)}\n")
+    before = sorted(system.rglob("*"))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    environment["PIP_CONFIG_FILE"] = str(project / ".pip.conf")
+    uv = project / ".venv/bin/uv"
+    real = uv.readlink()
+    uv.unlink()  # it removes what is not in the other lock
+    uv.write_text(f'#!/bin/sh\n[ "$2" != sync ] || .venv/bin/python -c "import installer" && exec {real} "$@"\n')
+    uv.chmod(0o755)
+
+    done = subprocess.run(["make", "setup"], cwd=project, env=environment, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert sorted(system.rglob("*")) == before
 
 
 def test_setup_prints_one_line_and_no_warning_about_places_where_pip_looks(project):
