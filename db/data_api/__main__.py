@@ -64,11 +64,12 @@ def _migrate(_options: argparse.Namespace) -> None:
 def _drop_month(options: argparse.Namespace) -> None:
     engine = _existing_database(statement_seconds=0)
     where = f"{options.month:%Y-%m} of {engine.url.render_as_string()}"
-    if not options.yes and _ask(f"Remove all predictions and outcomes of {where}, for good? Type yes: ") != "yes":
+    if not options.yes and _ask(f"Remove all predictions, outcomes and events of {where}, for good? Type yes: ") != "yes":
         sys.exit("Nothing was removed.")
     with transaction(engine) as session:
         dropped = partitions.drop(session, options.month)
-    print(f"{where}: removed " + " and ".join(f"{rows:,} {table}" for table, rows in dropped.items()))
+    *others, last = [f"{rows:,} {table}" for table, rows in dropped.items()]
+    print(f"{where}: removed {', '.join(others)} and {last}")
 
 
 def _set_password(options: argparse.Namespace) -> None:
