@@ -18,6 +18,7 @@ from data_api.auth.login_throttle import LoginThrottle
 from data_api.auth.passwords import Passwords
 from data_api.auth.tokens import Tokens
 from data_api.crud import api_keys, drift, performance
+from data_api.crud.time_ranges import live_ranges
 from data_api.database import migrations_runner, partitions
 from data_api.database.engine import create_engine_for, is_read_only, transaction
 from data_api.errors import DatabaseBusy, DatabaseReadOnly, DatabaseUnavailable, StatementTooLong
@@ -172,10 +173,9 @@ class AppState:
 
     def refresh_live(self) -> None:
         """Computes the scores of the live window, for /metrics."""
-        until = datetime.now(UTC)
-        since = until - self.settings.live_window
         with transaction(self.engine, reads=True) as session:
-            overall, versions = performance.compute_scores(session, since, until, "model_version", LIVE_BINS)
+            ranges = live_ranges(session, datetime.now(UTC), self.settings.live_window)
+            overall, versions = performance.compute_scores(session, ranges, "model_version", LIVE_BINS)
         renamed = {f"{name} (a version)" if name == ALL_VERSIONS else str(name): scores for _, _, name, scores in versions}
         self.metrics.live({**renamed, ALL_VERSIONS: overall}, time.time())
 

@@ -99,7 +99,7 @@ def tell(client, as_service):
         content = {"model_name": "ontime", "reference": reference}
         answer = client.put(f"/models/{version}", json=content, headers=as_service)
         assert answer.status_code == 200, answer.text
-        assert answer.json() == {"model_version": version, "question": None, **content}
+        assert answer.json() == {"model_version": version, "question": None, "tables": None, **content}
 
     return put
 

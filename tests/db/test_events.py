@@ -195,3 +195,24 @@ def test_only_services_append(client, declare, make_caller, role, status):
 
     assert client.post("/events", json={"events": [event(1)]}, headers=make_caller(role)).status_code == status
     assert client.get("/events").status_code == 401
+
+
+def test_the_watermark_says_how_far_the_log_reaches(client, as_service, post, as_reader):
+    def watermark():
+        answer = client.get("/events/watermark", headers=as_service)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    assert watermark() == {"position": None, "watermark": None, "first_known_at": None, "tables": {}}
+
+    within_a_millisecond = [
+        {**event(number), "known_at": (FIRST + timedelta(microseconds=number)).isoformat()} for number in range(1, 20)
+    ]
+    post(*within_a_millisecond, event(minutes=60, table="weather", humid=61.0), event(30, minutes=5))
+    read = watermark()
+
+    assert read["position"] == 21
+    moments = [read["first_known_at"], read["watermark"], read["tables"]["flights"], read["tables"]["weather"]]
+    assert [datetime.fromisoformat(moment) - FIRST for moment in moments] == [
+        timedelta(microseconds=1), timedelta(minutes=60), timedelta(minutes=5), timedelta(minutes=60),
+    ]  # fmt: skip

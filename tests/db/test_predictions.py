@@ -181,7 +181,7 @@ def test_what_is_read_is_what_was_written(post, get, prediction):
     (found,) = get()["predictions"]
 
     assert datetime.fromisoformat(found.pop("time")) == datetime.fromisoformat(row.pop("time"))
-    assert found == {**row, "outcome": None}
+    assert found == {**row, "subject": None, "as_of": None, "log_position": None, "official": None, "outcome": None}
     assert isinstance(found["features"]["one"], int)
 
 

@@ -14,12 +14,15 @@ EVERYBODY = ADMIN | SERVICE | READER
 ANYONE = EVERYBODY | {"nobody"}
 MAY = {
     "POST /predictions": SERVICE,
-    "GET /predictions": READER | ADMIN,
+    "GET /predictions": EVERYBODY,
     "POST /outcomes": SERVICE,
     "GET /performance": READER | ADMIN,
     "PUT /deployments/{deployment_id}": SERVICE,
     "PUT /models/{model_version}": SERVICE,
     "GET /deployments": READER | ADMIN,
+    "POST /events": SERVICE,
+    "GET /events": EVERYBODY,
+    "GET /events/watermark": EVERYBODY,
     "GET /users": ADMIN,
     "POST /users": ADMIN,
     "GET /me": EVERYBODY,
@@ -46,14 +49,21 @@ def ask(client, prediction):
         "replica": "a", "model_name": "ontime", "model_version": "one", "git_commit": None, "model_uri": "data/model",
         "sha256": {}, "data": {}, "started_at": now, "last_seen_at": now, "ended_at": None,
     }  # fmt: skip
+    weather = {"key": ["origin"], "columns": {"origin": {"kind": "category"}, "humid": {"kind": "number"}}}
+    event = {"table": "weather", "key": {"origin": "EWR"}, "known_at": now, "values": {"humid": 61.0}}
     made = iter(range(1000))
     bodies = {
         "POST /predictions": lambda: {"json": {"predictions": [prediction()]}},
         "POST /outcomes": lambda: {"json": {"outcomes": [{"prediction_id": str(uuid7()), "outcome": True}]}},
         "PUT /deployments/{deployment_id}": lambda: {"json": deployment},
         "PUT /models/{model_version}": lambda: {
-            "json": {"model_name": "ontime", "reference": {"columns": {}, "probability": None}}
+            "json": {
+                "model_name": "ontime",
+                "reference": {"columns": {}, "probability": None},
+                "tables": {"weather": weather},
+            }
         },
+        "POST /events": lambda: {"json": {"events": [event]}},
         "POST /users": lambda: {"json": {"name": f"user-{next(made)}", "role": "reader"}},
         "PATCH /users/{user_id}": lambda: {"json": {"role": "reader"}},
         "POST /api-keys": lambda: {"json": {"user_id": 1, "name": f"key-{next(made)}"}},

@@ -106,5 +106,5 @@ def test_no_request_gets_an_answer_that_the_document_does_not_tell(run, role):
     assert not wrong, f"{len(wrong)}\n" + "\n\n".join(wrong[:10])
     assert set(MAY) <= set(answers)
     for route, may in MAY.items():
-        if role in may and route != "POST /token":
+        if role in may and route not in {"POST /token", "POST /events"}:  # whose content no document can tell
             assert {200, 201, 204, 404} & set(answers[route]), f"{route}: {set(answers[route])}"

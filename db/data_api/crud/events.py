@@ -1,17 +1,17 @@
 """Queries of the event log."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from pydantic_core import to_json
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from data_api.database import bulk_insert, partitions
-from data_api.database.uuid7 import first_at
+from data_api.database.uuid7 import MILLISECOND, first_at, time_of
 from data_api.models import Event, LastPosition, ModelVersion
-from data_api.schemas.events import EventCreate, event_id
+from data_api.schemas.events import EventCreate, Watermark, event_id
 from data_api.schemas.queries import EventQuery
 
 
@@ -40,6 +40,43 @@ def append(session: Session, events: Sequence[EventCreate], now: datetime) -> in
         for position, (row_id, event) in enumerate(by_id.items(), first)
     ]  # fmt: skip
     return bulk_insert.insert(session, Event, rows)
+
+
+def watermark(session: Session) -> Watermark:
+    """How far the log reaches."""
+    newest = {table: _newest(session, table) for table in _tables(session)}
+    return Watermark(
+        position=session.scalar(select(func.max(Event.position))),
+        watermark=max(newest.values(), default=None),
+        first_known_at=_first(session),
+        tables=newest,
+    )
+
+
+def _first(session: Session) -> datetime | None:
+    """The oldest ``known_at``; ids tell it to the millisecond."""
+    first_id = session.scalar(select(Event.event_id).order_by(Event.event_id).limit(1))
+    if first_id is None:
+        return None
+    of_millisecond = Event.event_id < first_at(time_of(first_id) + MILLISECOND)
+    return session.scalar(select(func.min(Event.known_at)).where(of_millisecond))
+
+
+def _tables(session: Session) -> Iterator[str]:
+    """The tables that have events, each found by one look into an index."""
+    name = session.scalar(select(func.min(Event.table_name)))
+    while name is not None:
+        yield name
+        name = session.scalar(select(func.min(Event.table_name)).where(Event.table_name > name))
+
+
+def _newest(session: Session, table: str) -> datetime:
+    """The newest ``known_at`` of a table that has events."""
+    of_table = Event.table_name == table
+    newest_id = session.scalars(select(Event.event_id).where(of_table).order_by(Event.event_id.desc()).limit(1)).one()
+    of_millisecond = Event.event_id >= first_at(time_of(newest_id))
+    newest = select(Event.known_at).where(of_table, of_millisecond).order_by(Event.known_at.desc()).limit(1)
+    return session.scalars(newest).one()
 
 
 def list_after(session: Session, query: EventQuery, limit: int) -> list[dict[str, Any]]:

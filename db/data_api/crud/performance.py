@@ -2,13 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import CTE, Double, Integer, String, and_, cast, func, literal, select, true
+from sqlalchemy import CTE, Double, Integer, String, and_, cast, func, literal, or_, select, true
 from sqlalchemy.orm import Session
 
-from data_api.database.uuid7 import first_at
+from data_api.crud.time_ranges import TimeRange, scored
 from data_api.models import ModelVersion, Outcome, Prediction
 
 Scores = dict[str, Any]
@@ -26,9 +25,9 @@ class Group(NamedTuple):
 
 
 def compute_scores(
-    session: Session, since: datetime, until: datetime, by: str, bins: int, model_version: str | None = None
+    session: Session, ranges: Sequence[TimeRange], by: str, bins: int, model_version: str | None = None
 ) -> tuple[Scores, list[Group]]:
-    """The scores of the predictions made from ``since`` to before ``until``: of all together, and of each group.
+    """The scores of the predictions that are scored in ranges of time: of all together, and of each group.
 
     ``by`` is none (no groups), model_version, day or caller. Only models that answer the same question about the same data
     set are scored together: if there are several questions, all together have counts alone, and none has a group for each.
@@ -38,11 +37,11 @@ def compute_scores(
     probability. The Brier score is the mean of (probability - outcome)². Calibration has bins of equal counts from the
     lowest probability to the highest.
     """
-    questions = _versions_by_question(session, since, until, model_version)
+    questions = _versions_by_question(session, ranges, model_version)
     wholes, groups = list[Scores](), list[Group]()
     for question, versions in questions.items():
-        (whole,) = _scores_by_group(session, _window(since, until, "none", versions), bins).values()
-        by_name = {None: whole} if by == "none" else _scores_by_group(session, _window(since, until, by, versions), bins)
+        (whole,) = _scores_by_group(session, _window(ranges, "none", versions), bins).values()
+        by_name = {None: whole} if by == "none" else _scores_by_group(session, _window(ranges, by, versions), bins)
         wholes.append(whole)
         groups += [Group(*question, name, scores) for name, scores in by_name.items()]
     if len(wholes) == 1:
@@ -51,15 +50,14 @@ def compute_scores(
 
 
 def _versions_by_question(
-    session: Session, since: datetime, until: datetime, model_version: str | None
+    session: Session, ranges: Sequence[TimeRange], model_version: str | None
 ) -> dict[tuple[str, str | None], list[str]]:
     """The versions that predicted, by their data set and question, which is None where no service reported it."""
     version = Prediction.model_version
     statement = (
         select(Prediction.model_name, ModelVersion.question, version)
         .join(ModelVersion, ModelVersion.model_version == version, isouter=True)
-        .where(Prediction.prediction_id >= first_at(since), Prediction.prediction_id < first_at(until))
-        .where(true() if model_version is None else version == model_version)
+        .where(scored(ranges), true() if model_version is None else version == model_version)
         .distinct()
     )
     versions = defaultdict[tuple[str, str | None], list[str]](list)
@@ -81,20 +79,20 @@ def _scores_by_group(session: Session, window: CTE, bins: int) -> dict[str | Non
     }
 
 
-def _window(since: datetime, until: datetime, by: str, versions: Sequence[str]) -> CTE:
-    """Each prediction of these versions in the window with its group, and its outcome as 0 or 1, or null if it is unknown.
+def _window(ranges: Sequence[TimeRange], by: str, versions: Sequence[str]) -> CTE:
+    """Each prediction of these versions in the ranges with its group, and its outcome as 0 or 1, or null if it is unknown.
 
     The bounds apply to both tables, so that PostgreSQL skips the partitions of other months.
     """
-    low, high = first_at(since), first_at(until)
     groups: dict[str, Any] = {
         "none": literal(WHOLE, String),
         "model_version": Prediction.model_version,
         "caller": Prediction.caller,
-        "day": func.date(Prediction.time),
+        "day": func.date(func.coalesce(Prediction.as_of, Prediction.time)),
     }
     same = and_(
-        Outcome.prediction_id == Prediction.prediction_id, Outcome.prediction_id >= low, Outcome.prediction_id < high
+        Outcome.prediction_id == Prediction.prediction_id,
+        or_(*(time_range.holds(Outcome.prediction_id) for time_range in ranges)),
     )
     return (
         select(
@@ -105,8 +103,7 @@ def _window(since: datetime, until: datetime, by: str, versions: Sequence[str]) 
             cast(Outcome.outcome, Integer).label("truth"),
         )
         .join(Outcome, same, isouter=True)
-        .where(Prediction.prediction_id >= low, Prediction.prediction_id < high)
-        .where(Prediction.model_version.in_(versions))
+        .where(scored(ranges), Prediction.model_version.in_(versions))
         .cte("predicted")
     )
 

@@ -17,11 +17,14 @@ COLUMNS = tuple(column.key for column in inspect(Prediction).columns if column.k
 
 
 def record(session: Session, rows: Sequence[bulk_insert.Row], now: datetime) -> int:
-    """Records rows and returns how many are new; raises ContentDiffers if an id is recorded with other content."""
+    """Records rows and returns how many are new; raises ContentDiffers if an id is recorded with other content.
+
+    The first official prediction of an id stands, whatever another replica or a later model says of the same moment.
+    """
     partitions.ensure(session, Prediction, [row["prediction_id"] for row in rows])
     new = bulk_insert.insert(session, Prediction, [{**row, "received_at": now} for row in rows])
     if new < len(rows):
-        bulk_insert.check_stored(session, Prediction, rows, lambda _: COLUMNS, "Prediction")
+        bulk_insert.check_stored(session, Prediction, rows, lambda row: () if row["official"] else COLUMNS, "Prediction")
     return new
 
 
@@ -57,4 +60,8 @@ def _conditions(query: PredictionQuery) -> list[ColumnElement[bool]]:
         conditions.append(Prediction.model_version == query.model_version)
     if query.label is not None:
         conditions.append(Prediction.label.is_(query.label))
+    if query.subject is not None:
+        conditions.append(Prediction.subject == query.subject)
+    if query.official is not None:
+        conditions.append(Prediction.official == query.official)
     return conditions

@@ -16,6 +16,11 @@ def milliseconds_of(uuid: UUID) -> int:
     return uuid.int >> 80
 
 
+def milliseconds_at(time: datetime) -> int:
+    """The milliseconds since 1970 of a time, as an id of that time has them."""
+    return (time - EPOCH) // MILLISECOND
+
+
 def is_version_7(uuid: UUID) -> bool:
     """Whether an id is a UUID of version 7 in the variant of RFC 9562."""
     return uuid.int & VERSION_AND_VARIANT == VERSION_7

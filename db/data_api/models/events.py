@@ -17,7 +17,11 @@ class Event(Base):
     """
 
     __tablename__ = "events"
-    __table_args__ = (Index(None, "position"), {"postgresql_partition_by": "RANGE (event_id)"})
+    __table_args__ = (
+        Index(None, "position"),
+        Index(None, "table_name", "event_id"),
+        {"postgresql_partition_by": "RANGE (event_id)"},
+    )
 
     event_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     position: Mapped[int] = mapped_column(BigInteger)

@@ -12,9 +12,9 @@ from pydantic_core import to_json
 
 from data_api.crud import events
 from data_api.database.engine import after_commit, transaction
-from data_api.dependencies import Follower, ServiceDep, Writer, WriteSession
+from data_api.dependencies import Anyone, Follower, ReadSession, ServiceDep, Writer, WriteSession
 from data_api.routes.bulk import described, rows_of
-from data_api.schemas.events import Events, row_types
+from data_api.schemas.events import Events, Watermark, row_types
 from data_api.schemas.predictions import Recorded
 from data_api.schemas.queries import EventQuery
 from data_api.schemas.types import now
@@ -68,6 +68,12 @@ async def follow(service: ServiceDep, caller: Follower, query: Annotated[EventQu
     while not (found := await asyncio.to_thread(_page, service, query)) and time.monotonic() < until:
         await asyncio.sleep(POLL_SECONDS)
     return Response(b"".join([to_json(event) + b"\n" for event in found]), media_type=NDJSON)
+
+
+@router.get("/events/watermark", summary="See how far the event log reaches")
+def watermark(session: ReadSession, caller: Anyone) -> Watermark:
+    """The highest position, and the oldest and newest `known_at`: what a follower needs before it begins."""
+    return events.watermark(session)
 
 
 def _without_table(error: Any) -> Any:

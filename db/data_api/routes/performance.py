@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from data_api.crud import performance
+from data_api.crud.time_ranges import TimeRange
 from data_api.dependencies import Reader, ReadSession
 from data_api.schemas.performance import Group, Performance, Scores
 from data_api.schemas.queries import PerformanceQuery
@@ -14,12 +15,15 @@ router = APIRouter(tags=["performance"])
 
 @router.get("/performance", summary="Get scores of predictions with known outcomes")
 def compute(session: ReadSession, caller: Reader, query: Annotated[PerformanceQuery, Query()]) -> Performance:
-    """The scores of predictions made in a window of time, overall and by group. Undefined scores are null."""
-    since, until = query.time_range()
-    overall, groups = performance.compute_scores(session, since, until, query.by, query.bins, query.model_version)
+    """The scores of predictions made in a window of time, overall and by group. Undefined scores are null.
+
+    Of predictions with a subject only the official ones count, at the moment `as_of`.
+    """
+    asked = TimeRange(*query.time_range())
+    overall, groups = performance.compute_scores(session, [asked], query.by, query.bins, query.model_version)
     return Performance(
-        since=since,
-        until=until,
+        since=asked.since,
+        until=asked.until,
         overall=Scores(**overall),
         groups=[
             Group(group=group.name, model_name=group.model_name, question=group.question, **group.scores) for group in groups

@@ -15,7 +15,7 @@ from pydantic_core import to_json
 from data_api.app_state import AppState
 from data_api.crud import predictions
 from data_api.database.engine import after_commit, transaction
-from data_api.dependencies import Reader, ReadSession, ServiceDep, Writer, WriteSession
+from data_api.dependencies import Anyone, ReadSession, ServiceDep, Writer, WriteSession
 from data_api.routes.bulk import described, rows_of
 from data_api.schemas.predictions import PredictionList, Predictions, Recorded
 from data_api.schemas.queries import DEFAULT_LIMIT, PredictionQuery
@@ -41,7 +41,11 @@ def record(
     session: WriteSession,
     caller: Writer,
 ) -> Recorded:
-    """Records all or none. Repeating a prediction changes nothing; the same id with other content is refused (409)."""
+    """Records all or none. Repeating a prediction changes nothing; the same id with other content is refused (409).
+
+    A prediction with a `subject` says what it is about, such as a flight, and of which moment of the event log. Each subject
+    has one official prediction, which is scored: the first one stored stands, and any later one with its id counts as known.
+    """
     new = predictions.record(session, rows, now())
     after_commit(session, partial(service.metrics.rows["predictions"].inc, new))
     return Recorded(recorded=new, known=len(rows) - new)
@@ -56,9 +60,12 @@ def record(
     },
 )
 def list_or_export(
-    service: ServiceDep, session: ReadSession, caller: Reader, query: Annotated[PredictionQuery, Query()]
+    service: ServiceDep, session: ReadSession, caller: Anyone, query: Annotated[PredictionQuery, Query()]
 ) -> Any:
-    """By time, model version and label. A page holds `next`, the cursor of the next one; an export has one row a line."""
+    """By time, model version, label and subject.
+
+    A page holds `next`, the cursor of the next one; an export has one row a line.
+    """
     if query.format == "json":
         limit = query.limit or DEFAULT_LIMIT
         page = predictions.list_page(session, query, query.cursor, limit + 1)

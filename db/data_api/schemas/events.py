@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal, Required, Union
 from uuid import UUID
 
 from pydantic import (
-    AfterValidator,
     AllowInfNan,
     BaseModel,
     BeforeValidator,
@@ -21,21 +20,12 @@ from pydantic import (
 from pydantic_core import from_json, to_json
 from typing_extensions import TypedDict
 
-from data_api.database.uuid7 import EPOCH, MILLISECOND, VERSION_7, VERSION_AND_VARIANT
+from data_api.database.uuid7 import VERSION_7, VERSION_AND_VARIANT, milliseconds_at
 from data_api.schemas.model_versions import Category
-from data_api.schemas.types import AHEAD, MAX_ROWS, NO_NUL, Input, Instant, Text, iso, now
+from data_api.schemas.types import MAX_ROWS, NO_NUL, Input, PastInstant, Text, iso
 
 CLOSED = ConfigDict(extra="forbid")
 RANDOM_BITS = (1 << 80) - 1
-
-
-def _not_ahead(moment: datetime) -> datetime:
-    if not EPOCH <= moment <= now() + AHEAD:
-        raise ValueError(f"should be a moment from 1970 to an hour from now; {moment} is not")
-    return moment
-
-
-KnownAt = Annotated[Instant, AfterValidator(_not_ahead)]
 
 
 class EventCreate(TypedDict):
@@ -45,7 +35,7 @@ class EventCreate(TypedDict):
 
     table: Text
     key: Annotated[dict[Text, Any], Field(min_length=1, description="The key columns of the row")]
-    known_at: KnownAt
+    known_at: PastInstant
     values: Annotated[dict[Text, Any], Field(description="The columns that took a value; null is a missing one")]
 
 
@@ -64,6 +54,15 @@ class EventRead(BaseModel):
     key: dict[str, Any]
     known_at: datetime
     values: dict[str, Any]
+
+
+class Watermark(BaseModel):
+    """How far the event log reaches; null where it is empty."""
+
+    position: int | None = Field(description="The highest position")
+    watermark: datetime | None = Field(description="The newest `known_at`: the time of the log")
+    first_known_at: datetime | None = Field(description="The oldest `known_at`")
+    tables: dict[str, datetime] = Field(description="The newest `known_at` of each table that has events")
 
 
 @lru_cache(maxsize=8)
@@ -113,5 +112,4 @@ def event_id(event: EventCreate) -> UUID:
     """The id of an event: a UUID of version 7 at its ``known_at`` whose other bits come from its content (SHA-256)."""
     content = to_json([event["table"], sorted(event["key"].items()), event["known_at"], sorted(event["values"].items())])
     random = int.from_bytes(hashlib.sha256(content).digest()) & RANDOM_BITS
-    milliseconds = (event["known_at"] - EPOCH) // MILLISECOND
-    return UUID(int=milliseconds << 80 | random & ~VERSION_AND_VARIANT | VERSION_7)
+    return UUID(int=milliseconds_at(event["known_at"]) << 80 | random & ~VERSION_AND_VARIANT | VERSION_7)

@@ -5,7 +5,7 @@ from typing import Annotated, NotRequired
 from pydantic import ConfigDict, Field, StrictBool
 from typing_extensions import TypedDict
 
-from data_api.schemas.types import MAX_ROWS, Id, Input, Moment
+from data_api.schemas.types import MAX_ROWS, Input, PastId, PastInstant
 
 
 class OutcomeCreate(TypedDict):
@@ -13,11 +13,11 @@ class OutcomeCreate(TypedDict):
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
 
-    prediction_id: Id
+    prediction_id: PastId
     outcome: Annotated[StrictBool, Field(description="Whether it came true")]
     time: NotRequired[
         Annotated[
-            Moment | None, Field(description="The time at which it was known; the time at which it arrives, if absent")
+            PastInstant | None, Field(description="The time at which it was known; the time at which it arrives, if absent")
         ]
     ]
 

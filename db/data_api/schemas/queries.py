@@ -8,7 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from data_api.database.uuid7 import EPOCH
 from data_api.schemas.performance import By
-from data_api.schemas.predictions import Format, Order
+from data_api.schemas.predictions import Format, Order, Subject
 from data_api.schemas.types import NO_NUL, Input, Instant, RowIdInAddress, now
 from service_kit.problems import FieldError, ProblemError
 
@@ -51,6 +51,10 @@ class PredictionQuery(TimeRangeQuery):
     """Which predictions to read, and how."""
 
     label: bool | None = None
+    subject: Annotated[Subject | None, Field(description="Only predictions about this")] = None
+    official: Annotated[
+        bool | None, Field(description="Only predictions with a subject that are official, or only those that are not")
+    ] = None
     order: Annotated[Order, Field(description="The order of ids, which is the order in time")] = "newest"
     limit: Annotated[
         int | None,

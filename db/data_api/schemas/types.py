@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, Strict, StringConstraints
 
-from data_api.database.uuid7 import is_version_7, milliseconds_of
+from data_api.database.uuid7 import EPOCH, is_version_7, milliseconds_of
 
 AHEAD = timedelta(hours=1)  # by which the clock of a caller may be ahead of ours
 FIRST = datetime(2020, 1, 1, tzinfo=UTC)
@@ -72,9 +72,27 @@ def _recent_moment(moment: datetime) -> datetime:
     return moment
 
 
-def _recent_id(uuid: UUID) -> UUID:
+def not_ahead(moment: datetime) -> datetime:
+    """The moment; raises ValueError if it is before 1970, or more than an hour from now."""
+    if not EPOCH <= moment <= now() + AHEAD:
+        raise ValueError(f"should be a moment from 1970 to an hour from now; {moment} is not")
+    return moment
+
+
+def _id(uuid: UUID) -> UUID:
     if not is_version_7(uuid):
         raise ValueError("should be a UUID of version 7 (RFC 9562)")
+    return uuid
+
+
+def _not_ahead_id(uuid: UUID) -> UUID:
+    if milliseconds_of(uuid) > time.time() * 1000 + AHEAD_MILLISECONDS:
+        raise ValueError(f"should be of a moment up to an hour from now; {uuid} is not")
+    return uuid
+
+
+def recent_id(uuid: UUID) -> UUID:
+    """The id; raises ValueError if it is not of a moment from 2020 to an hour from now."""
     _check_recent(milliseconds_of(uuid), uuid)
     return uuid
 
@@ -93,6 +111,9 @@ Share = Annotated[float, Strict(), Field(ge=0, le=1)]
 IsoDatetime = Annotated[AwareDatetime, BeforeValidator(iso)]
 Instant = Annotated[IsoDatetime, AfterValidator(_in_utc)]
 Moment = Annotated[IsoDatetime, AfterValidator(_recent_moment)]
-Id = Annotated[
-    UUID, AfterValidator(_recent_id), Field(description="UUID of version 7 (RFC 9562), made at the time of the prediction")
+PastInstant = Annotated[Instant, AfterValidator(not_ahead)]
+Uuid7 = Annotated[
+    UUID, AfterValidator(_id), Field(description="UUID of version 7 (RFC 9562), made at the time of the prediction")
 ]
+PastId = Annotated[Uuid7, AfterValidator(_not_ahead_id)]
+Id = Annotated[Uuid7, AfterValidator(recent_id)]
