@@ -177,7 +177,7 @@ dashboards: setup ## Write Grafana's dashboards from their source in monitoring/
 COMPILE = uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock: setup ## Update the hashed locks of requirements/ to what pyproject.toml asks for (UPGRADE=1: the newest of everything)
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra dev pyproject.toml -o requirements/dev.txt
-	@for extra in pipeline serving registry db kuma; do \
+	@for extra in pipeline serving board registry db kuma; do \
 	  $(COMPILE) --extra $$extra -c requirements/dev.txt pyproject.toml -o requirements/$$extra.txt; done
 	@grep -A99 '^uv==' requirements/dev.txt | awk 'NR > 1 && /^[a-z]/ { exit } { print }' > requirements/uv.txt
 

@@ -120,7 +120,9 @@ class Follower:
         """Where the log begins; waits for its first event."""
         while not (first := (await self._data_service.until_answered(self._data_service.log_state))["first_known_at"]):
             self.state = "waits for the first event: send one with POST /events of the data service"
+            self.caught_up = True  # the board knows all that the log knows: containers wait until it is ready
             await asyncio.sleep(NEWS_SECONDS)
+        self.caught_up = False
         return datetime.fromisoformat(first)
 
     async def _load(self, following: Following, oldest: datetime, position: int) -> None:

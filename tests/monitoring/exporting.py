@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 from types import SimpleNamespace
 
+import board.metrics
+import board.routes
 import data_api.app_state
 import data_api.metrics
 import data_api.settings
@@ -12,7 +14,7 @@ import prediction_api.app_state
 import prediction_api.metrics
 from data_api.drift import MIN_ROWS, Window
 
-SERVICES = {"prediction-api": "prediction_api_", "data-api": "data_api_"}
+SERVICES = {"prediction-api": "prediction_api_", "data-api": "data_api_", "board": "board_"}
 SELECTOR = re.compile(r"([a-zA-Z_:][\w:]*)\{([^}]*)\}")
 MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"')
 NUMBERS = {"missing": 0.0, "edges": [0.5], "shares": [0.5, 0.5]}
@@ -36,13 +38,19 @@ def exported(folder: Path) -> dict[str, list[tuple[str, dict[str, str]]]]:
     url = f"sqlite:///{folder / 'ontime.db'}"
     settings = data_api.settings.Settings(database_url=url, _env_file=None)
     data = data_api.app_state.AppState(settings).metrics
-    for route in ("/outcomes", "/performance", "/healthz", "/readyz", "/metrics"):
-        for status in (200, 500, 503):
+    for route in ("/outcomes", "/performance", "/events", "/healthz", "/readyz", "/metrics"):
+        for status in (200, 422, 500, 503):
             data.request(route, status, 0.01)
     scores = dict.fromkeys(("predictions", "coverage", *data_api.metrics.SCORES), 0.5)
     data.live({"1": scores, data_api.metrics.ALL_VERSIONS: scores}, 0.0)
     data.drift({label: arrived() for label in settings.drift_windows}, 0.0)
-    return {"prediction-api": series(prediction.registry), "data-api": series(data.registry)}
+    following = board.metrics.Metrics()
+    for route in board.routes.PATHS:
+        following.request(route, 200, 0.01)
+    for by_table in (following.events, following.table_age, following.table_silent):
+        by_table.labels("flights")
+    registries = {"prediction-api": prediction, "data-api": data, "board": following}
+    return {job: series(metrics.registry) for job, metrics in registries.items()}
 
 
 def arrived() -> Window:

@@ -98,8 +98,8 @@ def jobs(name, matchers):
     return JOBS if value == ".+" else set(value.split("|"))
 
 
-def test_there_are_the_three_and_each_is_what_its_source_gives():
-    assert list(BOARDS) == ["model", "services", "system"]
+def test_there_are_the_four_and_each_is_what_its_source_gives():
+    assert list(BOARDS) == ["board", "model", "services", "system"]
     assert differing(files(), FOLDER / "dashboards") == []
 
 

@@ -43,6 +43,8 @@ def test_the_files_of_this_repository_declare_what_runs():
     assert {name: getattr(item, "url", None) or f"{item.hostname}:{item.port}" for name, item in monitors.items()} == {
         "gateway": "http://gateway:8000/readyz",
         "prediction service": "http://prediction-api:8000/readyz",
+        "board": "http://gateway:8002/readyz",
+        "board process": "http://board:8002/healthz",
         "data service": "http://data-api:8001/readyz",
         "PostgreSQL": "postgres:5432",
         "MLflow": "http://mlflow:5000/health",
@@ -53,6 +55,7 @@ def test_the_files_of_this_repository_declare_what_runs():
     assert {name: heartbeat.token_env for name, heartbeat in declared.agent.heartbeats.items()} == {
         "outbox": "OUTBOX_HEARTBEAT_TOKEN",
         "live scores": "LIVE_SCORES_HEARTBEAT_TOKEN",
+        "official predictions": "BOARD_HEARTBEAT_TOKEN",
         "pipeline": "PIPELINE_HEARTBEAT_TOKEN",
     }
     on_the_page = [name for names in declared.config.status_page.groups.values() for name in names]

@@ -126,6 +126,7 @@ def test_each_job_is_scraped_where_the_stack_has_it():
     assert {name: (one["names"], one["type"], one["port"]) for name, one in replicas.items()} == {
         "prediction-api": (["prediction-api"], "A", 8000),
         "data-api": (["data-api"], "A", 8001),
+        "board": (["board"], "A", 8002),
     }
     assert static == {
         "node-exporter": ["node-exporter:9100"],

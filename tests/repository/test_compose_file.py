@@ -2,11 +2,13 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+import board.settings
 import data_api.settings
 import prediction_api.settings
 
@@ -15,7 +17,7 @@ TEXT = FILE.read_text()
 WHOLE = yaml.safe_load(TEXT)
 SERVICES = WHOLE["services"]
 OURS = {name for name, one in SERVICES.items() if "build" in one}
-CORE = {"postgres", "data-api", "prediction-api", "gateway", "pipeline"}
+CORE = {"postgres", "data-api", "prediction-api", "gateway", "board", "pipeline"}
 DOCKERFILES = sorted(Path(name) for name in subprocess.check_output(["git", "ls-files", "*Dockerfile"], text=True).split())
 DEVELOPMENT = Path(".secrets/development")
 
@@ -101,6 +103,21 @@ def test_an_image_of_ours_runs_as_a_plain_user(path):
     assert users[-1:] == ["10001:10001"] or (path.parts[0] == "src" and "setpriv" in path.read_text())
 
 
+def test_the_image_of_the_board_holds_all_code_of_ours_that_the_board_loads():
+    lines = re.findall(r"^COPY ((?:src|serving)/.*) \S+$", Path("serving/board/Dockerfile").read_text(), re.MULTILINE)
+    copied = [Path(path) for line in lines for path in line.split()]
+    imports = "import sys, board.__main__, pipeline.recipes.flights.live"
+    code = f"{imports}; print(*(getattr(module, '__file__', None) for module in sys.modules.values()))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": "src:serving"}, capture_output=True, text=True, check=True
+    )
+    loaded = [Path(path) for path in done.stdout.split() if Path(path).is_relative_to(Path.cwd()) and ".venv" not in path]
+    ours = [path.relative_to(Path.cwd()) for path in loaded]
+
+    assert len(ours) > 30
+    assert [path for path in ours if not any(path.is_relative_to(part) for part in copied)] == []
+
+
 @pytest.mark.parametrize("name", sorted(set(SERVICES) - {"pipeline", "kuma-provisioner", "node-exporter"}))
 def test_what_goes_on_running_says_whether_it_is_well(name):
     build = SERVICES[name].get("build")
@@ -143,7 +160,7 @@ def test_each_secret_has_a_file_of_development_and_a_strong_one(tmp_path):
     assert (tmp_path / ".env").read_text() == "LOG_LEVEL=INFO\nSECRETS=.secrets/own\n"
 
 
-@pytest.mark.parametrize("name", ["outbox", "live_scores", "pipeline"])
+@pytest.mark.parametrize("name", ["outbox", "live_scores", "pipeline", "board"])
 def test_a_heartbeat_goes_where_its_token_leads(name):
     token = (DEVELOPMENT / f"{name}_heartbeat_token").read_text()
 
@@ -160,6 +177,7 @@ def test_each_variable_that_turns_the_containers_is_in_the_list_of_settings():
     ("service", "settings", "fixed"),
     [
         ("data-api", data_api.settings.Settings, {"data_api_host", "data_api_port"}),
+        ("board", board.settings.Settings, {"board_host", "board_port"}),
         (
             "prediction-api",
             prediction_api.settings.Settings,

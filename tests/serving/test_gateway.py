@@ -16,7 +16,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(200); self.end_headers()
         self.wfile.write(os.environ["NAME"].encode() + body)
-http.server.ThreadingHTTPServer(("", 8000), Handler).serve_forever()
+http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Handler).serve_forever()
 """
 
 
@@ -28,26 +28,29 @@ pytestmark = [
 
 @pytest.fixture
 def gateway():
-    """The gateway's address, and a function that starts a replica which answers with its name and what it was sent."""
+    """A function from a port of the gateway to its address, and one that starts a replica of a service, on a port.
+
+    A replica answers with its name and what it was sent.
+    """
     docker("build", "--quiet", "--file", "serving/gateway/Dockerfile", "--tag", GATEWAY, ".")
     network = f"ontime-test-{uuid.uuid4().hex[:8]}"
     docker("network", "create", network)
     started = [f"{network}-gateway"]
 
-    def replica(name):
+    def replica(name, service="prediction-api", port=8000):
         started.append(f"{network}-{name}")
         docker(
-            "run", "--detach", "--name", started[-1], "--network", network, "--network-alias", "prediction-api", "--env",
-            f"NAME={name}", "python:3.12-slim", "python", "-c", ANSWER,
+            "run", "--detach", "--name", started[-1], "--network", network, "--network-alias", service, "--env",
+            f"NAME={name}", "--env", f"PORT={port}", "python:3.12-slim", "python", "-c", ANSWER,
         )  # fmt: skip
         return started[-1]
 
     try:
         docker(
             "run", "--detach", "--name", started[0], "--network", network, "--read-only", "--tmpfs", "/tmp", "--cap-drop",
-            "ALL", "--publish", "127.0.0.1::8000", GATEWAY,
+            "ALL", "--publish", "127.0.0.1::8000", "--publish", "127.0.0.1::8002", GATEWAY,
         )  # fmt: skip
-        yield f"http://{docker('port', started[0], '8000/tcp').splitlines()[0]}", replica
+        yield lambda port: f"http://{docker('port', started[0], f'{port}/tcp').splitlines()[0]}", replica
     finally:
         docker("rm", "--force", *started)
         docker("network", "rm", network)
@@ -70,7 +73,8 @@ def until(true, seconds=30):
 
 
 def test_replicas_that_come_are_asked_those_that_die_are_not_and_without_any_it_is_said(gateway):
-    address, replica = gateway
+    published, replica = gateway
+    address = published(8000)
     until(lambda: ask(address).status_code == 503)
     alone = ask(address)
     first = replica("first")
@@ -84,3 +88,12 @@ def test_replicas_that_come_are_asked_those_that_die_are_not_and_without_any_it_
     assert (alone.headers["content-type"], alone.headers["retry-after"]) == ("application/problem+json", "2")
     assert alone.json()["status"] == 503
     assert left == {"second was asked"}
+
+
+def test_boards_are_asked_on_a_port_of_their_own(gateway):
+    published, replica = gateway
+    replica("prediction")
+    replica("board", "board", 8002)
+
+    until(lambda: ask(published(8002)).text == "board was asked")
+    until(lambda: ask(published(8000)).text == "prediction was asked")

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ontime_dashboards import model_dashboard, reference, services_dashboard, system_dashboard
+from ontime_dashboards import board_dashboard, model_dashboard, reference, services_dashboard, system_dashboard
 from ontime_dashboards.dashboard_builder import to_json
 
 FOLDER = Path(__file__).parents[1] / "dashboards"
@@ -21,6 +21,7 @@ def files(intervals: Path = INTERVALS) -> dict[str, str]:
     return {
         "system.json": to_json(system_dashboard.board()),
         "services.json": to_json(services_dashboard.board()),
+        "board.json": to_json(board_dashboard.board()),
         "model.json": to_json(model_dashboard.board(reference.read(intervals))),
     }
 

@@ -28,7 +28,7 @@ BUDGET_LEFT = ((None, RED), (0, ORANGE), (0.25, GREEN))
 MONITOR = {0: ("down", RED), 1: ("up", GREEN), 2: ("pending", YELLOW), 3: ("maintenance", BLUE)}
 READY = {0: ("unavailable", RED), 1: ("ready", GREEN)}
 
-SERVICES = '{job=~"prediction-api|data-api"}'
+SERVICES = '{job=~"prediction-api|data-api|board"}'
 COUNT, BUCKETS = "prediction_api_request_seconds_count", "prediction_api_request_seconds_bucket"
 REQUESTS, ANY_PREDICT, COMPLETED = series(COUNT), 'route=~"/predict.*"', 'status=~"200|499"'
 DURATIONS = series(BUCKETS, ANY_PREDICT, COMPLETED)
@@ -191,8 +191,8 @@ UPTIME_KUMA: Panels = {
     .span(24)
     .height(10)
     .description(
-        "Good is up all the time; outbox, live scores and pipeline are heartbeats, which are down if their job has not "
-        "succeeded in time."
+        "Good is up all the time; outbox, live scores, official predictions and pipeline are heartbeats, which are down "
+        "if their job has not succeeded in time."
     ),
     "For which share of the last day was each up?": bars(
         "percentunit", each(UP, "monitor_name"), ((None, RED), (0.99, ORANGE), (0.995, GREEN))

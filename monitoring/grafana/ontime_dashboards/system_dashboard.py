@@ -10,7 +10,7 @@ DAY, YEAR = 86400, 365 * 86400
 UP = {0: ("missing", RED), 1: ("up", GREEN)}
 # Nothing in the stack reads what the containers use (cAdvisor needs root), so each process reports for itself.
 THEMSELVES = "Each process reports this about itself; PostgreSQL, MLflow and Grafana export no metrics and are missing here."
-JOBS = '{job=~"prediction-api|data-api|prometheus|alertmanager|node-exporter|uptime-kuma"}'
+JOBS = '{job=~"prediction-api|data-api|board|prometheus|alertmanager|node-exporter|uptime-kuma"}'
 MEMORY, MEMORY_AVAILABLE = series("node_memory_MemTotal_bytes"), series("node_memory_MemAvailable_bytes")
 MEMORY_LEFT = {"left": f"{MEMORY_AVAILABLE} / {MEMORY}"}
 IDLE, WORKING = (series("node_cpu_seconds_total", f'mode{sign}"idle"') for sign in ("=", "!="))

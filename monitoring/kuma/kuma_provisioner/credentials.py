@@ -15,6 +15,7 @@ DEVELOPMENT = {
     "OUTBOX_HEARTBEAT_TOKEN": "ontime-development-outbox",
     "LIVE_SCORES_HEARTBEAT_TOKEN": "ontime-development-live-scores",
     "PIPELINE_HEARTBEAT_TOKEN": "ontime-development-pipeline",
+    "BOARD_HEARTBEAT_TOKEN": "ontime-development-board",
 }
 
 

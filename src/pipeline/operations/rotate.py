@@ -22,6 +22,7 @@ KUMA_SCRIPT = (
 )
 KUMA_SUCCESS = "Password reset successfully"
 GRAFANA_COMMAND = "grafana cli --homepath /usr/share/grafana admin reset-admin-password --password-from-stdin"
+SCALED = ("prediction-api", "board")  # the services that may have several containers, which a new start keeps
 POSTGRES_SQL = Path("db/rotate.sql")
 POSTGRES_SCRIPT = (
     "IFS= read -r NEW_PASSWORD && export NEW_PASSWORD && exec psql --quiet --set ON_ERROR_STOP=1 --username ontime ontime"
@@ -55,7 +56,7 @@ def main() -> None:
         _change("Grafana", ["grafana", *GRAFANA_COMMAND.split()], secret(folder, "grafana_admin_password"))
     sql = POSTGRES_SQL.read_text(encoding="utf-8")
     _change("PostgreSQL", ["postgres", "sh", "-c", POSTGRES_SCRIPT], secret(folder, "database_password"), sql)
-    up.start(core, max(1, docker_compose.replicas("prediction-api")))
+    up.start(core, {service: max(1, docker_compose.replicas(service)) for service in SCALED})
     admin = os.environ.get("FIRST_ADMIN") or "admin"  # whose tokens are invalid from then on
     command = ["data-api", "python", "-m", "data_api", "password", admin]
     _change(f"The data service's {admin}", command, secret(folder, "first_admin_password"))

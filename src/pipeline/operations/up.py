@@ -17,10 +17,13 @@ from pipeline.support.errors import OntimeError
 
 READ_BY_CONTAINERS = (str(secret_files.DEVELOPMENT), "monitoring", str(MODEL))
 PORTS = {
-    "PREDICTION_API": 8000, "DATA_API": 8001, "GRAFANA": 3000, "PROMETHEUS": 9090, "MLFLOW": 5000, "UPTIME_KUMA": 3001,
-    "ALERTMANAGER": 9093,
+    "PREDICTION_API": 8000, "DATA_API": 8001, "BOARD": 8002, "GRAFANA": 3000, "PROMETHEUS": 9090, "MLFLOW": 5000,
+    "UPTIME_KUMA": 3001, "ALERTMANAGER": 9093,
 }  # fmt: skip
-ADDRESSES = "predictions http://127.0.0.1:{PREDICTION_API}/docs   data http://127.0.0.1:{DATA_API}/docs"
+ADDRESSES = (
+    "predictions http://127.0.0.1:{PREDICTION_API}/docs   data http://127.0.0.1:{DATA_API}/docs   "
+    "board http://127.0.0.1:{BOARD}/docs"
+)
 MONITORING = (
     "Grafana :{GRAFANA}   Prometheus :{PROMETHEUS}   MLflow :{MLFLOW} (choose Model training)   "
     "Uptime Kuma :{UPTIME_KUMA}/status/ontime   "
@@ -45,8 +48,8 @@ def main() -> None:
     start(core)
 
 
-def start(core: bool, prediction_replicas: int | None = None) -> None:
-    """Starts the containers and says where they answer; with a number of replicas, each container is made anew.
+def start(core: bool, replicas: Mapping[str, int] | None = None) -> None:
+    """Starts the containers and says where they answer; with numbers of replicas by service, each container is made anew.
 
     Raises DockerUnavailable or ContainersFailed.
     """
@@ -55,7 +58,8 @@ def start(core: bool, prediction_replicas: int | None = None) -> None:
     _let_containers_read()
     if not (MODEL / artifact.METADATA).is_file():
         console.say("There is no model yet: the pipeline makes one first, for some minutes (make logs SERVICE=pipeline).")
-    anew = ("--force-recreate", "--scale", f"prediction-api={prediction_replicas}") if prediction_replicas else ()
+    scales = [word for service, number in (replicas or {}).items() for word in ("--scale", f"{service}={number}")]
+    anew = ["--force-recreate", *scales] if scales else []
     if docker_compose.compose(core, "up", "--detach", "--build", "--wait", *anew).returncode:
         docker_compose.compose(core, "logs", "--no-color", "--tail", "4", stdout=2)
         raise ContainersFailed(

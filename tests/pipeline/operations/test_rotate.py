@@ -31,7 +31,7 @@ def test_all_passwords_change_before_all_containers_start_anew(docker, own, caps
     assert list(map(short, docker.changes())) == ["build", "uptime-kuma", "grafana", "postgres", "up", "data-api"]
     assert docker.changes()[:3] == ["compose --profile monitoring build --quiet", KUMA, GRAFANA]
     assert docker.changes()[4:] == [
-        "compose --profile monitoring up --detach --build --wait --force-recreate --scale prediction-api=3",
+        "compose --profile monitoring up --detach --build --wait --force-recreate --scale prediction-api=3 --scale board=3",
         "compose exec -T data-api python -m data_api password admin",
     ]
     assert docker.noted("given") == [
@@ -62,7 +62,7 @@ def test_of_the_core_the_core_is_built_and_started(docker, own, monkeypatch):
     assert list(map(short, docker.changes())) == ["build", "postgres", "up", "data-api"]
     assert docker.changes()[0] == "compose --profile core build --quiet"
     assert docker.changes()[2].endswith(
-        "--profile core up --detach --build --wait --force-recreate --scale prediction-api=1"
+        "--profile core up --detach --build --wait --force-recreate --scale prediction-api=1 --scale board=1"
     )
     assert docker.changes()[3].endswith("password root")
 

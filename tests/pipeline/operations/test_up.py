@@ -94,7 +94,9 @@ def test_production_refuses_the_secrets_of_development(docker, monkeypatch, name
     if named:
         monkeypatch.setenv("SECRETS", named)
 
-    with pytest.raises(SecretWeak, match="Production needs secrets of its own; database_password is that of development"):
+    with pytest.raises(
+        SecretWeak, match="Production needs secrets of its own; board_heartbeat_token is that of development"
+    ):
         up.main()
     assert docker.noted("calls") == []
 

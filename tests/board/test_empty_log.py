@@ -1,0 +1,29 @@
+"""A board whose log has no event yet."""
+
+import asyncio
+
+from board.app_state import AppState
+from board.follower import Follower
+from board.settings import Settings
+
+
+def test_it_is_ready_and_waits_for_the_first_event(model, data_service, predictor):
+    async def log_state():
+        return {"position": None, "first_known_at": None}
+
+    async def describe():
+        return model
+
+    async def started():
+        service = AppState(Settings(_env_file=None))
+        service.follower = Follower(data_service, predictor, service.metrics, None)
+        running = asyncio.create_task(service.follower.run())
+        await asyncio.sleep(0.1)
+        running.cancel()
+        return service.checks()
+
+    data_service.log_state, predictor.model = log_state, describe
+    log = asyncio.run(started())["log"]
+
+    assert log["ok"] is True
+    assert log["state"].startswith("waits for the first event")
