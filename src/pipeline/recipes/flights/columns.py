@@ -85,10 +85,11 @@ def _weather_features(question: Question) -> dict[str, Floats]:
     weather, moment = question.history.weather, question.moment
     row = weather.last_row(question.asked.flights, moment)
     row = np.where(moment - take_or_nan(weather.observed_at, row) <= OLDEST_WEATHER, row, -1)
-    visibilities = [take_or_nan(weather.values["visibility"], any_row) for any_row in weather.last_rows_everywhere(moment)]
+    rows_everywhere = weather.last_rows_everywhere(moment)
+    visibilities = [take_or_nan(weather.values["visibility"], any_row) for any_row in rows_everywhere]
     return {
         **{name: take_or_nan(value, row) for name, value in weather.values.items()},
-        "lowest_visibility": np.fmin.reduce(visibilities),
+        "lowest_visibility": np.fmin.reduce([np.full(len(moment), np.nan), *visibilities]),  # without stations missing
     }
 
 

@@ -1,0 +1,155 @@
+"""Questions about one flight: named by any columns that name one, as of a moment that the log knows."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from board import questions
+from pipeline.data.event_log import Event
+from service_kit.problems import ProblemError
+
+
+@pytest.fixture
+def taken(following, log):
+    """What the board knows after all events."""
+    asyncio.run(following.take(log))
+    return following
+
+
+@pytest.fixture
+def ask(taken, predictor):
+    """A function that asks about a flight and gives the answer."""
+    return lambda as_of=None, **flight: asyncio.run(questions.predict(taken, predictor, flight, as_of))
+
+
+UA = {"month": 10, "day": 1, "carrier": "UA", "flight": 1545, "origin": "EWR"}
+
+
+@pytest.fixture
+def flight(raw):
+    """The key of one flight, with the whole numbers of its table, and its row."""
+    row = raw["flights"].query("month == 10 and day == 1 and origin == 'EWR' and carrier == 'UA'").iloc[0]
+    names = ("year", "month", "day", "carrier", "flight", "origin")
+    return {name: row[name].item() if hasattr(row[name], "item") else row[name] for name in names}
+
+
+def test_a_flight_is_answered_as_of_its_official_moment_with_the_features_that_were_used(ask, flight, taken, predictor):
+    answer = ask(**flight)
+
+    key = taken.source.key(flight)
+    official = taken.officials.made[key]
+    (record,) = [record for subject, record in predictor.asked if subject["prediction_id"] == official.prediction_id]
+    assert answer["flight"] == flight
+    assert answer["features"] == record
+    assert answer["official"]["prediction_id"] == official.prediction_id
+    assert answer["log_position"] == taken.tables.position
+
+
+def test_a_question_is_no_official_prediction(ask, flight, predictor):
+    ask(**flight)
+
+    subject, _ = predictor.asked[-1]
+    assert (subject["official"], subject["prediction_id"]) == (False, None)
+
+
+def test_an_earlier_moment_sees_less(ask, flight, taken):
+    moment = ask(**flight)["as_of"]
+
+    early, late = (ask(**flight, as_of=moment - timedelta(hours=hours))["features"] for hours in (12, 0))
+
+    assert early["waiting_everywhere"] != late["waiting_everywhere"] or early != late
+
+
+def test_any_columns_that_name_one_flight_will_do(ask, raw, flight):
+    others = raw["flights"].query("month == 10 and day == 1")
+    row = others[~others.duplicated(["tailnum", "day"], keep=False)].dropna(subset="tailnum").iloc[5]
+
+    answer = ask(tailnum=row["tailnum"], month=10, day=1)
+
+    assert answer["flight"]["flight"] == row["flight"]
+
+
+@pytest.mark.parametrize(
+    ("named", "status", "words"),
+    [
+        (
+            {"carrier": "UA", "month": 10, "day": 1},
+            422,
+            "and should name one: year 2013, month 10, day 1, carrier UA, flight",
+        ),
+        ({"month": 10, "day": 1, "carrier": "UB"}, 404, "Its carrier should be .*UA"),
+        ({"month": 10, "day": 1, "carrier": "UA", "flight": 1, "origin": "LGA"}, 404, "origin should be EWR"),
+        ({"month": 12, "day": 31}, 404, "day should be"),
+        ({}, 422, "such as year, month, day, carrier, flight, origin"),
+    ],
+)
+def test_what_names_no_flight_or_several_is_refused_with_what_would_be_right(ask, raw, named, status, words):
+    if named.get("origin") == "LGA":
+        row = raw["flights"].query("month == 10 and day == 1 and carrier == 'UA' and origin == 'EWR'").iloc[0]
+        named = {**named, "flight": int(row["flight"])}
+    if named.get("month") == 12:
+        words = "month should be|day should be|It goes from"
+    with pytest.raises(ProblemError, match=words) as refused:
+        ask(**named)
+
+    assert refused.value.status_code == status
+
+
+def test_an_unknown_column_and_a_value_of_another_kind_are_named(ask):
+    with pytest.raises(ProblemError) as refused:
+        ask(carier="UA", flight="1545")
+
+    fields = {error.field: error.wanted for error in refused.value.field_errors}
+    assert fields == {"flight.carier": "a column of carrier", "flight.flight": "a number"}
+
+
+@pytest.mark.parametrize("days", [-40, 1])
+def test_a_moment_outside_the_log_is_refused_with_the_moments_that_it_knows(ask, flight, taken, days):
+    watermark = taken.tables.watermark
+
+    with pytest.raises(ProblemError) as refused:
+        ask(**flight, as_of=watermark + timedelta(days=days))
+
+    (error,) = refused.value.field_errors
+    assert error.field == "as_of"
+    assert taken.first_known_at.isoformat() in error.wanted
+    assert watermark.isoformat() in error.wanted
+
+
+def test_upcoming_lists_the_flights_due_after_the_watermark_with_the_predictions_of_those_within_two_hours(following, log):
+    cut = next(number for number, (_, event) in enumerate(log) if event.known_at.day == 1 and event.known_at.hour == 14)
+    asyncio.run(following.take(log[:cut]))
+
+    listed = questions.upcoming(following, 6)
+
+    assert listed["flights"]
+    due = [flight["due_at"] for flight in listed["flights"]]
+    assert due == sorted(due)
+    assert listed["watermark"] <= due[0] <= due[-1] < listed["watermark"] + timedelta(hours=6)
+    for flight in listed["flights"]:
+        assert (flight["prediction"] is not None) == (flight["predicted_as_of"] < listed["watermark"])
+
+
+def test_tables_without_a_row_give_missing_values(following, log, predictor, since):
+    """A log that holds flights alone, such as one that has just begun."""
+    asyncio.run(following.take([(position, event) for position, event in log if event.table == "flights"]))
+
+    assert predictor.asked
+    _, record = predictor.asked[0]
+    assert record["humidity"] is None
+    assert record["lowest_visibility"] is None
+    assert record["seats"] is None
+
+
+def test_rows_that_no_moment_can_see_any_more_are_forgotten_and_the_features_stay(following, log, source):
+    """After forty days without a word, all that is left are the flights that still have to be predicted."""
+    asyncio.run(following.take(log))
+    position, last = log[-1]
+    later = Event(last.known_at + timedelta(days=45), "planes", {"tailnum": "N1"}, {"seats": 5.0})
+
+    asyncio.run(following.take([(position + 1, later)]))
+    asyncio.run(following.take([(position + 2, later._replace(known_at=later.known_at + timedelta(days=2)))]))
+
+    assert following.tables.snapshot().rows.empty
+    assert following.tables.kept_since is not None
