@@ -6,11 +6,14 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from board.auditor import Auditor
 from board.clients import DataService, PredictionService
 from board.follower import Follower
+from board.heartbeat import send_heartbeats
 from board.metrics import Metrics
 from board.settings import Settings
 from service_kit.caller_keys import ApiKeys
+from service_kit.heartbeat import Heartbeat
 
 
 class AppState:
@@ -25,12 +28,20 @@ class AppState:
             str(settings.prediction_api_url), _text(settings.prediction_api_key), "PREDICTION_API_URL"
         )
         self.follower = Follower(self.data_service, self.predictor, self.metrics, settings.warm_up_days)
+        services = self.data_service, self.predictor
+        self.auditor = Auditor(self.follower, services, self.metrics, settings.audit_hours)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
         """Starts what runs beside the requests; a second time changes nothing."""
-        if not self._tasks:
-            self._tasks = [asyncio.create_task(self.follower.run())]
+        if self._tasks:
+            return
+        works = [self.follower.run()]
+        if self.settings.audit_hours:
+            works.append(self.auditor.run())
+        if url := self.settings.board_heartbeat_url:
+            works.append(send_heartbeats(Heartbeat(str(url.get_secret_value()), "BOARD_HEARTBEAT_URL"), self.follower))
+        self._tasks = [asyncio.create_task(work) for work in works]
 
     async def close(self) -> None:
         """Stops what runs beside the requests; what is under way has a few seconds to end."""
@@ -67,6 +78,7 @@ class AppState:
                 "age_seconds": round((datetime.now(UTC) - watermark).total_seconds()),
                 "due": len(following.officials.due(watermark)),
             }
+            checks["audit"] = {"ok": True, "last": self.auditor.state}
             checks["tables"] = {
                 "ok": True,  # what is missing is predicted as missing
                 "seconds_since_last_event": {name: round(age) for name, age in following.ages().items()},

@@ -1,8 +1,10 @@
 """The services that the board asks: the data service, which keeps the event log, and the prediction service."""
 
+import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -43,8 +45,11 @@ class Service:
             wait=wait_random_exponential(multiplier=0.5, max=SLOWEST_RETRY_SECONDS),
             before_sleep=self._record_failure,
         )
-        answer: Answer = await attempts(ask)
-        return answer
+
+        async def attempt() -> Answer:
+            return await ask()
+
+        return await attempts(attempt)
 
     async def ask(self, method: str, path: str, **content: Any) -> httpx.Response:
         """The answer to one request; raises ServiceUnavailable or ContentRejected.
@@ -105,21 +110,36 @@ class DataService(Service):
         """The newest position and ``known_at`` of the log, the first one, and the newest of each table."""
         return await self.get_json("/events/watermark")
 
-    async def events(self, after: int, wait_seconds: float = 0, **query: Any) -> list[tuple[int, Event]]:
-        """The next events beyond a position, each with its own, in the order of positions."""
-        query |= {"after": after, "limit": PAGE, "wait": wait_seconds}
-        response = await self.ask("GET", "/events", params=query)
-        return [_event(line) for line in response.content.splitlines()]
+    async def pages(
+        self, after: int, wait_seconds: float = 0, **query: Any
+    ) -> AsyncGenerator[list[tuple[int, Event]], None]:
+        """The events beyond a position for ever, page by page; the next page is on its way while one is being worked on.
 
-    async def all_events(self, until: int, **query: Any) -> AsyncIterator[list[tuple[int, Event]]]:
-        """The events up to a position, page by page; asks again where the service does not answer."""
-        after = 0
-        while page := await self.until_answered(lambda after=after: self.events(after, **query)):  # type: ignore[misc]
-            if events := [(position, event) for position, event in page if position <= until]:
-                yield events
-            after = page[-1][0]
-            if after >= until:
-                return
+        A page is empty where there is no event yet; from then on the data service waits for the next one.
+        """
+        page_task = asyncio.create_task(self._page(after, 0, query))
+        try:
+            while True:
+                page = await page_task
+                after, wait = (page[-1][0], 0.0) if page else (after, wait_seconds)
+                page_task = asyncio.create_task(self._page(after, wait, query))
+                yield page
+        finally:
+            page_task.cancel()
+
+    async def events_until(self, position: int, **query: Any) -> AsyncGenerator[list[tuple[int, Event]], None]:
+        """The events up to a position, page by page."""
+        async with aclosing(self.pages(0, **query)) as pages:
+            async for page in pages:
+                if events := [entry for entry in page if entry[0] <= position]:
+                    yield events
+                if not page or page[-1][0] >= position:
+                    return
+
+    async def _page(self, after: int, wait: float, query: Mapping[str, Any]) -> list[tuple[int, Event]]:
+        parameters = {"after": after, "limit": PAGE, "wait": wait, **query}
+        response = await self.until_answered(lambda: self.ask("GET", "/events", params=parameters))
+        return await asyncio.to_thread(_events, response.content)
 
     async def newest_official(self) -> dict[str, Any] | None:
         """The official prediction with the latest moment; None where there is none."""
@@ -154,10 +174,15 @@ class PredictionService(Service):
         return predictions
 
 
-def _event(line: bytes) -> tuple[int, Event]:
-    content = from_json(line)
-    event = Event(datetime.fromisoformat(content["known_at"]), content["table"], content["key"], content["values"])
-    return content["position"], event
+def _events(lines: bytes) -> list[tuple[int, Event]]:
+    contents = from_json(b"[" + b",".join(lines.splitlines()) + b"]")
+    return [
+        (
+            content["position"],
+            Event(datetime.fromisoformat(content["known_at"]), content["table"], content["key"], content["values"]),
+        )
+        for content in contents
+    ]
 
 
 def _problem(response: httpx.Response) -> tuple[str, list[str]]:

@@ -23,3 +23,7 @@ class ContentRejected(BoardError):
 
 class RecipeMissing(BoardError):
     """The model was made by a recipe that this board does not have, or that takes other options."""
+
+
+class AuditImpossible(BoardError):
+    """There is nothing to audit."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -40,6 +40,15 @@ class Follower:
     def has_source(self) -> bool | None:
         """Whether the model's columns come from events; None while that is not known."""
         return None if self.model is None else bool(self.model["schema"].get("source"))
+
+    @property
+    def works(self) -> bool:
+        """Whether nothing fails, and no official prediction is behind."""
+        if self.failure or self._data_service.failure or self._predictor.failure or self.has_source is None:
+            return False
+        following = self.following
+        watermark = following and following.tables.watermark
+        return not self.has_source or bool(following and watermark and not following.officials.due(watermark))
 
     async def run(self) -> None:
         """Follows until it is cancelled; begins again after a failure."""
@@ -79,13 +88,12 @@ class Follower:
             self.following, self.caught_up = None, False
             following = await self._open(source)
         following.source.model_version = source.model_version
-        while following.officials.model_version in {None, source.model_version}:
-            page = await self._data_service.until_answered(lambda: self._next_page(following))
-            await self._finish(following, page)
-        following.officials.model_version = None
-
-    async def _next_page(self, following: Following) -> Entries:
-        return await self._data_service.events(following.tables.position, wait_seconds=NEWS_SECONDS if self.caught_up else 0)
+        async with aclosing(self._data_service.pages(following.tables.position, NEWS_SECONDS)) as pages:
+            async for page in pages:
+                await self._finish(following, page)
+                if following.officials.model_version not in {None, source.model_version}:
+                    following.officials.model_version = None
+                    return
 
     async def _finish(self, following: Following, page: Entries) -> None:
         """Does what a page of events makes due, also where the board is told to end meanwhile."""
@@ -129,7 +137,7 @@ class Follower:
         """Takes up the events to a position that moments from ``oldest`` on can see, and finishes what was begun there."""
         for table, days in following.source.live.LOOK_BACK_DAYS.items():
             since = {} if days is None else {"from": (oldest - timedelta(days=days)).isoformat()}
-            async for page in self._data_service.all_events(position, table=table, **since):
+            async for page in self._data_service.events_until(position, table=table, **since):
                 await asyncio.to_thread(following.load, page)
         following.begin_at(position, oldest)
         self._step = asyncio.create_task(following.catch_up())

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from board.clients import PredictionService
 from board.errors import ContentRejected
@@ -58,7 +58,7 @@ class Officials:
     def restore(self, stored: Sequence[Mapping[str, Any]]) -> None:
         """Takes up official predictions that the data service has."""
         for prediction in stored:
-            key = self._source.key(from_json(prediction["subject"]))
+            key = self._source.key_of_text(prediction["subject"])
             self.made[key] = _official(prediction, int(datetime.fromisoformat(prediction["as_of"]).timestamp()) // SECONDS)
 
     def schedule(self, touched: Collection[Key]) -> None:

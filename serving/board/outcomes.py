@@ -5,8 +5,6 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic_core import from_json
-
 from board.clients import DataService
 from board.errors import ContentRejected
 from board.metrics import Metrics
@@ -32,7 +30,7 @@ class Outcomes:
 
     def restore(self, stored: Iterable[Mapping[str, Any]]) -> None:
         """Takes up predictions whose outcome the data service has."""
-        self._recorded.update(self._source.key(from_json(prediction["subject"])) for prediction in stored)
+        self._recorded.update(self._source.key_of_text(prediction["subject"]) for prediction in stored)
 
     async def record(self, touched: Collection[Key], watermark: datetime) -> None:
         """Records what came true of subjects that events have changed, where they have an official prediction."""

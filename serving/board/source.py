@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from pydantic import ValidationError
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from board.errors import RecipeMissing
 from pipeline.config.settings import Column, Columns
@@ -67,6 +67,10 @@ class Source:
     def key(self, subject: Mapping[str, Any]) -> Key:
         """The key of a subject that is given by column."""
         return tuple(subject[name] for name in self.subject_table.key)
+
+    def key_of_text(self, text: str) -> Key:
+        """The key of a subject's text."""
+        return self.key(from_json(text))
 
     def history(self, tables: Mapping[str, pd.DataFrame]) -> Any:
         """What the tables know, as the recipe answers from it."""

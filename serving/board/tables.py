@@ -66,7 +66,7 @@ class Tables:
     def subject_rows(self, keys: Collection[Key]) -> tuple[list[Key], pd.DataFrame]:
         """Of these subjects those with a value in each column that must have one, and their rows, in this order."""
         with self._lock:
-            complete = [key for key in keys if self._subjects.is_complete(key)]
+            complete = [key for key in keys if key in self._subjects and self._subjects.is_complete(key)]
             return complete, self._subjects.frame(complete)
 
     def forget(self, until: datetime, needed: Collection[Key]) -> None:

@@ -58,6 +58,9 @@ class EventTable:
     def __len__(self) -> int:
         return len(self._rows)
 
+    def __contains__(self, key: Key) -> bool:
+        return key in self._rows
+
     @property
     def keys(self) -> list[Key]:
         """The key of each row [rows]."""

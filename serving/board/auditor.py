@@ -1,0 +1,60 @@
+"""The audit as a task of the board: at intervals, of all official predictions since the last one."""
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+
+from board.audit import Audit, AuditResult
+from board.clients import DataService, PredictionService
+from board.errors import BoardError
+from board.follower import Follower
+from board.metrics import Metrics
+from board.source import Source
+
+MOST_LOGGED = 5
+logger = logging.getLogger(__name__)
+
+
+class Auditor:
+    """Audits every ``hours``; ``state`` says in words what the last audit found."""
+
+    def __init__(
+        self,
+        follower: Follower,
+        services: tuple[DataService, PredictionService],
+        metrics: Metrics,
+        hours: float,
+    ) -> None:
+        self._follower, self._services, self._metrics, self._hours = follower, services, metrics, hours
+        self._until: datetime | None = None
+        self.state = "there was none yet"
+
+    async def run(self) -> None:
+        """Audits for ever."""
+        while True:
+            await asyncio.sleep(timedelta(hours=self._hours).total_seconds())
+            following = self._follower.following
+            if following is None or (watermark := following.tables.watermark) is None:
+                continue
+            since = self._until or watermark - timedelta(hours=self._hours)
+            try:
+                await self.audit(following.source, since, watermark)
+                self._until = watermark
+            except BoardError as error:
+                self.state = f"the last one failed: {error}"
+                logger.warning("the audit failed, and is tried again", extra={"reason": str(error)})
+
+    async def audit(self, source: Source, since: datetime, until: datetime) -> AuditResult:
+        """Audits the predictions whose moments are in a period, counts and logs what differs."""
+        result = await Audit(source, *self._services).run(since, until)
+        self.state = result.sentence()
+        self._metrics.audited.inc(result.compared)
+        self._metrics.mismatches.inc(len(result.mismatches))
+        self._metrics.late_facts.inc(len(result.late))
+        period = {"since": since.isoformat(), "until": until.isoformat()}
+        logger.info("official predictions were audited", extra={**period, "result": self.state})
+        for difference in result.mismatches[:MOST_LOGGED]:
+            logger.error("features differ from those of the log as it stood", extra=difference)
+        for difference in result.late[:MOST_LOGGED]:
+            logger.warning("features would differ today, for facts that came late", extra=difference)
+        return result
