@@ -45,7 +45,9 @@ def compose(conf: Path = CONF, overrides: Sequence[str] = ()) -> dict[str, Any]:
             composed = hydra_compose("config", overrides=list(overrides))
             values = cast("dict[str, Any]", OmegaConf.to_container(composed, resolve=True))
     except (HydraException, OmegaConfBaseException, ValueError) as error:  # Hydra raises it for an override without a key
-        raise ParamsInvalid(f"conf/ does not compose: {' '.join(str(error).split())}. Correct it there.") from error
+        reason = " ".join(str(error).partition("Config search path")[0].split())
+        what, cure = (f"conf/ with {' '.join(overrides)}", "Correct it.") if overrides else ("conf/", "Correct it there.")
+        raise ParamsInvalid(f"{what} does not compose: {reason}. {cure}") from error
     settings = read_params(values)
     parse_settings(loader.load_recipe(settings.data.recipe).Options, settings.data.options, prefix="data")
     loader.event_tables(settings.data)

@@ -96,7 +96,7 @@ def test_a_reference_is_replaced_by_its_value(conf):
             "model.max_iter=-1",
             r"model\.max_iter is -1; the 'max_iter' parameter of LogisticRegression must be an int in the range",
         ),
-        ("data.source.path=${nothing.here}", "conf/ does not compose: .*nothing"),
+        ("data.source.path=${nothing.here}", r"conf/ with data\.source\.path=.* does not compose: .*nothing"),
     ],
 )
 def test_a_faulty_override_is_refused_by_its_name(conf, override, words):
