@@ -71,11 +71,11 @@ serve: setup ## Serve predictions on 127.0.0.1:8000, data on :8001 and the board
 	@test -n "$${MODEL_URI:-}" -o -f data/model/metadata.json || dvc checkout --quiet data/model 2>/dev/null || $(MAKE) repro
 	@python -m pipeline.operations.serve
 
-demo: setup ## Replay the test months against both running services, and compare live with offline scores (SECRETS=: those of make serve)
-	@test -f data/processed/test.parquet || dvc checkout --quiet data/processed 2>/dev/null || true
-	@python -m pipeline.replay $(REPLAY)
+demo: setup ## Replay the test months against the running services, compare live with offline (DAYS=1: one day; SPEED=60: an hour a minute; SECRETS=)
+	@test -f data/processed/test.parquet -a -f data/raw/flights.parquet || dvc checkout --quiet data/processed data/raw 2>/dev/null || true
+	@python -m pipeline.replay $(if $(DAYS),--days $(DAYS)) $(if $(SPEED),--speed $(SPEED)) $(REPLAY)
 
-events: setup ## Send a CSV or Parquet file of a source table with a column known_at as events: FILE=… TABLE=flights (FOLLOW=1: and what is added)
+events: setup ## Send the rows of FILE, with a column known_at, as events of TABLE to the data service (FOLLOW=1: and lines that are added)
 	@python -m pipeline.send_events "$$FILE" --table "$$TABLE" $(if $(FOLLOW),--follow)
 
 ## Run the whole system in containers

@@ -1,8 +1,10 @@
-"""Both real services, each in a process of its own, score the replayed flights as the pipeline does."""
+"""The real services, each in a process of its own, predict the replayed flights as the pipeline does."""
 
 import os
+import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 
@@ -17,16 +19,33 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def urls(tmp_path):
-    """The addresses of a data service on an empty database, and of a prediction service that delivers to it."""
-    data = Process("data_api", "db", tmp_path, ENVIRONMENT="development", DATABASE_URL=f"sqlite:///{tmp_path}/ontime.db")
+@contextmanager
+def running(folder, source=ROOT / "src"):
+    """The addresses of a data service on an empty database, a prediction service that delivers to it, and a board.
+
+    The board takes the recipe from ``source``.
+    """
+    data = Process("data_api", "db", folder, ENVIRONMENT="development", DATABASE_URL=f"sqlite:///{folder}/ontime.db")
+    shared = {"DATA_API_URL": data.url, "DATA_API_KEY": KEY, "ACCESS_LOG": "false"}
     prediction = Process(
-        "prediction_api", "serving", tmp_path, MODEL_URI=str(ROOT / MODEL), MODEL_POLL_SECONDS="0",
-        OUTBOX_DIR=str(tmp_path / "outbox"), DATA_API_URL=data.url, DATA_API_KEY=KEY, ACCESS_LOG="false",
+        "prediction_api", "serving", folder, MODEL_URI=str(ROOT / MODEL), MODEL_POLL_SECONDS="0",
+        OUTBOX_DIR=str(folder / "outbox"), **shared,
     )  # fmt: skip
+    paths = f"{source}:{ROOT / 'src'}:{ROOT / 'serving'}"
+    board = Process("board", "serving", folder, PREDICTION_API_URL=prediction.url, PYTHONPATH=paths, **shared)
     with data, prediction:
-        yield {"DATA_API_URL": data.url, "PREDICTION_API_URL": prediction.url}
+        board.start()
+        board.wait_until_it_listens()  # it is ready with the first event
+        try:
+            yield {"DATA_API_URL": data.url, "PREDICTION_API_URL": prediction.url, "BOARD_URL": board.url}
+        finally:
+            board.__exit__()
+
+
+@pytest.fixture(scope="module")
+def urls(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("services")) as urls:
+        yield urls
 
 
 def replayed(urls, *options):
@@ -39,20 +58,62 @@ def replayed(urls, *options):
     )  # fmt: skip
 
 
-def test_the_live_scores_of_replayed_flights_are_those_that_the_pipeline_gives_them(urls):
-    done = replayed(urls, "--days", str(DAYS))
-
+def table(done):
+    """The printed scores by name: live, offline, and their difference."""
     assert done.returncode == 0, done.stderr + done.stdout
     lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in done.stdout.splitlines() if "│" in line]
-    found = {name: (live, offline) for name, live, offline, _ in lines}
-    assert all(live == offline for live, offline in found.values())
-    assert int(found["predictions"][0].replace(",", "")) > 3_000
-    assert found["outcomes"] == found["predictions"]
-    assert 0.5 < float(found["roc_auc"][0]) < 1
+    return {name: cells for name, *cells in lines}
 
 
-def test_a_second_replay_is_scored_by_itself(urls):
-    first, second = (replayed(urls, "--rows", "700") for _ in range(2))
+@pytest.fixture(scope="module")
+def of_events(urls):
+    """The scores of a replay of some days, which begins with the look back."""
+    return table(replayed(urls, "--days", str(DAYS)))
 
-    assert (first.returncode, second.returncode) == (0, 0), second.stderr
+
+def test_each_flight_of_the_days_is_predicted_once_from_the_same_columns_and_with_the_same_scores(of_events):
+    counts = {name: int(of_events[name][0].replace(",", "")) for name in ("predictions", "outcomes", "without outcome")}
+    assert all(live == offline for live, offline, _ in of_events.values())
+    assert counts["predictions"] == counts["outcomes"] + counts["without outcome"] > 4_000
+    assert counts["without outcome"] > 0
+    assert of_events["values of columns that differ"][-1] == "0"
+    assert float(of_events["largest difference of a probability"][-1]) <= 1e-6
+    assert 0.5 < float(of_events["roc_auc"][0]) < 1
+
+
+def test_repeating_a_replay_changes_nothing_and_says_so(urls, of_events):
+    again = replayed(urls, "--days", "1")
+
+    assert table(again)["predictions"][0] != of_events["predictions"][0]
+    assert "repeating the replay changes nothing" in again.stderr
+
+
+def test_rows_are_replayed_without_a_board_and_scored_by_themselves(urls):
+    first, second = (replayed({**urls, "BOARD_URL": "http://127.0.0.1:9"}, "--rows", "700") for _ in range(2))
+
+    scores = table(first)
     assert first.stdout == second.stdout
+    assert all(live == offline for live, offline, _ in scores.values())
+    assert scores["outcomes"] == scores["predictions"] == ["700", "700", "0"]
+
+
+def test_a_replay_of_events_without_a_board_is_refused(urls):
+    done = replayed({**urls, "BOARD_URL": "http://127.0.0.1:9"}, "--days", "1")
+
+    assert done.returncode == 1
+    assert "nobody answers at http://127.0.0.1:9 (BOARD_URL). Type `make serve`" in done.stderr
+
+
+@pytest.mark.long("a replay against a board whose recipe is wrong on purpose")
+def test_a_board_that_reads_one_minute_too_far_is_found_out(tmp_path):
+    shutil.copytree(ROOT / "src", tmp_path / "src")
+    history = tmp_path / "src/pipeline/recipes/flights/history.py"
+    text = history.read_text()
+    assert "OBSERVED_AFTER = HOUR\n" in text
+    history.write_text(text.replace("OBSERVED_AFTER = HOUR\n", "OBSERVED_AFTER = HOUR - 1\n"))
+
+    with running(tmp_path, tmp_path / "src") as urls:
+        done = replayed(urls, "--days", "1")
+
+    assert done.returncode == 1
+    assert "values of columns differ" in done.stderr

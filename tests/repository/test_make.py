@@ -101,6 +101,13 @@ def test_the_core_alone_is_an_option_of_the_command(make, target, words, options
     assert make(target, *words)[0] == options
 
 
+def test_a_demo_takes_days_and_speed_and_events_a_file_as_it_is_called(make):
+    assert make("demo", "DAYS=1", "SPEED=60")[0] == ["--days", "1", "--speed", "60"]
+    assert make("events", "FILE=what left $1.csv", "TABLE=flights", "FOLLOW=1")[0] == [
+        "what left $1.csv", "--table", "flights", "--follow",
+    ]  # fmt: skip
+
+
 def test_each_setting_of_an_experiment_is_one_argument_and_a_name_of_the_machine_is_none(make):
     settings = ["model=logistic", "model.C=choice(1,2)", "data.source.path=$HOME"]
 

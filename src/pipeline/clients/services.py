@@ -1,6 +1,7 @@
-"""HTTP clients of the two services; they retry after a 503 and explain a refusal in a sentence."""
+"""HTTP clients of the services; they retry after a 503 and explain a refusal in a sentence."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from pipeline.support.errors import OntimeError, without_password
 TIMEOUT = (5, 60)  # seconds to connect, and to wait for an answer
 MOST_RETRIES = 30  # after a 503, mostly for the second that its Retry-After asks for
 PAGE_SIZE = 1000  # records of one page, the most that the data service gives
+CHUNK_BYTES = 1 << 16  # of an answer that is read line by line
 LONGEST_WAIT = 10  # seconds between retries, whatever a Retry-After asks for
 SETTINGS = {  # name: its default, which is that of development, and what it is
     "PREDICTION_API_URL": ("http://127.0.0.1:8000", "the prediction service"),
@@ -23,6 +25,7 @@ SETTINGS = {  # name: its default, which is that of development, and what it is
     "DATA_API_KEY": ("ontime_development_key_of_the_prediction_service", "a service key of the data service"),
     "FIRST_ADMIN": ("admin", "a user of the data service who may read"),
     "FIRST_ADMIN_PASSWORD": ("development", "the password of that user"),
+    "BOARD_URL": ("http://127.0.0.1:8002", "the board"),
 }
 
 
@@ -39,20 +42,26 @@ class ServiceRejected(OntimeError):
 
 
 class Service:
-    """A session with one service; a request whose answer is lost is sent again ``read_retries`` times.
+    """A session with one service; requests are sent again up to ``retries`` times after a 503, ``read_retries`` unanswered.
 
     Messages name the ``setting`` of the URL, those of the ``credentials``, and the command that would ``start`` the service.
     """
 
     def __init__(
-        self, url: str, setting: str, credentials: str = "", start: str = "make serve", read_retries: int = 3
+        self,
+        url: str,
+        setting: str,
+        credentials: str = "",
+        start: str = "make serve",
+        read_retries: int = 3,
+        retries: int = MOST_RETRIES,
     ) -> None:
         self._address, self.url = url.rstrip("/"), without_password(url).rstrip("/")  # the latter is for messages
         self._setting, self._credentials, self._start = setting, credentials, start
         self._session = requests.Session()
         self._session.trust_env = False  # ignores proxies and .netrc: the services run on this machine
         retry = Retry(  # after a 503, which changed nothing, and after a lost answer where that is safe
-            total=MOST_RETRIES, connect=0, read=read_retries, other=0, status=MOST_RETRIES, status_forcelist={503},
+            total=retries, connect=0, read=read_retries, other=0, status=retries, status_forcelist={503},
             allowed_methods={"GET", "POST"},
             backoff_factor=0.1, backoff_max=LONGEST_WAIT, retry_after_max=LONGEST_WAIT, raise_on_status=False,
         )  # fmt: skip
@@ -66,7 +75,26 @@ class Service:
         """The answer to ``json=`` or ``data=`` (a form). Raises ServiceUnavailable or ServiceRejected."""
         return self._ask("POST", path, headers=headers, **body)
 
+    def lines(self, path: str, headers: Mapping[str, str] | None = None, **query: Any) -> Iterator[dict[str, Any]]:
+        """The JSON objects, one a line, at a path. Raises ServiceUnavailable or ServiceRejected."""
+        try:
+            with self._send("GET", path, headers=headers, params=query, stream=True) as answer:
+                yield from map(json.loads, answer.iter_lines(CHUNK_BYTES))
+        except requests.RequestException as error:
+            raise ServiceUnavailable(self._explain_failure(error, f"GET {path}")) from error
+
     def _ask(self, method: str, path: str, **content: Any) -> dict[str, Any]:
+        answer = self._send(method, path, **content)
+        try:
+            body: dict[str, Any] = answer.json()
+        except ValueError as error:
+            raise ServiceRejected(
+                f"{method} {self.url}{path} should answer JSON; it answered {answer.text[:60]!r}. "
+                f"{self._setting} seems to be the address of something else."
+            ) from error
+        return body
+
+    def _send(self, method: str, path: str, **content: Any) -> requests.Response:
         try:
             answer = self._session.request(method, self._address + path, timeout=TIMEOUT, **content)
         except (requests.RequestException, UnicodeError) as error:
@@ -76,14 +104,7 @@ class Service:
                 f"{method} {self.url}{path} answered {answer.status_code}: {self._explain_refusal(answer)}",
                 _field_errors(answer),
             )
-        try:
-            body: dict[str, Any] = answer.json()
-        except ValueError as error:
-            raise ServiceRejected(
-                f"{method} {self.url}{path} should answer JSON; it answered {answer.text[:60]!r}. "
-                f"{self._setting} seems to be the address of something else."
-            ) from error
-        return body
+        return answer
 
     def _explain_failure(self, error: Exception, request: str) -> str:
         advice = f"Type `{self._start}` in another terminal, then try again."
@@ -160,6 +181,15 @@ class DataService(Service):
         page = self.get("/predictions", self._token, since=since.isoformat(), limit=PAGE_SIZE, order="newest")
         return [prediction["prediction_id"] for prediction in page["predictions"]]
 
+    def event_log(self) -> dict[str, Any]:
+        """The last position of the event log, and from which moment to which its events became known."""
+        return self.get("/events/watermark", self._key)
+
+    def official_predictions(self, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
+        """The official predictions of the moments from ``since`` to before ``until``, by their ids."""
+        period = {"since": since.isoformat(), "until": until.isoformat()}
+        return self.lines("/predictions", self._token, **period, official="true", order="oldest", format="ndjson")
+
     def deployments(self, at: datetime) -> list[dict[str, Any]]:
         """The models that answered at a moment, each with its replica, its commit and its data."""
         page = self.get("/deployments", self._token, at=at.isoformat(), limit=PAGE_SIZE)
@@ -170,6 +200,24 @@ class DataService(Service):
         """The scores of all predictions made from ``since`` to before ``until``, and of each model version's."""
         period = {"since": since.isoformat(), "until": until.isoformat()}
         return self.get("/performance", self._token, **period, bins=bins, by="model_version")
+
+
+class BoardService(Service):
+    """The board, which predicts by itself; it is asked once, since a 503 of it is what it has to say."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, "BOARD_URL", retries=0)
+
+    def check(self) -> None:
+        """Raises ServiceUnavailable or ServiceRejected unless it runs."""
+        self.get("/healthz")
+
+    def state(self) -> str:
+        """What it reports of itself, in a sentence."""
+        try:
+            return f"{self.url} is ready: {json.dumps(self.get('/readyz'))}."
+        except OntimeError as error:
+            return str(error)
 
 
 def _field_errors(answer: requests.Response) -> Sequence[Mapping[str, str]]:
@@ -184,7 +232,12 @@ def _field_errors(answer: requests.Response) -> Sequence[Mapping[str, str]]:
 def from_environment(environment: Mapping[str, str]) -> tuple[PredictionService, DataService]:
     """Clients of both services, at the addresses and with the credentials that SETTINGS give. Raises SecretMissing."""
     value = [setting(name, default, environment) for name, (default, _) in SETTINGS.items()]
-    return PredictionService(*value[:2]), DataService(*value[2:])
+    return PredictionService(*value[:2]), DataService(*value[2:6])
+
+
+def board_from_environment(environment: Mapping[str, str]) -> BoardService:
+    """A client of the board, at the address that SETTINGS give."""
+    return BoardService(setting("BOARD_URL", SETTINGS["BOARD_URL"][0], environment))
 
 
 def help_text() -> str:

@@ -18,9 +18,10 @@ def load_recipe(name: str) -> Any:
 
     A recipe with a live half is a package, by which the columns can be computed from events as they happen. It also has
     ``History(tables, …)``, what is known; ``answer(history, asked, moment)``, the columns of what is asked by name, each
-    case as of its moment; ``HISTORY_DAYS``, how far back a moment's columns look; and two modules: ``events``, whose
-    function ``events(tables, declared)`` gives the rows of the raw tables as events by the moment at which they became
-    known, and ``live``, which says which rows are predicted when, and what became of them.
+    case as of its moment; ``features(tables, options)``, the columns of every case, by the index of its row;
+    ``HISTORY_DAYS``, how far back a moment's columns look; and two modules: ``events``, whose function ``events(tables,
+    declared, since, until)`` gives the rows of the raw tables as events by the moment at which they became known, and
+    ``live``, which says which rows are predicted when, and what became of them.
     """
     is_here = name in (module.name for module in pkgutil.iter_modules(recipes.__path__))
     module = importlib.import_module(f"pipeline.recipes.{name}") if is_here else None
@@ -30,6 +31,11 @@ def load_recipe(name: str) -> Any:
             "such as `table`. Correct it in conf/data/ and type `make params`."
         )
     return module
+
+
+def load_part(recipe: str, part: str) -> Any:
+    """A module of a recipe with a live half: ``events`` or ``live``."""
+    return importlib.import_module(f"pipeline.recipes.{recipe}.{part}")
 
 
 def event_tables(data: Data) -> Mapping[str, RawTable]:

@@ -14,7 +14,7 @@ from pipeline.replay import batches
 from pipeline.support.errors import OntimeError
 
 SILENCE_SECONDS = 60  # without a delivery before the replay gives up: the outbox retries after 30 at most
-POLL_SECONDS = 1.0
+POLL_SECONDS, POLL_SHARE = 1.0, 3  # to wait between two looks, and how many times as long as a look took
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -52,31 +52,54 @@ def replay(
     return answers
 
 
-def wait_until_settled(answers: Answers, prediction: PredictionService, store: DataService, bins: int) -> dict[str, Any]:
-    """GET /performance of the replay, once it counts every prediction and outcome.
+def wait_for_answers(answers: Answers, prediction: PredictionService, store: DataService, bins: int) -> dict[str, Any]:
+    """GET /performance of these predictions. Raises PredictionsMissing, also where it counts predictions of others."""
 
-    Raises PredictionsMissing where nothing more arrives for SILENCE_SECONDS, or where it counts predictions of others.
+    def state() -> str:
+        return f"{prediction.url} reports of its delivery: {prediction.delivery()}. Check its DATA_API_URL."
+
+    made = len(answers)
+    performance = wait_until_settled(made, made, _period(answers), store, bins, state)
+    if (arrived := performance["overall"]["predictions"]) > made:
+        raise PredictionsMissing(
+            f"The replay made {made:,} predictions; {store.url} counts {arrived:,} in the same period. "
+            "Somebody else requested predictions meanwhile: replay again when nobody does."
+        )
+    return performance
+
+
+def wait_until_settled(
+    predictions: int,
+    outcomes: int,
+    period: tuple[datetime, datetime],
+    store: DataService,
+    bins: int,
+    state: Callable[[], str],
+    advance: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
+    """GET /performance of a period, once it counts as many predictions and outcomes; advances by each prediction.
+
+    Raises PredictionsMissing, with the ``state`` of what should make them, where nothing more arrives for SILENCE_SECONDS.
     """
-    made, last_count, silent_since = len(answers), -1, time.monotonic()
+    last, silent_since, counted = (-1, -1), time.monotonic(), 0
     while True:
-        performance = store.performance(*_period(answers), bins)
+        asked = time.monotonic()
+        performance = store.performance(*period, bins)
         arrived, scored = performance["overall"]["predictions"], performance["overall"]["outcomes"]
-        if arrived > made:
-            raise PredictionsMissing(
-                f"The replay made {made:,} predictions; {store.url} counts {arrived:,} in the same period. "
-                "Somebody else requested predictions meanwhile: replay again when nobody does."
-            )
-        if arrived == scored == made:
+        for _ in range(counted, min(arrived, predictions)):
+            advance()
+        counted = max(counted, arrived)
+        if arrived >= predictions and scored >= outcomes:
             return performance
-        if arrived + scored != last_count:
-            last_count, silent_since = arrived + scored, time.monotonic()
+        if (arrived, scored) != last:
+            last, silent_since = (arrived, scored), time.monotonic()
         if time.monotonic() - silent_since >= SILENCE_SECONDS:
             raise PredictionsMissing(
-                f"{store.url} should have {made:,} predictions with outcomes; {made - arrived:,} predictions and "
-                f"{arrived - scored:,} outcomes of the others are missing, and none arrived for {SILENCE_SECONDS} seconds. "
-                f"{prediction.url} reports of its delivery: {prediction.delivery()}. Check its DATA_API_URL."
+                f"{store.url} should have {predictions:,} predictions and {outcomes:,} outcomes; {predictions - arrived:,} "
+                f"predictions and {outcomes - scored:,} outcomes are missing, and none arrived for {SILENCE_SECONDS} "
+                f"seconds. {state()}"
             )
-        time.sleep(POLL_SECONDS)
+        time.sleep(max(POLL_SECONDS, POLL_SHARE * (time.monotonic() - asked)))
 
 
 def _period(answers: Answers) -> tuple[datetime, datetime]:

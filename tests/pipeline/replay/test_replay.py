@@ -29,9 +29,9 @@ from pipeline.files.digests import sha256
 from pipeline.modeling import artifact, onnx_export
 from pipeline.replay import __main__ as replay
 from pipeline.replay import batches, comparison, playback
-from pipeline.replay.__main__ import ReplayImpossible
 from pipeline.replay.comparison import ScoresDiffer
 from pipeline.replay.playback import PredictionsMissing
+from pipeline.replay.preconditions import ReplayImpossible
 
 LOST = -1  # instead of a status: the connection breaks off
 MOMENT = 1_700_000_000_000  # the millisecond of the first prediction
@@ -377,7 +377,7 @@ def test_a_503_is_waited_out_and_the_batch_is_predicted_once(fake, test_rows, re
 def test_predictions_that_do_not_arrive_are_counted_in_the_error(fake, impatient, test_rows):
     fake.lost, fake.delivery = 3, "ConnectError: away"
 
-    with pytest.raises(PredictionsMissing, match=r"3 predictions and 0 outcomes.*are missing.*ConnectError: away"):
+    with pytest.raises(PredictionsMissing, match=r"3 predictions and 3 outcomes are missing.*ConnectError: away"):
         replay.main()
 
 
