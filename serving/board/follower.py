@@ -47,8 +47,9 @@ class Follower:
         if self.failure or self._data_service.failure or self._predictor.failure or self.has_source is None:
             return False
         following = self.following
-        watermark = following and following.tables.watermark
-        return not self.has_source or bool(following and watermark and not following.officials.due(watermark))
+        if following is None or (watermark := following.tables.watermark) is None:
+            return not self.has_source or self.caught_up  # the latter where the log is empty
+        return not following.officials.due(watermark)
 
     async def run(self) -> None:
         """Follows until it is cancelled; begins again after a failure."""

@@ -7,7 +7,7 @@ from board.follower import Follower
 from board.settings import Settings
 
 
-def test_it_is_ready_and_waits_for_the_first_event(model, data_service, predictor):
+def test_it_is_ready_sends_heartbeats_and_waits_for_the_first_event(model, data_service, predictor):
     async def log_state():
         return {"position": None, "first_known_at": None}
 
@@ -20,10 +20,11 @@ def test_it_is_ready_and_waits_for_the_first_event(model, data_service, predicto
         running = asyncio.create_task(service.follower.run())
         await asyncio.sleep(0.1)
         running.cancel()
-        return service.checks()
+        return service.checks(), service.follower.works
 
     data_service.log_state, predictor.model = log_state, describe
-    log = asyncio.run(started())["log"]
+    checks, works = asyncio.run(started())
 
-    assert log["ok"] is True
-    assert log["state"].startswith("waits for the first event")
+    assert checks["log"]["ok"] is True
+    assert checks["log"]["state"].startswith("waits for the first event")
+    assert works

@@ -20,7 +20,7 @@ CHUNK_BYTES = 1 << 16  # of an answer that is read line by line
 LONGEST_WAIT = 10  # seconds between retries, whatever a Retry-After asks for
 SETTINGS = {  # name: its default, which is that of development, and what it is
     "PREDICTION_API_URL": ("http://127.0.0.1:8000", "the prediction service"),
-    "PREDICTION_API_KEY": ("", "a key of API_KEYS, if the prediction service has any"),
+    "PREDICTION_API_KEY": ("", "a key of API_KEYS, if the prediction service and the board have any"),
     "DATA_API_URL": ("http://127.0.0.1:8001", "the data service"),
     "DATA_API_KEY": ("ontime_development_key_of_the_prediction_service", "a service key of the data service"),
     "FIRST_ADMIN": ("admin", "a user of the data service who may read"),
@@ -171,6 +171,10 @@ class DataService(Service):
         body = [{"prediction_id": name, "outcome": outcome} for name, outcome in outcomes.items()]
         self.post("/outcomes", self._key, json={"outcomes": body})
 
+    def event(self, position: int) -> dict[str, Any]:
+        """The event at a position of the log."""
+        return self.get("/events", self._key, after=position - 1, limit=1)
+
     def append_events(self, events: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
         """Appends events to the log, all or none, and returns how many are new, and how many it held before."""
         answer = self.post("/events", self._key, json={"events": events})
@@ -205,12 +209,27 @@ class DataService(Service):
 class BoardService(Service):
     """The board, which predicts by itself; it is asked once, since a 503 of it is what it has to say."""
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url, "BOARD_URL", retries=0)
+    def __init__(self, url: str, key: str = "") -> None:
+        super().__init__(url, "BOARD_URL", "PREDICTION_API_KEY", retries=0)
+        if key:
+            self._session.headers["X-API-Key"] = key
 
     def check(self) -> None:
         """Raises ServiceUnavailable or ServiceRejected unless it runs."""
         self.get("/healthz")
+
+    def log(self) -> dict[str, Any]:
+        """What it says of the event log; raises ServiceRejected where it is not ready."""
+        log: dict[str, Any] = self.get("/readyz")["checks"]["log"]
+        return log
+
+    def upcoming(self, hours: float) -> dict[str, Any]:
+        """The content of GET /upcoming: what is due in the next hours of the log, by the name of its table."""
+        return self.get("/upcoming", hours=hours)
+
+    def predict(self, question: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer of POST /predictions."""
+        return self.post("/predictions", json=question)
 
     def state(self) -> str:
         """What it reports of itself, in a sentence."""
@@ -237,7 +256,7 @@ def from_environment(environment: Mapping[str, str]) -> tuple[PredictionService,
 
 def board_from_environment(environment: Mapping[str, str]) -> BoardService:
     """A client of the board, at the address that SETTINGS give."""
-    return BoardService(setting("BOARD_URL", SETTINGS["BOARD_URL"][0], environment))
+    return BoardService(*(setting(name, SETTINGS[name][0], environment) for name in ("BOARD_URL", "PREDICTION_API_KEY")))
 
 
 def help_text() -> str:

@@ -1,4 +1,4 @@
-"""Follows one prediction through the running system: answered, stored, its outcome stored, both counted, all monitors up.
+"""Follows a prediction and an event through the running system: stored, seen by the board, counted, all monitors up.
 
 python -m pipeline.operations.smoke           the whole system, as `docker compose up` starts it
 python -m pipeline.operations.smoke --core    without the monitoring
@@ -11,33 +11,38 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pipeline.clients import monitoring, services
-from pipeline.clients.services import DataService, PredictionService
+from pipeline.clients.services import BoardService, DataService, PredictionService, ServiceRejected
+from pipeline.recipes.loader import load_part
 from pipeline.support import console
 from pipeline.support.errors import OntimeError
 
-DELIVERED_SECONDS, SCRAPED_SECONDS, UP_SECONDS = 30, 90, 180
+DELIVERED_SECONDS, FOLLOWED_SECONDS, SCRAPED_SECONDS, UP_SECONDS = 30, 60, 90, 180
+UPCOMING_HOURS = 48
 AGAIN_SECONDS = 1.0
-COUNTED = {  # what has to grow by the one prediction and its outcome
+COUNTED = {  # what has to grow
     "predictions answered": 'sum by (instance) (prediction_api_predictions_total{job="prediction-api"})',
     "predictions stored": 'sum by (instance) (data_api_rows_written_total{job="data-api",table="predictions"})',
     "outcomes stored": 'sum by (instance) (data_api_rows_written_total{job="data-api",table="outcomes"})',
+    "requests to the board": 'sum by (instance) (board_request_seconds_count{job="board"})',
 }
 
 
 class SmokeTestFailed(OntimeError):
-    """Something that should have happened to the prediction did not."""
+    """Something that should have happened to the prediction or the event did not."""
 
 
 def main() -> None:
-    """Follows it; raises SmokeTestFailed, which says how far it came."""
+    """Follows them; raises SmokeTestFailed, which says how far they came."""
     parser = console.parser(__spec__, __doc__, services.help_text())
     parser.add_argument("--core", action="store_true", help="without the monitoring")
     core = parser.parse_args().core
     prediction, store = services.from_environment(os.environ)
+    board = services.board_from_environment(os.environ)
     prometheus, kuma = monitoring.from_environment(os.environ)
     with console.step("look at the services"):
         store.log_in()
-        record = example(prediction.model())
+        model = prediction.model()
+        record = example(model)
         before = {} if core else {name: prometheus.values(query) for name, query in COUNTED.items()}
     with console.step("predict"):
         answer = prediction.predict([record])[0]
@@ -45,8 +50,9 @@ def main() -> None:
         _stored(store, answer, prediction)
     with console.step("send its outcome"):
         store.record({answer["prediction_id"]: True})
+    seen = follow_events(board, store, model["schema"].get("source"))
     if not core:
-        with console.step("see both in Prometheus"):
+        with console.step("see all of it in Prometheus"):
             until(SCRAPED_SECONDS, lambda: _missing(prometheus, before), "Prometheus should have counted {}")
         with console.step("see all monitors up in Uptime Kuma"):
             until(
@@ -55,12 +61,58 @@ def main() -> None:
                 "Uptime Kuma should see everything up, and not yet {}",
             )
     version, what = answer["model_version"], "core" if core else "whole system"
-    console.say(f"The {what} works: model {version} gave {answer['probability']:.3f} for {answer['prediction_id']}.")
+    console.say(f"The {what} works: model {version} gave {answer['probability']:.3f} for {answer['prediction_id']}. {seen}")
 
 
 def example(model: dict[str, Any]) -> dict[str, Any]:
     """The record of the examples that the model's schema gives."""
     return {column["name"]: column["example"] for column in model["schema"]["columns"]}
+
+
+def follow_events(board: BoardService, store: DataService, source: dict[str, Any] | None) -> str:
+    """What the board does, in a sentence: it sees an event that changes nothing, and is asked about a subject.
+
+    Where the model's columns do not come from events, and where none was sent yet, it has to be ready, and no more.
+    """
+    position = store.event_log()["position"] if source else None
+    if position:
+        with console.step("send an event that changes nothing"):
+            position = _send_event(store, position)
+    with console.step("look at the board"):
+        wanted = f"{board.url} should follow the event log: {{}}"
+        until(FOLLOWED_SECONDS, lambda: _not_followed(board, position), wanted)
+    if source is None or position is None:
+        return "The board is ready, and the event log is empty." if source else "The board is ready, and follows no events."
+    with console.step("ask the board"):
+        return _ask(board, store.event(position), load_part(source["recipe"], "live"))
+
+
+def _send_event(store: DataService, position: int) -> int:
+    """Sends the row of the newest event again, without a value, and returns the position that the log then has."""
+    newest, known_at = store.event(position), store.event_log()["watermark"]
+    store.append_events([{"table": newest["table"], "key": newest["key"], "known_at": known_at, "values": {}}])
+    reached: int = store.event_log()["position"]
+    return reached
+
+
+def _not_followed(board: BoardService, position: int | None) -> list[str]:
+    try:
+        log = board.log()
+    except ServiceRejected as error:
+        return [str(error)]
+    return [] if position is None or log.get("position", 0) >= position else [f"it has not seen position {position}"]
+
+
+def _ask(board: BoardService, newest: dict[str, Any], live: Any) -> str:
+    """The answer about a subject that comes next, else about that of the newest event."""
+    subjects = [row[live.SUBJECT] for row in board.upcoming(UPCOMING_HOURS)[live.TABLE]]
+    if newest["table"] == live.TABLE:
+        subjects.append(newest["key"])
+    if not subjects:
+        return f"The board follows the event log, which has no {live.SUBJECT} of the next {UPCOMING_HOURS} hours."
+    probability = board.predict({live.SUBJECT: subjects[0]})["probability"]
+    name = " ".join(map(str, subjects[0].values()))
+    return f"The board follows the event log, and gave {probability:.3f} for {live.SUBJECT} {name}."
 
 
 def until(seconds: float, missing: Callable[[], list[str]], wanted: str) -> None:
