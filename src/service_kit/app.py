@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from service_kit import health
 from service_kit.field_errors import invalid_request
-from service_kit.problems import error_response
+from service_kit.problems import ProblemError, error_response
 
 
 class Service(Protocol):
@@ -78,7 +78,10 @@ async def _redirect_to_docs() -> Response:
 
 
 async def _http_error(_request: Request, error: Any) -> Response:
-    return error_response(error)
+    allowed = (error.headers or {}).get("Allow")
+    return error_response(
+        ProblemError(error.status_code, f"This path takes {allowed}.", (), error.headers) if allowed else error
+    )
 
 
 async def _validation_error(_request: Request, error: Any) -> Response:

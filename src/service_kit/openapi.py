@@ -50,13 +50,15 @@ def reference(name: str) -> dict[str, str]:
     return {"$ref": REFERENCE.format(model=name)}
 
 
-def problem_content(status: int) -> Mapping[str, Any]:
-    """The content of a response that is a problem, with an example of this status."""
+def problem_content(
+    status: int, detail: str | None = None, field_error: Mapping[str, str] = FIELD_ERROR
+) -> Mapping[str, Any]:
+    """The content of a response that is a problem, with an example of this status: the usual one, or that of its route."""
     problem = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": DETAILS[status],
+        "detail": detail or DETAILS[status],
     }
-    example = problem | ({"errors": [FIELD_ERROR]} if status == UNPROCESSABLE else {})
+    example = problem | ({"errors": [field_error]} if status == UNPROCESSABLE else {})
     return {MEDIA_TYPE: {"schema": reference("Problem"), "example": example}}

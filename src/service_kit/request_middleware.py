@@ -17,7 +17,7 @@ from service_kit.problems import ProblemError, error_response
 REQUEST_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,128}")
 UNLIMITED = frozenset(("/healthz", "/readyz", "/metrics"))  # monitoring must get through when nobody else does
 WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
-ONCE = (b"x-api-key", b"authorization", b"content-type")
+ONCE = (b"host", b"x-api-key", b"authorization", b"content-type")
 OTHER = "other"  # one label for all paths that are no route
 GONE = 499  # the caller left before the answer; only logs and metrics show this status
 logger = logging.getLogger(__name__)

@@ -301,6 +301,30 @@ def test_each_refusal_in_the_document_shows_an_example_of_its_own_status(client)
     assert all((str(example["status"]), "errors" in example) == (status, status == "422") for status, example in problems)
 
 
+def test_an_example_of_a_refusal_names_the_settings_and_parameters_of_its_own_route(client):
+    paths = client.get("/openapi.json").json()["paths"]
+    examples = {
+        (path, status): content["example"]
+        for path, operations in paths.items()
+        for operation in operations.values()
+        for status, response in operation["responses"].items()
+        for content in response.get("content", {}).values()
+        if status >= "400" and "example" in content
+    }
+    for (path, status), example in examples.items():
+        if status in {"408", "413", "503"}:
+            assert "(DATA_API_" in example["detail"], (path, status)
+        if status == "422":
+            names = [parameter["name"] for way in paths[path].values() for parameter in way.get("parameters", ())]
+            assert example["errors"][0]["field"] in [*names, "limit"]
+    answers = [
+        client.get("/me", headers={"x-api-key": "nope"}),
+        client.post("/token", data={"username": "a", "password": "b"}),
+    ]
+    assert [answer.json()["detail"] for answer in answers] == [examples[path, "401"]["detail"] for path in ("/me", "/token")]
+    assert client.post("/token", json={}).json()["detail"] == examples["/token", "415"]["detail"]
+
+
 def test_head_of_an_export_is_answered_without_reading_it(client, as_admin):
     for format_ in ("ndjson", "csv"):
         get, head = (
