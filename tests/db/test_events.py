@@ -1,8 +1,10 @@
 """The event log: appended once, held to what a model declares, and read in an order that never changes."""
 
 import json
+import random
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -164,6 +166,25 @@ def test_with_several_writers_nothing_appears_below_a_position_that_a_reader_has
     assert seen == sorted(seen)
     assert seen == [line["position"] for line in follow()]
     assert len(seen) == 40
+
+
+def test_nothing_appears_below_a_position_already_seen_where_writers_commit_late(engine, post, follow):
+    """Sequences would give the positions, and let those of quick writers be seen before those of slow ones."""
+
+    def write(first):
+        for number in range(first, first + 8):
+            with transaction(engine) as session:
+                events.append(session, [{**event(number), "known_at": FIRST}], datetime.now(UTC))
+                time.sleep(random.uniform(0, 0.02))
+
+    with ThreadPoolExecutor(6) as writers:
+        pending, seen = [writers.submit(write, first) for first in range(0, 600, 100)], [0]
+        while not all(writer.done() for writer in pending):
+            seen += [line["position"] for line in follow(after=seen[-1])]
+    seen += [line["position"] for line in follow(after=seen[-1])]
+
+    assert seen[1:] == [line["position"] for line in follow()]
+    assert len(seen[1:]) == 48
 
 
 def test_a_writer_waits_for_the_one_before_it(engine, post, follow):

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 from pydantic import ValidationError
-from pydantic_core import to_json
 
+from data_api.app_state import AppState
 from data_api.crud import events
 from data_api.database.engine import after_commit, transaction
 from data_api.dependencies import Anyone, Follower, ReadSession, ServiceDep, Writer, WriteSession
@@ -22,6 +22,10 @@ from service_kit.field_errors import invalid_request
 from service_kit.problems import ProblemError
 
 NDJSON = "application/x-ndjson"
+LINE = (
+    '{"position":7,"event_id":"01417460-7580-7d2b-a3c9-5f0a3c1e5b70","table":"weather","key":{"origin":"EWR"},'
+    '"known_at":"2013-10-01T12:00:00+00:00","values":{"humid":61.0}}\n'
+)
 POLL_SECONDS = 0.2  # between two looks for news, while a reader waits
 router = APIRouter(tags=["events"])
 
@@ -57,7 +61,9 @@ def append(
     "/events",
     summary="Follow the event log",
     response_class=Response,
-    responses={200: {"content": {NDJSON: {"schema": {"type": "string"}}}, "description": "Events, one a line"}},
+    responses={
+        200: {"content": {NDJSON: {"schema": {"type": "string"}, "example": LINE}}, "description": "Events, one a line"}
+    },
 )
 async def follow(service: ServiceDep, caller: Follower, query: Annotated[EventQuery, Query()]) -> Response:
     """The events beyond a position, one a line, in an order in which nothing appears later below a position already seen.
@@ -65,9 +71,9 @@ async def follow(service: ServiceDep, caller: Follower, query: Annotated[EventQu
     Without news it answers at once, or after `wait` seconds, with no line.
     """
     until = time.monotonic() + query.wait
-    while not (found := await asyncio.to_thread(_page, service, query)) and time.monotonic() < until:
+    while not (lines := await asyncio.to_thread(_page, service, query)) and time.monotonic() < until:
         await asyncio.sleep(POLL_SECONDS)
-    return Response(b"".join([to_json(event) + b"\n" for event in found]), media_type=NDJSON)
+    return Response(b"".join(lines), media_type=NDJSON)
 
 
 @router.get("/events/watermark", summary="See how far the event log reaches")
@@ -82,6 +88,6 @@ def _without_table(error: Any) -> Any:
     return {**error, "loc": ("events", place, *rest[1:])}
 
 
-def _page(service: Any, query: EventQuery) -> list[dict[str, Any]]:
+def _page(service: AppState, query: EventQuery) -> list[bytes]:
     with transaction(service.engine, reads=True) as session:
-        return events.list_after(session, query, query.limit)
+        return events.lines_after(session, query)

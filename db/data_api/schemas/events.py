@@ -45,17 +45,6 @@ class Events(Input):
     events: Annotated[list[EventCreate], Field(min_length=1, max_length=MAX_ROWS)]
 
 
-class EventRead(BaseModel):
-    """An event of the log, as a line of NDJSON."""
-
-    position: int = Field(description="Rises from event to event; a reader who has seen it has seen all before it")
-    event_id: UUID
-    table: str
-    key: dict[str, Any]
-    known_at: datetime
-    values: dict[str, Any]
-
-
 class Watermark(BaseModel):
     """How far the event log reaches; null where it is empty."""
 
