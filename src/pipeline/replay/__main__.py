@@ -5,7 +5,7 @@ python -m pipeline.replay --days 5              only its first days
 python -m pipeline.replay --days 1 --speed 60   sixty minutes of it in a minute, for watching
 
 Where the recipe has events, as that of the flights, they are sent to the event log: first those of the look back, then those
-of the days. The board predicts each flight when its moment has come, and records its outcome when that is known; the replay
+of the days. The board predicts each case when its moment has come, and records its outcome when that is known; the replay
 then compares each prediction with the pipeline's. Repeating it changes nothing. Otherwise the test rows are sent to the
 prediction service day by day, and their outcomes a day later.
 """

@@ -4,11 +4,14 @@ python -m pipeline.send_events departures.csv --table flights             sends 
 python -m pipeline.send_events departures.csv --table flights --follow    sends it, and then each line that is added to it
 
 The file has a column `known_at`, the moment at which each row became known, with its offset from UTC; the columns of the
-table's key; and any other columns of the table, as conf/data/ declares them. An empty cell says nothing of its column.
+table's key; and any other columns of the table, as conf/data/ declares them. An empty cell says nothing of its column, and
+columns that the table does not have are left out.
 Sending a file again changes nothing.
 """
 
+import argparse
 import os
+from datetime import datetime
 from pathlib import Path
 
 from column_types import csv_format
@@ -34,11 +37,14 @@ def main() -> None:
     parser.add_argument(
         "--follow", action="store_true", help="go on sending lines that are added to a CSV file; ends by Ctrl-C"
     )
+    parser.add_argument(
+        "--known-at", type=_moment, help="when all rows became known, such as 2026-11-24T12:00:00Z, in place of the column"
+    )
     arguments = parser.parse_args()
     path: Path = arguments.file
     if not path.exists():
         raise FileMissing(f"{path} should be a CSV or Parquet file with the column known_at; there is no such file.")
-    table = declared_table(load_params().data, arguments.table)
+    table = declared_table(load_params().data, arguments.table, arguments.known_at)
     _, store = services.from_environment(os.environ)
     sent = _follow(path, table, store) if arguments.follow else _send(path, table, store)
     console.answer(f"{sent.new:,} new events of {table.name}, {sent.known:,} known before")
@@ -59,6 +65,13 @@ def _follow(path: Path, table: DeclaredTable, store: DataService) -> Sent:
         )
     console.say(f"following {path}; Ctrl-C ends it")
     return follow(path, table, store)
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise argparse.ArgumentTypeError("it should have an offset from UTC, such as Z")
+    return moment
 
 
 if __name__ == "__main__":

@@ -57,13 +57,14 @@ def follow(path: Path, table: DeclaredTable, store: DataService) -> Sent:
 
     While the data service is away, it waits. Raises TableInvalid where the header is not that of the table.
     """
-    file, sent = GrowingFile(path, table.declared.skip_rows + 1), Sent()
+    file, sent, header = GrowingFile(path, table.declared.skip_rows + 1), Sent(), b""
     with _until_interrupted() as interrupted:
         while not interrupted.is_set():
             lines = file.read()
             try:
-                if file.rows == 0 and file.header:
-                    table.read_lines(file.header, [], path, 0)
+                if file.header and file.header != header:
+                    header = file.header
+                    table.check_header(header, path)
                 new = _send(lines, file, path, table, store)
             except ServiceUnavailable as error:
                 console.warn(f"{error} The rows wait.")

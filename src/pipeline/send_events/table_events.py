@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +12,7 @@ import pyarrow as pa
 from pipeline.config.settings import Column, Data, RawTable
 from pipeline.data import table_io
 from pipeline.data.event_log import Event, row_values
+from pipeline.support import console
 from pipeline.support.errors import OntimeError, TableInvalid
 
 KNOWN_AT = "known_at"
@@ -28,15 +31,27 @@ class NumberedEvent(NamedTuple):
 
 @dataclass(frozen=True)
 class DeclaredTable:
-    """A declared source table whose rows are events: its name, its key and how its file is read, ``known_at`` included."""
+    """A declared source table whose rows are events: its name, its key and how its file is read, ``known_at`` included.
+
+    Where ``known_at`` is given, all rows became known then, and the file needs no such column.
+    """
 
     name: str
     key: Sequence[str]
     declared: RawTable
+    known_at: datetime | None = None
 
     def read(self, path: Path) -> list[NumberedEvent]:
         """The events of a file in the order of ``known_at``. Raises TableInvalid."""
-        return self._events(table_io.read_source(path, self.declared), path)
+        table = table_io.read_source(path, self.declared)
+        self._warn_of_undeclared(table.column_names)
+        return self._events(table, path)
+
+    def check_header(self, header: bytes, path: Path) -> None:
+        """Raises TableInvalid where the first lines of a CSV file lack a column that events need."""
+        table = table_io.read_lines(header, path, self.declared)
+        self._warn_of_undeclared(table.column_names)
+        self._events(table, path)
 
     def read_lines(self, header: bytes, lines: Sequence[bytes], path: Path, rows_before: int) -> list[NumberedEvent]:
         """The events of some lines of a CSV file, in the order of ``known_at``. Raises TableInvalid."""
@@ -44,9 +59,14 @@ class DeclaredTable:
         return self._events(table, path, rows_before)
 
     def _events(self, table: pa.Table, path: Path, rows_before: int = 0) -> list[NumberedEvent]:
-        self._refuse_columns(table.column_names, path)
-        frame = table.to_pandas()
+        if self.known_at:
+            if KNOWN_AT in table.column_names:
+                raise TableInvalid(f"{path} says in its column {KNOWN_AT} when each row became known. Leave out --known-at.")
+            moments = pa.array([self.known_at] * len(table), pa.timestamp("s", "UTC"))
+            table = table.append_column(KNOWN_AT, moments)
+        self._refuse_missing(table.column_names, path)
         self._refuse_moments(table, path, rows_before)
+        frame = table.select([name for name in table.column_names if name in self.declared.columns]).to_pandas()
         values = [name for name in frame.columns if name not in (KNOWN_AT, *self.key)]
         columns = zip(frame[KNOWN_AT], row_values(frame, self.key), row_values(frame, values), strict=True)
         events = [
@@ -55,17 +75,21 @@ class DeclaredTable:
         ]
         return sorted(events, key=lambda numbered: numbered.event.known_at)
 
-    def _refuse_columns(self, names: Sequence[str], path: Path) -> None:
-        """Raises TableInvalid unless there are ``known_at``, the key, and no column that is not declared."""
+    def _warn_of_undeclared(self, names: Sequence[str]) -> None:
+        """Says which columns are left out, because the table has none of their names."""
+        undeclared = [name for name in names if name not in self.declared.columns]
+        near = [get_close_matches(name, self.declared.columns, n=1) for name in undeclared]
+        listed = [name + (f" (is it {match[0]}?)" if match else "") for name, match in zip(undeclared, near, strict=True)]
+        if listed:
+            console.warn(f"These are no columns of {self.name}, and left out: {', '.join(listed)}.")
+
+    def _refuse_missing(self, names: Sequence[str], path: Path) -> None:
+        """Raises TableInvalid unless there are ``known_at`` and the key."""
         if missing := [name for name in (KNOWN_AT, *self.key) if name not in names]:
             raise TableInvalid(
                 f"{path} should have the columns {KNOWN_AT} (when a row became known) and {', '.join(self.key)} (the key of "
-                f"{self.name}); it lacks {', '.join(missing)}. Add them, or name another table with --table."
-            )
-        if unknown := [name for name in names if name not in self.declared.columns]:
-            raise TableInvalid(
-                f"{path} should have columns of {self.name} alone: {', '.join(self.declared.columns)}; it has "
-                f"{', '.join(unknown)}. Rename them, or leave them out."
+                f"{self.name}); it lacks {', '.join(missing)}. Add them, name another table with --table, or say with "
+                "--known-at when all rows became known."
             )
 
     def _refuse_moments(self, table: pa.Table, path: Path, rows_before: int) -> None:
@@ -83,8 +107,11 @@ class DeclaredTable:
             )
 
 
-def declared_table(data: Data, name: str) -> DeclaredTable:
-    """The declared table of this name. Raises TableUnknown where there is none, or where it has no key."""
+def declared_table(data: Data, name: str, known_at: datetime | None = None) -> DeclaredTable:
+    """The declared table of this name, of which all rows became known at a moment, if one is given.
+
+    Raises TableUnknown where there is none, or where it has no key.
+    """
     with_key = [other for other, table in data.tables.items() if table.key]
     if name not in with_key:
         raise TableUnknown(
@@ -94,5 +121,5 @@ def declared_table(data: Data, name: str) -> DeclaredTable:
             "service give the columns themselves."
         )
     table = data.tables[name]
-    known_at = Column("datetime", "When the row became known", nullable=False)
-    return DeclaredTable(name, table.key, replace(table, columns={KNOWN_AT: known_at, **table.columns}))
+    moment = Column("datetime", "When the row became known", nullable=False)
+    return DeclaredTable(name, table.key, replace(table, columns={KNOWN_AT: moment, **table.columns}), known_at)

@@ -99,7 +99,6 @@ def test_a_parquet_file_gives_the_events_of_the_same_rows_in_a_csv_file(weather,
     [
         (("origin,time_hour,humid", "EWR,2026-11-27T13:00:00Z,60"), "it lacks known_at"),
         (("known_at,origin,humid", "2026-11-27T15:00:00Z,EWR,60"), "it lacks time_hour"),
-        ((f"{HEADER},mood", f"{LATER},7"), "it has mood. Rename"),
         ((HEADER, EARLIER, ",EWR,2026-11-27T14:00:00Z,61,"), "row 2: known_at should say when"),
         ((HEADER, "2026-11-27 15:00:00,EWR,2026-11-27T14:00:00Z,61,"), "known_at should have an offset from UTC"),
         ((HEADER, EARLIER, "2026-11-27T15:00:00Z,EWR,2026-11-27T14:00:00Z,wet,"), "row 2: humid should be a number"),
@@ -108,6 +107,25 @@ def test_a_parquet_file_gives_the_events_of_the_same_rows_in_a_csv_file(weather,
 def test_a_file_that_holds_no_events_is_refused_with_what_it_lacks(weather, write, lines, message):
     with pytest.raises(TableInvalid, match=message):
         weather.read(write(*lines))
+
+
+def test_columns_that_the_table_does_not_have_are_left_out_and_named(weather, write, capsys):
+    events = weather.read(write(f"{HEADER},humidity,mood", f"{LATER},7,8"))
+
+    assert events[0].event.values == {"humid": 61}
+    assert "left out: humidity (is it humid?), mood." in capsys.readouterr().err
+
+
+def test_all_rows_of_a_file_may_have_become_known_at_one_moment(data, write):
+    moment = datetime(2026, 10, 25, tzinfo=UTC)
+    table = declared_table(data, "planes", moment)
+
+    events = table.read(write("tailnum,seats", "N1,150", "N2,55"))
+
+    assert [numbered.event.known_at for numbered in events] == [moment] * 2
+    assert [numbered.event.values for numbered in events] == [{"seats": 150}, {"seats": 55}]
+    with pytest.raises(TableInvalid, match="Leave out --known-at"):
+        table.read(write("known_at,tailnum,seats", "2026-11-27T15:00:00Z,N1,150"))
 
 
 def test_another_table_is_refused_with_those_that_there_are(data):
