@@ -5,7 +5,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -37,6 +37,11 @@ class Official:
     label: bool
     threshold: float
     model_version: str
+
+    def as_json(self) -> Record:
+        """The prediction as the board shows it, with its moment as ``as_of``."""
+        values = asdict(self)
+        return {"prediction_id": values.pop("prediction_id"), "as_of": time_of(values.pop("moment")), **values}
 
 
 class Officials:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -36,7 +35,7 @@ async def predict(
     official = following.officials.made.get(key)
     return {
         source.live.SUBJECT: source.subject(key), **prediction, "as_of": moment, "watermark": following.tables.watermark,
-        "log_position": position, "official": official and asdict(official), "features": record,
+        "log_position": position, "official": official and official.as_json(), "features": record,
     }  # fmt: skip
 
 
@@ -76,7 +75,7 @@ def upcoming(following: Following, hours: float) -> dict[str, Any]:
             source.live.SUBJECT: source.subject(key := snapshot.keys[place]),
             "due_at": time_of(int(due_at[place])),
             "predicted_as_of": time_of(moment),
-            "prediction": (official := following.officials.made.get(key)) and asdict(official),
+            "prediction": (official := following.officials.made.get(key)) and official.as_json(),
         }
         for place, moment in zip(places.tolist(), moments, strict=True)
     ]

@@ -13,7 +13,12 @@ from pipeline.recipes.flights.timetable import HOUR, scheduled_departures
 SUBJECT, TABLE = "flight", "flights"  # what a prediction is about, and the table that has a row for each
 ANNOUNCED_DAYS = 7  # the timetable is sent at most this long before a departure; what is sent earlier is sent again
 # How long before a moment an event can have become known that changes its features; None: however long.
-LOOK_BACK_DAYS = {"flights": HISTORY_DAYS + ANNOUNCED_DAYS, "weather": 2, "planes": None, "airports": None}
+LOOK_BACK_DAYS = {
+    "flights": HISTORY_DAYS + ANNOUNCED_DAYS,
+    "weather": HISTORY_DAYS + ANNOUNCED_DAYS,  # as long, so that people may ask about a moment of last week
+    "planes": None,
+    "airports": None,
+}
 # Columns whose first value says by itself when it came true, so that features as of an earlier moment pass over it.
 ONCE_KNOWN = {"flights": ("dep_delay", "arr_delay")}
 OUTCOME_DAYS = 3  # a flight that has not arrived this long after its prediction was cancelled or diverted
