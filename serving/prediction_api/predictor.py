@@ -39,9 +39,10 @@ class Predictor:
         return answers
 
     def _count(self, answers: Sequence[Answer]) -> None:
-        positives = sum(answer["label"] for answer in answers)
-        self._metrics.predictions[True].inc(positives)
-        self._metrics.predictions[False].inc(len(answers) - positives)
+        positives = sum([answer["label"] for answer in answers])
+        for label, count in ((True, positives), (False, len(answers) - positives)):
+            if count:
+                self._metrics.predictions[label].inc(count)
         self._metrics.probability.observe([answer["probability"] for answer in answers])
         for answer in answers:
             for warning in answer["warnings"]:

@@ -15,10 +15,13 @@ def media_type(request: Request, *accepted: str, default: str = "") -> str:
 
     Other parameters than the charset change nothing of what a body means, and are ignored.
     """
-    headers = request.headers
-    if (encoding := headers.get("content-encoding", "identity")) != "identity":
-        raise ProblemError(415, f"The body should not be encoded; it is encoded as {encoding}.", headers=CLOSE)
-    given = headers.get("content-type", default)
+    given = default
+    for name, value in request.scope["headers"]:
+        if name == b"content-type":
+            given = value.decode("latin-1")
+        elif name == b"content-encoding" and value != b"identity":
+            encoding = value.decode("latin-1")
+            raise ProblemError(415, f"The body should not be encoded; it is encoded as {encoding}.", headers=CLOSE)
     if given in accepted:  # without parameters, as most are
         return given
     message = Message()

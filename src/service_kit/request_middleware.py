@@ -3,7 +3,7 @@
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect
@@ -17,10 +17,13 @@ from service_kit.problems import ProblemError, error_response
 REQUEST_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,128}")
 UNLIMITED = frozenset(("/healthz", "/readyz", "/metrics"))  # monitoring must get through when nobody else does
 WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
+REQUEST_ID_HEADER = b"x-request-id"
 ONCE = (b"host", b"x-api-key", b"authorization", b"content-type")
+READ_HERE = frozenset((REQUEST_ID_HEADER, *ONCE))
 OTHER = "other"  # one label for all paths that are no route
 GONE = 499  # the caller left before the answer; only logs and metrics show this status
 logger = logging.getLogger(__name__)
+Headers = Sequence[tuple[bytes, bytes]]
 Observe = Callable[[str, int, float], None]  # route, status, seconds
 
 
@@ -64,15 +67,17 @@ class RequestMiddleware:
                 self._access_log.flush()
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        start, path, request_id = time.perf_counter(), route_path(scope), _request_id(scope)
-        scope.setdefault("state", {})["request_id"] = request_id.decode()
-        answer = _Answer(send, request_id, scope["method"], self._places)
+        start, path = time.perf_counter(), route_path(scope)
+        headers = [header for header in scope["headers"] if header[0] in READ_HERE]
+        request_id, method = _request_id(headers), scope["method"]
+        scope.setdefault("state", {})["request_id"] = request_id
+        answer = _Answer(send, request_id.encode(), method, self._places)
         request = {**scope, "method": "GET"} if answer.is_head else scope
         try:
-            _refuse_doubled(scope)
-            receive = limit_body(receive, self._limits.body_of_path.get(path, self._limits.body))
-            if scope["method"] in WITH_BODY:
-                receive = await read_ahead(receive)  # a caller who sends no body takes no place
+            _refuse_doubled(headers)
+            limit = self._limits.body_of_path.get(path, self._limits.body)
+            # A caller who sends no body takes no place.
+            receive = await read_ahead(receive, limit) if method in WITH_BODY else limit_body(receive, limit)
             if path not in UNLIMITED:
                 if len(self._places) >= self._limits.most_at_once:
                     raise self._limits.too_many()
@@ -83,19 +88,18 @@ class RequestMiddleware:
         except ClientDisconnect:
             pass
         except Exception:
-            logger.exception("a request failed", extra={"request_id": request_id.decode(), "path": path})
+            logger.exception("a request failed", extra={"request_id": request_id, "path": path})
             if answer.is_begun:
                 raise
-            detail = f"The service failed; its log says why under request {request_id.decode()}."
+            detail = f"The service failed; its log says why under request {request_id}."
             await error_response(ProblemError(500, detail))(request, receive, answer.send)
         finally:
             self._places.discard(answer)
-            self._note(
-                {**request, "method": "HEAD"} if answer.is_head else request, answer.status, time.perf_counter() - start
-            )
+            if answer.is_head:
+                request = {**request, "method": "HEAD"}
+            self._note(request, path, answer.status, time.perf_counter() - start)
 
-    def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        path = route_path(scope)
+    def _note(self, scope: Scope, path: str, status: int, seconds: float) -> None:
         route = path if path in self._paths else getattr(scope.get("route"), "path", OTHER)
         self._observe(route, status, seconds)
         if self._access_log:
@@ -115,7 +119,7 @@ class _Answer:
         """Sends a part of it. A complete answer takes no place any more, however slowly the caller reads it."""
         if message["type"] == "http.response.start":  # sent with the content, because the caller may not read even that
             self.status = message["status"]
-            message["headers"] = [*message["headers"], (b"x-request-id", self._request_id)]
+            message["headers"] = [*message["headers"], (REQUEST_ID_HEADER, self._request_id)]
             self._start = message
             return
         if self._is_complete:
@@ -136,9 +140,11 @@ class _Answer:
             raise ClientDisconnect from error
 
 
-def _refuse_doubled(scope: Scope) -> None:
+def _refuse_doubled(headers: Headers) -> None:
     """Raises ProblemError (400) for a header that may come once and comes twice: proxies and services may disagree on it."""
-    names = [name for name, _ in scope["headers"]]
+    names = [name for name, _ in headers]
+    if len(set(names)) == len(names):
+        return
     for name in ONCE:
         if names.count(name) > 1:
             raise ProblemError(400, f"The header {name.decode()} should come once; it comes {names.count(name)} times.")
@@ -150,9 +156,9 @@ def route_path(scope: Scope) -> str:
     return str(path.removeprefix(prefix)) if prefix and path.startswith(f"{prefix}/") else str(path)
 
 
-def _request_id(scope: Scope) -> bytes:
+def _request_id(headers: Headers) -> str:
     """The id that the caller sent, if it is a plain one, else a new one."""
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
-            return bytes(value)
-    return str(uuid7()).encode()
+    for name, value in headers:
+        if name == REQUEST_ID_HEADER and REQUEST_ID.fullmatch(value):
+            return value.decode()
+    return str(uuid7())

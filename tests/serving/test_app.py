@@ -609,6 +609,12 @@ def test_a_compressed_body_is_refused(client, record, encoding):
     assert_problem(answer, 415, f"encoded as {encoding}")
 
 
+def test_an_encoding_is_found_behind_one_that_changes_nothing(client, record):
+    headers = [("content-encoding", "identity"), ("content-encoding", "gzip")]
+
+    assert_problem(client.post("/predict", json=record, headers=headers), 415, "encoded as gzip")
+
+
 @pytest.mark.parametrize("path", ["/predict", "/predict/batch"])
 def test_a_body_of_more_than_max_body_bytes_is_refused_and_one_of_so_many_is_not(client_of, record, outbox, path):
     client = client_of(max_body_bytes=1000)

@@ -9,6 +9,7 @@ from prediction_api.app_state import AppState
 from prediction_api.errors import OutboxUnavailable
 from prediction_api.model.request_schema import Batch, InvalidJson, InvalidRecords
 from service_kit import api_keys
+from service_kit.body_limit import read_body
 from service_kit.caller_keys import require_key
 from service_kit.media_type import JSON, media_type
 from service_kit.problems import ProblemError
@@ -23,7 +24,7 @@ async def predict(request: Request) -> Response:
     service: AppState = request.app.state.service
     caller = _caller(request, service)
     media_type(request, JSON, default=JSON)
-    body = await request.body()
+    body = await read_body(request.receive)
     model = service.model_manager.current.model
     try:
         answer = await service.microbatcher.predict(model, model.records.one(body), caller)
@@ -37,7 +38,7 @@ async def predict_batch(request: Request) -> Response:
     service: AppState = request.app.state.service
     caller = _caller(request, service)
     lines = media_type(request, JSON, *LINES, default=JSON) in LINES
-    body = await request.body()
+    body = await read_body(request.receive)
     model = service.model_manager.current.model
     try:
         records, subjects = Batch(model.records.lines(body), []) if lines else model.records.batch(body)

@@ -48,8 +48,9 @@ class OnnxModel:
         if "number" in take:
             packed["numbers"] = np.array([take["number"](record) for record in records], np.float32)
         if "category" in take:
-            packed["categories"] = np.array([take["category"](record) for record in records], object)
-            packed["categories"][packed["categories"] == None] = ""  # noqa: E711 (elementwise)
+            texts = [take["category"](record) for record in records]
+            texts = [tuple(text or "" for text in row) if None in row else row for row in texts]
+            packed["categories"] = np.array(texts, object)
         if "datetime" in take:
             rows = [[seconds(value) for value in take["datetime"](record)] for record in records]
             packed["datetimes"] = np.array(rows, np.float64)
