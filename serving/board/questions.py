@@ -42,10 +42,9 @@ async def predict(
 def _question(following: Following, named: Mapping[str, Any], as_of: datetime | None) -> tuple[int, Any, datetime, Record]:
     source, snapshot = following.source, following.tables.snapshot()
     place = find_row(source, snapshot, named)
-    row = snapshot.rows.iloc[[place]]
-    moment = as_of or min(time_of(source.moments(row)[0]), snapshot.watermark)
+    moment = as_of or min(time_of(snapshot.moments[place]), snapshot.watermark)
     _check_moment(following, moment, snapshot.watermark, is_default=as_of is None)
-    (record,) = source.records(snapshot.history, row, [int(moment.timestamp()) // SECONDS])
+    record = source.record(snapshot.history, place, int(moment.timestamp()) // SECONDS)
     return snapshot.position, snapshot.keys[place], moment, record
 
 
@@ -69,14 +68,13 @@ def upcoming(following: Following, hours: float) -> dict[str, Any]:
     end = (snapshot.watermark + timedelta(hours=hours)).timestamp() / SECONDS
     places = np.flatnonzero((due_at >= start) & (due_at < end))
     places = places[np.argsort(due_at[places], kind="stable")]
-    moments = source.moments(snapshot.rows.iloc[places])
     subjects = [
         {
             source.live.SUBJECT: source.subject(key := snapshot.keys[place]),
             "due_at": time_of(int(due_at[place])),
-            "predicted_as_of": time_of(moment),
+            "predicted_as_of": time_of(snapshot.moments[place]),
             "prediction": (official := following.officials.made.get(key)) and official.as_json(),
         }
-        for place, moment in zip(places.tolist(), moments, strict=True)
+        for place in places.tolist()
     ]
     return {"watermark": snapshot.watermark, "hours": hours, source.live.TABLE: subjects}

@@ -1,6 +1,7 @@
 """How the columns of the model come about: the recipe that computes them from source tables, which events change."""
 
 import importlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -81,7 +82,15 @@ class Source:
 
         Numbers have single precision, as in training.
         """
-        answer = self.recipe.answer(history, history.timetable(rows), np.asarray(moments, np.int64))
+        return self._records(history, history.timetable(rows), moments)
+
+    def record(self, history: Any, place: int, moment: int) -> Record:
+        """The same of the one row at a place of the subject table of the history, of which nothing is worked out again."""
+        (record,) = self._records(history, history.timetable_at(np.array([place])), [moment])
+        return record
+
+    def _records(self, history: Any, asked: Any, moments: Any) -> list[Record]:
+        answer = self.recipe.answer(history, asked, np.asarray(moments, np.int64))
         columns = [_as_json(answer[name], kind) for name, kind in self.kinds.items()]
         return [dict(zip(self.kinds, values, strict=True)) for values in zip(*columns, strict=True)]
 
@@ -120,13 +129,9 @@ def _plain(value: Any) -> Any:
 
 def _as_json(values: Any, kind: str) -> Sequence[Any]:
     """A column [n] as JSON: single-precision numbers, text, datetimes in ISO 8601, None for missing."""
+    if kind == "number":
+        return [None if math.isnan(number) else number for number in np.asarray(values, np.float32).tolist()]
     if kind == "datetime":
-        missing = np.isnat(np.asarray(values, "datetime64[s]"))
-        texts = np.datetime_as_string(np.asarray(values, "datetime64[s]"), unit="s").tolist()
-    elif kind == "number":
-        numbers = pd.Series(values).to_numpy(np.float32, na_value=np.nan)
-        missing, texts = np.isnan(numbers), numbers.tolist()
-    else:
-        categories = pd.Series(values)
-        missing, texts = categories.isna().to_numpy(), categories.astype("object").tolist()
-    return [None if is_missing else value for is_missing, value in zip(missing.tolist(), texts, strict=True)]
+        values = np.datetime_as_string(np.asarray(values, "datetime64[s]"), unit="s")
+        return [None if text == "NaT" else text for text in values.tolist()]
+    return [None if pd.isna(value) else value for value in np.asarray(values, np.object_).tolist()]

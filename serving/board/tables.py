@@ -17,13 +17,17 @@ Entries = Sequence[tuple[int, Event]]  # events of the log, each with its positi
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What was known at a position of the log: the recipe's history, and the rows [n] of the subjects with their keys."""
+    """What was known at a position of the log: the recipe's history, and the rows [n] of the subjects.
+
+    Each has its key, and the moment of its official prediction in minutes since 1970.
+    """
 
     position: int
     watermark: datetime
     history: Any
     rows: pd.DataFrame
     keys: list[Key]
+    moments: list[int]
 
 
 class Tables:
@@ -107,5 +111,5 @@ class Tables:
             for name, table in self._tables.items()
         }
         subjects = self._source.live.TABLE
-        history = self._source.history(frames)
-        return Snapshot(self.position, watermark, history, frames[subjects], complete[subjects])
+        history, rows = self._source.history(frames), frames[subjects]
+        return Snapshot(self.position, watermark, history, rows, complete[subjects], self._source.moments(rows))

@@ -42,7 +42,8 @@ class History:
 
     def __init__(self, tables: Mapping[str, pd.DataFrame], late_minutes: int) -> None:
         flights = tables["flights"]
-        flights = flights.iloc[np.argsort(scheduled_departures(flights), kind="stable")]
+        order = np.argsort(scheduled_departures(flights), kind="stable")
+        flights, self._row_at = flights.iloc[order], np.argsort(order)
         airports = tables["airports"].drop_duplicates("faa").set_index("faa")
         self._zones = {**airports["tzone"].dropna().to_dict(), **UNLISTED_ZONES}
         self._vocabulary = Vocabulary(flights, *{column for columns in GROUPS.values() for column in columns})
@@ -62,6 +63,10 @@ class History:
     def timetable(self, flights: pd.DataFrame) -> Timetable:
         """Rows of the flights table as a timetable whose groups have the codes of this history."""
         return Timetable(flights, self._zones, self._vocabulary)
+
+    def timetable_at(self, places: Integers) -> Timetable:
+        """The same of the rows at these places of the table of flights that is known."""
+        return self.known.take(self._row_at[places])
 
     def seats(self, tail_numbers: pd.Series) -> Floats:
         """The seats of each aircraft [n], NaN for one that is not in the fleet list."""

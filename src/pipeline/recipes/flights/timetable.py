@@ -4,6 +4,7 @@ Moments are whole minutes since 1970 in UTC.
 """
 
 from collections.abc import Mapping
+from copy import copy
 
 import numpy as np
 import pandas as pd
@@ -41,6 +42,14 @@ class Timetable:
             "direction": (offset + DAY) * (BANDS + 1) + band,
             **{group: vocabulary.combine(codes, *columns) for group, columns in GROUPS.items()},
         }
+
+    def take(self, rows: Integers) -> "Timetable":
+        """The flights at these rows of this timetable."""
+        taken = copy(self)
+        taken.flights = self.flights.iloc[rows]
+        taken.scheduled_at, taken.block_minutes = self.scheduled_at[rows], self.block_minutes[rows]
+        taken.keys = {name: key[rows] for name, key in self.keys.items()}
+        return taken
 
 
 def scheduled_departures(flights: pd.DataFrame) -> Integers:
