@@ -111,7 +111,7 @@ history: setup ## Show which model was champion when, and why (AT='2026-11-23 14
 
 ## Experiment
 RESULTS := params.yaml dvc.lock data/report
-.PHONY: params reset experiment sweep experiments diff notebooks verify test-pythons bench bench-pipeline bench-serving bench-database
+.PHONY: params reset experiment sweep experiments diff notebooks verify test-pythons bench bench-pipeline bench-serving bench-database bench-board
 params: setup ## Compose conf/ into params.yaml
 	@python -m pipeline.params.compose
 
@@ -144,7 +144,7 @@ verify: setup ## Show that this commit gives the same bytes in fresh clones, wit
 test-pythons: setup ## Reproduce and test this commit in a clone with each of Python 3.11, 3.12, 3.13 that is here (RUN='make check': instead)
 	@python tests/repository/pythons.py $(RUN)
 
-bench: bench-pipeline bench-serving bench-database ## Time everything beside its peers
+bench: bench-pipeline bench-serving bench-database bench-board ## Time everything beside its peers
 
 bench-pipeline: setup ## Time the cold pipeline, one, three and ten copies of the table, and an idle dvc repro
 	@python tests/bench/run.py
@@ -156,6 +156,11 @@ bench-serving: setup ## Time the prediction service beside an endpoint that does
 
 bench-database: setup ## Time the data service beside a bare insert, and with 100,000 and 10 million stored predictions
 	@PYTHONPATH=tests:src:db python tests/bench/database.py
+
+bench-board: setup ## Time one flight's features, questions, start and replay of the board, and POST /events beside a bare insert
+	@test -f data/model/metadata.json || $(MAKE) repro
+	@PYTHONPATH=src:serving python tests/bench/board_service.py
+	@PYTHONPATH=tests:src:db python tests/bench/events.py
 
 ## Maintain
 .PHONY: check format dashboards lock audit clean

@@ -50,7 +50,7 @@ def serving(command: Sequence[str], port: int, path: str, log: Path, **environme
     try:
         while not answers(f"http://127.0.0.1:{port}{path}"):
             if process.poll() is not None or time.perf_counter() - start > READY_SECONDS:
-                sys.exit(f"{' '.join(command)} does not answer:\n{log.read_text()}")
+                sys.exit(f"{' '.join(command)} does not answer:\n{log.read_text()[-3000:]}")
             time.sleep(0.01)
         yield Server(port, process, time.perf_counter() - start)
     finally:
