@@ -86,7 +86,8 @@ def _parse(parse: Callable[[str], Any], text: str, path: Path, commit: Commit | 
     try:
         return parse(text)
     except (ValueError, yaml.YAMLError) as error:
-        raise _unreadable(path, commit, path.suffix[1:].upper(), " ".join(str(error).split())) from error
+        language = "YAML" if path == LOCK else path.suffix[1:].upper()
+        raise _unreadable(path, commit, language, " ".join(str(error).split())) from error
 
 
 def _unreadable(path: Path, commit: Commit | None, expected: str, problem: str) -> SnapshotUnreadable:

@@ -9,6 +9,7 @@ import sys
 from pipeline.params import compose
 from pipeline.support import console
 from pipeline.support.errors import OntimeError, SourceMissing
+from pipeline.versioning import dvc_lock
 
 
 class OneExperimentOnly(OntimeError):
@@ -26,6 +27,7 @@ def main() -> None:
     (values,) = points.values()
     if problem := compose.missing_source(values["data.source.path"]):
         raise SourceMissing(f"{problem}.")
+    dvc_lock.read()
     name = ["--name", arguments.name] if arguments.name else []
     words = [word for override in arguments.overrides for word in ("-S", override)]
     sys.exit(subprocess.run([sys.executable, "-m", "dvc", "exp", "run", *name, *words], check=False).returncode)

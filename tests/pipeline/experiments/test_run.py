@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
@@ -53,6 +54,16 @@ def test_a_wrong_override_is_a_sentence_and_nothing_runs(started, monkeypatch, o
 def test_a_source_that_is_not_there_is_a_sentence_and_nothing_runs(started, monkeypatch):
     with pytest.raises(SourceMissing, match=r"^data\.source\.path is gone\.csv, which is not there .*, or correct it\.$"):
         experiment(monkeypatch, "data.source.path=gone.csv")
+
+    assert started == []
+
+
+def test_a_lock_with_conflict_markers_is_a_sentence_and_nothing_runs(started, monkeypatch, tmp_path):
+    lock = tmp_path / "dvc.lock"
+    lock.write_text("schema: '2.0'\n<<<<<<< HEAD\n")
+    monkeypatch.setattr(run.dvc_lock, "read", partial(run.dvc_lock.read, lock))
+    with pytest.raises(ParamsInvalid, match=r"dvc\.lock should be YAML"):
+        experiment(monkeypatch, "model=logistic")
 
     assert started == []
 
