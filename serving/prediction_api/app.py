@@ -8,7 +8,7 @@ from starlette.middleware.cors import CORSMiddleware
 from prediction_api.api import openapi, predict_routes, routes
 from prediction_api.app_state import AppState
 from prediction_api.logs import LOGGER
-from prediction_api.model.request_schema import RECORD_BYTES
+from prediction_api.model.record_reader import RECORD_BYTES
 from prediction_api.settings import Settings
 from service_kit import logs, server
 from service_kit.app import build_app

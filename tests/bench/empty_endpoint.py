@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from prediction_api.api.openapi import PredictionResponse
 from prediction_api.model import artifact
-from prediction_api.model.record_type import record_type
+from prediction_api.model.record_fields import record_type
 
 ANSWER = {
     "prediction_id": "01a20696-a399-72e4-b8bc-00697261d27a",

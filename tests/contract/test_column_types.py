@@ -25,7 +25,7 @@ from prediction_api.batch import batch_io
 from prediction_api.errors import InvalidModel, TableUnreadable
 from prediction_api.model import artifact
 from prediction_api.model.onnx_model import OnnxModel
-from prediction_api.model.request_schema import InvalidRecords
+from prediction_api.model.record_reader import InvalidRecords
 
 TENSORS = {"number": TensorProto.FLOAT, "category": TensorProto.STRING, "datetime": TensorProto.DOUBLE}
 OFFSETS = [["2013-05-19T14:15+02", "2013-05-20T01Z"], ["2013-05-19 14:15:00-0500", "2013-05-20T01-05"]]

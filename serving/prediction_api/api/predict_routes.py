@@ -7,7 +7,7 @@ from starlette.routing import Route
 
 from prediction_api.app_state import AppState
 from prediction_api.errors import OutboxUnavailable
-from prediction_api.model.request_schema import Batch, InvalidJson, InvalidRecords
+from prediction_api.model.record_reader import Batch, InvalidJson, InvalidRecords
 from service_kit import api_keys
 from service_kit.body_limit import read_body
 from service_kit.caller_keys import require_key

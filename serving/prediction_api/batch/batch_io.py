@@ -30,7 +30,7 @@ from column_types.category_text import speller
 from column_types.table_format import TableFormat
 from prediction_api.errors import TableUnreadable
 from prediction_api.model.artifact import Column, Schema
-from prediction_api.model.record_type import zone_words
+from prediction_api.model.record_fields import zone_words
 
 CSV, PARQUET = ".csv", ".parquet"  # of what is written
 CODECS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}

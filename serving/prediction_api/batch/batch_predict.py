@@ -19,7 +19,7 @@ from prediction_api.errors import TableUnreadable
 from prediction_api.model import artifact
 from prediction_api.model.artifact import Column
 from prediction_api.model.onnx_model import INPUTS, OnnxModel
-from prediction_api.model.record_type import expected_value, shown
+from prediction_api.model.record_fields import expected_value, shown
 
 TYPES = {"number": np.float32, "category": np.object_, "datetime": np.float64}
 NUL = "\0"

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from prediction_api.model.onnx_model import OnnxModel
-from prediction_api.model.request_schema import Record
+from prediction_api.model.record_reader import Record
 
 PredictionRequest = tuple[Record, str | None]
 Answer = dict[str, Any]

@@ -11,7 +11,7 @@ import onnxruntime
 
 from prediction_api.errors import InvalidModel
 from prediction_api.model.artifact import GRAPH, ModelArtifact
-from prediction_api.model.request_schema import Record, RequestSchema
+from prediction_api.model.record_reader import Record, RecordReader
 from prediction_api.model.training_table import TrainingTable, seconds
 
 INPUTS = {"number": "numbers", "category": "categories", "datetime": "datetimes"}
@@ -29,7 +29,7 @@ class OnnxModel:
         schema = artifact.schema
         self.artifact = artifact
         self.name, self.version, self.threshold = schema.name, artifact.version, artifact.metadata.threshold
-        self.records = RequestSchema(schema, most_records)
+        self.records = RecordReader(schema, most_records)
         names = {kind: [column.name for column in schema.columns if column.kind == kind] for kind in INPUTS}
         self._names = {kind: columns for kind, columns in names.items() if columns}
         self._take = {kind: _taker(columns) for kind, columns in self._names.items()}

@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict
 
-from prediction_api.model.record_type import NO_NUL, STRICT, UtcTime, shown, typed_dict
+from prediction_api.model.record_fields import NO_NUL, STRICT, UtcTime, shown, typed_dict
 from service_kit.problems import FieldError
 
 SUBJECTS = "subjects"

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from prediction_api.model import artifact
-from prediction_api.model.request_schema import InvalidRecords, RequestSchema
+from prediction_api.model.record_reader import InvalidRecords, RecordReader
 from service_kit.problems import FieldError
 
 AS_OF = "2013-10-01T08:15:00.250Z"
@@ -19,7 +19,7 @@ SUBJECT = {"prediction_id": str(ID), "subject": '{"flight":1}', "as_of": AS_OF, 
 
 @pytest.fixture
 def records(make_model):
-    return RequestSchema(artifact.read(make_model()).schema, most=3)
+    return RecordReader(artifact.read(make_model()).schema, most=3)
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_faults_of_records_and_of_subjects_are_shown_together(records, record):
 
 
 def test_as_many_subjects_as_a_batch_may_hold_are_read(make_model, record):
-    records = RequestSchema(artifact.read(make_model()).schema, most=1000)
+    records = RecordReader(artifact.read(make_model()).schema, most=1000)
     key = json.dumps(dict.fromkeys(("year", "month", "day", "carrier", "flight", "origin"), "a:b"))
     subjects = [changed(subject=key, prediction_id=str(UUID(int=ID.int + place))) for place in range(1000)]
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from prediction_api.model import artifact
-from prediction_api.model.request_schema import InvalidJson, InvalidRecords, RequestSchema
+from prediction_api.model.record_reader import InvalidJson, InvalidRecords, RecordReader
 from service_kit.problems import FieldError
 
 DISTANCE = "a number of miles from 10 to 6000"
@@ -21,7 +21,7 @@ DELAY = "a number of minutes, or null"
 @pytest.fixture
 def make_records(make_model):
     """A function from columns to what reads their records; at most three in a batch."""
-    return lambda columns=None: RequestSchema(
+    return lambda columns=None: RecordReader(
         artifact.read(make_model(**({"columns": columns} if columns else {}))).schema, most=3
     )
 

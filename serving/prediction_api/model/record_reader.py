@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, from_json
 
 from prediction_api.model.artifact import Schema
-from prediction_api.model.record_type import MOST_SHOWN, expected_value, record_type, shown
+from prediction_api.model.record_fields import MOST_SHOWN, expected_value, record_type, shown
 from prediction_api.model.subjects import COLONS_A_SUBJECT, SUBJECTS, Subject, batch_type, subject_error, wrong_subjects
 from service_kit.problems import FieldError
 
@@ -41,7 +41,7 @@ class InvalidRecords(ValueError):
         super().__init__(f"{len(self.field_errors)} errors, the first in {self.field_errors[0].field}")
 
 
-class RequestSchema:
+class RecordReader:
     """Reads records of one schema from JSON; ``most`` is how many a batch may hold."""
 
     def __init__(self, schema: Schema, most: int = 1000) -> None:
