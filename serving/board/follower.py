@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import time
+from collections.abc import Coroutine
 from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,8 +16,8 @@ from board.source import Source
 from board.tables import Entries
 
 NEWS_SECONDS = 5.0  # how long the data service may wait for an event before it answers that there is none
-MODEL_SECONDS = 30.0  # between two looks for a model whose columns come from events
-AFTER_FAILURE_SECONDS = 2.0
+MODEL_SECONDS = 30.0  # between two looks at the model that answers
+AFTER_FAILURE_SECONDS, LONGEST_PAUSE_SECONDS = 2.0, 60.0  # after a failure, each pause twice as long as the last
 LAST_SECONDS = 5.0  # at shutdown, to finish what is under way
 NO_SOURCE = "the model's columns do not come from events: callers give them to the prediction service themselves"
 logger = logging.getLogger(__name__)
@@ -30,6 +32,7 @@ class Follower:
         self._data_service, self._predictor, self._metrics = data_service, predictor, metrics
         self._warm_up_days = warm_up_days
         self._step: asyncio.Task[None] | None = None
+        self._failures, self._looked_at = 0, 0.0
         self.following: Following | None = None
         self.model: dict[str, Any] | None = None
         self.state = "waits for the prediction service"
@@ -56,14 +59,13 @@ class Follower:
         while True:
             try:
                 await self._follow()
-                self.failure = None
             except BoardError as error:
                 self._fail(str(error))
                 logger.error("the board begins again", extra={"reason": str(error)})
             except Exception as error:
                 self._fail(f"{type(error).__name__}: {error}")
                 logger.exception("the board failed and begins again")
-            await asyncio.sleep(AFTER_FAILURE_SECONDS)
+            await asyncio.sleep(min(AFTER_FAILURE_SECONDS * 2**self._failures, LONGEST_PAUSE_SECONDS))
 
     async def close(self) -> None:
         """Waits a few seconds for what is under way."""
@@ -73,14 +75,20 @@ class Follower:
 
     def _fail(self, reason: str) -> None:
         self.failure, self.following, self.caught_up = reason, None, False
+        self._failures += 1
+
+    def _succeed(self) -> None:
+        self.failure, self._failures = None, 0
 
     async def _follow(self) -> None:
         """Follows until another model answers."""
         self.model = await self._predictor.until_answered(self._predictor.model)
+        self._looked_at = time.monotonic()
         if not self.has_source:
             if self.state != NO_SOURCE:
                 logger.info("the board follows nothing", extra={"reason": NO_SOURCE, "model": self.model["version"]})
             self.state, self.following = NO_SOURCE, None
+            self._succeed()
             await asyncio.sleep(MODEL_SECONDS)
             return
         source = Source(self.model)
@@ -92,21 +100,33 @@ class Follower:
         async with aclosing(self._data_service.pages(following.tables.position, NEWS_SECONDS)) as pages:
             async for page in pages:
                 await self._finish(following, page)
-                if following.officials.model_version not in {None, source.model_version}:
+                version = following.officials.model_version or (None if page else await self._answering_version())
+                if version not in {None, source.model_version}:
                     following.officials.model_version = None
                     return
 
+    async def _answering_version(self) -> str | None:
+        """The version of the model that answers, looked at now and then; None where nobody looked, or nobody answers."""
+        if time.monotonic() - self._looked_at < MODEL_SECONDS:
+            return None
+        self._looked_at = time.monotonic()
+        try:
+            return str((await self._predictor.model())["version"])
+        except BoardError:  # which /readyz shows
+            return None
+
     async def _finish(self, following: Following, page: Entries) -> None:
-        """Does what a page of events makes due, also where the board is told to end meanwhile."""
+        """Does what a page of events makes due; an empty one says that the log was read."""
         self.following, self.state = following, "follows the log"
         if page:
-            self._step = asyncio.create_task(following.take(page))
-            await asyncio.shield(self._step)
+            await self._work(following.take(page))
+            self._succeed()
             return
         if not self.caught_up:
             position, watermark = following.tables.position, following.tables.watermark
             logger.info("the board has read the log", extra={"position": position, "watermark": str(watermark)})
         self.caught_up = True
+        self._succeed()
 
     async def _open(self, source: Source) -> Following:
         """What the board knew when the newest official prediction was made, or nothing where there is none."""
@@ -141,5 +161,9 @@ class Follower:
             async for page in self._data_service.events_until(position, table=table, **since):
                 await asyncio.to_thread(following.load, page)
         following.begin_at(position, oldest)
-        self._step = asyncio.create_task(following.catch_up())
+        await self._work(following.catch_up())
+
+    async def _work(self, step: Coroutine[Any, Any, None]) -> None:
+        """Does a step to its end, also where the board is told to end meanwhile: ``close`` waits for it."""
+        self._step = asyncio.create_task(step)
         await asyncio.shield(self._step)

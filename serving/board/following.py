@@ -82,8 +82,8 @@ class Following:
         touched, self.tables.touched = self.tables.touched, set()
         watermark = self.tables.watermark
         self.officials.schedule(touched)
-        await self.officials.predict_due(max(until or watermark, watermark))
-        await self.outcomes.record(touched, watermark)
+        predicted = await self.officials.predict_due(max(until or watermark, watermark))
+        await self.outcomes.record(touched.union(predicted), watermark)
         self._forget(watermark)
         self._show(watermark)
 

@@ -70,6 +70,7 @@ class Officials:
         """Works out the moments of subjects that are new, or that events have changed."""
         keys, rows = self._tables.subject_rows([key for key in touched if key not in self.made and key not in self._refused])
         for key, moment in zip(keys, self._source.moments(rows), strict=True):
+            self.pending.pop(key, None)
             if moment >= self._since:
                 self.pending[key] = moment
 
@@ -78,13 +79,14 @@ class Officials:
         end = before.timestamp() / SECONDS
         return sorted((key for key, moment in self.pending.items() if moment < end), key=self.pending.__getitem__)
 
-    async def predict_due(self, before: datetime) -> None:
-        """Predicts every subject whose moment is before this one."""
+    async def predict_due(self, before: datetime) -> list[Key]:
+        """Predicts every subject whose moment is before this one, and gives them; a few may have been refused."""
         due = self.due(before)
         for start in range(0, len(due), MOST_RECORDS):
             self._metrics.due.set(len(due) - start)
             await self._predict(due[start : start + MOST_RECORDS])
         self._metrics.due.set(0)
+        return due
 
     async def _predict(self, keys: Sequence[Key]) -> None:
         position, records = await asyncio.to_thread(self._records, keys)
