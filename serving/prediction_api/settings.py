@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, Secret
 
-from service_kit.setting_types import HeaderSecret, Origins, Port, Proxies, Seconds, WebAddress
+from service_kit.setting_types import BaseAddress, HeaderSecret, Origins, Port, Proxies, Seconds, WebAddress
 from service_kit.settings import ServiceSettings, read_settings
 
 
@@ -23,7 +23,7 @@ class Settings(ServiceSettings):
     outbox_shared: bool = False
     outbox_sync: Literal["process", "full"] = "process"
     outbox_max_bytes: Annotated[int, Field(ge=1_000_000)] = 2**30
-    data_api_url: WebAddress | None = None
+    data_api_url: BaseAddress | None = None
     data_api_key: HeaderSecret | None = None
     api_keys: str = ""
     admin_keys: str = ""

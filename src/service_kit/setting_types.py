@@ -77,6 +77,12 @@ def _one_line(address: object) -> object:
     return address
 
 
+def _without_query(address: HttpUrl) -> HttpUrl:
+    if address.query is not None or address.fragment is not None:
+        raise ValueError("should be the address of a service, without ? and #, because paths are added to it")
+    return address
+
+
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 SecretText = Annotated[SecretStr, AfterValidator(partial(_refuse, CONTROL_CHARACTER, TEXT))]
@@ -85,3 +91,4 @@ Proxies = Annotated[str, AfterValidator(_proxies)]
 Origins = Annotated[str, AfterValidator(_origins)]
 RootPath = Annotated[str, AfterValidator(_root_path)]
 WebAddress = Annotated[HttpUrl, BeforeValidator(_one_line)]
+BaseAddress = Annotated[WebAddress, AfterValidator(_without_query)]  # to which the paths of a service are added

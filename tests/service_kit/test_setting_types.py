@@ -6,6 +6,7 @@ from typing import get_args
 import pytest
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 
+from board.settings import Settings as BoardSettings
 from data_api.settings import Settings as DataSettings
 from prediction_api.settings import Settings as PredictionSettings
 from service_kit import setting_types
@@ -15,7 +16,7 @@ from service_kit.settings import read_settings
 
 CONTROL = ["ends in a line\n", "\ttab", "a\0b", "a\x7fb", "a\x85b", os.fsdecode(b"no UTF-8 \xff")]
 NOT_IN_A_HEADER = [*CONTROL, "ends in a space ", " begins with one", "a b", "\u00fcmlaut", "\u00a0", "\U0001f600"]
-SERVICES = (DataSettings, PredictionSettings)
+SERVICES = (DataSettings, PredictionSettings, BoardSettings)
 
 
 def validators(field):
@@ -135,7 +136,13 @@ def test_a_path_prefix_is_taken(text):
 
 @pytest.mark.parametrize(
     ("settings", "name"),
-    [(PredictionSettings, "heartbeat_url"), (PredictionSettings, "data_api_url"), (DataSettings, "data_api_heartbeat_url")],
+    [
+        (PredictionSettings, "heartbeat_url"),
+        (PredictionSettings, "data_api_url"),
+        (DataSettings, "data_api_heartbeat_url"),
+        (BoardSettings, "prediction_api_url"),
+        (BoardSettings, "board_heartbeat_url"),
+    ],
 )
 @pytest.mark.parametrize("text", ["http://a/SECRET\nb", "http://a/SECRET\n", " http://a/SECRET", "http://a/SEC\tRET"])
 def test_an_address_of_more_than_one_line_is_refused_rather_than_joined(monkeypatch, settings, name, text):
@@ -143,6 +150,17 @@ def test_an_address_of_more_than_one_line_is_refused_rather_than_joined(monkeypa
     with pytest.raises(SettingsInvalid, match=f"{name.upper()}: should be an address on one line") as caught:
         read_settings(settings)
     assert "SEC" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["http://a/?k=v", "http://a/#x", "http://a?"])
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [(PredictionSettings, "data_api_url"), (BoardSettings, "data_api_url"), (BoardSettings, "prediction_api_url")],
+)
+def test_an_address_of_a_service_has_no_query_to_which_a_path_would_be_added(settings, name, text):
+    with pytest.raises(SettingsInvalid, match=rf"{name.upper()}: should be the address of a service, without \? and #"):
+        read_settings(settings, **{name: text})
+    assert read_settings(PredictionSettings, heartbeat_url="http://a/api/push/token?status=up").heartbeat_url
 
 
 @pytest.mark.parametrize("text", ["", "*", "https://app.example, http://localhost:3000", "capacitor://localhost"])
