@@ -12,6 +12,7 @@ import pytest
 from data_api.crud import events
 from data_api.database import partitions
 from data_api.database.engine import transaction
+from data_api.schemas.events import event_id
 
 TABLES = {
     "flights": {
@@ -33,6 +34,11 @@ def event(flight=1, minutes=0, table="flights", **values):
     key = {"carrier": "UA", "flight": flight} if table == "flights" else {"origin": "EWR"}
     known_at = (FIRST + timedelta(minutes=minutes)).isoformat()
     return {"table": table, "key": key, "known_at": known_at, "values": values or {"dep_delay": 5.0}}
+
+
+def by_id(flight):
+    row = {**event(flight), "known_at": FIRST}
+    return {event_id(row): row}
 
 
 @pytest.fixture
@@ -174,7 +180,7 @@ def test_nothing_appears_below_a_position_already_seen_where_writers_commit_late
     def write(first):
         for number in range(first, first + 8):
             with transaction(engine) as session:
-                events.append(session, [{**event(number), "known_at": FIRST}], datetime.now(UTC))
+                events.append(session, by_id(number), datetime.now(UTC))
                 time.sleep(random.uniform(0, 0.02))
 
     with ThreadPoolExecutor(6) as writers:
@@ -190,13 +196,19 @@ def test_nothing_appears_below_a_position_already_seen_where_writers_commit_late
 def test_a_writer_waits_for_the_one_before_it(engine, post, follow):
     blocked = threading.Thread(target=post, args=[event(2)])
     with transaction(engine) as session:
-        events.append(session, [{**event(1), "known_at": FIRST}], datetime.now(UTC))
+        events.append(session, by_id(1), datetime.now(UTC))
         blocked.start()
         time.sleep(0.3)
         assert follow() == []
     blocked.join()
 
     assert [line["key"]["flight"] for line in follow()] == [1, 2]
+
+
+def test_a_whole_number_is_stored_as_it_was_sent_and_is_the_same_with_a_point(post, client, as_service):
+    assert post(event(dep_delay=5)).json() == {"recorded": 1, "known": 0}
+    assert post(event(dep_delay=5.0), event(1.0, dep_delay=5)).json() == {"recorded": 0, "known": 2}
+    assert '"flight":1},' in client.get("/events", headers=as_service).text
 
 
 def test_a_month_of_events_can_be_dropped(engine, post, follow):

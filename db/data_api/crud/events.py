@@ -1,9 +1,10 @@
 """Queries of the event log."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from pydantic_core import to_json
 from sqlalchemy import ColumnElement, Text, cast, func, select, update
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 from data_api.database import bulk_insert, partitions
 from data_api.database.uuid7 import MILLISECOND, first_at, time_of
 from data_api.models import Event, LastPosition, ModelVersion
-from data_api.schemas.events import EventCreate, Watermark, event_id
+from data_api.schemas.events import EventCreate, Watermark
 from data_api.schemas.queries import EventQuery
 
 
@@ -23,13 +24,12 @@ def declared_tables(session: Session) -> bytes | None:
     return to_json(tables) if tables else None
 
 
-def append(session: Session, events: Sequence[EventCreate], now: datetime) -> int:
+def append(session: Session, by_id: Mapping[UUID, EventCreate], now: datetime) -> int:
     """Appends events in their order and returns how many are new.
 
     A reader who has seen a position has seen all before it, for ever: every writer updates one row, which keeps it until it
     commits, so that positions become visible in their order.
     """
-    by_id = {event_id(event): event for event in events}
     partitions.ensure(session, Event, by_id)
     taken = update(LastPosition).values(last=LastPosition.last + len(by_id)).returning(LastPosition.last)
     first = session.execute(taken).scalar_one() - len(by_id) + 1
@@ -59,8 +59,9 @@ def _first(session: Session) -> datetime | None:
     first_id = session.scalar(select(Event.event_id).order_by(Event.event_id).limit(1))
     if first_id is None:
         return None
-    of_millisecond = Event.event_id < first_at(time_of(first_id) + MILLISECOND)
-    return session.scalar(select(func.min(Event.known_at)).where(of_millisecond))
+    moment = time_of(first_id)  # both bounds, because without statistics PostgreSQL reads the whole table for one
+    of_millisecond = (Event.event_id >= first_at(moment), Event.event_id < first_at(moment + MILLISECOND))
+    return session.scalar(select(func.min(Event.known_at)).where(*of_millisecond))
 
 
 def _tables(session: Session) -> Iterator[str]:

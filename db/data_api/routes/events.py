@@ -14,7 +14,7 @@ from data_api.crud import events
 from data_api.database.engine import after_commit, transaction
 from data_api.dependencies import Anyone, Follower, ReadSession, ServiceDep, Writer, WriteSession
 from data_api.routes.bulk import described, rows_of
-from data_api.schemas.events import Events, Watermark, row_types
+from data_api.schemas.events import EventCreate, Events, Watermark, event_id, row_types
 from data_api.schemas.predictions import Recorded
 from data_api.schemas.queries import EventQuery
 from data_api.schemas.types import now
@@ -33,7 +33,7 @@ router = APIRouter(tags=["events"])
 @router.post("/events", status_code=201, summary="Append events", responses={409: {}}, openapi_extra=described(Events))
 def append(
     service: ServiceDep,
-    rows: Annotated[list[dict[str, Any]], Depends(rows_of(Events))],
+    rows: Annotated[list[EventCreate], Depends(rows_of(Events))],
     session: WriteSession,
     caller: Writer,
 ) -> Recorded:
@@ -52,9 +52,10 @@ def append(
         checked = row_types(tables).validate_python(rows)
     except ValidationError as error:
         raise invalid_request([_without_table(detail) for detail in error.errors(include_url=False)]) from error
-    new = events.append(session, checked, now())
+    by_id = {event_id(event): row for event, row in zip(checked, rows, strict=True)}  # stored as sent: 5 is no 5.0 then
+    new = events.append(session, by_id, now())
     after_commit(session, partial(service.metrics.rows["events"].inc, new))
-    return Recorded(recorded=new, known=len(checked) - new)
+    return Recorded(recorded=new, known=len(rows) - new)
 
 
 @router.get(
