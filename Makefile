@@ -154,8 +154,9 @@ bench-serving: setup ## Time the prediction service beside an endpoint that does
 	@python tests/bench/serving.py
 	@PYTHONPATH=serving python tests/bench/outbox.py
 
-bench-database: setup ## Time the data service beside a bare insert, and with 100,000 and 10 million stored predictions
+bench-database: setup ## Time the data service and its event log beside bare inserts, and with 100,000 and 10 million stored predictions
 	@PYTHONPATH=tests:src:db python tests/bench/database.py
+	@PYTHONPATH=tests:src:db python tests/bench/events.py
 
 bench-board: setup ## Time one flight's features, questions, start and replay of the board, and POST /events beside a bare insert
 	@test -f data/model/metadata.json || $(MAKE) repro

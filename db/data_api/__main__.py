@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
         "migrate", help="bring the database of DATABASE_URL to this version's schema, as serving does"
     )
     migrate.set_defaults(run=_migrate)
-    drop = commands.add_parser("drop-month", help="remove the predictions and outcomes of a month for good")
+    drop = commands.add_parser("drop-month", help="remove the predictions, outcomes and events of a month for good")
     drop.add_argument("month", type=_month, help="such as 2024-01; it must be over")
     drop.add_argument("--yes", action="store_true", help="do not ask")
     drop.set_defaults(run=_drop_month)

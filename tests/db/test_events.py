@@ -137,6 +137,11 @@ def test_a_missing_value_is_null_and_one_table_is_enough(client, as_service, dec
 
     assert client.post("/events", json={"events": rows}, headers=as_service).status_code == 201
     assert follow()[0]["values"] == {"humid": None}
+    answer = client.post("/events", json={"events": [event(table="weather", humid="wet"), event(1)]}, headers=as_service)
+    assert [error["field"] for error in answer.json()["errors"]] == [
+        "events.0.values.humid", "events.1.table", "events.1.key.origin", "events.1.key.carrier", "events.1.key.flight",
+        "events.1.values.dep_delay",
+    ]  # fmt: skip
 
 
 def test_events_are_filtered_by_table_and_time(post, follow):

