@@ -55,7 +55,7 @@ def share_installation(clone):
 def test_a_newcomer_can_walk_from_the_clone_to_the_second_champion_and_back(clone, installs):
     if not installs:
         share_installation(clone)
-    ports = {"PREDICTION_API_PORT": free_port(), "DATA_API_PORT": free_port()}
+    ports = {name: free_port() for name in ("PREDICTION_API_PORT", "DATA_API_PORT", "BOARD_PORT")}
     environment = clones.environment(clone.parent, VIRTUAL_ENV="", CI="", **ports)
 
     done = subprocess.run(
