@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from board.auditor import Auditor
 from board.clients import DataService, PredictionService
 from board.follower import Follower
+from board.forecasts import Forecasts
 from board.heartbeat import send_heartbeats
 from board.metrics import Metrics
 from board.settings import Settings
@@ -30,6 +31,7 @@ class AppState:
         self.follower = Follower(self.data_service, self.predictor, self.metrics, settings.warm_up_days)
         services = self.data_service, self.predictor
         self.auditor = Auditor(self.follower, services, self.metrics, settings.audit_hours)
+        self.forecasts = Forecasts(self.predictor)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:

@@ -81,7 +81,7 @@ class Following:
             return
         touched, self.tables.touched = self.tables.touched, set()
         watermark = self.tables.watermark
-        self.officials.schedule(touched)
+        await asyncio.to_thread(self.officials.schedule, touched)
         predicted = await self.officials.predict_due(max(until or watermark, watermark))
         await self.outcomes.record(touched.union(predicted), watermark)
         self._forget(watermark)

@@ -1,7 +1,8 @@
 """The outcomes of official predictions: read from the log, and recorded in the data service."""
 
+import asyncio
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,12 +36,17 @@ class Outcomes:
     async def record(self, touched: Collection[Key], watermark: datetime) -> None:
         """Records what came true of subjects that events have changed, where they have an official prediction."""
         made = self._officials.made
-        keys, rows = self._tables.subject_rows([key for key in touched if key in made and key not in self._recorded])
-        outcomes = zip(keys, self._source.outcomes(rows), strict=True)
-        known = [(key, outcome) for key, outcome in outcomes if outcome is not None]
+        waiting = [key for key in touched if key in made and key not in self._recorded]
+        known = await asyncio.to_thread(self._known, waiting)
         for start in range(0, len(known), MOST_OUTCOMES):
             await self._record(dict(known[start : start + MOST_OUTCOMES]))
         self._give_up(watermark)
+
+    def _known(self, keys: Sequence[Key]) -> list[tuple[Key, bool]]:
+        """The subjects whose outcomes the log says."""
+        keys, rows = self._tables.subject_rows(keys)
+        outcomes = zip(keys, self._source.outcomes(rows), strict=True)
+        return [(key, outcome) for key, outcome in outcomes if outcome is not None]
 
     def forget(self) -> None:
         """Forgets what is about predictions that were forgotten."""

@@ -9,10 +9,14 @@ import numpy as np
 
 from board.clients import PredictionService
 from board.errors import ContentRejected, ServiceUnavailable
-from board.following import Following
+from board.following import HOUR, Following
+from board.forecasts import Forecasts
 from board.lookup import find_row
 from board.source import SECONDS, Record, time_of
+from board.tables import Snapshot
 from service_kit.problems import FieldError, ProblemError
+
+MINUTES = 60  # of an hour
 
 
 async def predict(
@@ -33,6 +37,7 @@ async def predict(
     except (ServiceUnavailable, ContentRejected) as error:
         raise ProblemError(503, f"The prediction service gave no prediction: {error}.") from error
     official = following.officials.made.get(key)
+    prediction["warnings"] += _notes(following, moment)
     return {
         source.live.SUBJECT: source.subject(key), **prediction, "as_of": moment, "watermark": following.tables.watermark,
         "log_position": position, "official": official and official.as_json(), "features": record,
@@ -60,21 +65,50 @@ def _check_moment(following: Following, moment: datetime, watermark: datetime, i
     )
 
 
-def upcoming(following: Following, hours: float) -> dict[str, Any]:
-    """The subjects that are due in the next hours of the log, each with its official prediction where it has one."""
-    source, snapshot = following.source, following.tables.snapshot()
-    due_at = source.live.due_at(snapshot.rows)
-    start = snapshot.watermark.timestamp() / SECONDS
-    end = (snapshot.watermark + timedelta(hours=hours)).timestamp() / SECONDS
-    places = np.flatnonzero((due_at >= start) & (due_at < end))
-    places = places[np.argsort(due_at[places], kind="stable")]
+async def upcoming(following: Following, forecasts: Forecasts, hours: float) -> dict[str, Any]:
+    """The subjects that are due in the next hours of the log, each with its official prediction, or a forecast before."""
+    source = following.source
+    snapshot, places, due_at = await asyncio.to_thread(_next, following, hours)
+    made = following.officials.made
+    keys = [snapshot.keys[place] for place in places]
+    early = await forecasts.of(following, snapshot, [key for key in keys if key not in made])
     subjects = [
         {
-            source.live.SUBJECT: source.subject(key := snapshot.keys[place]),
-            "due_at": time_of(int(due_at[place])),
-            "predicted_as_of": time_of(snapshot.moments[place]),
-            "prediction": (official := following.officials.made.get(key)) and official.as_json(),
+            source.live.SUBJECT: source.subject(key),
+            "due_at": time_of(due),
+            "official_as_of": time_of(snapshot.moments[place]),
+            "official": key in made,
+            "prediction": made[key].as_json() if key in made else early.get(key),
         }
-        for place in places.tolist()
+        for place, key, due in zip(places, keys, due_at, strict=True)
     ]
-    return {"watermark": snapshot.watermark, "hours": hours, source.live.TABLE: subjects}
+    notes = _notes(following, snapshot.watermark)
+    return {"watermark": snapshot.watermark, "hours": hours, "warnings": notes, source.live.TABLE: subjects}
+
+
+def _next(following: Following, hours: float) -> tuple[Snapshot, list[int], list[int]]:
+    """The places of the subjects that come next, by the moments at which they are due, and these moments."""
+    snapshot = following.tables.snapshot()
+    due_at = following.source.live.due_at(snapshot.rows)
+    start = snapshot.watermark.timestamp() / SECONDS
+    places = np.flatnonzero((due_at >= start) & (due_at < start + hours * MINUTES))
+    places = places[np.argsort(due_at[places], kind="stable")]
+    return snapshot, places.tolist(), due_at[places].tolist()
+
+
+def _notes(following: Following, moment: datetime) -> list[dict[str, str]]:
+    """What the features of a moment lack: events of tables that are silent, and history where the log is short."""
+    source = following.source
+    notes = [
+        {
+            "field": table,
+            "kind": "silent_table",
+            "detail": f"its last event is {age / HOUR:.1f} hours older than the watermark",
+        }
+        for table, age in following.silent().items()
+    ]
+    history = (moment - following.first_known_at) / timedelta(days=1)
+    if history < source.recipe.HISTORY_DAYS:
+        detail = f"the features look back {source.recipe.HISTORY_DAYS} days; the log began {history:.1f} days before"
+        notes.append({"field": "as_of", "kind": "short_history", "detail": detail})
+    return notes

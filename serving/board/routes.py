@@ -1,6 +1,5 @@
 """Routes that people ask: one subject, and those that come next."""
 
-import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query, Request
@@ -58,8 +57,11 @@ async def predict(service: ServiceDep, body: Annotated[dict[str, Any], Body(exam
 async def upcoming(
     service: ServiceDep, hours: Annotated[float, Query(gt=0, le=48, description="Hours of the log's time")] = 6
 ) -> dict[str, Any]:
-    """The subjects that are due in the next hours after the watermark, with their official predictions."""
-    return await asyncio.to_thread(questions.upcoming, _following(service), hours)
+    """The subjects that are due in the next hours after the watermark.
+
+    Each has its official prediction, or, while that is still to come, one as of the last quarter of an hour.
+    """
+    return await questions.upcoming(_following(service), service.forecasts, hours)
 
 
 PATHS = frozenset((*UNLIMITED, *(route.path for route in router.routes if isinstance(route, APIRoute))))

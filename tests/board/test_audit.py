@@ -8,6 +8,7 @@ import pytest
 from board.audit import Audit
 from board.following import Following
 from board.metrics import Metrics
+from pipeline.features.point_in_time import Timeline
 
 
 class Log:
@@ -87,6 +88,20 @@ def test_a_feature_that_the_log_never_said_is_a_mismatch_and_named(audit, log, s
     (mismatch,) = result.mismatches
     assert mismatch["subject"] == wrong["subject"]
     assert mismatch["columns"]["waiting_everywhere"][0] == 999.0
+    assert not result.late
+
+
+def test_a_window_that_reads_a_minute_too_far_in_the_board_alone_is_found(audit, log, made_from, monkeypatch):
+    with monkeypatch.context() as broken:
+        window = Timeline.window
+        broken.setattr(
+            Timeline, "window", lambda self, key, moment, length, lag=0: window(self, key, moment + 1, length + 1, lag)
+        )
+        stored = made_from(log)
+
+    result = audit(log, stored)
+
+    assert len(result.mismatches) > len(stored) / 2
     assert not result.late
 
 

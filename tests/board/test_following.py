@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ import pytest
 from board.following import Following
 from board.metrics import Metrics
 from board.source import time_of
+from board.tables import Tables
 
 PAGE = 1000
 
@@ -171,3 +172,50 @@ def test_events_of_tables_that_the_model_does_not_declare_are_passed_over(follow
 
     assert following.tables.position == position
     assert following.tables.watermark is None
+
+
+def corrected(log, since):
+    """The log, in which every fifth departure of three hours, and some aircraft, are corrected half an hour later."""
+    start, end = since + timedelta(hours=12), since + timedelta(hours=15)
+    departures = [event for _, event in log if start < event.known_at < end and "dep_delay" in event.values][::5]
+    late = [event._replace(values={"dep_delay": event.values["dep_delay"] + 45.0}) for event in departures]
+    swaps = [event._replace(values={"tailnum": "N14228"}) for event in departures[::5]]
+    corrections = [event._replace(known_at=event.known_at + timedelta(minutes=30)) for event in (*late, *swaps)]
+    events = sorted([*(event for _, event in log), *corrections], key=lambda event: event.known_at)
+    return list(enumerate(events, start=1))
+
+
+def test_where_facts_are_corrected_features_are_those_of_what_was_known_at_the_moment(
+    following, log, source, predictor, since
+):
+    """Each is computed again from the events that were known by its moment, and no others."""
+    events = corrected(log, since)
+    take(following, events)
+
+    asked = [
+        (subject, record)
+        for subject, record in predictor.asked
+        if (since + timedelta(hours=12)).isoformat() < subject["as_of"] < (since + timedelta(hours=17)).isoformat()
+    ]
+    for subject, record in asked[::10]:
+        tables = Tables(source)
+        tables.apply(
+            [entry for entry in events if entry[1].known_at.isoformat() <= subject["as_of"]], stop_at_revision=False
+        )
+        moment = int(datetime.fromisoformat(subject["as_of"]).timestamp()) // 60
+        _, rows = tables.subject_rows([source.key_of_text(subject["subject"])])
+        assert source.records(tables.snapshot().history, rows, [moment]) == [record]
+
+
+def test_how_events_come_in_pages_changes_no_feature_also_where_facts_are_corrected(
+    following, log, source, predictor, data_service, since
+):
+    events = corrected(log, since)
+    take(following, events)
+    asked = {subject["prediction_id"]: record for subject, record in predictor.asked}
+    predictor.asked.clear()
+    other = Following(source, (data_service, predictor), Metrics(), since, log[0][1].known_at)
+
+    asyncio.run(other.take(events))
+
+    assert {subject["prediction_id"]: record for subject, record in predictor.asked} == asked

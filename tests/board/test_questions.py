@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from board import questions
+from board.forecasts import Forecasts
 from pipeline.data.event_log import Event
 from service_kit.problems import ProblemError
 
@@ -117,18 +118,30 @@ def test_a_moment_outside_the_log_is_refused_with_the_moments_that_it_knows(ask,
     assert watermark.isoformat() in error.wanted
 
 
-def test_upcoming_lists_the_flights_due_after_the_watermark_with_the_predictions_of_those_within_two_hours(following, log):
+def test_upcoming_lists_the_flights_due_after_the_watermark_with_official_predictions_within_two_hours_and_forecasts_before(
+    following, log, predictor
+):
     cut = next(number for number, (_, event) in enumerate(log) if event.known_at.day == 1 and event.known_at.hour == 14)
     asyncio.run(following.take(log[:cut]))
+    made = len(predictor.asked)
 
-    listed = questions.upcoming(following, 6)
+    forecasts = Forecasts(predictor)
+    listed = asyncio.run(questions.upcoming(following, forecasts, 6))
 
-    assert listed["flights"]
+    quarter = listed["watermark"].replace(minute=listed["watermark"].minute // 15 * 15)
     due = [flight["due_at"] for flight in listed["flights"]]
     assert due == sorted(due)
     assert listed["watermark"] <= due[0] <= due[-1] < listed["watermark"] + timedelta(hours=6)
     for flight in listed["flights"]:
-        assert (flight["prediction"] is not None) == (flight["predicted_as_of"] < listed["watermark"])
+        assert flight["official"] == (flight["official_as_of"] < listed["watermark"])
+        assert flight["prediction"]["as_of"] == (flight["official_as_of"] if flight["official"] else quarter)
+    early = [subject for subject, _ in predictor.asked[made:]]
+    assert len(early) == sum(not flight["official"] for flight in listed["flights"])
+    assert not any(subject["official"] for subject in early)
+
+    asyncio.run(questions.upcoming(following, forecasts, 6))
+
+    assert len(predictor.asked) == made + len(early)
 
 
 def test_tables_without_a_row_give_missing_values(following, log, predictor, since):
@@ -153,3 +166,16 @@ def test_rows_that_no_moment_can_see_any_more_are_forgotten_and_the_features_sta
 
     assert following.tables.snapshot().rows.empty
     assert following.tables.kept_since is not None
+
+
+def test_an_answer_warns_of_a_silent_table_and_of_a_log_that_is_shorter_than_the_features_look_back(following, log, flight):
+    """A day without weather, in a log of some days."""
+    quiet = [entry for entry in log if entry[1].table != "weather" or entry[1].known_at.day != 1]
+    cut = next(number for number, (_, event) in enumerate(quiet) if event.known_at.day == 1 and event.known_at.hour == 20)
+    asyncio.run(following.take(quiet[:cut]))
+
+    answer = asyncio.run(questions.predict(following, following.officials._predictor, flight, None))
+
+    kinds = {warning["kind"]: warning for warning in answer["warnings"]}
+    assert kinds["silent_table"]["field"] == "weather"
+    assert "look back 32 days" in kinds["short_history"]["detail"]
