@@ -1,7 +1,7 @@
 """How the body of a request is read: within a limit of size, and ahead of its answer; `timeouts` limits the time for it."""
 
 import math
-from codecs import BOM_UTF8
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from typing import NamedTuple
 
 from starlette.requests import ClientDisconnect
@@ -9,6 +9,7 @@ from starlette.types import Message, Receive
 
 from service_kit.problems import CLOSE, ProblemError
 
+UTF_16_MARKS = (BOM_UTF16_LE, BOM_UTF16_BE)
 READ_AHEAD_BYTES = 2**16  # as much as uvicorn reads of a body that nobody asks for
 
 
@@ -46,7 +47,7 @@ def limit_body(receive: Receive, limit: BodyLimit) -> Receive:
 async def read_ahead(receive: Receive, limit: BodyLimit) -> Receive:
     """A ``receive`` whose body has arrived already, or a part of it where it is large; without a byte order mark.
 
-    Raises ClientDisconnect where the caller leaves before, and ProblemError (413) for a body over the limit.
+    Raises ClientDisconnect where the caller leaves before, and ProblemError for a body over its limit (413) or in UTF-16.
     """
     message = await receive()
     if message.get("more_body", False) or len(message.get("body", b"")) > limit.most_bytes:
@@ -54,8 +55,12 @@ async def read_ahead(receive: Receive, limit: BodyLimit) -> Receive:
         message = await _read_on(receive, READ_AHEAD_BYTES)
     if message["type"] == "http.disconnect":
         raise ClientDisconnect
-    if message.get("body", b"").startswith(BOM_UTF8):
-        message = {**message, "body": message["body"].removeprefix(BOM_UTF8)}
+    body = message.get("body", b"")
+    start = body[:2]
+    if 0 in start or start in UTF_16_MARKS:
+        raise ProblemError(400, "The body should be JSON in UTF-8; it looks like UTF-16. Encode it as UTF-8.", headers=CLOSE)
+    if body.startswith(BOM_UTF8):
+        message = {**message, "body": body.removeprefix(BOM_UTF8)}
     return _with_first(message, receive)
 
 

@@ -12,14 +12,15 @@ from uuid_utils import uuid7
 
 from service_kit.body_limit import BodyLimit, limit_body, read_ahead
 from service_kit.logs import AccessLog
-from service_kit.problems import ProblemError, error_response
+from service_kit.problems import CLOSE, ProblemError, error_response
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,128}")
 UNLIMITED = frozenset(("/healthz", "/readyz", "/metrics"))  # monitoring must get through when nobody else does
 WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
 REQUEST_ID_HEADER = b"x-request-id"
-ONCE = (b"host", b"x-api-key", b"authorization", b"content-type")
-READ_HERE = frozenset((REQUEST_ID_HEADER, *ONCE))
+HOST, TRANSFER_ENCODING = b"host", b"transfer-encoding"
+ONCE = (HOST, b"x-api-key", b"authorization", b"content-type")
+READ_HERE = frozenset((REQUEST_ID_HEADER, TRANSFER_ENCODING, *ONCE))
 OTHER = "other"  # one label for all paths that are no route
 GONE = 499  # the caller left before the answer; only logs and metrics show this status
 logger = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ class RequestMiddleware:
         answer = _Answer(send, request_id.encode(), method, self._places)
         request = {**scope, "method": "GET"} if answer.is_head else scope
         try:
-            _refuse_doubled(headers)
+            _check_headers(headers, scope["http_version"])
             limit = self._limits.body_of_path.get(path, self._limits.body)
             # A caller who sends no body takes no place.
             receive = await read_ahead(receive, limit) if method in WITH_BODY else limit_body(receive, limit)
@@ -140,14 +141,24 @@ class _Answer:
             raise ClientDisconnect from error
 
 
-def _refuse_doubled(headers: Headers) -> None:
-    """Raises ProblemError (400) for a header that may come once and comes twice: proxies and services may disagree on it."""
-    names = [name for name, _ in headers]
-    if len(set(names)) == len(names):
-        return
-    for name in ONCE:
-        if names.count(name) > 1:
-            raise ProblemError(400, f"The header {name.decode()} should come once; it comes {names.count(name)} times.")
+def _check_headers(headers: Headers, http_version: str) -> None:
+    """Refuses headers on which proxies and services may disagree, as RFC 9112 has it (3.2, 6.1).
+
+    Raises ProblemError: 400 for one that may come once and comes twice and for a missing Host, 501 for a coding of the body.
+    """
+    by_name = dict(headers)
+    if len(by_name) < len(headers):
+        names = [name for name, _ in headers]
+        for name in ONCE:
+            if names.count(name) > 1:
+                raise ProblemError(400, f"The header {name.decode()} should come once; it comes {names.count(name)} times.")
+    if HOST not in by_name and http_version == "1.1":
+        raise ProblemError(400, "A request of HTTP/1.1 should have the header Host; this one has none.")
+    if TRANSFER_ENCODING in by_name:
+        for name, value in headers:
+            if name == TRANSFER_ENCODING and value.strip().lower() != b"chunked":
+                coding = value.decode("latin-1")
+                raise ProblemError(501, f"Transfer-Encoding should be chunked; it is {coding!r}.", headers=CLOSE)
 
 
 def route_path(scope: Scope) -> str:

@@ -214,6 +214,34 @@ def test_what_is_no_http_is_refused_and_the_connection_closed(connect):
         assert rest(connect(text)).startswith("HTTP/1.1 400 "), text
 
 
+def test_http_1_1_needs_a_host_and_http_1_0_none(connect):
+    said = rest(connect("GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n"))
+
+    assert said.startswith("HTTP/1.1 400 ")
+    assert "should have the header Host" in said
+    assert rest(connect("GET /healthz HTTP/1.0\r\n\r\n")).startswith("HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    ("codings", "status"),
+    [("gzip, chunked", 501), ("gzip\r\ntransfer-encoding: chunked", 501), ("gzip", 400), ("chunked, gzip", 400)],
+)
+def test_another_transfer_coding_than_chunked_is_refused_and_the_connection_closed(server, connect, codings, status):
+    connection = connect(f"{server.head}transfer-encoding: {codings}\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n")
+
+    assert rest(connection).startswith(f"HTTP/1.1 {status} ")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_body_in_utf_16_is_refused_by_that_name(server, encoding):
+    answer = httpx.post(
+        server.url + server.path, content="{}".encode(encoding), headers={"content-type": "application/json"}
+    )
+
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == "The body should be JSON in UTF-8; it looks like UTF-16. Encode it as UTF-8."
+
+
 def test_a_chunked_body_that_trickles_gets_408(server, connect):
     connection = connect(f"{server.head}transfer-encoding: chunked\r\n\r\n")
 
