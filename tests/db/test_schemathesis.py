@@ -28,7 +28,8 @@ CONFIG = {
     "seed": 1,
     "headers": {"X-API-Key": KEY},
     # A document cannot say that times and edges are in order, that a window has one beginning, that a change changes, nor
-    # which tables a model declares. A body may be too large beside being wrong.
+    # which tables a model declares, or of which moment an official prediction's id is. A body may be too large beside being
+    # wrong.
     "operations": [
         {
             "include-name": route,
@@ -45,6 +46,7 @@ CONFIG = {
             "PUT /models/{model_version}",
             "PATCH /users/{user_id}",
             "POST /events",
+            "POST /predictions",
         )
     ],
     "generation": {"mode": "all", "max-examples": 15, "deterministic": True, "no-shrink": True},
