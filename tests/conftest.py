@@ -47,6 +47,7 @@ TRAIN = Train(seed=3, folds=3, threshold="f1")
 LONGEST = (
     "tests/contract/test_stack.py",
     "tests/contract/test_walk.py",
+    "tests/contract/test_replay.py",
     "tests/pipeline/experiments/test_sweep.py",
     "tests/contract/test_reliability.py",
     "tests/pipeline/stages/test_dvc.py",

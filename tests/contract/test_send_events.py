@@ -28,10 +28,14 @@ def urls(tmp_path_factory):
         yield urls
 
 
-def sent(urls, *words):
+def run(urls, *words):
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), **urls}
     command = [sys.executable, "-m", "pipeline.send_events", *words]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def sent(urls, *words):
+    done = run(urls, *words)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -64,3 +68,20 @@ def test_the_file_of_the_page_is_sent_and_a_flight_in_it_is_predicted(urls, tmp_
     assert answer["as_of"] == "2026-11-26T12:00:00Z"
     assert answer["features"]["departure_delay_origin_3h"] == -4
     assert answer["features"]["humidity"] is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ((",2026,11,26,B6,725,JFK,,,,,,,,13,", ",2026,11,26,B6,725,JFK,,,,,,,,5000,"), "row 7, dep_delay: .* got 5000"),
+        ((",2026,11,26,DL,461,LGA,,,,,,,,-4,", ",2026,13,26,DL,461,BOS,,,,,,,,-4,"), "row 6, month: .*row 6, origin: "),
+    ],
+)
+def test_the_data_service_names_faults_and_the_command_their_rows_and_columns(urls, tmp_path, changed, message):
+    mine = tmp_path / "mine.csv"
+    mine.write_text(CSV.replace(*changed))
+
+    done = run(urls, str(mine), "--table", "flights")
+
+    assert done.returncode == 1
+    assert re.search(message, done.stderr), done.stderr
