@@ -72,7 +72,7 @@ def follow(path: Path, table: DeclaredTable, store: DataService) -> Sent:
                 sent = sent.plus(new)
                 file.done(lines)
                 if sum(new):
-                    console.say(f"row {file.rows:,}: {new.new:,} new events, {new.known:,} known before")
+                    console.say(f"up to row {file.rows:,}: {new.new:,} new events, {new.known:,} known before")
                 if lines:
                     continue
             interrupted.wait(POLL_SECONDS)
