@@ -1,6 +1,7 @@
 """One model's source tables as the log leaves them, with the predictions and outcomes that they make due."""
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from board.tables import Entries, Tables
 
 FORGET_AFTER = timedelta(days=1)  # of the log, between two times at which old rows are forgotten
 HOUR = 3600  # seconds
+logger = logging.getLogger(__name__)
 
 
 class Following:
@@ -37,6 +39,7 @@ class Following:
         self.officials = Officials(source, self.tables, predictor, metrics, since)
         self.outcomes = Outcomes(source, self.tables, self.officials, data_service, metrics)
         self._forgotten_until = since
+        self._silent: set[str] = set()  # tables of which the log of the board says so
 
     @property
     def earliest(self) -> datetime:
@@ -118,6 +121,10 @@ class Following:
         self._metrics.watermark.set(watermark.timestamp())
         self._metrics.position.set(self.tables.position)
         silent = self.silent()
+        for table in silent.keys() - self._silent:
+            extra = {"table": table, "hours": round(silent[table] / HOUR, 1)}
+            logger.warning("a table is silent: features that depend on it will be missing values", extra=extra)
+        self._silent = set(silent)
         for table, age in self.ages().items():
             self._metrics.table_age.labels(table).set(age)
             self._metrics.table_silent.labels(table).set(table in silent)

@@ -168,14 +168,18 @@ def test_rows_that_no_moment_can_see_any_more_are_forgotten_and_the_features_sta
     assert following.tables.kept_since is not None
 
 
-def test_an_answer_warns_of_a_silent_table_and_of_a_log_that_is_shorter_than_the_features_look_back(following, log, flight):
+def test_an_answer_warns_of_a_silent_table_and_of_a_log_that_is_shorter_than_the_features_look_back(
+    following, log, flight, caplog
+):
     """A day without weather, in a log of some days."""
     quiet = [entry for entry in log if entry[1].table != "weather" or entry[1].known_at.day != 1]
     cut = next(number for number, (_, event) in enumerate(quiet) if event.known_at.day == 1 and event.known_at.hour == 20)
     asyncio.run(following.take(quiet[:cut]))
+    asyncio.run(following.catch_up())
 
     answer = asyncio.run(questions.predict(following, following.officials._predictor, flight, None))
 
+    assert [record.table for record in caplog.records if "is silent" in record.message] == ["weather"]
     kinds = {warning["kind"]: warning for warning in answer["warnings"]}
     assert kinds["silent_table"]["field"] == "weather"
     assert "look back 32 days" in kinds["short_history"]["detail"]

@@ -1,9 +1,7 @@
 """The board with the real services and the real model: each flight has one official prediction, whoever is killed."""
 
-import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -73,23 +71,10 @@ def until(true):
 
 
 @pytest.fixture(scope="module")
-def model_folder(tmp_path_factory, model):
-    """The model of this repository, whose schema names its source."""
-    folder = tmp_path_factory.mktemp("model") / "model"
-    shutil.copytree(MODEL, folder)
-    schema = json.loads((folder / "schema.json").read_text()) | {"source": model["schema"]["source"]}
-    (folder / "schema.json").write_text(json.dumps(schema))
-    metadata = json.loads((folder / "metadata.json").read_text())
-    metadata["sha256"]["schema.json"] = hashlib.sha256((folder / "schema.json").read_bytes()).hexdigest()
-    (folder / "metadata.json").write_text(json.dumps(metadata))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def disturbed(tmp_path_factory, model_folder, log, since):
+def disturbed(tmp_path_factory, log, since):
     """Services that were sent all events while the board and the prediction service were killed; all is done."""
     days = (since - log[0][1].known_at).total_seconds() / 86_400
-    with Services(tmp_path_factory.mktemp("services"), model_folder, WARM_UP_DAYS=str(days)) as services:
+    with Services(tmp_path_factory.mktemp("services"), MODEL, WARM_UP_DAYS=str(days)) as services:
         events = [event for _, event in log]
         until(lambda: services.client.post("/events", json={"events": [events[0].as_json()]}).status_code == 201)
         for batch, start in enumerate(range(0, len(events), BATCH)):
@@ -124,7 +109,7 @@ def test_each_flight_has_one_official_prediction_cancelled_ones_too(official, ex
 
 
 def test_features_equal_those_of_the_pipeline_to_the_last_bit_and_probabilities_to_a_millionth(
-    official, expected, offline, data, model_folder
+    official, expected, offline, data
 ):
     theirs = offline.loc[[expected[prediction["subject"]] for prediction in official]].reset_index(drop=True)
 
@@ -136,7 +121,7 @@ def test_features_equal_those_of_the_pipeline_to_the_last_bit_and_probabilities_
             assert ours == theirs[name].tolist()
         else:
             assert ours == theirs[name].dt.strftime("%Y-%m-%dT%H:%M:%S").tolist()
-    session = onnxruntime.InferenceSession(model_folder / "model.onnx")
+    session = onnxruntime.InferenceSession(MODEL / "model.onnx")
     packed = model_inputs.to_arrays(model_inputs.pack(theirs, data.columns), data.columns)
     probabilities = session.run(None, packed)[0].reshape(len(theirs), -1)[:, -1]
     np.testing.assert_allclose([prediction["probability"] for prediction in official], probabilities, atol=1e-6)
