@@ -70,7 +70,9 @@ def convert(values: Values, kind: Kind, reading: Reading) -> Values:
     """The values of a column of some ``kind``, by the table above. Raises ValueInvalid."""
     if types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
-    if types.is_binary(values.type) or types.is_large_binary(values.type):
+    if types.is_string_view(values.type):  # of which Arrow computes little
+        values = values.cast(pa.string())
+    if types.is_binary(values.type) or types.is_large_binary(values.type) or types.is_binary_view(values.type):
         values = _cast(values, [lambda part: part.cast(pa.string())], kind)
     if reading.is_typed and reading.form.missing != MISSING and not types.is_nested(values.type):
         plain = values.cast(pa.float64()) if types.is_decimal(values.type) else values  # -999 rather than -999.00
@@ -194,7 +196,7 @@ def _within_years(values: Values, cast: Cast) -> Values:
 
 
 def _is_text(arrow_type: pa.DataType) -> bool:
-    return bool(types.is_string(arrow_type) or types.is_large_string(arrow_type) or types.is_string_view(arrow_type))
+    return bool(types.is_string(arrow_type) or types.is_large_string(arrow_type))
 
 
 def _cast(values: Values, casts: Sequence[Cast], kind: Kind, pattern: str | None = None) -> Values:

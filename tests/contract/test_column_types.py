@@ -61,6 +61,8 @@ ACCEPTED = [
     ("datetime", pa.string(), ISO, ISO, ISO),
     ("datetime", pa.timestamp("us", "Europe/Berlin"), BERLIN, ISO_BERLIN, ISO_BERLIN),
     ("datetime", pa.timestamp("ms", "UTC"), BERLIN, ["2013-05-19T12:15:00Z", "2013-05-19T23:00:00Z"], ISO_BERLIN),
+    ("category", pa.string_view(), ["a", "b"], ["a", "b"], ["a", "b"]),
+    ("category", pa.binary_view(), [b"a", b"b"], ["a", "b"], ["a", "b"]),
 ]
 # Kind, type in Parquet, its values, the texts in CSV, the values in JSON; None: a CSV file cannot hold them.
 REFUSED = [

@@ -45,22 +45,22 @@ def _infer_kind(name: str, values: pa.ChunkedArray) -> tuple[Kind | None, str]:
     count = len(values) - values.null_count
     if not count:
         return None, f"{name} is left out: it is empty."
-    distinct = compute.count_distinct(values).as_py() if not types.is_nested(values.type) else 0
-    if _is(values, "number"):
-        is_identifier = types.is_integer(values.type) and distinct == len(values)
+    if numbers := _convert(values, "number"):
+        is_identifier = types.is_integer(numbers.type) and compute.count_distinct(numbers).as_py() == len(values)
         return "number", f"{name} has another number in each row: leave it out if it identifies the row." * is_identifier
-    if _is(values, "datetime"):
+    if _convert(values, "datetime"):
         return "datetime", ""
-    if not _is(values, "category"):
+    if not (categories := _convert(values, "category")):
         return None, f"{name} is left out: it is of the type {values.type}."
+    distinct = compute.count_distinct(categories).as_py()
     if distinct > MOST_CATEGORIES and distinct > LARGEST_SHARE_DISTINCT * count:
         return None, f"{name} is left out: {distinct:,} different texts in {count:,} rows are no categories."
     return "category", ""
 
 
-def _is(values: pa.ChunkedArray, kind: Kind) -> bool:
+def _convert(values: pa.ChunkedArray, kind: Kind) -> pa.ChunkedArray | None:
+    """The values as those of a kind; None where they are of another one."""
     try:
-        arrow.convert(values, kind, Reading(TableFormat(), is_typed=True))
+        return arrow.convert(values, kind, Reading(TableFormat(), is_typed=True))
     except arrow.ValueInvalid:
-        return False
-    return True
+        return None

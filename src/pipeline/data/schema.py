@@ -19,8 +19,11 @@ REFERENCE_BINS = 10  # quantile bins of a number's reference distribution, as us
 REFERENCE_CATEGORIES = 50  # the most frequent ones have a share each, the rest are pooled
 MOST_SHOWN = 60  # characters of a value in a message
 LARGEST = float(np.finfo(np.float32).max)  # a model computes in single precision
-# So many of the distinct values of a number must be left in single precision. Of decimals half: their ends are noise.
-LEAST_DISTINCT, LEAST_DISTINCT_WHOLE = 0.5, 0.99
+# So many of the distinct values of a number must be left in single precision: of decimals, whose ends are noise, half, or
+# more than a model has bins for. They are looked at in parts, because those of a minority may be the ones that merge.
+LEAST_DISTINCT, LEAST_DISTINCT_WHOLE, ENOUGH = 0.5, 0.99, 32
+MOST_PARTS, LEAST_OF_A_PART = 20, 10
+NOISE = 1e-12  # by which results of one computation differ
 MOST_NUMERIC_CATEGORIES = 20  # a category with more distinct values, all of them numbers, is taken for a mistake
 
 
@@ -66,19 +69,25 @@ def to_single_precision(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
     with np.errstate(over="ignore"):  # `check` refuses what is too large
         single = frame.astype(dict.fromkeys(numbers, "float32"))
     for name in numbers:
-        values = frame[name]
-        low, high = values.quantile(0.25), values.quantile(0.75)
-        if high - low > len(frame) * np.spacing(np.float32(max(abs(low), abs(high)))):
-            continue  # for the half of the rows in between there are enough single-precision numbers
-        before, after = values.nunique(), single[name].nunique()
-        is_whole = bool((values.dropna() % 1 == 0).all())
-        if after < before * (LEAST_DISTINCT_WHOLE if is_whole else LEAST_DISTINCT):
+        for part in _merged_parts(frame[name].dropna().to_numpy("float64")):
             raise TableInvalid(
-                f"{name} has {before:,} distinct values, from {values.min():,} to {values.max():,}; a model computes with "
-                f"seven digits, which leave {after:,} of them. Subtract a number near the smallest from each in the table, "
-                "or declare `kind: datetime` or `kind: category` if that is what they are."
+                f"{name} has {len(part):,} distinct values from {part[0]:,} to {part[-1]:,}; a model computes with seven "
+                f"digits, which leave {len(np.unique(np.float32(part))):,} of them. Subtract a number near the smallest "
+                "from each in the table, or declare `kind: datetime` or `kind: category` if that is what they are."
             )
     return single
+
+
+def _merged_parts(values: npt.NDArray[np.float64]) -> Iterator[npt.NDArray[np.float64]]:
+    """The parts of the sorted distinct values of a number that have too few numbers in single precision."""
+    distinct = np.unique(values[np.abs(values) <= LARGEST])
+    distinct = distinct[np.append(True, np.diff(distinct) > NOISE * np.abs(distinct[1:]))[: len(distinct)]]
+    for part in np.array_split(distinct, min(MOST_PARTS, len(distinct) // LEAST_OF_A_PART) or 1):
+        if not len(part) or part[-1] - part[0] > len(part) * np.spacing(np.float32(np.abs(part).max())):
+            continue  # there are enough single-precision numbers in between
+        is_whole, kept = bool((part % 1 == 0).all()), len(np.unique(np.float32(part)))
+        if kept < len(part) * LEAST_DISTINCT_WHOLE if is_whole else kept < min(len(part) * LEAST_DISTINCT, ENOUGH):
+            yield part
 
 
 def describe(dataset: Dataset, train: pd.DataFrame) -> dict[str, Any]:

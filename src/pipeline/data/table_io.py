@@ -13,6 +13,7 @@ from typing import IO
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.dataset
 import pyarrow.parquet
 from pyarrow.dataset import get_partition_keys
 
@@ -36,7 +37,10 @@ WAYS_OUT = {
     "category": "what is a number or a datetime needs that `kind`",
     "datetime": f"{MARKER}, and another way to write dates into `format`",
 }
-BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")  # of UTF-16
+BYTE_ORDER_MARKS = {  # the longer ones first, because one of UTF-16 begins one of UTF-32
+    "utf-32": (b"\xff\xfe\0\0", b"\0\0\xfe\xff"),
+    "utf-16": (b"\xff\xfe", b"\xfe\xff"),
+}
 
 
 def read_source(path: Path, declared: RawTable, target: str = "") -> pa.Table:
@@ -118,19 +122,33 @@ def _convert(table: pa.Table, path: Path, declared: RawTable, is_typed: bool, ro
 
 def _read_folder(path: Path, declared: RawTable, target: str) -> pa.Table:
     """The rows of all Parquet files below a folder, whose subfolders may name a partition, such as year=2013."""
-    dataset = pa.parquet.ParquetDataset(path)
-    files = {
-        file.path: {*file.physical_schema.names, *get_partition_keys(file.partition_expression)}
-        for file in dataset.fragments
-    }
-    held = set().union(*files.values())
-    for file, names in files.items():
-        if lacking := sorted((declared.columns.keys() | {target}) & held - names):
+    try:
+        dataset = pa.dataset.dataset(path, format="parquet", partitioning="hive")
+        files = list(dataset.get_fragments())
+        parts = [_without_dictionaries(file.physical_schema) for file in files]
+        if not files:
+            raise TableInvalid(f"{path} should hold Parquet files; it holds none. Put them there, or correct the path.")
+        whole = pa.unify_schemas([*parts, _without_dictionaries(dataset.schema)], promote_options="permissive")
+    except (pa.ArrowException, OSError) as error:
+        raise TableInvalid(
+            f"{path} should hold Parquet files alone, with one type for each column; {first_line(error)}. Take other files "
+            "out of it, or write that column as one type."
+        ) from error
+    columns = declared.columns.keys() | {target} if declared.columns else set(whole.names)
+    for file, part in zip(files, parts, strict=True):
+        if lacking := sorted(columns & set(whole.names) - {*part.names, *get_partition_keys(file.partition_expression)}):
             raise TableInvalid(
-                f"{file} should have the columns of the other files in {path}; it lacks {', '.join(lacking)}. "
+                f"{file.path} should have the columns of the other files in {path}; it lacks {', '.join(lacking)}. "
                 "Add them, empty where nothing is known, or take the file out of the folder."
             )
-    return dataset.read()
+    return pa.dataset.dataset(path, whole, format="parquet", partitioning="hive").to_table()
+
+
+def _without_dictionaries(schema: pa.Schema) -> pa.Schema:
+    """The schema with the types of the values that are encoded: one file may have a dictionary and the next none."""
+    return pa.schema(
+        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field for field in schema
+    )
 
 
 def _read_csv(path: Path, declared: RawTable, target: str) -> pa.Table:
@@ -181,10 +199,14 @@ def _suggest_format(path: Path, declared: RawTable) -> str:
     try:
         with _opened(path) as file, pa.input_stream(file if isinstance(file, Path) else pa.PythonFile(file)) as stream:
             head = stream.read(HEAD_BYTES)
-        if head.startswith(BYTE_ORDER_MARKS) and "16" not in declared.encoding:
-            return f"It looks like UTF-16: write `encoding: utf-16` {PLACE}."
+        for encoding, marks in BYTE_ORDER_MARKS.items():
+            if head.startswith(marks) and not declared.encoding.startswith(encoding):
+                return f"It looks like {encoding.upper()}: write `encoding: {encoding}` {PLACE}."
         if b"\0" in head and declared.encoding == "utf-8":
-            return "It is no text, but perhaps a workbook or an archive. Save the table as a CSV or Parquet file."
+            return (
+                "It is no text in UTF-8, but perhaps a workbook or an archive: save the table as a CSV or Parquet file. If "
+                f"it is text, write its encoding, such as `encoding: utf-16-le`, {PLACE}."
+            )
         lines = head.decode(declared.encoding, errors="replace").splitlines()[declared.skip_rows :]
     except UNREADABLE:
         return ""

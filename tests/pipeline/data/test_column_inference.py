@@ -41,6 +41,29 @@ def test_a_column_has_the_kind_of_its_values(value, kind):
 
 
 @pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (pa.array(["a"]).dictionary_encode(), "category"),
+        (pa.array([1.5]).dictionary_encode(), "number"),
+        (pa.array(["a"], pa.string_view()), "category"),
+        (pa.array([b"a"], pa.binary_view()), "category"),
+        (pa.array([b"a"], pa.binary(1)), None),
+        (pa.array([1.5], pa.float16()), "number"),
+        (pa.array([Decimal("1.5")], pa.decimal256(40, 1)), "number"),
+        (pa.array([1], pa.duration("s")), None),
+        (pa.array([date(2024, 1, 2)], pa.date64()), "datetime"),
+        (pa.array([(1, 2, 3)], pa.month_day_nano_interval()), None),
+        (pa.array([[1]], pa.list_(pa.int8(), 1)), None),
+        (pa.array([{"a": 1}]), None),
+    ],
+    ids=str,
+)
+def test_a_column_of_any_type_is_taken_or_left_out_with_a_word(values, kind):
+    values = pa.chunked_array([values] * ROWS)
+    assert inferred(values) == (kind, "" if kind else f"x is left out: it is of the type {values.type}.")
+
+
+@pytest.mark.parametrize(
     ("values", "remark"),
     [
         ([None] * ROWS, "x is left out: it is empty."),

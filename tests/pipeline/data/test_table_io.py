@@ -110,6 +110,7 @@ def test_a_datetime_of_another_format_is_read_as_declared(tmp_path):
     [
         (b"x;when\n1,5;2013-01-01\n", {"separator": ";", "decimal": ","}, "values divided by ';': write `separator: \";\"`"),
         ("x,when\n1.5,2013-01-01\n".encode("utf-16"), {"encoding": "utf-16"}, "looks like UTF-16: write `encoding: utf-16`"),
+        ("x,when\n1.5,2013-01-01\n".encode("utf-32"), {"encoding": "utf-32"}, "looks like UTF-32: write `encoding: utf-32`"),
         (b"x,when,caf\xe9\n1.5,2013-01-01,\n", {"encoding": "latin-1"}, "It is not utf-8: write `encoding: latin-1`"),
         (b"# from a lab\n# 2013\nx,when\n1.5,2013-01-01\n", {"skip_rows": 2}, "begins with a comment: write `skip_rows: 2`"),
         (
@@ -166,6 +167,52 @@ def test_a_file_of_a_folder_without_a_declared_column_is_refused_by_name(tmp_pat
         table_io.read_source(tmp_path, declared(columns))
     del columns["y"]
     assert table_io.read_source(tmp_path, declared(columns))["year"].to_pylist() == [1, 2]
+
+
+@pytest.mark.parametrize("lacking", ["1", "2"])
+def test_where_no_columns_are_declared_all_files_of_a_folder_have_the_same(tmp_path, lacking):
+    for number in ("1", "2"):
+        frame = pd.DataFrame({"x": [1], "more": [3], "good": [1]})
+        frame.drop(columns=["more"] * (number == lacking)).to_parquet(tmp_path / f"{number}.parquet")
+
+    with pytest.raises(
+        TableInvalid, match=rf"{lacking}\.parquet should have the columns of the other files in .* lacks more\."
+    ):
+        table_io.read_source(tmp_path, declared({}), "good")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "both"),
+    [
+        (pa.array([1]), pa.array([0.5]), [1, 0.5]),
+        (pa.nulls(1), pa.array([1]), [None, 1]),
+        (pa.array(["a"]).dictionary_encode(), pa.array(["b"]), ["a", "b"]),
+        (pa.array([1], pa.timestamp("s")).cast(pa.timestamp("ms")), pa.array([None], pa.timestamp("us")), None),
+    ],
+    ids=str,
+)
+def test_the_types_of_a_column_in_the_files_of_a_folder_may_differ_where_one_holds_all(tmp_path, first, second, both):
+    for number, values in enumerate((first, second)):
+        (tmp_path / f"of={number}").mkdir()
+        pa.parquet.write_table(pa.table({"x": values}), tmp_path / f"of={number}/a.parquet")
+    (tmp_path / "_SUCCESS").write_text("")
+
+    found = table_io.read_source(tmp_path, declared({}))
+
+    assert found["of"].to_pylist() == [0, 1]
+    assert both is None or found["x"].to_pylist() == both
+
+
+def test_a_folder_that_is_no_table_is_refused_with_the_reason(tmp_path):
+    with pytest.raises(TableInvalid, match="should hold Parquet files; it holds none"):
+        table_io.read_source(tmp_path, declared({}))
+    pa.parquet.write_table(pa.table({"x": [1]}), tmp_path / "a.parquet")
+    pa.parquet.write_table(pa.table({"x": ["one"]}), tmp_path / "b.parquet")
+    with pytest.raises(TableInvalid, match="Field x has incompatible types: int64 vs string"):
+        table_io.read_source(tmp_path, declared({}))
+    (tmp_path / "b.parquet").write_text("no Parquet file at all")
+    with pytest.raises(TableInvalid, match=r"should hold Parquet files alone.*b\.parquet.*Take other files out"):
+        table_io.read_source(tmp_path, declared({}))
 
 
 @pytest.mark.parametrize(
@@ -237,7 +284,7 @@ def test_an_archive_holds_one_table_beside_folders_and_what_a_mac_adds(tmp_path)
 def test_what_is_no_text_is_not_taken_for_another_encoding(tmp_path, content):
     (tmp_path / "a.csv").write_bytes(content)
 
-    with pytest.raises(TableInvalid, match="It is no text, but perhaps a workbook or an archive"):
+    with pytest.raises(TableInvalid, match="It is no text in UTF-8, but perhaps a workbook or an archive"):
         table_io.read_source(tmp_path / "a.csv", declared({"y": Column("number")}))
 
 
