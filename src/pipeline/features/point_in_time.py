@@ -60,7 +60,7 @@ class Timeline:
 
     def count_until(self, key: Integers, moment: Integers) -> Integers:
         """How many events have a smaller key, or this ``key`` and a moment at or before ``moment``."""
-        count: Integers = np.searchsorted(self._positions, key * SPAN + moment, side="right")
+        count: Integers = self._positions.searchsorted(key * SPAN + moment, side="right")
         return count
 
     def window(self, key: Integers, moment: Integers, length: int, lag: int = 0) -> dict[str, Integers]:
@@ -112,10 +112,10 @@ def shrink_towards(prior: Floats, total: Integers, count: Integers, weight: int)
 
 def take_or_nan(values: npt.ArrayLike, row: Integers) -> Floats:
     """``values[row]`` as float64, NaN where ``row`` is -1."""
-    numbers = np.asarray(values, dtype=np.float64)
+    numbers = np.asarray(values)
     if not len(numbers):
         return np.full(len(row), np.nan)
-    return np.where(row >= 0, numbers[np.maximum(row, 0)], np.nan)
+    return np.where(row >= 0, numbers[np.maximum(row, 0)].astype(np.float64), np.nan)
 
 
 def epoch_minutes(times: pd.Series) -> Integers:
