@@ -50,6 +50,7 @@ LONGEST = (
     "tests/contract/test_replay.py",
     "tests/pipeline/experiments/test_sweep.py",
     "tests/contract/test_reliability.py",
+    "tests/contract/test_board_reliability.py",
     "tests/pipeline/stages/test_dvc.py",
     "tests/serving/model/test_model_source.py",
     "tests/db/test_main.py",
