@@ -1,6 +1,6 @@
 """Some days of flights as a log of events, the model's description, and services that answer in this process."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
@@ -51,6 +51,18 @@ def raw(data):
 def log(raw, data):
     """All events by ``known_at``, each with its position."""
     return list(enumerate(events.events(raw, event_tables(data)), start=1))
+
+
+@pytest.fixture(scope="session")
+def corrected_log(log, since):
+    """The log, in which every fifth departure of three hours, and some aircraft, are corrected half an hour later."""
+    start, end = since + timedelta(hours=12), since + timedelta(hours=15)
+    departures = [event for _, event in log if start < event.known_at < end and "dep_delay" in event.values][::5]
+    late = [event._replace(values={"dep_delay": event.values["dep_delay"] + 45.0}) for event in departures]
+    swaps = [event._replace(values={"tailnum": "N14228"}) for event in departures[::5]]
+    corrections = [event._replace(known_at=event.known_at + timedelta(minutes=30)) for event in (*late, *swaps)]
+    events = sorted([*(event for _, event in log), *corrections], key=lambda event: event.known_at)
+    return list(enumerate(events, start=1))
 
 
 @pytest.fixture(scope="session")

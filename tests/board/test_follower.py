@@ -1,6 +1,7 @@
 """Following the log: where it begins, how it goes on with another model, after a failure and at the end."""
 
 import asyncio
+import itertools
 import logging
 
 import pytest
@@ -14,8 +15,9 @@ PAGE = 2000
 
 
 @pytest.fixture
-def log_service(data_service, log, predictor):
+def log_service(data_service, corrected_log, predictor):
     """The data service with the whole log, in which a prediction is stored once it was asked for."""
+    log = corrected_log
 
     async def log_state():
         return {"first_known_at": log[0][1].known_at.isoformat(), "position": log[-1][0]}
@@ -63,8 +65,8 @@ def described(predictor, model):
 
 
 @pytest.fixture
-def new_follower(log_service, described, log, since):
-    days = (since - log[0][1].known_at).total_seconds() / 86_400
+def new_follower(log_service, described, corrected_log, since):
+    days = (since - corrected_log[0][1].known_at).total_seconds() / 86_400
     return lambda: Follower(log_service, described, Metrics(), days)
 
 
@@ -84,18 +86,18 @@ async def follow_until(follower, true, seconds=60):
     await follower.close()
 
 
-def test_it_reads_the_whole_log_and_then_waits_for_news(new_follower, log, described):
+def test_it_reads_the_whole_log_and_then_waits_for_news(new_follower, corrected_log, described):
     follower = new_follower()
 
     asyncio.run(follow_until(follower, lambda: follower.caught_up))
 
-    assert follower.following.tables.position == log[-1][0]
+    assert follower.following.tables.position == corrected_log[-1][0]
     assert follower.works
     assert described.asked
 
 
 def test_a_second_board_begins_at_the_newest_official_prediction_and_asks_for_none_again(
-    new_follower, log_service, log, described
+    new_follower, log_service, described
 ):
     first, second = new_follower(), new_follower()
     asyncio.run(follow_until(first, lambda: first.caught_up))
@@ -107,6 +109,31 @@ def test_a_second_board_begins_at_the_newest_official_prediction_and_asks_for_no
     assert log_service.begun_at == [0, newest]
     assert len(described.asked) == asked
     assert second.following.officials.made.keys() == first.following.officials.made.keys()
+
+
+def test_boards_that_end_in_the_midst_of_the_log_leave_the_predictions_of_one_that_does_not(
+    new_follower, described, corrected_log
+):
+    """Corrections lie before and after the places where they end."""
+    undisturbed = new_follower()
+    asyncio.run(follow_until(undisturbed, lambda: undisturbed.caught_up))
+    expected = {subject["prediction_id"]: record for subject, record in described.asked}
+    described.asked.clear()
+    requests = itertools.count(1)
+    predict = described.predict
+
+    async def dying_predict(records, subjects):
+        """Some requests are the last of their board."""
+        if next(requests) in {2, 8, 15, 31}:
+            raise RuntimeError("killed")
+        return await predict(records, subjects)
+
+    described.predict = dying_predict
+    follower = new_follower()
+    asyncio.run(follow_until(follower, lambda: follower.caught_up))
+
+    assert next(requests) > 31
+    assert {subject["prediction_id"]: record for subject, record in described.asked} == expected
 
 
 def test_what_is_under_way_is_finished_before_the_board_ends(new_follower, described, monkeypatch):

@@ -174,22 +174,11 @@ def test_events_of_tables_that_the_model_does_not_declare_are_passed_over(follow
     assert following.tables.watermark is None
 
 
-def corrected(log, since):
-    """The log, in which every fifth departure of three hours, and some aircraft, are corrected half an hour later."""
-    start, end = since + timedelta(hours=12), since + timedelta(hours=15)
-    departures = [event for _, event in log if start < event.known_at < end and "dep_delay" in event.values][::5]
-    late = [event._replace(values={"dep_delay": event.values["dep_delay"] + 45.0}) for event in departures]
-    swaps = [event._replace(values={"tailnum": "N14228"}) for event in departures[::5]]
-    corrections = [event._replace(known_at=event.known_at + timedelta(minutes=30)) for event in (*late, *swaps)]
-    events = sorted([*(event for _, event in log), *corrections], key=lambda event: event.known_at)
-    return list(enumerate(events, start=1))
-
-
 def test_where_facts_are_corrected_features_are_those_of_what_was_known_at_the_moment(
-    following, log, source, predictor, since
+    following, corrected_log, source, predictor, since
 ):
     """Each is computed again from the events that were known by its moment, and no others."""
-    events = corrected(log, since)
+    events = corrected_log
     take(following, events)
 
     asked = [
@@ -208,13 +197,13 @@ def test_where_facts_are_corrected_features_are_those_of_what_was_known_at_the_m
 
 
 def test_how_events_come_in_pages_changes_no_feature_also_where_facts_are_corrected(
-    following, log, source, predictor, data_service, since
+    following, corrected_log, source, predictor, data_service, since
 ):
-    events = corrected(log, since)
+    events = corrected_log
     take(following, events)
     asked = {subject["prediction_id"]: record for subject, record in predictor.asked}
     predictor.asked.clear()
-    other = Following(source, (data_service, predictor), Metrics(), since, log[0][1].known_at)
+    other = Following(source, (data_service, predictor), Metrics(), since, events[0][1].known_at)
 
     asyncio.run(other.take(events))
 
