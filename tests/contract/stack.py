@@ -15,7 +15,7 @@ import clones
 import containers
 from contract.processes import plain_port
 
-PORTS = ("PREDICTION_API", "DATA_API", "MLFLOW", "PROMETHEUS", "ALERTMANAGER", "GRAFANA", "UPTIME_KUMA")
+PORTS = ("PREDICTION_API", "DATA_API", "BOARD", "MLFLOW", "PROMETHEUS", "ALERTMANAGER", "GRAFANA", "UPTIME_KUMA")
 HEALED_SECONDS = 120
 
 

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 import clones
+from contract.event_feed import EventFeed
 from contract.stack import HEALED_SECONDS, Stack, engine, until
 
 MAKE = ("make", "--assume-old", ".venv/.ready")  # the clone uses the installation of this repository
@@ -31,9 +32,9 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory):
-    """The whole system of a fresh clone, whose alerts fire after seconds."""
+    """The whole system of a fresh clone, whose alerts fire after seconds; its board predicts from the first event on."""
     clone = clones.cloned(tmp_path_factory.mktemp("stack") / "fresh")
-    made = Stack(clone, MODEL_POLL_SECONDS="5", LIVE_REFRESH_SECONDS="10")
+    made = Stack(clone, MODEL_POLL_SECONDS="5", LIVE_REFRESH_SECONDS="10", WARM_UP_DAYS="0")
     try:
         made.compose("up", "--detach", "--build", "--wait")
         yield made
@@ -42,7 +43,7 @@ def stack(tmp_path_factory):
 
 
 def smoke(stack, *words):
-    urls = {f"{name}_URL": stack.url(name) for name in ("PREDICTION_API", "DATA_API", "PROMETHEUS", "UPTIME_KUMA")}
+    urls = {f"{name}_URL": stack.url(name) for name in ("PREDICTION_API", "DATA_API", "BOARD", "PROMETHEUS", "UPTIME_KUMA")}
     return stack.run(sys.executable, "-m", "pipeline.operations.smoke", *words, PYTHONPATH="src", **urls)
 
 
@@ -51,6 +52,7 @@ def test_a_fresh_clone_ends_in_answered_predictions_and_stays_clean(stack):
     states = {one["Service"]: (one["State"], one["Health"], one["ExitCode"]) for one in stack.containers()}
 
     assert "The whole system works" in said
+    assert "The board is ready, and the event log is empty." in said
     assert {name for name, (state, *_) in states.items() if state == "exited"} == ONE_SHOTS
     assert {states[name][2] for name in ONE_SHOTS} == {0}
     assert clones.git("status", "--porcelain", at=stack.clone) == ""
@@ -69,12 +71,12 @@ def test_only_who_must_reaches_the_database(stack):
     ask = "import socket; socket.create_connection(('postgres', 5432), 2)"
 
     stack.compose("exec", "-T", "data-api", "python", "-c", ask)
-    said = stack.compose("exec", "-T", "prediction-api", "python", "-c", ask, status=1)
-    assert "gaierror" in said
+    for service in ("prediction-api", "board"):
+        assert "gaierror" in stack.compose("exec", "-T", service, "python", "-c", ask, status=1)
 
 
 def test_our_containers_run_as_plain_users_that_may_write_and_do_nothing_more(stack):
-    for service in ("data-api", "prediction-api", "gateway", "mlflow"):
+    for service in ("data-api", "prediction-api", "board", "gateway", "mlflow"):
         user = stack.compose("exec", "-T", service, "sh", "-c", "id -u; touch /x 2>&1; grep CapEff /proc/1/status")
         assert user.split()[0] == "10001"
         assert "Read-only file system" in user
@@ -101,6 +103,25 @@ def followed(stack):
             answer = stack.run("docker", "exec", one["ID"], "python", "-c", ask)
             found.add(json.loads(answer.splitlines()[0])["lineage"].get("registered"))
     return found
+
+
+@pytest.fixture(scope="module")
+def feed(stack):
+    return EventFeed(stack)
+
+
+def test_two_boards_give_each_flight_one_official_prediction_and_its_outcome(stack, feed):
+    stack.compose("up", "--detach", "--wait", "--no-recreate", "--scale", "board=2")
+    until(60, lambda: len(stack.query('up{job="board"} == 1')) == 2, "two boards are scraped")
+    for _ in range(20):
+        feed.go_on()
+    until(30, feed.is_predicted, "all that is due is predicted")
+    until(60, lambda: len(stack.query("board_position > 200")) == 2, "both boards follow the log")
+    stack.compose("up", "--detach", "--wait", "--no-recreate", "--scale", "board=1")
+    said = smoke(stack)
+
+    assert feed.ask(10)["probability"] == feed.ask(10)["official"]["probability"]
+    assert "The board follows the event log, and gave 0." in said
 
 
 @contextmanager
@@ -135,9 +156,9 @@ def stored(stack):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may kill the process of a container")
-def test_each_container_is_killed_under_load_and_nothing_acknowledged_is_missing(stack):
+def test_each_container_is_killed_under_load_and_nothing_acknowledged_is_missing(stack, feed):
     slowest = {}
-    with load(stack) as acknowledged:
+    with load(stack) as acknowledged, feed.going_on():
         for one in stack.containers():
             if one["Service"] in ONE_SHOTS:
                 continue
@@ -146,12 +167,18 @@ def test_each_container_is_killed_under_load_and_nothing_acknowledged_is_missing
             until(HEALED_SECONDS, lambda one=one, before=before: stack.healed(one["ID"], before), f"{one['Service']} heals")
             slowest[one["Service"]] = round(time.monotonic() - since)
         time.sleep(2)
-    print(f"healed after seconds: {slowest}; acknowledged: {len(acknowledged)}")
+    print(f"healed after seconds: {slowest}; acknowledged: {len(acknowledged)}; flights that left: {feed.left}")
     until(60, lambda: set(acknowledged) <= set(stored(stack)), "everything acknowledged is stored")
+
+    until(60, feed.is_predicted, "each flight that is due has one official prediction")
 
     found = stored(stack)
     assert len(found) == len(set(found))
     assert len(acknowledged) > 100
+    assert feed.left > 50
+    for number in range(0, feed.left, 10):
+        answer = feed.ask(number)
+        assert answer["probability"] == answer["official"]["probability"]
     smoke(stack)
 
 
@@ -178,6 +205,7 @@ def alerting(stack):
     ("services", "alerts"),
     [
         (["postgres"], {"DatabaseUnavailable"}),
+        (["board"], {"BoardDown"}),
         (
             ["data-api", "mlflow", "node-exporter"],
             {"DataApiDown", "ModelReloadFailing", "ServiceDownInUptimeKuma", "TargetMissing"},
@@ -233,7 +261,7 @@ def test_running_containers_move_to_secrets_of_their_own(stack):
         mounted = {"services": {"grafana": {"volumes": ["./grafana-cli:/usr/local/bin/grafana:ro"]}}}
         (stack.clone / "docker-compose.override.yml").write_text(json.dumps(mounted))
         stack.compose("--profile", "monitoring", "up", "--detach", "--wait", "grafana")
-    stack.compose("up", "--detach", "--wait", "--no-recreate", "--scale", "prediction-api=2")
+    stack.compose("up", "--detach", "--wait", "--no-recreate", "--scale", "prediction-api=2", "--scale", "board=2")
     before = {one["ID"] for one in stack.containers()}
 
     assert "names no folder of secrets. Type `make secrets` first." in stack.run(*MAKE, "rotate", status=2)
@@ -246,6 +274,7 @@ def test_running_containers_move_to_secrets_of_their_own(stack):
     assert not before & {one["ID"] for one in stack.containers()}
     replicas = [one for one in stack.containers() if one["Service"] == "prediction-api"]
     assert len(replicas) == 2
+    assert len([one for one in stack.containers() if one["Service"] == "board"]) == 2
     connect = "import psycopg, sys; psycopg.connect(host='postgres', user='ontime', dbname='ontime', password=sys.argv[1])"
     for password, status in (("ontime_development_database", 1), (own["database_password"], 0)):
         stack.compose("exec", "-T", "data-api", "python", "-c", connect, password, status=status)
