@@ -13,7 +13,7 @@ from prediction_api.metrics import Metrics
 from prediction_api.settings import Settings
 
 SOURCE = Path("serving/prediction_api")
-PAGE = Path("serving/README.md").read_text()
+PAGE = Path("serving/README.md").read_text().partition("\n## The board\n")[0]
 EXAMPLE = Path(".env.example").read_text()
 
 
