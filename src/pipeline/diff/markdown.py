@@ -89,7 +89,7 @@ def signed(value: float | None) -> str:
 
 
 def interval(score: Interval | None) -> str:
-    """A score with its interval: 0.7739 [0.7551, 0.7900]."""
+    """A score with its interval: 0.7743 [0.7552, 0.7909]."""
     if score is None:
         return "-"
     value = "undefined" if score.value is None else f"{score.value:.4f}"

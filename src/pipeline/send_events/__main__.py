@@ -42,6 +42,8 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     path: Path = arguments.file
+    if not path.name:
+        raise FileMissing("No file is named. Type for example `make events FILE=departures.csv TABLE=flights`.")
     if not path.exists():
         raise FileMissing(f"{path} should be a CSV or Parquet file with the column known_at; there is no such file.")
     table = declared_table(load_params().data, arguments.table, arguments.known_at)

@@ -115,7 +115,7 @@ def declared_table(data: Data, name: str, known_at: datetime | None = None) -> D
     with_key = [other for other, table in data.tables.items() if table.key]
     if name not in with_key:
         raise TableUnknown(
-            f"--table should be one of {', '.join(with_key)}, the tables of {data.name} whose rows are events; it is {name}."
+            f"--table should be one of {', '.join(with_key)}, tables of {data.name} whose rows are events; it is {name!r}."
             if with_key
             else f"No table of {data.name} takes events: none declares a `key` in conf/data/, so callers of the prediction "
             "service give the columns themselves."

@@ -129,7 +129,7 @@ def test_all_rows_of_a_file_may_have_become_known_at_one_moment(data, write):
 
 
 def test_another_table_is_refused_with_those_that_there_are(data):
-    with pytest.raises(TableUnknown, match=r"one of flights, weather, planes, airports, .* it is trains"):
+    with pytest.raises(TableUnknown, match=r"one of flights, weather, planes, airports, .* it is 'trains'"):
         declared_table(data, "trains")
 
 
@@ -207,12 +207,12 @@ def _interrupt(until):
 
 
 def test_following_sends_what_is_there_and_what_is_added(followed, write, store):
-    path = write(HEADER, EARLIER)
+    path, to_come = write(HEADER, EARLIER), [LATER]
 
     def added():
-        if len(store.log) == 1:
+        if store.log and to_come:
             with path.open("a") as growing:
-                growing.write(f"{LATER}\n")
+                growing.write(f"{to_come.pop()}\n")
         return len(store.log) >= 2
 
     assert followed(path, added) == Sent(2, 0)
@@ -250,7 +250,10 @@ def test_handlers_of_signals_are_put_back(followed, write, store):
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [(["gone.csv"], "there is no such file"), (["packed.parquet", "--follow"], "--follow takes a file of lines")],
+    [
+        (["gone.csv"], "there is no such file"),
+        (["packed.parquet", "--follow"], "--follow takes a file of lines"),
+    ],
 )
 def test_a_file_that_cannot_be_sent_is_refused(words, message, tmp_path):
     (tmp_path / "packed.parquet").touch()
@@ -260,3 +263,11 @@ def test_a_file_that_cannot_be_sent_is_refused(words, message, tmp_path):
 
     assert done.returncode == 1
     assert message in done.stderr
+
+
+def test_a_file_has_to_be_named():
+    command = [sys.executable, "-m", "pipeline.send_events", "", "--table", "weather"]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert "No file is named" in done.stderr
