@@ -25,10 +25,10 @@ MAKE = re.compile(r"(?:^|[;&|] *)make ([a-z][a-z-]*)")
 MODULE = re.compile(r"(?:^|[;&|=\w] *)python3? -m ([\w.]+)((?: [^;&|>]+)?)")
 SETTING = re.compile(r"\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b|^([A-Z]{3,})=")
 CAPTURED = re.compile(r"^([A-Z]+)=\$\(")  # what a page keeps of an answer, for its own next lines
-METRIC = re.compile(r"\b((?:prediction_api|data_api)_[a-z][a-z0-9_]*[a-z])\b")
+METRIC = re.compile(r"\b((?:prediction_api|data_api|board)_[a-z][a-z0-9_]*[a-z])\b")
 ALERT = re.compile(r"(?:[A-Z][a-z]+){2,}")
 SUFFIXES = {".py", ".yaml", ".yml", ".toml", ".md", ".json", ".csv", ".html", ".txt", ".onnx", ".parquet", ".ipynb", ".lock"}
-OWN = ("pipeline", "prediction_api", "data_api", "kuma_provisioner")
+OWN = ("pipeline", "prediction_api", "data_api", "board", "kuma_provisioner")
 NOT_OF_PYTHON = {
     "make",
     "git",

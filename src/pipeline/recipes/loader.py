@@ -21,7 +21,12 @@ def load_recipe(name: str) -> Any:
     case as of its moment; ``features(tables, options)``, the columns of every case, by the index of its row;
     ``HISTORY_DAYS``, how far back a moment's columns look; and two modules: ``events``, whose function ``events(tables,
     declared, since, until)`` gives the rows of the raw tables as events by the moment at which they became known, and
-    ``live``, which says which rows are predicted when, and what became of them.
+    ``live``, which says whose rows are predicted when, and what became of them: ``SUBJECT``, the word for a case, and
+    ``TABLE``, which has a row for each; ``moments(rows, options)`` and ``due_at(rows)``, when each is predicted and when it
+    takes place, in minutes since 1970; ``outcomes(rows, options)``, True, False, or None where there is none yet;
+    ``OUTCOME_DAYS``, after which none is expected; and by table ``LOOK_BACK_DAYS``, how long before a moment an event can
+    have become known that matters to it (None: however long), ``ONCE_KNOWN``, the columns whose first value says by itself
+    when it came true, and ``SILENT_HOURS``, after which a table without an event counts as silent.
     """
     is_here = name in (module.name for module in pkgutil.iter_modules(recipes.__path__))
     module = importlib.import_module(f"pipeline.recipes.{name}") if is_here else None
