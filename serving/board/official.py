@@ -59,6 +59,7 @@ class Officials:
         self.made: dict[Key, Official] = {}
         self.model_version: str | None = None  # the one that answered last
         self._refused: set[Key] = set()
+        self._most_records = MOST_RECORDS
 
     def restore(self, stored: Sequence[Mapping[str, Any]]) -> None:
         """Takes up official predictions that the data service has."""
@@ -92,16 +93,17 @@ class Officials:
         position, records = await asyncio.to_thread(self._records, keys)
         entries = [(key, record, self._subject(key, position)) for key, record in zip(keys, records, strict=True)]
         while entries:
+            part = entries[: self._most_records]
             try:
-                predictions = await self._predictor.until_answered(lambda: self._send(entries))  # noqa: B023 # awaited here
+                predictions = await self._predictor.until_answered(lambda: self._send(part))  # noqa: B023 # awaited here
             except ContentRejected as error:
-                entries = self._without_refused(entries, error)
+                entries = self._without_refused(entries, len(part), error)
                 continue
-            for (key, *_), prediction in zip(entries, predictions, strict=True):
+            for (key, *_), prediction in zip(part, predictions, strict=True):
                 self.made[key] = _official(prediction, self.pending.pop(key))
                 self.model_version = prediction["model_version"]
-            self._metrics.official.inc(len(entries))
-            return
+            self._metrics.official.inc(len(part))
+            entries = entries[len(part) :]
 
     def _records(self, keys: Sequence[Key]) -> tuple[int, list[Record]]:
         snapshot = self._tables.snapshot()
@@ -119,12 +121,18 @@ class Officials:
         return await self._predictor.predict([record for _, record, _ in entries], [subject for *_, subject in entries])
 
     def _without_refused(
-        self, entries: Sequence[tuple[Key, Record, Record]], error: ContentRejected
+        self, entries: list[tuple[Key, Record, Record]], sent: int, error: ContentRejected
     ) -> list[tuple[Key, Record, Record]]:
-        """The entries that the prediction service does not refuse by their place; raises the error where it names none."""
+        """The entries without those of the first ``sent`` that the prediction service refuses by their place.
+
+        Where it names none, the request may have been too large, and fewer are sent from then on. Raises the error for one.
+        """
         places = {int(match[1]) for field in error.fields if (match := RECORD.match(field))}
         if not places:
-            raise error
+            if sent == 1:
+                raise error
+            self._most_records = sent // 2
+            return entries
         refused = [entries[place] for place in sorted(places) if place < len(entries)]
         for key, *_ in refused:
             self._refused.add(key)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from board.errors import ContentRejected
 from board.following import Following
 from board.metrics import Metrics
 from board.source import time_of
@@ -155,6 +156,20 @@ def test_a_subject_whose_features_the_model_refuses_does_not_keep_the_others_wai
     expected = due(following.tables.watermark)
     flights = raw["flights"].loc[expected.values()]
     assert len(predictor.asked) == (flights["dest"] != "HNL").sum() < len(flights)
+
+
+def test_a_prediction_service_that_takes_fewer_at_once_gets_fewer(following, log, predictor, due):
+    predict = predictor.predict
+
+    async def predict_few(records, subjects):
+        if len(records) > 100:
+            raise ContentRejected("413: the body should hold fewer bytes", 413)
+        return await predict(records, subjects)
+
+    predictor.predict = predict_few
+    take(following, log)
+
+    assert len(predictor.asked) == len(due(following.tables.watermark))
 
 
 def test_the_id_of_an_official_prediction_is_a_uuid_of_its_moment(following, log, predictor):
