@@ -63,9 +63,9 @@ def test_a_confined_container_provisions_what_is_declared_and_a_second_one_chang
         first, second = (run_once("--network", network, *options, IMAGE) for _ in range(2))
 
     status, out, errors = first
-    assert (status, out[-1]) == (0, "12 added, 0 edited, 0 removed, 0 unchanged"), errors
+    assert (status, out[-1]) == (0, "15 added, 0 edited, 0 removed, 0 unchanged"), errors
     assert "KUMA_ADMIN_PASSWORD" not in errors
-    assert second[:2] == (0, ["0 added, 0 edited, 0 removed, 12 unchanged"])
+    assert second[:2] == (0, ["0 added, 0 edited, 0 removed, 15 unchanged"])
 
 
 def test_other_files_take_the_place_of_those_in_the_image(image, tmp_path):
