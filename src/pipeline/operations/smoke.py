@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pipeline.clients import board as board_client
 from pipeline.clients import monitoring, services
-from pipeline.clients.services import BoardService, DataService, PredictionService, ServiceRejected
+from pipeline.clients.board import BoardService
+from pipeline.clients.services import DataService, PredictionService, ServiceRejected
 from pipeline.recipes.loader import load_part
 from pipeline.support import console
 from pipeline.support.errors import OntimeError
@@ -37,7 +39,7 @@ def main() -> None:
     parser.add_argument("--core", action="store_true", help="without the monitoring")
     core = parser.parse_args().core
     prediction, store = services.from_environment(os.environ)
-    board = services.board_from_environment(os.environ)
+    board = board_client.from_environment(os.environ)
     prometheus, kuma = monitoring.from_environment(os.environ)
     with console.step("look at the services"):
         store.log_in()

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.clients import board as board_client
 from pipeline.clients import services
-from pipeline.clients.services import BoardService, DataService
+from pipeline.clients.board import BoardService
+from pipeline.clients.services import DataService
 from pipeline.config.paths import MODEL, RAW
 from pipeline.config.settings import Dataset, TimeSplit
 from pipeline.data import model_inputs, table_io
@@ -34,7 +36,7 @@ def replay(data: Dataset, bins: int, most_days: int | None, speed: float | None)
     if not isinstance(data.split, TimeSplit):
         raise ReplayImpossible("Events are replayed in the order of time; data.split should be `by: time`, and is not.")
     prediction, store = services.from_environment(os.environ)
-    board = services.board_from_environment(os.environ)
+    board = board_client.from_environment(os.environ)
     with console.step("look at the services"):
         metadata, version = check(prediction, store), prediction.model()["version"]
         board.check()
