@@ -12,6 +12,7 @@ from board.follower import Follower
 from board.forecasts import Forecasts
 from board.heartbeat import send_heartbeats
 from board.metrics import Metrics
+from board.question_batches import QuestionBatches
 from board.settings import Settings
 from service_kit.caller_keys import ApiKeys
 from service_kit.heartbeat import Heartbeat
@@ -31,7 +32,7 @@ class AppState:
         self.follower = Follower(self.data_service, self.predictor, self.metrics, settings.warm_up_days)
         services = self.data_service, self.predictor
         self.auditor = Auditor(self.follower, services, self.metrics, settings.audit_hours)
-        self.forecasts = Forecasts(self.predictor)
+        self.forecasts, self.questions = Forecasts(self.predictor), QuestionBatches(self.predictor)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:

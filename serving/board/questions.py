@@ -7,62 +7,30 @@ from typing import Any
 
 import numpy as np
 
-from board.clients import PredictionService
-from board.errors import ContentRejected, ServiceUnavailable
 from board.following import HOUR, Following
 from board.forecasts import Forecasts
-from board.lookup import find_row
-from board.source import SECONDS, Record, time_of
+from board.question_batches import Asked, QuestionBatches
+from board.source import SECONDS, time_of
 from board.tables import Snapshot
-from service_kit.problems import FieldError, ProblemError
 
 MINUTES = 60  # of an hour
 
 
 async def predict(
-    following: Following, predictor: PredictionService, named: Mapping[str, Any], as_of: datetime | None
+    following: Following, batches: QuestionBatches, named: Mapping[str, Any], as_of: datetime | None
 ) -> dict[str, Any]:
     """The prediction of the subject that columns name, as of a moment; by default its official one, or the watermark before.
 
     Raises ProblemError: 404 or 422 for what cannot be asked, 503 where the prediction service does not answer.
     """
-    position, key, moment, record = await asyncio.to_thread(_question, following, named, as_of)
-    source = following.source
-    subject = {
-        "prediction_id": None, "subject": source.subject_text(key), "as_of": moment.isoformat(),
-        "log_position": position, "official": False,
-    }  # fmt: skip
-    try:
-        (prediction,) = await predictor.predict([record], [subject])
-    except (ServiceUnavailable, ContentRejected) as error:
-        raise ProblemError(503, f"The prediction service gave no prediction: {error}.") from error
-    official = following.officials.made.get(key)
-    prediction["warnings"] += _notes(following, moment)
+    question, prediction = await batches.answer(following, Asked(named, as_of))
+    source, official = following.source, following.officials.made.get(question.key)
+    prediction["warnings"] += _notes(following, question.moment)
     return {
-        source.live.SUBJECT: source.subject(key), **prediction, "as_of": moment, "watermark": following.tables.watermark,
-        "log_position": position, "official": official and official.as_json(), "features": record,
+        source.live.SUBJECT: source.subject(question.key), **prediction, "as_of": question.moment,
+        "watermark": following.tables.watermark, "log_position": question.position,
+        "official": official and official.as_json(), "features": question.record,
     }  # fmt: skip
-
-
-def _question(following: Following, named: Mapping[str, Any], as_of: datetime | None) -> tuple[int, Any, datetime, Record]:
-    source, snapshot = following.source, following.tables.snapshot()
-    place = find_row(source, snapshot, named)
-    moment = as_of or min(time_of(snapshot.moments[place]), snapshot.watermark)
-    _check_moment(following, moment, snapshot.watermark, is_default=as_of is None)
-    record = source.record(snapshot.history, place, int(moment.timestamp()) // SECONDS)
-    return snapshot.position, snapshot.keys[place], moment, record
-
-
-def _check_moment(following: Following, moment: datetime, watermark: datetime, is_default: bool) -> None:
-    """Raises ProblemError (422) for a moment outside what the board knows."""
-    earliest = following.earliest
-    if earliest <= moment <= watermark:
-        return
-    wanted = f"a moment from {earliest.isoformat()} to {watermark.isoformat()}, the watermark of the log"
-    given = f"{moment.isoformat()}{', the moment of its official prediction' if is_default else ''}"
-    raise ProblemError(
-        422, "The log as the board holds it does not say what was known then.", [FieldError("as_of", wanted, given)]
-    )
 
 
 async def upcoming(following: Following, forecasts: Forecasts, hours: float) -> dict[str, Any]:

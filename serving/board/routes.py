@@ -50,7 +50,7 @@ async def predict(service: ServiceDep, body: Annotated[dict[str, Any], Body(exam
         )
     if errors:
         raise ProblemError(422, "The question is not as the board takes it; GET /docs shows how.", errors)
-    return await questions.predict(following, service.predictor, named or {}, _moment(body.get("as_of")))
+    return await questions.predict(following, service.questions, named or {}, _moment(body.get("as_of")))
 
 
 @router.get("/upcoming", summary="List the subjects that come next")

@@ -84,10 +84,9 @@ class Source:
         """
         return self._records(history, history.timetable(rows), moments)
 
-    def record(self, history: Any, place: int, moment: int) -> Record:
-        """The same of the one row at a place of the subject table of the history, of which nothing is worked out again."""
-        (record,) = self._records(history, history.timetable_at(np.array([place])), [moment])
-        return record
+    def records_at(self, history: Any, places: Sequence[int], moments: Any) -> list[Record]:
+        """The same of the rows at these places of the subject table of the history, of which nothing is worked out again."""
+        return self._records(history, history.timetable_at(np.array(places)), moments)
 
     def _records(self, history: Any, asked: Any, moments: Any) -> list[Record]:
         answer = self.recipe.answer(history, asked, np.asarray(moments, np.int64))

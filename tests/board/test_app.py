@@ -26,7 +26,7 @@ def client(serve, model, following, log, predictor):
     service = client.app.state.service
     service.follower.model, service.follower.following, service.follower.caught_up = model, following, True
     service.follower.state = "follows the log"
-    service.predictor = service.forecasts._predictor = predictor
+    service.forecasts._predictor = service.questions._predictor = predictor
     return client
 
 

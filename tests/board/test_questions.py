@@ -7,6 +7,7 @@ import pytest
 
 from board import questions
 from board.forecasts import Forecasts
+from board.question_batches import Asked, QuestionBatches
 from pipeline.data.event_log import Event
 from service_kit.problems import ProblemError
 
@@ -21,7 +22,7 @@ def taken(following, log):
 @pytest.fixture
 def ask(taken, predictor):
     """A function that asks about a flight and gives the answer."""
-    return lambda as_of=None, **flight: asyncio.run(questions.predict(taken, predictor, flight, as_of))
+    return lambda as_of=None, **flight: asyncio.run(questions.predict(taken, QuestionBatches(predictor), flight, as_of))
 
 
 UA = {"month": 10, "day": 1, "carrier": "UA", "flight": 1545, "origin": "EWR"}
@@ -45,6 +46,65 @@ def test_a_flight_is_answered_as_of_its_official_moment_with_the_features_that_w
     assert answer["features"] == record
     assert answer["official"]["prediction_id"] == official.prediction_id
     assert answer["log_position"] == taken.tables.position
+
+
+@pytest.fixture
+def ask_together(taken, predictor):
+    """A function that asks several questions at once and gives the answers, or why there are none, and the requests."""
+
+    def answers(flights):
+        requests = []
+        predict = predictor.predict
+
+        async def counted(records, subjects):
+            requests.append(len(records))
+            await asyncio.sleep(0)
+            return await predict(records, subjects)
+
+        async def gather():
+            batches = QuestionBatches(predictor)
+            return await asyncio.gather(
+                *(batches.answer(taken, Asked(flight, None)) for flight in flights), return_exceptions=True
+            )
+
+        predictor.predict = counted
+        return asyncio.run(gather()), requests
+
+    return answers
+
+
+@pytest.fixture
+def keys(taken):
+    """The keys of three flights."""
+    return [taken.source.subject(key) for key in list(taken.officials.made)[:3]]
+
+
+def test_questions_that_come_together_are_answered_in_one_request_as_alone(ask, ask_together, keys):
+    alone = [ask(**key) for key in keys]
+
+    answers, requests = ask_together(keys)
+
+    assert [question.record for question, _ in answers] == [answer["features"] for answer in alone]
+    assert [prediction["probability"] for _, prediction in answers] == [answer["probability"] for answer in alone]
+    assert requests == [3]
+
+
+def test_a_question_that_cannot_be_asked_does_not_harm_the_others(ask_together, keys):
+    answers, requests = ask_together([keys[0], {"carrier": "UAA"}, keys[1]])
+
+    assert isinstance(answers[1], ProblemError)
+    assert [answers[place][0].record["carrier"] for place in (0, 2)] == [key["carrier"] for key in keys[:2]]
+    assert requests == [2]
+
+
+def test_a_question_whose_features_the_model_refuses_does_not_harm_the_others(ask_together, keys, predictor, ask):
+    refused = ask(**keys[1])["features"]
+    predictor.refuses = lambda record: record == refused
+
+    answers, requests = ask_together(keys)
+
+    assert (answers[1].status_code, requests) == (503, [3, 1, 1, 1])
+    assert all(not isinstance(answers[place], Exception) for place in (0, 2))
 
 
 def test_a_question_is_no_official_prediction(ask, flight, predictor):
@@ -177,7 +237,7 @@ def test_an_answer_warns_of_a_silent_table_and_of_a_log_that_is_shorter_than_the
     asyncio.run(following.take(quiet[:cut]))
     asyncio.run(following.catch_up())
 
-    answer = asyncio.run(questions.predict(following, following.officials._predictor, flight, None))
+    answer = asyncio.run(questions.predict(following, QuestionBatches(following.officials._predictor), flight, None))
 
     assert [record.table for record in caplog.records if "is silent" in record.message] == ["weather"]
     kinds = {warning["kind"]: warning for warning in answer["warnings"]}

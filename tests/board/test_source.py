@@ -5,7 +5,7 @@ import numpy as np
 from board.tables import Tables
 
 
-def test_the_record_of_a_row_that_is_known_is_the_one_that_is_worked_out_from_the_row(source, log):
+def test_the_records_of_rows_that_are_known_are_those_that_are_worked_out_from_the_rows(source, log):
     tables = Tables(source)
     tables.apply(log[: len(log) // 2], stop_at_revision=False)
     snapshot = tables.snapshot()
@@ -14,7 +14,7 @@ def test_the_record_of_a_row_that_is_known_is_the_one_that_is_worked_out_from_th
     moments = [snapshot.moments[place] for place in places]
     records = source.records(snapshot.history, snapshot.rows.iloc[places], moments)
 
-    assert [source.record(snapshot.history, *asked) for asked in zip(places, moments, strict=True)] == records
+    assert source.records_at(snapshot.history, places, moments) == records
     assert len({record["carrier"] for record in records}) > 1
 
 
