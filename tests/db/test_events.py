@@ -101,6 +101,9 @@ def test_the_same_event_again_changes_nothing_and_a_correction_is_a_later_event(
         ({"values": {"origin": "BOS"}}, "events.1.values.origin"),
         ({"values": {"origin": None}}, "events.1.values.origin"),
         ({"values": {"time_hour": "tomorrow"}}, "events.1.values.time_hour"),
+        ({"values": {"time_hour": "2013-13-01T12:00:00Z"}}, "events.1.values.time_hour"),
+        ({"values": {"time_hour": "2013-10-01T12:00 or so"}}, "events.1.values.time_hour"),
+        ({"values": {"time_hour": "0001-01-01T00:00:00+14:00"}}, "events.1.values.time_hour"),
         ({"values": {"colour": "red"}}, "events.1.values.colour"),
     ],
 )
@@ -110,6 +113,13 @@ def test_a_fault_is_named_by_row_and_column_and_nothing_is_appended(post, follow
     assert answer.status_code == 422, answer.text
     assert [error["field"] for error in answer.json()["errors"]] == [place]
     assert follow() == []
+
+
+def test_a_moment_in_another_offset_is_the_same_event(post, follow):
+    post(event(1, time_hour="2013-10-01T12:00:00Z"))
+
+    assert post(event(1, time_hour="2013-10-01T08:00:00-04:00")).json() == {"recorded": 0, "known": 1}
+    assert [line["values"]["time_hour"] for line in follow()] == ["2013-10-01T12:00:00Z"]
 
 
 @pytest.mark.parametrize("known_at", ["1969-12-31T23:59:59Z", "2999-01-01T00:00:00Z", "2013-10-01T12:00:00", "soon"])

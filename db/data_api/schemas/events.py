@@ -1,6 +1,7 @@
 """Schemas of events. Their rows are held to the source tables that the newest model declares."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -8,6 +9,7 @@ from typing import Annotated, Any, Literal, Required, Union
 from uuid import UUID
 
 from pydantic import (
+    AfterValidator,
     AllowInfNan,
     BaseModel,
     BeforeValidator,
@@ -22,10 +24,11 @@ from typing_extensions import TypedDict
 
 from data_api.database.uuid7 import VERSION_7, VERSION_AND_VARIANT, milliseconds_at
 from data_api.schemas.model_versions import Category
-from data_api.schemas.types import MAX_ROWS, NO_NUL, Input, PastInstant, Text, iso
+from data_api.schemas.types import MAX_ROWS, NO_NUL, Input, PastInstant, Text, in_utc, iso
 
 CLOSED = ConfigDict(extra="forbid")
 RANDOM_BITS = (1 << 80) - 1
+DATETIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?")
 
 
 class EventCreate(TypedDict):
@@ -89,12 +92,20 @@ def _value_type(column: Mapping[str, Any]) -> Any:
         limits = Field(ge=column["minimum"], le=column["maximum"])
         kind = Annotated[float, Strict(), AllowInfNan(False), limits]
     elif column["kind"] == "datetime":
-        kind = Annotated[str, BeforeValidator(iso)]
+        kind = Annotated[str, BeforeValidator(iso), AfterValidator(_in_utc)]
     elif column["categories"]:
         kind = Literal[tuple(column["categories"])]
     else:
         kind = Annotated[Category, Strict(), StringConstraints(min_length=1, pattern=NO_NUL)]
     return kind | None if column["nullable"] else kind
+
+
+def _in_utc(text: str) -> str:
+    """The datetime in UTC where it has an offset; raises ValueError for one that a follower could not read."""
+    if not DATETIME.fullmatch(text):
+        raise ValueError("should be a datetime in ISO 8601, such as 2013-10-01T08:00:00-04:00")
+    moment = datetime.fromisoformat(text)
+    return moment.isoformat() if moment.tzinfo is None else in_utc(moment).isoformat().replace("+00:00", "Z")
 
 
 def event_id(event: EventCreate) -> UUID:

@@ -60,7 +60,8 @@ def _digits(value: object) -> object:
     return value
 
 
-def _in_utc(moment: datetime) -> datetime:
+def in_utc(moment: datetime) -> datetime:
+    """The moment in UTC; raises ValueError outside the years that a datetime can have."""
     try:
         return moment.astimezone(UTC)
     except OverflowError as error:
@@ -109,7 +110,7 @@ RowIdInJson = Annotated[RowId, BeforeValidator(_number)]  # 1.0 is one too; true
 RowIdInAddress = Annotated[RowId, BeforeValidator(_digits)]
 Share = Annotated[float, Strict(), Field(ge=0, le=1)]
 IsoDatetime = Annotated[AwareDatetime, BeforeValidator(iso)]
-Instant = Annotated[IsoDatetime, AfterValidator(_in_utc)]
+Instant = Annotated[IsoDatetime, AfterValidator(in_utc)]
 Moment = Annotated[IsoDatetime, AfterValidator(_recent_moment)]
 PastInstant = Annotated[Instant, AfterValidator(not_ahead)]
 Uuid7 = Annotated[
