@@ -5,7 +5,7 @@ were known by then.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import compress
 from typing import Any, NamedTuple
 
@@ -51,6 +51,7 @@ class EventTable:
 
     def __init__(self, columns: Columns, key: Sequence[str]) -> None:
         self._columns, self._key = columns, tuple(key)
+        self._moments = tuple(name for name in key if columns[name].kind == "datetime")
         self._rows: dict[Key, int] = {}
         self._values: dict[str, list[Any]] = {name: [] for name in columns}
         self._last_known_at: list[datetime] = []
@@ -78,7 +79,7 @@ class EventTable:
 
     def apply_one(self, event: Event) -> Key:
         """Takes up one event and gives the key of its row."""
-        key = tuple([event.key[name] for name in self._key])
+        key = self._key_of(event)
         if (row := self._rows.get(key)) is None:
             row = self._rows[key] = len(self._rows)
             self._last_known_at.append(event.known_at)
@@ -96,7 +97,7 @@ class EventTable:
         The first value of a column is no revision where the column is in ``once_known``: its value says by itself when it
         came true.
         """
-        row = self._rows.get(tuple(event.key[name] for name in self._key))
+        row = self._rows.get(self._key_of(event))
         if row is None:
             return False
         return any(
@@ -105,6 +106,13 @@ class EventTable:
             and not (before is None and name in once_known)
             for name, value in event.values.items()
         )
+
+    def _key_of(self, event: Event) -> Key:
+        """The key of the event's row, with datetimes in UTC: 12:00Z and 08:00-04:00 name one row."""
+        values = event.key
+        if self._moments:
+            values = {**values, **{name: _in_utc(values[name]) for name in self._moments}}
+        return tuple([values[name] for name in self._key])
 
     def keep(self, rows: npt.NDArray[np.bool_]) -> None:
         """Forgets all but these rows [rows]."""
@@ -133,7 +141,22 @@ class EventTable:
         return pd.DataFrame({name: _series(values, self._columns[name].kind) for name, values in columns.items()})
 
 
+def _in_utc(text: str) -> str:
+    if len(text) == len("2013-10-01T12:00:00Z") and text[10] == "T" and text[-1] == "Z":
+        return text
+    moment = datetime.fromisoformat(text)
+    return moment.isoformat() if moment.tzinfo is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 def _series(values: Sequence[Any], kind: str) -> pd.Series:
     if kind == "datetime":
-        return pd.to_datetime(pd.Series(values, dtype="object"), format="ISO8601").dt.as_unit("s")
+        return _datetimes(pd.Series(values, dtype="object"))
     return pd.Series(values, dtype="float64" if kind == "number" else "str")
+
+
+def _datetimes(texts: pd.Series) -> pd.Series:
+    try:
+        times = pd.to_datetime(texts, format="ISO8601")
+    except ValueError:  # of several offsets: senders write summer time, winter time, UTC
+        times = pd.to_datetime(texts, format="ISO8601", utc=True)
+    return (times if times.dt.tz is None else times.dt.tz_convert("UTC")).dt.as_unit("s")
