@@ -113,14 +113,17 @@ class Audit:
 
     def _records(self, snapshot: Snapshot, tables: Tables, predictions: Sequence[Stored]) -> list[Record | None]:
         """The features of these predictions, None where the log knows no such subject."""
-        moments = {
-            self._source.key_of_text(prediction["subject"]): int(_moment(prediction).timestamp()) // SECONDS
-            for prediction in predictions
-        }
-        keys, rows = tables.subject_rows(list(moments))
-        records = self._source.records(snapshot.history, rows, [moments[key] for key in keys]) if keys else []
-        by_key = dict(zip(keys, records, strict=True))
-        return [by_key.get(key) for key in moments]
+        keys = [self._source.key_of_text(prediction["subject"]) for prediction in predictions]
+        moments = [int(_moment(prediction).timestamp()) // SECONDS for prediction in predictions]
+        known, rows = tables.subject_rows(keys)
+        complete = set(known)
+        places = [place for place, key in enumerate(keys) if key in complete]
+        records: list[Record | None] = [None] * len(predictions)
+        if known:
+            of_known = self._source.records(snapshot.history, rows, [moments[place] for place in places])
+            for place, record in zip(places, of_known, strict=True):
+                records[place] = record
+        return records
 
     async def _moves(self, late: Sequence[tuple[Stored, Record]]) -> list[float]:
         """By how much the probabilities would have moved, had the facts come in time."""

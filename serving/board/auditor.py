@@ -43,6 +43,9 @@ class Auditor:
             except BoardError as error:
                 self.state = f"the last one failed: {error}"
                 logger.warning("the audit failed, and is tried again", extra={"reason": str(error)})
+            except Exception as error:
+                self.state = f"the last one failed: {type(error).__name__}: {error}"
+                logger.exception("the audit failed, and is tried again")
 
     async def audit(self, source: Source, since: datetime, until: datetime) -> AuditResult:
         """Audits the predictions whose moments are in a period, counts and logs what differs."""

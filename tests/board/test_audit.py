@@ -1,11 +1,13 @@
 """The audit tells features that are wrong from features that lack facts which came late."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
 from board.audit import Audit
+from board.auditor import Auditor
 from board.following import Following
 from board.metrics import Metrics
 from pipeline.features.point_in_time import Timeline
@@ -134,3 +136,42 @@ def test_a_subject_that_the_log_does_not_know_is_a_mismatch(audit, log, stored):
     result = audit(log, [stranger])
 
     assert [mismatch["subject"] for mismatch in result.mismatches] == [stranger["subject"]]
+
+
+def test_a_subject_with_two_official_predictions_is_compared_at_both_moments(audit, log, stored):
+    """As where its schedule has changed by days, and the board that knew of the first one has ended."""
+    moment = (datetime.fromisoformat(stored[0]["as_of"]) + timedelta(hours=1)).isoformat()
+    again = {**stored[0], "as_of": moment, "prediction_id": stored[1]["prediction_id"]}
+
+    result = audit(log, [stored[0], again])
+
+    assert result.compared == 2
+    assert [mismatch["prediction_id"] for mismatch in result.mismatches] == [again["prediction_id"]]
+
+
+def test_a_fault_of_an_audit_is_not_the_last_audit(source, log, stored, predictor, since, caplog):
+    class Failing(Log):
+        async def log_state(self):
+            if self.failures:
+                self.failures -= 1
+                raise KeyError("position")
+            return await super().log_state()
+
+    service, metrics = Failing(log, stored), Metrics()
+    service.failures = 1
+    tables = SimpleNamespace(watermark=log[-1][1].known_at)
+    follower = SimpleNamespace(following=SimpleNamespace(source=source, tables=tables))
+    auditor = Auditor(follower, (service, predictor), metrics, hours=0.0001)
+    auditor._until = since
+
+    async def audit_until_compared():
+        running = asyncio.create_task(auditor.run())
+        async with asyncio.timeout(60):
+            while not metrics.audited._value.get() and not running.done():
+                await asyncio.sleep(0.01)
+        running.cancel()
+
+    asyncio.run(audit_until_compared())
+
+    assert "the audit failed, and is tried again" in caplog.text
+    assert metrics.audited._value.get()
