@@ -21,6 +21,10 @@ class ContentRejected(BoardError):
         self.status, self.fields = status, fields
 
 
+class ModelChanged(BoardError):
+    """Another model answers than the one whose features the board computes: the board begins again with the new one."""
+
+
 class RecipeMissing(BoardError):
     """The model was made by a recipe that this board does not have, or that takes other options."""
 

@@ -92,8 +92,8 @@ class Following:
 
     def ages(self) -> dict[str, float]:
         """Seconds of the log since the newest event of each table that has one."""
-        watermark = self.tables.watermark
-        return {table: (watermark - newest).total_seconds() for table, newest in self.tables.newest.items() if watermark}
+        watermark, newest = self.tables.watermark, dict(self.tables.newest)  # a copy: a thread may be changing it
+        return {table: (watermark - known_at).total_seconds() for table, known_at in newest.items() if watermark}
 
     def silent(self) -> dict[str, float]:
         """The ages of the tables that have been silent for longer than the recipe expects."""

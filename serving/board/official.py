@@ -7,13 +7,14 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
 from pydantic_core import to_json
 
 from board.clients import PredictionService
-from board.errors import ContentRejected
+from board.errors import ContentRejected, ModelChanged
 from board.metrics import Metrics
 from board.source import SECONDS, Record, Source, time_of
 from board.tables import Tables
@@ -58,7 +59,7 @@ class Officials:
         self.pending: dict[Key, int] = {}  # the moments of subjects without one
         self.made: dict[Key, Official] = {}
         self.model_version: str | None = None  # the one that answered last
-        self._refused: set[Key] = set()
+        self._refused: dict[Key, int] = {}  # the moments of subjects whose features the model did not take
         self._most_records = MOST_RECORDS
 
     def restore(self, stored: Sequence[Mapping[str, Any]]) -> None:
@@ -78,7 +79,8 @@ class Officials:
     def due(self, before: datetime) -> list[Key]:
         """The subjects that wait and whose moment is before this one, in the order of moments."""
         end = before.timestamp() / SECONDS
-        return sorted((key for key, moment in self.pending.items() if moment < end), key=self.pending.__getitem__)
+        pending = list(self.pending.items())  # a copy, because a thread may be changing it
+        return [key for key, moment in sorted(pending, key=itemgetter(1)) if moment < end]
 
     async def predict_due(self, before: datetime) -> list[Key]:
         """Predicts every subject whose moment is before this one, and gives them; a few may have been refused."""
@@ -97,6 +99,7 @@ class Officials:
             try:
                 predictions = await self._predictor.until_answered(lambda: self._send(part))  # noqa: B023 # awaited here
             except ContentRejected as error:
+                await self._check_model()
                 entries = self._without_refused(entries, len(part), error)
                 continue
             for (key, *_), prediction in zip(part, predictions, strict=True):
@@ -120,6 +123,14 @@ class Officials:
     async def _send(self, entries: Sequence[tuple[Key, Record, Record]]) -> list[Record]:
         return await self._predictor.predict([record for _, record, _ in entries], [subject for *_, subject in entries])
 
+    async def _check_model(self) -> None:
+        """Raises ModelChanged where another model answers by now, which may take other features."""
+        version = (await self._predictor.until_answered(self._predictor.model))["version"]
+        if version != self._source.model_version:
+            raise ModelChanged(
+                f"Model {version} answers, where the features are those of model {self._source.model_version}"
+            )
+
     def _without_refused(
         self, entries: list[tuple[Key, Record, Record]], sent: int, error: ContentRejected
     ) -> list[tuple[Key, Record, Record]]:
@@ -135,8 +146,7 @@ class Officials:
             return entries
         refused = [entries[place] for place in sorted(places) if place < len(entries)]
         for key, *_ in refused:
-            self._refused.add(key)
-            self.pending.pop(key)
+            self._refused[key] = self.pending.pop(key)
         self._metrics.refused.inc(len(refused))
         subjects = [self._source.subject(key) for key, *_ in refused[:5]]
         extra = {"count": len(refused), "first": subjects, "reason": str(error)}
@@ -144,9 +154,11 @@ class Officials:
         return [entry for place, entry in enumerate(entries) if place not in places]
 
     def forget(self, until: datetime) -> None:
-        """Forgets predictions whose moment was before this one."""
+        """Forgets predictions whose moment was before this one; from now on no subject of such a moment gets one."""
         end = until.timestamp() / SECONDS
+        self._since = max(self._since, end)
         self.made = {key: official for key, official in self.made.items() if official.moment >= end}
+        self._refused = {key: moment for key, moment in self._refused.items() if moment >= end}
 
 
 def official_id(data_set: str, subject: str, moment: datetime) -> UUID:

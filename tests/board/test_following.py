@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import sys
+import threading
 from collections import Counter
 from datetime import datetime, timedelta
 
@@ -9,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from board.errors import ContentRejected
+from board.errors import ContentRejected, ModelChanged
 from board.following import Following
 from board.metrics import Metrics
 from board.source import time_of
@@ -170,6 +172,54 @@ def test_a_prediction_service_that_takes_fewer_at_once_gets_fewer(following, log
     take(following, log)
 
     assert len(predictor.asked) == len(due(following.tables.watermark))
+
+
+def test_what_another_model_refuses_is_no_subject_that_goes_without(following, log, predictor):
+    """The board begins again with the features of the new model, and predicts the same subjects."""
+    predictor.refuses, predictor.version = lambda record: True, "2"
+
+    with pytest.raises(ModelChanged, match="Model 2 answers, where the features are those of model 1"):
+        take(following, log)
+
+    assert following.officials.pending
+
+
+def test_a_subject_whose_prediction_was_forgotten_gets_no_other(following, log, predictor):
+    """An old flight's schedule is corrected, by which it would have another moment."""
+    take(following, log)
+    done = len(predictor.asked)
+    key = next(iter(following.officials.made))
+    following.officials.forget(following.tables.watermark)
+    last, hour = log[-1][1], time_of(following.source.moments(following.tables.subject_rows([key])[1])[0])
+    values = {"time_hour": (hour + timedelta(hours=3)).isoformat()}
+    correction = last._replace(table="flights", key=dict(zip(KEY, key, strict=True)), values=values)
+
+    asyncio.run(following.take([(log[-1][0] + 1, correction)]))
+
+    assert len(predictor.asked) == done
+
+
+def test_what_waits_can_be_counted_while_a_thread_schedules(following, since):
+    """As /readyz and the heartbeats do."""
+    officials, later, ends = following.officials, int(since.timestamp()) // 60 + 60, threading.Event()
+    officials.pending.update({("waits", number): later for number in range(1500)})
+
+    def schedule():
+        while not ends.is_set():
+            for number in range(1000):
+                officials.pending["new", number] = later
+            for number in range(1000):
+                officials.pending.pop(("new", number))
+
+    thread, interval = threading.Thread(target=schedule), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # seconds: the threads take turns as often as they can
+    thread.start()
+    try:
+        assert all(officials.due(since) == [] for _ in range(2000))
+    finally:
+        ends.set()
+        thread.join()
+        sys.setswitchinterval(interval)
 
 
 def test_the_id_of_an_official_prediction_is_a_uuid_of_its_moment(following, log, predictor):
