@@ -187,6 +187,7 @@ def started(server: Server, log: str) -> None:
     """A row on the start of a board."""
     console.print()
     judge(f"start of the board to ready, {log}, s", server.seconds, most=MOST_START_SECONDS)
+    show("its processor time", server.processor_seconds, "s")
     show("its resident memory", server.resident_mb, "MB")
 
 

@@ -28,6 +28,12 @@ class Server:
     seconds: float
 
     @property
+    def processor_seconds(self) -> float:
+        """Processor time so far, in seconds, of its first process."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+    @property
     def resident_mb(self) -> float:
         """Resident memory in MB, of all processes that it started."""
         kilobytes = 0
