@@ -63,7 +63,10 @@ async def _audit(since: datetime | None, until: datetime | None) -> int:
 
 
 def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"it should be a moment, such as 2013-10-01T12:00:00Z; it is {text!r}") from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -91,8 +91,12 @@ class Following:
         self._show(watermark)
 
     def ages(self) -> dict[str, float]:
-        """Seconds of the log since the newest event of each table that has one."""
+        """Seconds of the log since the newest event of each table.
+
+        A table that should speak and never did has been silent since the log began.
+        """
         watermark, newest = self.tables.watermark, dict(self.tables.newest)  # a copy: a thread may be changing it
+        newest = {**dict.fromkeys(self.source.live.SILENT_HOURS, self.first_known_at), **newest}
         return {table: (watermark - known_at).total_seconds() for table, known_at in newest.items() if watermark}
 
     def silent(self) -> dict[str, float]:

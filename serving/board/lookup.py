@@ -35,10 +35,10 @@ def find_row(source: Source, snapshot: Snapshot, named: Mapping[str, Any]) -> in
 def _several(source: Source, snapshot: Snapshot, named: Mapping[str, Any], places: npt.NDArray[np.intp]) -> str:
     shown = [_words(source.subject(snapshot.keys[place])) for place in places[:MOST_SHOWN]]
     more = f"; and {len(places) - MOST_SHOWN:,} others" if len(places) > MOST_SHOWN else ""
-    missing = [name for name in source.subject_table.key if name not in named]
+    differing = [name for name in source.subject_table.key if len(snapshot.rows[name].iloc[places].unique()) > 1]
     return (
         f"{_words(named)} names {len(places):,} {source.live.TABLE}, and should name one: {'; '.join(shown)}{more}. "
-        f"Add {' or '.join(missing) or 'other columns'}."
+        f"Add {' or '.join(differing)}."
     )
 
 

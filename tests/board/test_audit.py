@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from board.__main__ import main
 from board.audit import Audit
 from board.auditor import Auditor
 from board.following import Following
@@ -175,3 +176,10 @@ def test_a_fault_of_an_audit_is_not_the_last_audit(source, log, stored, predicto
 
     assert "the audit failed, and is tried again" in caplog.text
     assert metrics.audited._value.get()
+
+
+def test_a_moment_that_is_none_is_refused(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["audit", "--since", "soon"])
+
+    assert "it should be a moment, such as 2013-10-01T12:00:00Z; it is 'soon'" in capsys.readouterr().err

@@ -137,7 +137,7 @@ def test_any_columns_that_name_one_flight_will_do(ask, raw, flight):
         (
             {"carrier": "UA", "month": 10, "day": 1},
             422,
-            "and should name one: year 2013, month 10, day 1, carrier UA, flight",
+            "and should name one: year 2013, month 10, day 1, carrier UA, flight .* Add flight or origin\\.",
         ),
         ({"month": 10, "day": 1, "carrier": "UB"}, 404, "Its carrier should be .*UA"),
         ({"month": 10, "day": 1, "carrier": "UA", "flight": 1, "origin": "LGA"}, 404, "origin should be EWR"),
@@ -243,3 +243,10 @@ def test_an_answer_warns_of_a_silent_table_and_of_a_log_that_is_shorter_than_the
     kinds = {warning["kind"]: warning for warning in answer["warnings"]}
     assert kinds["silent_table"]["field"] == "weather"
     assert "look back 32 days" in kinds["short_history"]["detail"]
+
+
+def test_a_table_that_should_speak_and_never_did_is_silent(following, log):
+    asyncio.run(following.take([entry for entry in log if entry[1].table != "weather"]))
+
+    since = (following.tables.watermark - following.first_known_at).total_seconds()
+    assert following.silent() == {"weather": since}
