@@ -70,7 +70,10 @@ def _follow(path: Path, table: DeclaredTable, store: DataService) -> Sent:
 
 
 def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"it should be a moment, such as 2026-11-24T12:00:00Z; it is {text!r}") from error
     if moment.tzinfo is None:
         raise argparse.ArgumentTypeError("it should have an offset from UTC, such as Z")
     return moment

@@ -57,7 +57,7 @@ def follow(path: Path, table: DeclaredTable, store: DataService) -> Sent:
 
     While the data service is away, it waits. Raises TableInvalid where the header is not that of the table.
     """
-    file, sent, header = GrowingFile(path, table.declared.skip_rows + 1), Sent(), b""
+    file, sent, header, away = GrowingFile(path, table.declared.skip_rows + 1), Sent(), b"", ""
     with _until_interrupted() as interrupted:
         while not interrupted.is_set():
             lines = file.read()
@@ -67,9 +67,11 @@ def follow(path: Path, table: DeclaredTable, store: DataService) -> Sent:
                     table.check_header(header, path)
                 new = _send(lines, file, path, table, store)
             except ServiceUnavailable as error:
-                console.warn(f"{error} The rows wait.")
+                if str(error) != away:  # said once, however often it is tried
+                    console.warn(f"{error} The rows wait.")
+                away = str(error)
             else:
-                sent = sent.plus(new)
+                sent, away = sent.plus(new), ""
                 file.done(lines)
                 if sum(new):
                     console.say(f"up to row {file.rows:,}: {new.new:,} new events, {new.known:,} known before")
