@@ -71,7 +71,7 @@ def _notes(following: Following, moment: datetime) -> list[dict[str, str]]:
         {
             "field": table,
             "kind": "silent_table",
-            "detail": f"its last event is {age / HOUR:.1f} hours older than the watermark",
+            "detail": f"it has had no event in the last {age / HOUR:.1f} hours of the log",
         }
         for table, age in following.silent().items()
     ]

@@ -130,15 +130,21 @@ def test_a_moment_that_nobody_can_know_is_refused(post, known_at):
     assert answer.json()["errors"][0]["field"] == "events.0.known_at"
 
 
-@pytest.mark.parametrize("tables", ["no model", None])
-def test_events_that_no_model_declares_are_refused(client, as_service, declare, tables):
-    if tables is None:
-        declare(None)
+def test_events_of_a_model_that_declares_no_tables_are_refused(client, as_service, declare):
+    declare(None)
 
     answer = client.post("/events", json={"events": [event(1)]}, headers=as_service)
 
     assert answer.status_code == 409
     assert "held to the source tables of a model" in answer.json()["detail"]
+
+
+def test_events_that_come_before_the_first_model_is_reported_are_to_come_again(client, as_service):
+    answer = client.post("/events", json={"events": [event(1)]}, headers=as_service)
+
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) > 0
+    assert "none has been reported yet" in answer.json()["detail"]
 
 
 def test_a_missing_value_is_null_and_one_table_is_enough(client, as_service, declare, follow):

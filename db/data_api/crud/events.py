@@ -24,6 +24,11 @@ def declared_tables(session: Session) -> bytes | None:
     return to_json(tables) if tables else None
 
 
+def is_model_reported(session: Session) -> bool:
+    """Whether a prediction service has ever reported its model."""
+    return session.scalar(select(ModelVersion.model_version).limit(1)) is not None
+
+
 def append(session: Session, by_id: Mapping[UUID, EventCreate], now: datetime) -> int:
     """Appends events in their order and returns how many are new.
 

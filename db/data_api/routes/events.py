@@ -43,6 +43,12 @@ def append(
     Each value is held to its column, as the model that was reported last declares the source tables.
     """
     tables = events.declared_tables(session)
+    if tables is None and not events.is_model_reported(session):
+        raise ProblemError(
+            503,
+            "Events are held to the source tables of a model, and none has been reported yet. A prediction service reports its "
+            "model within a minute of its start.",
+        )
     if tables is None:
         raise ProblemError(
             409,
