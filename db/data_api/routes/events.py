@@ -46,8 +46,8 @@ def append(
     if tables is None and not events.is_model_reported(session):
         raise ProblemError(
             503,
-            "Events are held to the source tables of a model, and none has been reported yet. A prediction service reports its "
-            "model within a minute of its start.",
+            "Events are held to the source tables of a model, and none has been reported yet. A prediction service reports "
+            "its model within a minute of its start.",
         )
     if tables is None:
         raise ProblemError(
