@@ -1,7 +1,6 @@
 """The services that the board asks: the data service, which keeps the event log, and the prediction service."""
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -14,12 +13,9 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 
 from board.errors import ContentRejected, ServiceUnavailable
 from pipeline.data.event_log import Event
-from service_kit.problems import MEDIA_TYPE
+from service_kit.service_client import CONTENT_STATUSES, masked, open_client, read_refusal
 
-TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 SLOWEST_RETRY_SECONDS = 10
-CONTENT_STATUSES = {400, 409, 413, 422}  # they concern what was sent; any other failure may pass, and is retried
-MOST_NAMED, MOST_CHARACTERS = 5, 200  # fields and words of a refusal that are shown
 PAGE = 10_000  # events of one request, the most that the data service gives
 Answer = TypeVar("Answer")
 logger = logging.getLogger(__name__)
@@ -29,8 +25,7 @@ class Service:
     """A service at the address that ``setting`` names; ``failure`` says why the last attempt to reach it failed."""
 
     def __init__(self, url: str, key: str | None, setting: str) -> None:
-        headers = {"x-api-key": key} if key else {}
-        self._client = httpx.AsyncClient(base_url=url.rstrip("/"), timeout=TIMEOUT, headers=headers, trust_env=False)
+        self._client = open_client(url, key)
         self._key, self._setting = key, setting
         self.failure: str | None = None
 
@@ -52,25 +47,19 @@ class Service:
         return await attempts(attempt)
 
     async def ask(self, method: str, path: str, **content: Any) -> httpx.Response:
-        """The answer to one request; raises ServiceUnavailable or ContentRejected.
-
-        Reasons may be shown to anyone, on /readyz: our key, which some servers repeat, is masked in them.
-        """
+        """The answer to one request; raises ServiceUnavailable or ContentRejected."""
         try:
             response = await self._client.request(method, path, **content)
         except httpx.HTTPError as error:
-            self.failure = self._masked(f"{type(error).__name__}: {error} ({self._setting})")
+            self.failure = masked(f"{type(error).__name__}: {error} ({self._setting})", self._key)
             raise ServiceUnavailable(self.failure) from error
         if response.is_success:
             self.failure = None
             return response
-        detail, fields = _problem(response)
-        named = f" ({', '.join(fields[:MOST_NAMED])})" if fields else ""
-        reason = self._masked(
-            f"{method} {path.partition('?')[0]} of {self._setting} answers {response.status_code}: {detail}{named}"
-        )
+        refusal = read_refusal(response, self._key)
+        reason = f"{method} {path.partition('?')[0]} of {self._setting} answers {refusal.reason}"
         if response.status_code in CONTENT_STATUSES:
-            raise ContentRejected(reason, response.status_code, fields)
+            raise ContentRejected(reason, response.status_code, refusal.fields)
         self.failure = reason
         raise ServiceUnavailable(reason)
 
@@ -92,9 +81,6 @@ class Service:
             return answer
         self.failure = f"{self._setting} should answer with a JSON object; it does not. Is something else at that address?"
         raise ServiceUnavailable(self.failure)
-
-    def _masked(self, text: str) -> str:
-        return text.replace(self._key, "***") if self._key else text
 
     def _record_failure(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
@@ -183,15 +169,3 @@ def _events(lines: bytes) -> list[tuple[int, Event]]:
         )
         for content in contents
     ]
-
-
-def _problem(response: httpx.Response) -> tuple[str, list[str]]:
-    """What a problem (RFC 9457) says, and the fields that it names; of another answer no word, which may hold secrets."""
-    if response.headers.get("content-type") == MEDIA_TYPE:
-        try:
-            problem = json.loads(response.content)
-            fields = [str(error["field"]) for error in problem.get("errors", [])]
-            return str(problem["detail"])[:MOST_CHARACTERS], fields
-        except (ValueError, LookupError, TypeError, AttributeError):
-            pass
-    return response.reason_phrase, []

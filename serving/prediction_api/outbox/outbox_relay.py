@@ -19,18 +19,14 @@ from prediction_api.errors import ContentRejected, DataServiceUnavailable, uncon
 from prediction_api.logs import LOGGER
 from prediction_api.metrics import Metrics
 from prediction_api.outbox.outbox import Outbox
-from service_kit.problems import MEDIA_TYPE
+from service_kit.service_client import CONTENT_STATUSES, masked, open_client, read_refusal
 
 ROUTE = "/predictions"
 MOST_LINES, MOST_BYTES = 500, 2**20
-MOST_NAMED, MOST_CHARACTERS = 5, 200  # fields and words of a refusal that are shown
 IDLE_SECONDS = 0.2
 LAST_SECONDS = 5.0  # at shutdown; what is left waits on disk
-TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 SLOWEST_RETRY_SECONDS = 30
 AFTER_FAILURE_SECONDS = 1.0
-CONTENT_STATUSES = {400, 409, 413, 422}  # they concern what was sent; any other failure may pass, and is retried
-PROBLEM_KEYS = {"type", "title", "status", "detail"}
 ROW = re.compile(r"predictions\.(\d+)(?:\.|$)")  # a field in the data service's problem: the place of a line in the batch
 SendLines = Callable[[list[bytes]], Awaitable[None]]
 logger = logging.getLogger(LOGGER)
@@ -41,9 +37,7 @@ class OutboxRelay:
 
     def __init__(self, outbox: Outbox, metrics: Metrics, url: str, key: str | None) -> None:
         self._outbox, self._metrics, self._key = outbox, metrics, key
-        self._client = httpx.AsyncClient(
-            base_url=url.rstrip("/"), timeout=TIMEOUT, headers={"x-api-key": key} if key else {}, trust_env=False
-        )
+        self._client = open_client(url, key)
         self.failure: str | None = None
         self.arrived = 0  # lines, since the start
         self._most_lines = MOST_LINES
@@ -139,37 +133,27 @@ class OutboxRelay:
             raise unconfirmed(f"that it stored {len(lines)} predictions", answer)
 
     async def send(self, method: str, path: str, content: bytes) -> dict[str, Any]:
-        """Sends a JSON object once, and gives the one that is answered; raises DataServiceUnavailable or ContentRejected.
-
-        What another server answers may be shown to anyone, on /readyz: our key, which some repeat, is masked in it.
-        """
+        """Sends a JSON object once, and gives the one that is answered; raises DataServiceUnavailable or ContentRejected."""
         try:
             response = await self._client.request(
                 method, path, content=content, headers={"content-type": "application/json"}
             )
         except httpx.HTTPError as error:
-            raise DataServiceUnavailable(self._masked(f"{type(error).__name__}: {error}")) from error
-        text = self._masked(response.text)
+            raise DataServiceUnavailable(masked(f"{type(error).__name__}: {error}", self._key)) from error
         if response.is_success:
             with suppress(ValueError):
-                if isinstance(answer := json.loads(text), dict):
+                if isinstance(answer := json.loads(masked(response.text, self._key)), dict):
                     return answer
         if response.status_code < httpx.codes.BAD_REQUEST:
             raise DataServiceUnavailable(
                 f"{response.status_code}: DATA_API_URL should answer with a JSON object, as a data service does; "
                 "this answer holds none. Check DATA_API_URL."
             )
-        problem = _problem(response.headers.get("content-type", ""), text)
-        detail, fields = problem or (response.reason_phrase, [])
-        named = f" ({', '.join(fields[:MOST_NAMED])})" if fields else ""
-        reason = f"{response.status_code}: {detail}{named}"
+        refusal = read_refusal(response, self._key)
         if response.status_code in CONTENT_STATUSES:
-            is_too_large = problem is not None and response.status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE
-            raise ContentRejected(reason, fields, is_final=bool(fields) or is_too_large)
-        raise DataServiceUnavailable(reason)
-
-    def _masked(self, text: str) -> str:
-        return text.replace(self._key, "***") if self._key else text
+            is_too_large = refusal.is_problem and response.status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE
+            raise ContentRejected(refusal.reason, refusal.fields, is_final=bool(refusal.fields) or is_too_large)
+        raise DataServiceUnavailable(refusal.reason)
 
     def _record_failure(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
@@ -177,22 +161,6 @@ class OutboxRelay:
         self._metrics.delivery_failures.inc()
         extra = {"reason": str(error), "attempt": state.attempt_number, "waiting": self._outbox.depth}
         logger.warning("the data service does not take predictions; they wait in the outbox", extra=extra)
-
-
-def _problem(content_type: str, text: str) -> tuple[str, list[str]] | None:
-    """What a problem (RFC 9457) of the data service says, and the fields that it names; None for another answer.
-
-    The rest is not shown, because it may hold values of callers, and /readyz is for anybody.
-    """
-    if content_type != MEDIA_TYPE:
-        return None
-    try:
-        problem = json.loads(text)
-        if not problem.keys() >= PROBLEM_KEYS:
-            return None
-        return str(problem["detail"])[:MOST_CHARACTERS], [str(error["field"]) for error in problem.get("errors", [])]
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return None
 
 
 def _rows(fields: Sequence[str], count: int) -> set[int]:
