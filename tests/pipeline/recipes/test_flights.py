@@ -261,6 +261,14 @@ def test_an_aircraft_that_the_timetable_could_not_bring_back_was_swapped_in_late
     assert np.isnan(last(tables)["aircraft_departure_delay"])
 
 
+def test_a_time_zone_that_does_not_exist_is_as_none():
+    """Whoever corrects the row of an airport does not stop the features of all flights."""
+    tables = morning((0, 5, 10, {}), (120, 0, 0, {}))
+    named, missing = (last({**tables, "airports": AIRPORTS.assign(tzone=zone)}) for zone in ("\\N", None))
+
+    pd.testing.assert_series_equal(named, missing)
+
+
 def test_a_weather_observation_counts_once_its_hour_is_over_and_for_six_hours():
     assert np.isnan(last(morning((179, 0, 0, {})))["humidity"])  # predicted at 8:59, observed between 8:00 and 9:00
     assert last(morning((180, 0, 0, {})))["humidity"] == 60

@@ -5,7 +5,8 @@ is over; the timetable and the fleet are always known.
 """
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cache, cached_property
+from zoneinfo import available_timezones
 
 import numpy as np
 import pandas as pd
@@ -45,7 +46,8 @@ class History:
         order = np.argsort(scheduled_departures(flights), kind="stable")
         flights, self._row_at = flights.iloc[order], np.argsort(order)
         airports = tables["airports"].drop_duplicates("faa").set_index("faa")
-        self._zones = {**airports["tzone"].dropna().to_dict(), **UNLISTED_ZONES}
+        zones = airports["tzone"]
+        self._zones = {**zones[zones.isin(_zone_names())].to_dict(), **UNLISTED_ZONES}
         self._vocabulary = Vocabulary(flights, *{column for columns in GROUPS.values() for column in columns})
         self.known = self.timetable(flights)
         self.has_departed: Flags = flights["dep_delay"].notna().to_numpy()
@@ -111,6 +113,12 @@ class History:
         }
         groups = {name: key for name, key in self.known.keys.items() if name != "aircraft"}
         return {name: Timeline(key, self.arrived_at, self.has_landed, **values) for name, key in groups.items()}
+
+
+@cache
+def _zone_names() -> set[str]:
+    """The time zones that there are; an airport that names another one is taken for an unlisted one."""
+    return available_timezones()
 
 
 class Weather:
