@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from httpx import codes
+
 from board.clients import DataService
 from board.errors import ContentRejected
 from board.metrics import Metrics
@@ -63,7 +65,12 @@ class Outcomes:
                     await self._record({key: outcome})
                 return
             extra = {"subjects": [self._source.subject(key) for key in outcomes], "reason": str(error)}
-            logger.warning("the data service has another outcome, which stays", extra=extra)
+            if error.status == codes.CONFLICT:
+                logger.warning("the data service has another outcome, which stays", extra=extra)
+            else:
+                logger.error(
+                    "the data service does not take an outcome; the next start of the board sends it again", extra=extra
+                )
         self._recorded.update(outcomes)
         for outcome in outcomes.values():
             self._metrics.outcomes[str(outcome).lower()].inc()

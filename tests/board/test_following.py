@@ -273,3 +273,14 @@ def test_how_events_come_in_pages_changes_no_feature_also_where_facts_are_correc
     asyncio.run(other.take(events))
 
     assert {subject["prediction_id"]: record for subject, record in predictor.asked} == asked
+
+
+def test_an_outcome_that_is_refused_is_not_called_another_one(following, log, data_service, caplog):
+    async def refuse(outcomes):
+        raise ContentRejected("422: no such month", 422)
+
+    data_service.record_outcomes = refuse
+    take(following, log[: len(log) * 3 // 4])
+
+    assert "the data service does not take an outcome" in caplog.text
+    assert "another outcome" not in caplog.text
