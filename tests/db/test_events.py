@@ -139,11 +139,10 @@ def test_events_of_a_model_that_declares_no_tables_are_refused(client, as_servic
     assert "held to the source tables of a model" in answer.json()["detail"]
 
 
-def test_events_that_come_before_the_first_model_is_reported_are_to_come_again(client, as_service):
+def test_events_that_come_before_the_first_model_is_reported_are_refused_with_what_to_do(client, as_service):
     answer = client.post("/events", json={"events": [event(1)]}, headers=as_service)
 
-    assert answer.status_code == 503
-    assert int(answer.headers["retry-after"]) > 0
+    assert answer.status_code == 409
     assert "none has been reported yet" in answer.json()["detail"]
 
 

@@ -45,9 +45,9 @@ def append(
     tables = events.declared_tables(session)
     if tables is None and not events.is_model_reported(session):
         raise ProblemError(
-            503,
+            409,
             "Events are held to the source tables of a model, and none has been reported yet. A prediction service reports "
-            "its model within a minute of its start.",
+            "its model within a minute of its start: try again then.",
         )
     if tables is None:
         raise ProblemError(
