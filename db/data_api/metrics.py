@@ -1,13 +1,14 @@
 """The metrics: requests, rows, logins, the pool, live scores, the coverage and delay of outcomes, drift."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, ProcessCollector
+from prometheus_client import Counter, Histogram, Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from data_api.drift import Window
+from service_kit.request_metrics import RequestMetrics
 
 REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 HOUR = 3600
@@ -19,16 +20,12 @@ ALL_VERSIONS = "all"  # and not a version of that name
 Scores = Mapping[str, float | int | None]
 
 
-class Metrics(Collector):
-    """The metrics of one service, on a registry of their own: several services can live in one process."""
+class Metrics(RequestMetrics, Collector):
+    """The metrics of one data service."""
 
     def __init__(self) -> None:
-        self.registry = registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        self._requests = Histogram(
-            "data_api_request_seconds", "Time to answer a request", ["route", "status"],
-            buckets=REQUEST_SECONDS, registry=registry,
-        )  # fmt: skip
+        super().__init__("data_api_request_seconds", REQUEST_SECONDS)
+        registry = self.registry
         rows = Counter("data_api_rows_written_total", "Rows that are new, by table", ["table"], registry=registry)
         self.rows = {table: rows.labels(table) for table in TABLES}
         logins = Counter("data_api_logins_total", "Attempts to log in, by outcome", ["outcome"], registry=registry)
@@ -46,10 +43,6 @@ class Metrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """The live scores, all of one moment, and drift, all of another (a collector of the registry)."""
         return (*self._live, *self._drift)
-
-    def request(self, route: str, status: int, seconds: float) -> None:
-        """Counts one request and its time."""
-        self._requests.labels(route, str(status)).observe(seconds)
 
     def live(self, versions: Mapping[str, Scores], now: float) -> None:
         """Shows the scores of each version; those that are undefined, and versions that are gone, disappear."""
@@ -96,10 +89,6 @@ class Metrics(Collector):
             _gauge("data_api_drift_rows", "Predictions that drift was computed from", rows, "window"),
             _gauge("data_api_drift_refreshed_timestamp_seconds", "When drift was computed last", {(): now}),
         )
-
-    def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
-        """A gauge that is read when it is asked for."""
-        Gauge(name, text, registry=self.registry).set_function(value)
 
 
 def _gauge(name: str, text: str, values: Mapping[Any, float | None], *labels: str) -> Metric:

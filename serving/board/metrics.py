@@ -1,28 +1,21 @@
 """The metrics for Prometheus: requests, the log, official predictions, outcomes, the audit."""
 
-from collections.abc import Callable
 from functools import partial
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import Counter, Gauge
+
+from service_kit.request_metrics import RequestMetrics
 
 REQUEST_SECONDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 OUTCOMES = ("true", "false", "none")
 
 
-class Metrics:
-    """The metrics of one board, on a registry of their own: several services can live in one process."""
+class Metrics(RequestMetrics):
+    """The metrics of one board."""
 
     def __init__(self) -> None:
-        self.registry = registry = CollectorRegistry()
-        counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
-        ProcessCollector(registry=registry)
-        self.requests = Histogram(
-            "board_request_seconds",
-            "Time to answer a request",
-            ["route", "status"],
-            buckets=REQUEST_SECONDS,
-            registry=registry,
-        )
+        super().__init__("board_request_seconds", REQUEST_SECONDS)
+        counter, gauge = partial(Counter, registry=self.registry), partial(Gauge, registry=self.registry)
         self.watermark = gauge("board_watermark_timestamp_seconds", "The newest known_at of the events taken up")
         self.position = gauge("board_position", "The position in the log up to which events were taken up")
         self.events = counter("board_events_total", "Events taken up, by table", ["table"])
@@ -47,11 +40,3 @@ class Metrics:
         self.audited = counter(
             "board_audited_predictions_total", "Official predictions whose features were worked out again"
         )
-
-    def request(self, route: str, status: int, seconds: float) -> None:
-        """Counts one request and its time."""
-        self.requests.labels(route, str(status)).observe(seconds)
-
-    def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
-        """A gauge that is read when it is asked for."""
-        Gauge(name, text, registry=self.registry).set_function(value)

@@ -1,13 +1,15 @@
 """The metrics for Prometheus: requests, predictions, the model in use, reloads, the outbox."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import Counter, Gauge
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
+
+from service_kit.request_metrics import RequestMetrics
 
 WARNING_KINDS = ("unseen_category", "outside_training_range", "outside_training_period", "unseen_missing")
 UNSEEN_CATEGORY, OUTSIDE_RANGE, OUTSIDE_PERIOD, UNSEEN_MISSING = WARNING_KINDS
@@ -37,20 +39,13 @@ class FastHistogram(Collector):
         )
 
 
-class Metrics:
-    """The metrics of one service, on a registry of their own: several services can live in one process."""
+class Metrics(RequestMetrics):
+    """The metrics of one prediction service."""
 
     def __init__(self) -> None:
-        self.registry = registry = CollectorRegistry()
+        super().__init__("prediction_api_request_seconds", REQUEST_SECONDS)
+        registry = self.registry
         counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
-        ProcessCollector(registry=registry)
-        self.requests = Histogram(
-            "prediction_api_request_seconds",
-            "Time to answer a request",
-            ["route", "status"],
-            buckets=REQUEST_SECONDS,
-            registry=registry,
-        )
         predictions = counter("prediction_api_predictions_total", "Predictions by label", ["label"])
         self.predictions = {label: predictions.labels(str(label).lower()) for label in (True, False)}
         self.probability = FastHistogram("prediction_api_probability", "Probability of the predictions", TENTHS)
@@ -65,15 +60,3 @@ class Metrics:
         self.delivered = counter("prediction_api_outbox_delivered_total", "Predictions that the data service took")
         self.refused = counter("prediction_api_outbox_refused_total", "Predictions that the data service refused for good")
         self.delivery_failures = counter("prediction_api_delivery_failures_total", "Deliveries that will be tried again")
-        self._requests: dict[tuple[str, int], Callable[[float], None]] = {}
-
-    def request(self, route: str, status: int, seconds: float) -> None:
-        """Counts one request and its time."""
-        observe = self._requests.get((route, status))
-        if observe is None:
-            observe = self._requests[route, status] = self.requests.labels(route, str(status)).observe
-        observe(seconds)
-
-    def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
-        """A gauge that is read when it is asked for."""
-        Gauge(name, text, registry=self.registry).set_function(value)
