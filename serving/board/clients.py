@@ -93,7 +93,7 @@ class DataService(Service):
     """The data service: the event log, the predictions that are stored, and outcomes."""
 
     async def log_state(self) -> dict[str, Any]:
-        """The newest position and ``known_at`` of the log, the first one, and the newest of each table."""
+        """The newest position of the log, and the first and newest ``known_at`` of all events and of each table."""
         return await self.get_json("/events/watermark")
 
     async def pages(

@@ -130,7 +130,7 @@ class Follower:
 
     async def _open(self, source: Source) -> Following:
         """What the board knew when the newest official prediction was made, or nothing where there is none."""
-        first_known_at = await self._first_known_at()
+        first_known_at = await self._first_known_at(source.live.TABLE)
         self.state = "reads the log"
         newest = await self._data_service.until_answered(self._data_service.newest_official)
         days = source.recipe.HISTORY_DAYS if self._warm_up_days is None else self._warm_up_days
@@ -145,14 +145,14 @@ class Follower:
         await self._load(following, restored, max(prediction["log_position"] for prediction in stored))
         return following
 
-    async def _first_known_at(self) -> datetime:
-        """Where the log begins; waits for its first event."""
-        while not (first := (await self._data_service.until_answered(self._data_service.log_state))["first_known_at"]):
-            self.state = "waits for the first event: send one with POST /events of the data service"
+    async def _first_known_at(self, table: str) -> datetime:
+        """Where the log of the subjects' table begins; waits for its first event. What others hold is no history."""
+        while not (period := (await self._data_service.until_answered(self._data_service.log_state))["tables"].get(table)):
+            self.state = f"waits for the first event of {table}: send one with POST /events of the data service"
             self.caught_up = True  # the board knows all that the log knows: containers wait until it is ready
             await asyncio.sleep(NEWS_SECONDS)
         self.caught_up = False
-        return datetime.fromisoformat(first)
+        return datetime.fromisoformat(period["first_known_at"])
 
     async def _load(self, following: Following, oldest: datetime, position: int) -> None:
         """Takes up the events to a position that moments from ``oldest`` on can see, and finishes what was begun there."""

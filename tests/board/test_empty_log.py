@@ -1,15 +1,18 @@
-"""A board whose log has no event yet."""
+"""A board whose log has no event about a subject yet."""
 
 import asyncio
+
+import pytest
 
 from board.app_state import AppState
 from board.follower import Follower
 from board.settings import Settings
 
 
-def test_it_is_ready_sends_heartbeats_and_waits_for_the_first_event(model, data_service, predictor):
+@pytest.mark.parametrize("tables", [{}, {"airports": {"first_known_at": "2013-01-01T00:00:00Z"}}])
+def test_it_is_ready_sends_heartbeats_and_waits_for_the_first_event(model, data_service, predictor, tables):
     async def log_state():
-        return {"position": None, "first_known_at": None}
+        return {"position": None, "first_known_at": None, "tables": tables}
 
     async def describe():
         return model
@@ -26,5 +29,5 @@ def test_it_is_ready_sends_heartbeats_and_waits_for_the_first_event(model, data_
     checks, works = asyncio.run(started())
 
     assert checks["log"]["ok"] is True
-    assert checks["log"]["state"].startswith("waits for the first event")
+    assert checks["log"]["state"].startswith("waits for the first event of flights")
     assert works

@@ -20,7 +20,8 @@ def log_service(data_service, corrected_log, predictor):
     log = corrected_log
 
     async def log_state():
-        return {"first_known_at": log[0][1].known_at.isoformat(), "position": log[-1][0]}
+        first = min(event.known_at for _, event in log if event.table == "flights")
+        return {"tables": {"flights": {"first_known_at": first.isoformat()}}, "position": log[-1][0]}
 
     def stored():
         return [

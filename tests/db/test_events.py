@@ -265,7 +265,9 @@ def test_the_watermark_says_how_far_the_log_reaches(client, as_service, post, as
     read = watermark()
 
     assert read["position"] == 21
-    moments = [read["first_known_at"], read["watermark"], read["tables"]["flights"], read["tables"]["weather"]]
-    assert [datetime.fromisoformat(moment) - FIRST for moment in moments] == [
-        timedelta(microseconds=1), timedelta(minutes=60), timedelta(minutes=5), timedelta(minutes=60),
-    ]  # fmt: skip
+    periods = {
+        name: [datetime.fromisoformat(period[end]) - FIRST for end in ("first_known_at", "watermark")]
+        for name, period in {"all": read, **read["tables"]}.items()
+    }
+    first, flights_last, weather = timedelta(microseconds=1), timedelta(minutes=5), timedelta(minutes=60)
+    assert periods == {"all": [first, weather], "flights": [first, flights_last], "weather": [weather, weather]}

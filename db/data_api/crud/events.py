@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from data_api.database import bulk_insert, partitions
 from data_api.database.uuid7 import MILLISECOND, first_at, time_of
 from data_api.models import Event, LastPosition, ModelVersion
-from data_api.schemas.events import EventCreate, Watermark
+from data_api.schemas.events import EventCreate, KnownPeriod, Watermark
 from data_api.schemas.queries import EventQuery
 
 
@@ -50,23 +50,18 @@ def append(session: Session, by_id: Mapping[UUID, EventCreate], now: datetime) -
 
 def watermark(session: Session) -> Watermark:
     """How far the log reaches."""
-    newest = {table: _newest(session, table) for table in _tables(session)}
+    tables = {
+        table: KnownPeriod(
+            first_known_at=_extreme_known_at(session, table), watermark=_extreme_known_at(session, table, newest=True)
+        )
+        for table in _tables(session)
+    }
     return Watermark(
         position=session.scalar(select(func.max(Event.position))),
-        watermark=max(newest.values(), default=None),
-        first_known_at=_first(session),
-        tables=newest,
+        watermark=max((period.watermark for period in tables.values()), default=None),
+        first_known_at=min((period.first_known_at for period in tables.values()), default=None),
+        tables=tables,
     )
-
-
-def _first(session: Session) -> datetime | None:
-    """The oldest ``known_at``; ids tell it to the millisecond."""
-    first_id = session.scalar(select(Event.event_id).order_by(Event.event_id).limit(1))
-    if first_id is None:
-        return None
-    moment = time_of(first_id)  # both bounds, because without statistics PostgreSQL reads the whole table for one
-    of_millisecond = (Event.event_id >= first_at(moment), Event.event_id < first_at(moment + MILLISECOND))
-    return session.scalar(select(func.min(Event.known_at)).where(*of_millisecond))
 
 
 def _tables(session: Session) -> Iterator[str]:
@@ -77,13 +72,17 @@ def _tables(session: Session) -> Iterator[str]:
         name = session.scalar(select(func.min(Event.table_name)).where(Event.table_name > name))
 
 
-def _newest(session: Session, table: str) -> datetime:
-    """The newest ``known_at`` of a table that has events."""
-    of_table = Event.table_name == table
-    newest_id = session.scalars(select(Event.event_id).where(of_table).order_by(Event.event_id.desc()).limit(1)).one()
-    of_millisecond = Event.event_id >= first_at(time_of(newest_id))
-    newest = select(Event.known_at).where(of_table, of_millisecond).order_by(Event.known_at.desc()).limit(1)
-    return session.scalars(newest).one()
+def _extreme_known_at(session: Session, table: str, newest: bool = False) -> datetime:
+    """The oldest ``known_at`` of a table that has events, or the newest.
+
+    The index gives the id at that end, and ids tell the moment to the millisecond.
+    """
+    of_table, row_id = Event.table_name == table, Event.event_id
+    at_end, extreme = (row_id.desc(), func.max) if newest else (row_id, func.min)
+    moment = time_of(session.scalars(select(row_id).where(of_table).order_by(at_end).limit(1)).one())
+    # Both bounds, because without statistics PostgreSQL reads the whole table for one.
+    of_millisecond = (row_id >= first_at(moment), row_id < first_at(moment + MILLISECOND))
+    return session.scalars(select(extreme(Event.known_at)).where(of_table, *of_millisecond)).one()
 
 
 def lines_after(session: Session, query: EventQuery) -> list[bytes]:

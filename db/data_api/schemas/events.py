@@ -48,13 +48,20 @@ class Events(Input):
     events: Annotated[list[EventCreate], Field(min_length=1, max_length=MAX_ROWS)]
 
 
+class KnownPeriod(BaseModel):
+    """From when to when the events of a table became known."""
+
+    first_known_at: datetime
+    watermark: datetime
+
+
 class Watermark(BaseModel):
     """How far the event log reaches; null where it is empty."""
 
     position: int | None = Field(description="The highest position")
     watermark: datetime | None = Field(description="The newest `known_at`: the time of the log")
     first_known_at: datetime | None = Field(description="The oldest `known_at`")
-    tables: dict[str, datetime] = Field(description="The newest `known_at` of each table that has events")
+    tables: dict[str, KnownPeriod] = Field(description="Both of each table that has events")
 
 
 @lru_cache(maxsize=8)
