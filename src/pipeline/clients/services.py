@@ -34,11 +34,14 @@ class ServiceUnavailable(OntimeError):
 
 
 class ServiceRejected(OntimeError):
-    """A service refused a request, or its answer is not JSON; ``field_errors`` are those of its problem details, if any."""
+    """A service refused a request with a ``status``, or its answer is not JSON.
 
-    def __init__(self, message: str, field_errors: Sequence[Mapping[str, str]] = ()) -> None:
+    ``field_errors`` are those of its problem details, if any.
+    """
+
+    def __init__(self, message: str, field_errors: Sequence[Mapping[str, str]] = (), status: int | None = None) -> None:
         super().__init__(message)
-        self.field_errors = field_errors
+        self.field_errors, self.status = field_errors, status
 
 
 class Service:
@@ -103,6 +106,7 @@ class Service:
             raise ServiceRejected(
                 f"{method} {self.url}{path} answered {answer.status_code}: {self._explain_refusal(answer)}",
                 _field_errors(answer),
+                answer.status_code,
             )
         return answer
 

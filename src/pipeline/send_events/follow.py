@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from pipeline.clients.services import DataService, ServiceUnavailable
+from pipeline.clients.services import DataService, ServiceRejected, ServiceUnavailable
 from pipeline.send_events.sending import RowsRefused, Sent, send
 from pipeline.send_events.table_events import DeclaredTable
 from pipeline.support import console
@@ -15,6 +15,7 @@ from pipeline.support.errors import TableInvalid
 
 POLL_SECONDS = 1.0
 MOST_BYTES = 4 << 20  # that are read and sent at once
+PASSING = {409, 503}  # refusals that pass: no model has been reported yet, or the database is away
 
 
 class GrowingFile:
@@ -55,7 +56,8 @@ class GrowingFile:
 def follow(path: Path, table: DeclaredTable, store: DataService) -> Sent:
     """Sends the lines of a growing file until Ctrl-C. A row that is refused is named and left out; the others are sent.
 
-    While the data service is away, it waits. Raises TableInvalid where the header is not that of the table.
+    While the data service is away, or knows no model yet, it waits. Raises TableInvalid where the header is not that of the
+    table, ServiceRejected where the caller may not send any row.
     """
     file, sent, header, away = GrowingFile(path, table.declared.skip_rows + 1), Sent(), b"", ""
     with _until_interrupted() as interrupted:
@@ -66,7 +68,9 @@ def follow(path: Path, table: DeclaredTable, store: DataService) -> Sent:
                     header = file.header
                     table.check_header(header, path)
                 new = _send(lines, file, path, table, store)
-            except ServiceUnavailable as error:
+            except (ServiceUnavailable, ServiceRejected) as error:
+                if isinstance(error, ServiceRejected) and error.status not in PASSING:
+                    raise
                 if str(error) != away:  # said once, however often it is tried
                     console.warn(f"{error} The rows wait.")
                 away = str(error)

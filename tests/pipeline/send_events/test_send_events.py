@@ -228,11 +228,19 @@ def test_a_row_that_is_refused_is_named_and_left_out_while_others_are_sent(follo
     assert "row 3: humid should be a number" in printed
 
 
-def test_rows_wait_while_the_data_service_is_away(followed, write, store, capsys):
-    store.failures = [ServiceUnavailable("nobody answers at http://127.0.0.1:1 (DATA_API_URL).")] * 3
+@pytest.mark.parametrize(
+    "failure",
+    [
+        ServiceUnavailable("nobody answers at http://127.0.0.1:1 (DATA_API_URL)."),
+        ServiceRejected("POST /events answered 409: no model has been reported yet.", status=409),
+        ServiceRejected("POST /events answered 503: the database does not answer.", status=503),
+    ],
+)
+def test_rows_wait_while_the_data_service_cannot_take_them(followed, write, store, capsys, failure):
+    store.failures = [failure] * 3
 
     assert followed(write(HEADER, EARLIER), lambda: store.log) == Sent(1, 0)
-    assert capsys.readouterr().err.count("nobody answers") == 1
+    assert capsys.readouterr().err.count("The rows wait.") == 1
 
 
 def test_a_header_of_another_table_ends_following_before_the_first_row(weather, write, store):
