@@ -16,7 +16,7 @@ from service_kit.problems import FieldError, ProblemError
 from service_kit.request_middleware import UNLIMITED
 
 AS_OF = TypeAdapter(AwareDatetime)
-EXAMPLE = {"flight": {"month": 10, "day": 1, "carrier": "UA", "flight": 1545, "origin": "EWR"}}
+EXAMPLE = {"flight": {"month": 10, "day": 1, "carrier": "9E", "flight": 3347}}
 router = APIRouter(tags=["subjects"])
 
 
