@@ -117,7 +117,8 @@ async def ask(app, path, receive, method="POST", headers=()):
     scope = {
         "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "http", "method": method, "path": path,
         "raw_path": path.encode(), "query_string": b"", "root_path": "", "state": {},
-        "headers": [(b"content-type", b"application/json"), *headers], "client": ("here", 1), "server": ("here", 2),
+        "headers": [(b"host", b"here"), (b"content-type", b"application/json"), *headers],
+        "client": ("here", 1), "server": ("here", 2),
     }  # fmt: skip
 
     async def send(message):

@@ -47,12 +47,12 @@ def test_a_dropped_month_takes_its_rows_and_no_others(engine, record):
     with transaction(engine) as session:
         dropped = partitions.drop(session, JULY)
 
-    assert dropped == {"predictions": 2, "outcomes": 2}
+    assert dropped == {"predictions": 2, "outcomes": 2, "events": 0}
     assert counts(engine) == [2, 2]
     assert record(JULY) == [201, 201]
     assert counts(engine) == [3, 3]
     with transaction(engine) as session:
-        assert partitions.drop(session, datetime(2025, 1, 1, tzinfo=UTC)) == {"predictions": 0, "outcomes": 0}
+        assert set(partitions.drop(session, datetime(2025, 1, 1, tzinfo=UTC)).values()) == {0}
 
 
 def test_requests_that_need_a_new_month_at_once_make_it_together(engine, record):
@@ -82,7 +82,7 @@ def test_postgresql_has_a_partition_for_each_month_and_year(on_postgresql):
 
 
 def partition_names(engine):
-    return {name for name in inspect(engine).get_table_names() if name.startswith(("predictions_", "outcomes_"))}
+    return {name for name in inspect(engine).get_table_names() if name.startswith(("predictions_", "outcomes_", "events_"))}
 
 
 def test_a_month_is_made_while_a_backup_reads_and_an_insert_is_open(on_postgresql, make_client, as_service, prediction):
@@ -111,7 +111,7 @@ def test_a_month_has_the_indexes_of_its_table(on_postgresql):
         asked = (
             "SELECT relkind FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent::regclass::text ~ 'predictions'"
         )
-        assert sorted(session.execute(text(asked)).scalars()) == ["i", "i", "i", "r"]
+        assert sorted(session.execute(text(asked)).scalars()) == ["i", "i", "i", "i", "i", "r"]
         assert session.scalar(text("SHOW lock_timeout")) == "0"
 
 
@@ -124,7 +124,7 @@ def test_this_month_and_the_next_are_there_before_anybody_needs_them(on_postgres
     now = datetime.now(UTC)
     assert f"predictions_{now:%Y_%m}" in partition_names(on_postgresql)
     assert {
-        f"{table}_{month}" for table in ("predictions", "outcomes") for month in ("2030_12", "2031_01")
+        f"{table}_{month}" for table in ("predictions", "outcomes", "events") for month in ("2030_12", "2031_01")
     } <= partition_names(on_postgresql)
 
 
@@ -132,13 +132,13 @@ def test_the_next_month_is_made_beside_the_requests(make_client, postgresql_url)
     client = make_client(database_url=postgresql_url)
     engine = client.app.state.service.engine
     end = time.monotonic() + 10
-    while len(partition_names(engine)) < 4:
+    while len(partition_names(engine)) < 6:
         assert time.monotonic() < end
         time.sleep(0.05)
 
 
 def test_dropping_a_month_counts_before_anybody_has_to_wait(on_postgresql):
-    """Both tables go in one statement, the last of the transaction."""
+    """All tables go in one statement, the last of the transaction."""
     with transaction(on_postgresql) as session:
         for table in TABLES:
             partitions.ensure(session, table, [first_at(JUNE)])
@@ -147,8 +147,8 @@ def test_dropping_a_month_counts_before_anybody_has_to_wait(on_postgresql):
     with transaction(on_postgresql) as session:
         partitions.drop(session, JUNE)
 
-    assert ["count" in statement for statement in told[1:]] == [True, True, False, False]  # the first: settings
-    assert told[-1] == "DROP TABLE IF EXISTS predictions_2026_06, outcomes_2026_06"
+    assert ["count" in statement for statement in told[1:]] == [True, True, True, False, False]  # the first: settings
+    assert told[-1] == "DROP TABLE IF EXISTS predictions_2026_06, outcomes_2026_06, events_2026_06"
     assert partition_names(on_postgresql) == set()
 
 
