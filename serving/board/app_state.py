@@ -73,18 +73,18 @@ class AppState:
             return {**checks, "log": {"ok": True, "state": follower.state}}
         reason = follower.failure or self.data_service.failure
         checks["log"] = {"ok": follower.caught_up and reason is None, "state": reason or follower.state}
-        if (following := follower.following) and (watermark := following.tables.watermark):
-            silent = following.silent()
+        if (tracker := follower.tracker) and (watermark := tracker.tables.watermark):
+            silent = tracker.silent()
             checks["log"] |= {
-                "position": following.tables.position,
+                "position": tracker.tables.position,
                 "watermark": watermark.isoformat(),
                 "age_seconds": round((datetime.now(UTC) - watermark).total_seconds()),
-                "due": len(following.officials.due(watermark)),
+                "due": len(tracker.officials.due(watermark)),
             }
             checks["audit"] = {"ok": True, "last": self.auditor.state}
             checks["tables"] = {
                 "ok": True,  # what is missing is predicted as missing
-                "seconds_since_last_event": {name: round(age) for name, age in following.ages().items()},
+                "seconds_since_last_event": {name: round(age) for name, age in tracker.ages().items()},
                 "silent": sorted(silent),
             }
         return checks

@@ -33,12 +33,12 @@ class Auditor:
         """Audits for ever."""
         while True:
             await asyncio.sleep(timedelta(hours=self._hours).total_seconds())
-            following = self._follower.following
-            if following is None or (watermark := following.tables.watermark) is None:
+            tracker = self._follower.tracker
+            if tracker is None or (watermark := tracker.tables.watermark) is None:
                 continue
             since = self._until or watermark - timedelta(hours=self._hours)
             try:
-                await self.audit(following.source, since, watermark)
+                await self.audit(tracker.source, since, watermark)
                 self._until = watermark
             except BoardError as error:
                 self.state = f"the last one failed: {error}"

@@ -10,9 +10,9 @@ from typing import Any
 
 from board.clients import DataService, PredictionService
 from board.errors import BoardError
-from board.following import Following
 from board.metrics import Metrics
 from board.source import Source
+from board.subject_tracker import SubjectTracker
 from board.tables import Entries
 
 NEWS_SECONDS = 5.0  # how long the data service may wait for an event before it answers that there is none
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class Follower:
-    """Follows for ever; ``following`` is what it knows, and ``state`` says in words what it does."""
+    """Follows for ever; ``tracker`` is what it knows, and ``state`` says in words what it does."""
 
     def __init__(
         self, data_service: DataService, predictor: PredictionService, metrics: Metrics, warm_up_days: float | None
@@ -33,7 +33,7 @@ class Follower:
         self._warm_up_days = warm_up_days
         self._step: asyncio.Task[None] | None = None
         self._failures, self._looked_at = 0, 0.0
-        self.following: Following | None = None
+        self.tracker: SubjectTracker | None = None
         self.model: dict[str, Any] | None = None
         self.state = "waits for the prediction service"
         self.failure: str | None = None
@@ -49,10 +49,10 @@ class Follower:
         """Whether nothing fails, and no official prediction is behind."""
         if self.failure or self._data_service.failure or self._predictor.failure or self.has_source is None:
             return False
-        following = self.following
-        if following is None or (watermark := following.tables.watermark) is None:
+        tracker = self.tracker
+        if tracker is None or (watermark := tracker.tables.watermark) is None:
             return not self.has_source or self.caught_up  # the latter where the log is empty
-        return not following.officials.due(watermark)
+        return not tracker.officials.due(watermark)
 
     async def run(self) -> None:
         """Follows until it is cancelled; begins again after a failure."""
@@ -74,7 +74,7 @@ class Follower:
                 await asyncio.wait_for(self._step, LAST_SECONDS)
 
     def _fail(self, reason: str) -> None:
-        self.failure, self.following, self.caught_up = reason, None, False
+        self.failure, self.tracker, self.caught_up = reason, None, False
         self._failures += 1
 
     def _succeed(self) -> None:
@@ -87,22 +87,22 @@ class Follower:
         if not self.has_source:
             if self.state != NO_SOURCE:
                 logger.info("the board follows nothing", extra={"reason": NO_SOURCE, "model": self.model["version"]})
-            self.state, self.following = NO_SOURCE, None
+            self.state, self.tracker = NO_SOURCE, None
             self._succeed()
             await asyncio.sleep(MODEL_SECONDS)
             return
         source = Source(self.model)
-        following = self.following
-        if following is None or following.source.content != source.content:
-            self.following, self.caught_up = None, False
-            following = await self._open(source)
-        following.source.model_version = source.model_version
-        async with aclosing(self._data_service.pages(following.tables.position, NEWS_SECONDS)) as pages:
+        tracker = self.tracker
+        if tracker is None or tracker.source.content != source.content:
+            self.tracker, self.caught_up = None, False
+            tracker = await self._open(source)
+        tracker.source.model_version = source.model_version
+        async with aclosing(self._data_service.pages(tracker.tables.position, NEWS_SECONDS)) as pages:
             async for page in pages:
-                await self._finish(following, page)
-                version = following.officials.model_version or (None if page else await self._answering_version())
+                await self._finish(tracker, page)
+                version = tracker.officials.model_version or (None if page else await self._answering_version())
                 if version not in {None, source.model_version}:
-                    following.officials.model_version = None
+                    tracker.officials.model_version = None
                     return
 
     async def _answering_version(self) -> str | None:
@@ -115,20 +115,20 @@ class Follower:
         except BoardError:  # which /readyz shows
             return None
 
-    async def _finish(self, following: Following, page: Entries) -> None:
+    async def _finish(self, tracker: SubjectTracker, page: Entries) -> None:
         """Does what a page of events makes due; an empty one says that the log was read."""
-        self.following, self.state = following, "follows the log"
+        self.tracker, self.state = tracker, "follows the log"
         if page:
-            await self._work(following.take(page))
+            await self._work(tracker.take(page))
             self._succeed()
             return
         if not self.caught_up:
-            position, watermark = following.tables.position, following.tables.watermark
+            position, watermark = tracker.tables.position, tracker.tables.watermark
             logger.info("the board has read the log", extra={"position": position, "watermark": str(watermark)})
         self.caught_up = True
         self._succeed()
 
-    async def _open(self, source: Source) -> Following:
+    async def _open(self, source: Source) -> SubjectTracker:
         """What the board knew when the newest official prediction was made, or nothing where there is none."""
         first_known_at = await self._first_known_at(source.live.TABLE)
         self.state = "reads the log"
@@ -137,13 +137,13 @@ class Follower:
         since = first_known_at + timedelta(days=days)
         services = self._data_service, self._predictor
         if newest is None:
-            return Following(source, services, self._metrics, since, first_known_at)
+            return SubjectTracker(source, services, self._metrics, since, first_known_at)
         restored = datetime.fromisoformat(newest["as_of"]) - timedelta(days=source.live.OUTCOME_DAYS)
         stored = await self._data_service.until_answered(lambda: self._data_service.official_predictions(restored))
-        following = Following(source, services, self._metrics, max(since, restored), first_known_at)
-        following.restore(stored)
-        await self._load(following, restored, max(prediction["log_position"] for prediction in stored))
-        return following
+        tracker = SubjectTracker(source, services, self._metrics, max(since, restored), first_known_at)
+        tracker.restore(stored)
+        await self._load(tracker, restored, max(prediction["log_position"] for prediction in stored))
+        return tracker
 
     async def _first_known_at(self, table: str) -> datetime:
         """Where the log of the subjects' table begins; waits for its first event. What others hold is no history."""
@@ -154,14 +154,14 @@ class Follower:
         self.caught_up = False
         return datetime.fromisoformat(period["first_known_at"])
 
-    async def _load(self, following: Following, oldest: datetime, position: int) -> None:
+    async def _load(self, tracker: SubjectTracker, oldest: datetime, position: int) -> None:
         """Takes up the events to a position that moments from ``oldest`` on can see, and finishes what was begun there."""
-        for table, days in following.source.live.LOOK_BACK_DAYS.items():
+        for table, days in tracker.source.live.LOOK_BACK_DAYS.items():
             since = {} if days is None else {"from": (oldest - timedelta(days=days)).isoformat()}
             async for page in self._data_service.events_until(position, table=table, **since):
-                await asyncio.to_thread(following.load, page)
-        following.begin_at(position, oldest)
-        await self._work(following.catch_up())
+                await asyncio.to_thread(tracker.load, page)
+        tracker.begin_at(position, oldest)
+        await self._work(tracker.catch_up())
 
     async def _work(self, step: Coroutine[Any, Any, None]) -> None:
         """Does a step to its end, also where the board is told to end meanwhile: ``close`` waits for it."""

@@ -10,8 +10,8 @@ from typing import Any
 
 from board.clients import PredictionService
 from board.errors import ContentRejected, ServiceUnavailable
-from board.following import Following
 from board.source import SECONDS, Record, time_of
+from board.subject_tracker import SubjectTracker
 from board.tables import Snapshot
 from pipeline.data.event_log import Key
 
@@ -26,29 +26,29 @@ class Forecasts:
 
     def __init__(self, predictor: PredictionService) -> None:
         self._predictor, self._lock = predictor, asyncio.Lock()
-        self._following: Following | None = None
+        self._tracker: SubjectTracker | None = None
         self._moment = 0
         self._made: dict[Key, Record] = {}
 
-    async def of(self, following: Following, snapshot: Snapshot, keys: Sequence[Key]) -> dict[Key, Record]:
+    async def of(self, tracker: SubjectTracker, snapshot: Snapshot, keys: Sequence[Key]) -> dict[Key, Record]:
         """The forecasts of subjects; none where the prediction service does not answer, or so far back nothing is known."""
         moment = int(snapshot.watermark.timestamp()) // (QUARTER * SECONDS) * QUARTER
-        if time_of(moment) < following.earliest:
+        if time_of(moment) < tracker.earliest:
             return {}
         async with self._lock:
-            if self._following is not following or self._moment != moment:
-                self._following, self._moment, self._made = following, moment, {}
+            if self._tracker is not tracker or self._moment != moment:
+                self._tracker, self._moment, self._made = tracker, moment, {}
             missing = [key for key in keys if key not in self._made]
             try:
                 for start in range(0, len(missing), MOST_RECORDS):
-                    await self._predict(following, snapshot, missing[start : start + MOST_RECORDS])
+                    await self._predict(tracker, snapshot, missing[start : start + MOST_RECORDS])
             except (ServiceUnavailable, ContentRejected) as error:
                 logger.warning("there are no forecasts", extra={"reason": str(error)})
             return self._made
 
-    async def _predict(self, following: Following, snapshot: Snapshot, keys: Sequence[Key]) -> None:
-        source, as_of = following.source, time_of(self._moment)
-        keys, records = await asyncio.to_thread(_records, following, snapshot, keys, self._moment)
+    async def _predict(self, tracker: SubjectTracker, snapshot: Snapshot, keys: Sequence[Key]) -> None:
+        source, as_of = tracker.source, time_of(self._moment)
+        keys, records = await asyncio.to_thread(_records, tracker, snapshot, keys, self._moment)
         shared = {"prediction_id": None, "as_of": as_of.isoformat(), "log_position": snapshot.position, "official": False}
         subjects = [{**shared, "subject": source.subject_text(key)} for key in keys]
         predictions = await self._predictor.predict(records, subjects)
@@ -57,7 +57,7 @@ class Forecasts:
 
 
 def _records(
-    following: Following, snapshot: Snapshot, keys: Sequence[Key], moment: int
+    tracker: SubjectTracker, snapshot: Snapshot, keys: Sequence[Key], moment: int
 ) -> tuple[Sequence[Key], list[dict[str, Any]]]:
-    known, rows = following.tables.subject_rows(keys)
-    return known, following.source.records(snapshot.history, rows, [moment] * len(known))
+    known, rows = tracker.tables.subject_rows(keys)
+    return known, tracker.source.records(snapshot.history, rows, [moment] * len(known))

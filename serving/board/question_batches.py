@@ -11,9 +11,9 @@ from typing import Any
 
 from board.clients import PredictionService
 from board.errors import ContentRejected, ServiceUnavailable
-from board.following import Following
 from board.lookup import find_row
 from board.source import SECONDS, Record, time_of
+from board.subject_tracker import SubjectTracker
 from board.tables import Snapshot
 from pipeline.data.event_log import Key
 from service_kit.problems import FieldError, ProblemError
@@ -38,7 +38,7 @@ class Question:
 
 
 Answer = tuple[Question, Record]  # with its prediction
-Waiting = tuple[Following, Asked, "asyncio.Future[Answer]"]
+Waiting = tuple[SubjectTracker, Asked, "asyncio.Future[Answer]"]
 
 
 class QuestionBatches:
@@ -49,13 +49,13 @@ class QuestionBatches:
         self._waiting: list[Waiting] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def answer(self, following: Following, asked: Asked) -> Answer:
+    async def answer(self, tracker: SubjectTracker, asked: Asked) -> Answer:
         """The question with its prediction.
 
         Raises ProblemError: 404 or 422 for what cannot be asked, 503 where the prediction service does not answer.
         """
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((following, asked, future))
+        self._waiting.append((tracker, asked, future))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._answer_waiting())
         return await future
@@ -75,22 +75,22 @@ class QuestionBatches:
                 else:
                     future.set_result(answer)
 
-    async def _answers(self, following: Following, asked: Sequence[Asked]) -> list[Answer | Exception]:
-        questions = await asyncio.to_thread(_questions, following, asked)
+    async def _answers(self, tracker: SubjectTracker, asked: Sequence[Asked]) -> list[Answer | Exception]:
+        questions = await asyncio.to_thread(_questions, tracker, asked)
         found = [question for question in questions if isinstance(question, Question)]
-        predictions = iter(await self._predict(following, found) if found else ())
+        predictions = iter(await self._predict(tracker, found) if found else ())
         return [
             _answer(question, next(predictions)) if isinstance(question, Question) else question for question in questions
         ]
 
-    async def _predict(self, following: Following, questions: Sequence[Question]) -> list[Record | ProblemError]:
+    async def _predict(self, tracker: SubjectTracker, questions: Sequence[Question]) -> list[Record | ProblemError]:
         """The prediction of each question; those that are refused together are asked one by one."""
-        records, subjects = [question.record for question in questions], [_subject(following, one) for one in questions]
+        records, subjects = [question.record for question in questions], [_subject(tracker, one) for one in questions]
         try:
             return list(await self._predictor.predict(records, subjects))
         except (ServiceUnavailable, ContentRejected) as error:
             if isinstance(error, ContentRejected) and len(questions) > 1:
-                return [prediction for one in questions for prediction in await self._predict(following, [one])]
+                return [prediction for one in questions for prediction in await self._predict(tracker, [one])]
             return [ProblemError(503, f"The prediction service gave no prediction: {error}.")] * len(questions)
 
 
@@ -98,41 +98,41 @@ def _answer(question: Question, prediction: Record | ProblemError) -> Answer | E
     return prediction if isinstance(prediction, ProblemError) else (question, prediction)
 
 
-def _subject(following: Following, question: Question) -> Record:
+def _subject(tracker: SubjectTracker, question: Question) -> Record:
     return {
-        "prediction_id": None, "subject": following.source.subject_text(question.key), "as_of": question.moment.isoformat(),
+        "prediction_id": None, "subject": tracker.source.subject_text(question.key), "as_of": question.moment.isoformat(),
         "log_position": question.position, "official": False,
     }  # fmt: skip
 
 
-def _questions(following: Following, asked: Sequence[Asked]) -> list[Question | ProblemError]:
+def _questions(tracker: SubjectTracker, asked: Sequence[Asked]) -> list[Question | ProblemError]:
     """Each question with the features of its subject, or why it cannot be asked."""
-    snapshot = following.tables.snapshot()
-    found = [_find(following, snapshot, one) for one in asked]
+    snapshot = tracker.tables.snapshot()
+    found = [_find(tracker, snapshot, one) for one in asked]
     rows = [one for one in found if not isinstance(one, ProblemError)]
     minutes = [int(moment.timestamp()) // SECONDS for _, moment in rows]
     places = [place for place, _ in rows]
-    records = iter(following.source.records_at(snapshot.history, places, minutes) if rows else ())
+    records = iter(tracker.source.records_at(snapshot.history, places, minutes) if rows else ())
     return [
         one if isinstance(one, ProblemError) else Question(snapshot.keys[one[0]], one[1], snapshot.position, next(records))
         for one in found
     ]
 
 
-def _find(following: Following, snapshot: Snapshot, asked: Asked) -> tuple[int, datetime] | ProblemError:
+def _find(tracker: SubjectTracker, snapshot: Snapshot, asked: Asked) -> tuple[int, datetime] | ProblemError:
     """The place of the subject and the moment, or why it cannot be asked."""
     try:
-        place = find_row(following.source, snapshot, asked.named)
+        place = find_row(tracker.source, snapshot, asked.named)
         moment = asked.as_of or min(time_of(snapshot.moments[place]), snapshot.watermark)
-        _check_moment(following, moment, snapshot.watermark, is_default=asked.as_of is None)
+        _check_moment(tracker, moment, snapshot.watermark, is_default=asked.as_of is None)
     except ProblemError as error:
         return error
     return place, moment
 
 
-def _check_moment(following: Following, moment: datetime, watermark: datetime, is_default: bool) -> None:
+def _check_moment(tracker: SubjectTracker, moment: datetime, watermark: datetime, is_default: bool) -> None:
     """Raises ProblemError (422) for a moment outside what the board knows."""
-    earliest = following.earliest
+    earliest = tracker.earliest
     if earliest <= moment <= watermark:
         return
     wanted = f"a moment from {earliest.isoformat()} to {watermark.isoformat()}, the watermark of the log"

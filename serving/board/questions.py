@@ -7,39 +7,39 @@ from typing import Any
 
 import numpy as np
 
-from board.following import HOUR, Following
 from board.forecasts import Forecasts
 from board.question_batches import Asked, QuestionBatches
 from board.source import SECONDS, time_of
+from board.subject_tracker import HOUR, SubjectTracker
 from board.tables import Snapshot
 
 MINUTES = 60  # of an hour
 
 
 async def predict(
-    following: Following, batches: QuestionBatches, named: Mapping[str, Any], as_of: datetime | None
+    tracker: SubjectTracker, batches: QuestionBatches, named: Mapping[str, Any], as_of: datetime | None
 ) -> dict[str, Any]:
     """The prediction of the subject that columns name, as of a moment; by default its official one, or the watermark before.
 
     Raises ProblemError: 404 or 422 for what cannot be asked, 503 where the prediction service does not answer.
     """
-    question, prediction = await batches.answer(following, Asked(named, as_of))
-    source, official = following.source, following.officials.made.get(question.key)
-    prediction["warnings"] += _notes(following, question.moment)
+    question, prediction = await batches.answer(tracker, Asked(named, as_of))
+    source, official = tracker.source, tracker.officials.made.get(question.key)
+    prediction["warnings"] += _notes(tracker, question.moment)
     return {
         source.live.SUBJECT: source.subject(question.key), **prediction, "as_of": question.moment,
-        "watermark": following.tables.watermark, "log_position": question.position,
+        "watermark": tracker.tables.watermark, "log_position": question.position,
         "official": official and official.as_json(), "features": question.record,
     }  # fmt: skip
 
 
-async def upcoming(following: Following, forecasts: Forecasts, hours: float) -> dict[str, Any]:
+async def upcoming(tracker: SubjectTracker, forecasts: Forecasts, hours: float) -> dict[str, Any]:
     """The subjects that are due in the next hours of the log, each with its official prediction, or a forecast before."""
-    source = following.source
-    snapshot, places, due_at = await asyncio.to_thread(_next, following, hours)
-    made = following.officials.made
+    source = tracker.source
+    snapshot, places, due_at = await asyncio.to_thread(_next, tracker, hours)
+    made = tracker.officials.made
     keys = [snapshot.keys[place] for place in places]
-    early = await forecasts.of(following, snapshot, [key for key in keys if key not in made])
+    early = await forecasts.of(tracker, snapshot, [key for key in keys if key not in made])
     subjects = [
         {
             source.live.SUBJECT: source.subject(key),
@@ -50,32 +50,32 @@ async def upcoming(following: Following, forecasts: Forecasts, hours: float) -> 
         }
         for place, key, due in zip(places, keys, due_at, strict=True)
     ]
-    notes = _notes(following, snapshot.watermark)
+    notes = _notes(tracker, snapshot.watermark)
     return {"watermark": snapshot.watermark, "hours": hours, "warnings": notes, source.live.TABLE: subjects}
 
 
-def _next(following: Following, hours: float) -> tuple[Snapshot, list[int], list[int]]:
+def _next(tracker: SubjectTracker, hours: float) -> tuple[Snapshot, list[int], list[int]]:
     """The places of the subjects that come next, by the moments at which they are due, and these moments."""
-    snapshot = following.tables.snapshot()
-    due_at = following.source.live.due_at(snapshot.rows)
+    snapshot = tracker.tables.snapshot()
+    due_at = tracker.source.live.due_at(snapshot.rows)
     start = snapshot.watermark.timestamp() / SECONDS
     places = np.flatnonzero((due_at >= start) & (due_at < start + hours * MINUTES))
     places = places[np.argsort(due_at[places], kind="stable")]
     return snapshot, places.tolist(), due_at[places].tolist()
 
 
-def _notes(following: Following, moment: datetime) -> list[dict[str, str]]:
+def _notes(tracker: SubjectTracker, moment: datetime) -> list[dict[str, str]]:
     """What the features of a moment lack: events of tables that are silent, and history where the log is short."""
-    source = following.source
+    source = tracker.source
     notes = [
         {
             "field": table,
             "kind": "silent_table",
             "detail": f"it has had no event in the last {age / HOUR:.1f} hours of the log",
         }
-        for table, age in following.silent().items()
+        for table, age in tracker.silent().items()
     ]
-    history = (moment - following.first_known_at) / timedelta(days=1)
+    history = (moment - tracker.first_known_at) / timedelta(days=1)
     if history < source.recipe.HISTORY_DAYS:
         detail = f"the features look back {source.recipe.HISTORY_DAYS} days; the log began {history:.1f} days before"
         notes.append({"field": "as_of", "kind": "short_history", "detail": detail})

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, TypeAdapter, ValidationError
 from board import questions
 from board.app_state import AppState
 from board.follower import NO_SOURCE
-from board.following import Following
+from board.subject_tracker import SubjectTracker
 from service_kit import api_keys
 from service_kit.caller_keys import require_key
 from service_kit.problems import FieldError, ProblemError
@@ -37,8 +37,8 @@ async def predict(service: ServiceDep, body: Annotated[dict[str, Any], Body(exam
 
     Any columns of its table may name it, as long as they name one. The answer holds the features that were used.
     """
-    following = _following(service)
-    subject = following.source.live.SUBJECT
+    tracker = _tracker(service)
+    subject = tracker.source.live.SUBJECT
     fields = {subject, "as_of"}
     errors = [
         FieldError(name[:80], f"one of {', '.join(sorted(fields))}", "an unknown field") for name in body.keys() - fields
@@ -50,7 +50,7 @@ async def predict(service: ServiceDep, body: Annotated[dict[str, Any], Body(exam
         )
     if errors:
         raise ProblemError(422, "The question is not as the board takes it; GET /docs shows how.", errors)
-    return await questions.predict(following, service.questions, named or {}, _moment(body.get("as_of")))
+    return await questions.predict(tracker, service.questions, named or {}, _moment(body.get("as_of")))
 
 
 @router.get("/upcoming", summary="List the subjects that come next")
@@ -61,20 +61,20 @@ async def upcoming(
 
     Each has its official prediction, or, while that is still to come, one as of the last quarter of an hour.
     """
-    return await questions.upcoming(_following(service), service.forecasts, hours)
+    return await questions.upcoming(_tracker(service), service.forecasts, hours)
 
 
 PATHS = frozenset((*UNLIMITED, *(route.path for route in router.routes if isinstance(route, APIRoute))))
 
 
-def _following(service: AppState) -> Following:
+def _tracker(service: AppState) -> SubjectTracker:
     """What the board knows; raises ProblemError (409, 503) where it follows nothing, or not yet."""
     follower = service.follower
     if follower.has_source is False:
         raise ProblemError(409, f"The board answers nothing here: {NO_SOURCE}.")
-    if follower.following is None or follower.following.tables.watermark is None:
+    if follower.tracker is None or follower.tracker.tables.watermark is None:
         raise ProblemError(503, f"The board is not ready: it {follower.state}. Try again in a moment.")
-    return follower.following
+    return follower.tracker
 
 
 def _moment(text: Any) -> Any:

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from board.errors import ContentRejected
-from board.following import Following
 from board.metrics import Metrics
 from board.source import Source
+from board.subject_tracker import SubjectTracker
 from pipeline.config.params_file import read_params
 from pipeline.config.parsing import parse_settings
 from pipeline.data import schema, sources, table_io
@@ -141,9 +141,9 @@ def data_service():
 
 
 @pytest.fixture
-def following(source, data_service, predictor, log):
+def tracker(source, data_service, predictor, log):
     """What the board knows before the first event."""
-    return Following(source, (data_service, predictor), Metrics(), SINCE, log[0][1].known_at)
+    return SubjectTracker(source, (data_service, predictor), Metrics(), SINCE, log[0][1].known_at)
 
 
 def schema_precision(features):

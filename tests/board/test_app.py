@@ -19,12 +19,12 @@ def serve():
 
 
 @pytest.fixture
-def client(serve, model, following, log, predictor):
+def client(serve, model, tracker, log, predictor):
     """A client of a board that has read the log."""
-    asyncio.run(following.take(log))
+    asyncio.run(tracker.take(log))
     client = serve()
     service = client.app.state.service
-    service.follower.model, service.follower.following, service.follower.caught_up = model, following, True
+    service.follower.model, service.follower.tracker, service.follower.caught_up = model, tracker, True
     service.follower.state = "follows the log"
     service.forecasts._predictor = service.questions._predictor = predictor
     return client

@@ -9,8 +9,8 @@ import pytest
 from board.__main__ import main
 from board.audit import Audit
 from board.auditor import Auditor
-from board.following import Following
 from board.metrics import Metrics
+from board.subject_tracker import SubjectTracker
 from pipeline.features.point_in_time import Timeline
 
 
@@ -44,9 +44,9 @@ def made_from(source, data_service, predictor, since):
     """A function that gives the official predictions of a board that took up a log, as the data service has them."""
 
     async def take(log):
-        following = Following(source, (data_service, predictor), Metrics(), since, log[0][1].known_at)
+        tracker = SubjectTracker(source, (data_service, predictor), Metrics(), since, log[0][1].known_at)
         for start in range(0, len(log), 2000):
-            await following.take(log[start : start + 2000])
+            await tracker.take(log[start : start + 2000])
 
     def made(log):
         predictor.asked.clear()
@@ -161,7 +161,7 @@ def test_a_fault_of_an_audit_is_not_the_last_audit(source, log, stored, predicto
     service, metrics = Failing(log, stored), Metrics()
     service.failures = 1
     tables = SimpleNamespace(watermark=log[-1][1].known_at)
-    follower = SimpleNamespace(following=SimpleNamespace(source=source, tables=tables))
+    follower = SimpleNamespace(tracker=SimpleNamespace(source=source, tables=tables))
     auditor = Auditor(follower, (service, predictor), metrics, hours=0.0001)
     auditor._until = since
 

@@ -1,4 +1,4 @@
-"""Following the log: where it begins, how it goes on with another model, after a failure and at the end."""
+"""SubjectTracker the log: where it begins, how it goes on with another model, after a failure and at the end."""
 
 import asyncio
 import itertools
@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from board import follower as following_the_log
+from board import follower as follower_module
 from board.errors import ServiceUnavailable
 from board.follower import Follower
 from board.metrics import Metrics
@@ -73,7 +73,7 @@ def new_follower(log_service, described, corrected_log, since):
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(following_the_log, "AFTER_FAILURE_SECONDS", 0.01)
+    monkeypatch.setattr(follower_module, "AFTER_FAILURE_SECONDS", 0.01)
 
 
 async def follow_until(follower, true, seconds=60):
@@ -92,7 +92,7 @@ def test_it_reads_the_whole_log_and_then_waits_for_news(new_follower, corrected_
 
     asyncio.run(follow_until(follower, lambda: follower.caught_up))
 
-    assert follower.following.tables.position == corrected_log[-1][0]
+    assert follower.tracker.tables.position == corrected_log[-1][0]
     assert follower.works
     assert described.asked
 
@@ -109,7 +109,7 @@ def test_a_second_board_begins_at_the_newest_official_prediction_and_asks_for_no
     newest = max(subject["log_position"] for subject, _ in described.asked)
     assert log_service.begun_at == [0, newest]
     assert len(described.asked) == asked
-    assert second.following.officials.made.keys() == first.following.officials.made.keys()
+    assert second.tracker.officials.made.keys() == first.tracker.officials.made.keys()
 
 
 def test_boards_that_end_in_the_midst_of_the_log_leave_the_predictions_of_one_that_does_not(
@@ -159,7 +159,7 @@ def test_what_is_under_way_is_finished_before_the_board_ends(new_follower, descr
     asyncio.run(end_while_it_predicts())
 
     assert described.asked
-    assert len(follower.following.officials.made) == len(described.asked)
+    assert len(follower.tracker.officials.made) == len(described.asked)
 
 
 def test_another_model_with_the_same_columns_goes_on_where_the_last_one_was(new_follower, described, log_service):
@@ -167,16 +167,16 @@ def test_another_model_with_the_same_columns_goes_on_where_the_last_one_was(new_
 
     async def exchange():
         await follow_until(follower, lambda: follower.caught_up)
-        before = follower.following
+        before = follower.tracker
         described.version = "2"
-        follower._looked_at = -following_the_log.MODEL_SECONDS
+        follower._looked_at = -follower_module.MODEL_SECONDS
         await follow_until(follower, lambda: follower.model["version"] == "2")
         return before
 
     before = asyncio.run(exchange())
 
-    assert follower.following is before
-    assert follower.following.source.model_version == "2"
+    assert follower.tracker is before
+    assert follower.tracker.source.model_version == "2"
 
 
 def test_a_failure_is_told_and_the_board_begins_again(new_follower, log_service, described, caplog):
@@ -222,7 +222,7 @@ def test_a_prediction_service_that_is_away_is_looked_at_while_nothing_happens(ne
     async def lose():
         await follow_until(follower, lambda: follower.caught_up)
         described.model = away
-        follower._looked_at = -following_the_log.MODEL_SECONDS
+        follower._looked_at = -follower_module.MODEL_SECONDS
         follower.model = None
         await follower._answering_version()
 

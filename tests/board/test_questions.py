@@ -13,10 +13,10 @@ from service_kit.problems import ProblemError
 
 
 @pytest.fixture
-def taken(following, log):
+def taken(tracker, log):
     """What the board knows after all events."""
-    asyncio.run(following.take(log))
-    return following
+    asyncio.run(tracker.take(log))
+    return tracker
 
 
 @pytest.fixture
@@ -179,14 +179,14 @@ def test_a_moment_outside_the_log_is_refused_with_the_moments_that_it_knows(ask,
 
 
 def test_upcoming_lists_the_flights_due_after_the_watermark_with_official_predictions_within_two_hours_and_forecasts_before(
-    following, log, predictor
+    tracker, log, predictor
 ):
     cut = next(number for number, (_, event) in enumerate(log) if event.known_at.day == 1 and event.known_at.hour == 14)
-    asyncio.run(following.take(log[:cut]))
+    asyncio.run(tracker.take(log[:cut]))
     made = len(predictor.asked)
 
     forecasts = Forecasts(predictor)
-    listed = asyncio.run(questions.upcoming(following, forecasts, 6))
+    listed = asyncio.run(questions.upcoming(tracker, forecasts, 6))
 
     quarter = listed["watermark"].replace(minute=listed["watermark"].minute // 15 * 15)
     due = [flight["due_at"] for flight in listed["flights"]]
@@ -199,14 +199,14 @@ def test_upcoming_lists_the_flights_due_after_the_watermark_with_official_predic
     assert len(early) == sum(not flight["official"] for flight in listed["flights"])
     assert not any(subject["official"] for subject in early)
 
-    asyncio.run(questions.upcoming(following, forecasts, 6))
+    asyncio.run(questions.upcoming(tracker, forecasts, 6))
 
     assert len(predictor.asked) == made + len(early)
 
 
-def test_tables_without_a_row_give_missing_values(following, log, predictor, since):
+def test_tables_without_a_row_give_missing_values(tracker, log, predictor, since):
     """A log that holds flights alone, such as one that has just begun."""
-    asyncio.run(following.take([(position, event) for position, event in log if event.table == "flights"]))
+    asyncio.run(tracker.take([(position, event) for position, event in log if event.table == "flights"]))
 
     assert predictor.asked
     _, record = predictor.asked[0]
@@ -215,29 +215,29 @@ def test_tables_without_a_row_give_missing_values(following, log, predictor, sin
     assert record["seats"] is None
 
 
-def test_rows_that_no_moment_can_see_any_more_are_forgotten_and_the_features_stay(following, log, source):
+def test_rows_that_no_moment_can_see_any_more_are_forgotten_and_the_features_stay(tracker, log, source):
     """After forty days without a word, all that is left are the flights that still have to be predicted."""
-    asyncio.run(following.take(log))
+    asyncio.run(tracker.take(log))
     position, last = log[-1]
     later = Event(last.known_at + timedelta(days=45), "planes", {"tailnum": "N1"}, {"seats": 5.0})
 
-    asyncio.run(following.take([(position + 1, later)]))
-    asyncio.run(following.take([(position + 2, later._replace(known_at=later.known_at + timedelta(days=2)))]))
+    asyncio.run(tracker.take([(position + 1, later)]))
+    asyncio.run(tracker.take([(position + 2, later._replace(known_at=later.known_at + timedelta(days=2)))]))
 
-    assert following.tables.snapshot().rows.empty
-    assert following.tables.kept_since is not None
+    assert tracker.tables.snapshot().rows.empty
+    assert tracker.tables.kept_since is not None
 
 
 def test_an_answer_warns_of_a_silent_table_and_of_a_log_that_is_shorter_than_the_features_look_back(
-    following, log, flight, caplog
+    tracker, log, flight, caplog
 ):
     """A day without weather, in a log of some days."""
     quiet = [entry for entry in log if entry[1].table != "weather" or entry[1].known_at.day != 1]
     cut = next(number for number, (_, event) in enumerate(quiet) if event.known_at.day == 1 and event.known_at.hour == 20)
-    asyncio.run(following.take(quiet[:cut]))
-    asyncio.run(following.catch_up())
+    asyncio.run(tracker.take(quiet[:cut]))
+    asyncio.run(tracker.catch_up())
 
-    answer = asyncio.run(questions.predict(following, QuestionBatches(following.officials._predictor), flight, None))
+    answer = asyncio.run(questions.predict(tracker, QuestionBatches(tracker.officials._predictor), flight, None))
 
     assert [record.table for record in caplog.records if "is silent" in record.message] == ["weather"]
     kinds = {warning["kind"]: warning for warning in answer["warnings"]}
@@ -245,8 +245,8 @@ def test_an_answer_warns_of_a_silent_table_and_of_a_log_that_is_shorter_than_the
     assert "look back 32 days" in kinds["short_history"]["detail"]
 
 
-def test_a_table_that_should_speak_and_never_did_is_silent(following, log):
-    asyncio.run(following.take([entry for entry in log if entry[1].table != "weather"]))
+def test_a_table_that_should_speak_and_never_did_is_silent(tracker, log):
+    asyncio.run(tracker.take([entry for entry in log if entry[1].table != "weather"]))
 
-    since = (following.tables.watermark - following.first_known_at).total_seconds()
-    assert following.silent() == {"weather": since}
+    since = (tracker.tables.watermark - tracker.first_known_at).total_seconds()
+    assert tracker.silent() == {"weather": since}

@@ -44,12 +44,12 @@ def exported(folder: Path) -> dict[str, list[tuple[str, dict[str, str]]]]:
     scores = dict.fromkeys(("predictions", "coverage", *data_api.metrics.SCORES), 0.5)
     data.live({"1": scores, data_api.metrics.ALL_VERSIONS: scores}, 0.0)
     data.drift({label: arrived() for label in settings.drift_windows}, 0.0)
-    following = board.metrics.Metrics()
+    tracker = board.metrics.Metrics()
     for route in board.routes.PATHS:
-        following.request(route, 200, 0.01)
-    for by_table in (following.events, following.table_age, following.table_silent):
+        tracker.request(route, 200, 0.01)
+    for by_table in (tracker.events, tracker.table_age, tracker.table_silent):
         by_table.labels("flights")
-    registries = {"prediction-api": prediction, "data-api": data, "board": following}
+    registries = {"prediction-api": prediction, "data-api": data, "board": tracker}
     return {job: series(metrics.registry) for job, metrics in registries.items()}
 
 

@@ -12,23 +12,23 @@ import pandas as pd
 import pytest
 
 from board.errors import ContentRejected, ModelChanged
-from board.following import Following
 from board.metrics import Metrics
 from board.source import time_of
+from board.subject_tracker import SubjectTracker
 from board.tables import Tables
 
 PAGE = 1000
 
 
-def take(following, log):
+def take(tracker, log):
     """The board takes up events in pages."""
 
     async def run():
         for start in range(0, len(log), PAGE):
-            await following.take(log[start : start + PAGE])
+            await tracker.take(log[start : start + PAGE])
 
     asyncio.run(run())
-    return following
+    return tracker
 
 
 def key_of(row):
@@ -51,34 +51,34 @@ def due(raw, offline, since):
 
 
 def test_every_flight_whose_moment_has_passed_has_one_official_prediction_cancelled_ones_too(
-    following, log, raw, predictor, due
+    tracker, log, raw, predictor, due
 ):
-    take(following, log)
+    take(tracker, log)
 
     asked = Counter(subject["subject"] for subject, _ in predictor.asked)
-    expected = due(following.tables.watermark)
+    expected = due(tracker.tables.watermark)
     assert set(asked) == set(expected)
     assert set(asked.values()) == {1}
     assert raw["flights"].loc[expected.values(), "dep_delay"].isna().any()
 
 
 def test_the_features_of_official_predictions_are_those_of_the_pipeline_to_the_last_bit(
-    following, log, offline, predictor, due
+    tracker, log, offline, predictor, due
 ):
-    take(following, log)
+    take(tracker, log)
 
-    places = due(following.tables.watermark)
+    places = due(tracker.tables.watermark)
     subjects, records = zip(*predictor.asked, strict=True)
     ours = pd.DataFrame(records)
     theirs = offline.loc[[places[subject["subject"]] for subject in subjects], ours.columns].reset_index(drop=True)
     theirs["scheduled_departure"] = theirs["scheduled_departure"].dt.strftime("%Y-%m-%dT%H:%M:%S")
     for name in ours:
-        kind = np.float32 if following.source.kinds[name] == "number" else object
+        kind = np.float32 if tracker.source.kinds[name] == "number" else object
         assert ours[name].astype(kind).equals(theirs[name].astype(kind)), name
 
 
-def test_a_prediction_names_its_subject_its_moment_and_the_position_of_the_log(following, log, predictor, since):
-    take(following, log)
+def test_a_prediction_names_its_subject_its_moment_and_the_position_of_the_log(tracker, log, predictor, since):
+    take(tracker, log)
 
     subject, record = predictor.asked[0]
     assert subject["official"] is True
@@ -89,33 +89,33 @@ def test_a_prediction_names_its_subject_its_moment_and_the_position_of_the_log(f
 
 
 def test_outcomes_are_those_of_the_table_and_flights_that_never_arrived_have_none(
-    following, log, raw, options, data_service, due
+    tracker, log, raw, options, data_service, due
 ):
-    take(following, log)
+    take(tracker, log)
 
     landed = {}
-    for text, row in due(following.tables.watermark).items():
+    for text, row in due(tracker.tables.watermark).items():
         delay = raw["flights"].loc[row, "arr_delay"]
         if not np.isnan(delay):
             landed[text] = bool(delay >= options.late_minutes)
-    ids = {following.source.subject_text(key): made.prediction_id for key, made in following.officials.made.items()}
+    ids = {tracker.source.subject_text(key): made.prediction_id for key, made in tracker.officials.made.items()}
     assert data_service.outcomes == {ids[text]: outcome for text, outcome in landed.items()}
     assert len(ids) > len(landed)
 
 
 @pytest.mark.parametrize("share", [0.7, 0.9])
 def test_a_board_that_begins_again_makes_the_predictions_that_the_other_would_have_made(
-    following, log, source, predictor, data_service, share, since
+    tracker, log, source, predictor, data_service, share, since
 ):
     """It knows what was stored, which lacks the last that were acknowledged, and takes up the log from there."""
     cut = int(len(log) * share)
-    take(following, log[:cut])
+    take(tracker, log[:cut])
     lost = predictor.asked[-7:]
     stored = [
         {**subject, "probability": 0.5, "label": False, "threshold": 0.5, "model_version": "1", "outcome": None}
         for subject, _ in predictor.asked[: -len(lost)]
     ]
-    again = Following(source, (data_service, predictor), Metrics(), since, log[0][1].known_at)
+    again = SubjectTracker(source, (data_service, predictor), Metrics(), since, log[0][1].known_at)
     again.restore(stored)
     position = max(prediction["log_position"] for prediction in stored)
     again.load([entry for entry in log if entry[0] <= position])
@@ -132,35 +132,35 @@ def test_a_board_that_begins_again_makes_the_predictions_that_the_other_would_ha
     assert not {prediction["subject"] for prediction in stored} & set(asked)
 
 
-def test_before_a_correction_the_moments_up_to_it_are_predicted_without_it(following, log, source, predictor, since):
+def test_before_a_correction_the_moments_up_to_it_are_predicted_without_it(tracker, log, source, predictor, since):
     """A correction says that a flight of the last hour left 200 minutes late: no earlier moment sees it."""
     cut = next(number for number, (_, event) in enumerate(log) if event.known_at >= since + timedelta(hours=14))
-    take(following, log[:cut])
+    take(tracker, log[:cut])
     done = len(predictor.asked)
     _, departure = next(entry for entry in reversed(log[:cut]) if "dep_delay" in entry[1].values)
     correction = departure._replace(known_at=log[cut][1].known_at + timedelta(hours=1), values={"dep_delay": 200.0})
     position = log[cut - 1][0]
 
-    asyncio.run(following.take([(position + 1, correction)]))
+    asyncio.run(tracker.take([(position + 1, correction)]))
 
     early = predictor.asked[done:]
     assert early
     assert all(subject["log_position"] == position for subject, _ in early)
     assert all(subject["as_of"] < correction.known_at.isoformat() for subject, _ in early)
-    assert following.tables.position == position + 1
+    assert tracker.tables.position == position + 1
 
 
-def test_a_subject_whose_features_the_model_refuses_does_not_keep_the_others_waiting(following, log, predictor, raw, due):
+def test_a_subject_whose_features_the_model_refuses_does_not_keep_the_others_waiting(tracker, log, predictor, raw, due):
     predictor.refuses = lambda record: record["destination"] == "HNL"
 
-    take(following, log)
+    take(tracker, log)
 
-    expected = due(following.tables.watermark)
+    expected = due(tracker.tables.watermark)
     flights = raw["flights"].loc[expected.values()]
     assert len(predictor.asked) == (flights["dest"] != "HNL").sum() < len(flights)
 
 
-def test_a_prediction_service_that_takes_fewer_at_once_gets_fewer(following, log, predictor, due):
+def test_a_prediction_service_that_takes_fewer_at_once_gets_fewer(tracker, log, predictor, due):
     predict = predictor.predict
 
     async def predict_few(records, subjects):
@@ -169,39 +169,39 @@ def test_a_prediction_service_that_takes_fewer_at_once_gets_fewer(following, log
         return await predict(records, subjects)
 
     predictor.predict = predict_few
-    take(following, log)
+    take(tracker, log)
 
-    assert len(predictor.asked) == len(due(following.tables.watermark))
+    assert len(predictor.asked) == len(due(tracker.tables.watermark))
 
 
-def test_what_another_model_refuses_is_no_subject_that_goes_without(following, log, predictor):
+def test_what_another_model_refuses_is_no_subject_that_goes_without(tracker, log, predictor):
     """The board begins again with the features of the new model, and predicts the same subjects."""
     predictor.refuses, predictor.version = lambda record: True, "2"
 
     with pytest.raises(ModelChanged, match="Model 2 answers, where the features are those of model 1"):
-        take(following, log)
+        take(tracker, log)
 
-    assert following.officials.pending
+    assert tracker.officials.pending
 
 
-def test_a_subject_whose_prediction_was_forgotten_gets_no_other(following, log, predictor):
+def test_a_subject_whose_prediction_was_forgotten_gets_no_other(tracker, log, predictor):
     """An old flight's schedule is corrected, by which it would have another moment."""
-    take(following, log)
+    take(tracker, log)
     done = len(predictor.asked)
-    key = next(iter(following.officials.made))
-    following.officials.forget(following.tables.watermark)
-    last, hour = log[-1][1], time_of(following.source.moments(following.tables.subject_rows([key])[1])[0])
+    key = next(iter(tracker.officials.made))
+    tracker.officials.forget(tracker.tables.watermark)
+    last, hour = log[-1][1], time_of(tracker.source.moments(tracker.tables.subject_rows([key])[1])[0])
     values = {"time_hour": (hour + timedelta(hours=3)).isoformat()}
     correction = last._replace(table="flights", key=dict(zip(KEY, key, strict=True)), values=values)
 
-    asyncio.run(following.take([(log[-1][0] + 1, correction)]))
+    asyncio.run(tracker.take([(log[-1][0] + 1, correction)]))
 
     assert len(predictor.asked) == done
 
 
-def test_what_waits_can_be_counted_while_a_thread_schedules(following, since):
+def test_what_waits_can_be_counted_while_a_thread_schedules(tracker, since):
     """As /readyz and the heartbeats do."""
-    officials, later, ends = following.officials, int(since.timestamp()) // 60 + 60, threading.Event()
+    officials, later, ends = tracker.officials, int(since.timestamp()) // 60 + 60, threading.Event()
     officials.pending.update({("waits", number): later for number in range(1500)})
 
     def schedule():
@@ -222,29 +222,29 @@ def test_what_waits_can_be_counted_while_a_thread_schedules(following, since):
         sys.setswitchinterval(interval)
 
 
-def test_the_id_of_an_official_prediction_is_a_uuid_of_its_moment(following, log, predictor):
-    take(following, log)
+def test_the_id_of_an_official_prediction_is_a_uuid_of_its_moment(tracker, log, predictor):
+    take(tracker, log)
 
-    for key, made in list(following.officials.made.items())[:5]:
+    for key, made in list(tracker.officials.made.items())[:5]:
         assert int(made.prediction_id.replace("-", "")[:12], 16) == time_of(made.moment).timestamp() * 1000
         assert made.prediction_id[14] == "7", key
 
 
-def test_events_of_tables_that_the_model_does_not_declare_are_passed_over(following, log):
+def test_events_of_tables_that_the_model_does_not_declare_are_passed_over(tracker, log):
     position, event = log[0]
 
-    asyncio.run(following.take([(position, event._replace(table="trains"))]))
+    asyncio.run(tracker.take([(position, event._replace(table="trains"))]))
 
-    assert following.tables.position == position
-    assert following.tables.watermark is None
+    assert tracker.tables.position == position
+    assert tracker.tables.watermark is None
 
 
 def test_where_facts_are_corrected_features_are_those_of_what_was_known_at_the_moment(
-    following, corrected_log, source, predictor, since
+    tracker, corrected_log, source, predictor, since
 ):
     """Each is computed again from the events that were known by its moment, and no others."""
     events = corrected_log
-    take(following, events)
+    take(tracker, events)
 
     asked = [
         (subject, record)
@@ -262,25 +262,25 @@ def test_where_facts_are_corrected_features_are_those_of_what_was_known_at_the_m
 
 
 def test_how_events_come_in_pages_changes_no_feature_also_where_facts_are_corrected(
-    following, corrected_log, source, predictor, data_service, since
+    tracker, corrected_log, source, predictor, data_service, since
 ):
     events = corrected_log
-    take(following, events)
+    take(tracker, events)
     asked = {subject["prediction_id"]: record for subject, record in predictor.asked}
     predictor.asked.clear()
-    other = Following(source, (data_service, predictor), Metrics(), since, events[0][1].known_at)
+    other = SubjectTracker(source, (data_service, predictor), Metrics(), since, events[0][1].known_at)
 
     asyncio.run(other.take(events))
 
     assert {subject["prediction_id"]: record for subject, record in predictor.asked} == asked
 
 
-def test_an_outcome_that_is_refused_is_not_called_another_one(following, log, data_service, caplog):
+def test_an_outcome_that_is_refused_is_not_called_another_one(tracker, log, data_service, caplog):
     async def refuse(outcomes):
         raise ContentRejected("422: no such month", 422)
 
     data_service.record_outcomes = refuse
-    take(following, log[: len(log) * 3 // 4])
+    take(tracker, log[: len(log) * 3 // 4])
 
     assert "the data service does not take an outcome" in caplog.text
     assert "another outcome" not in caplog.text

@@ -19,7 +19,7 @@ HOUR = 3600  # seconds
 logger = logging.getLogger(__name__)
 
 
-class Following:
+class SubjectTracker:
     """Takes up events, predicts the subjects that are due, and records what came true.
 
     Subjects whose moment is before ``since`` get no official prediction; ``first_known_at`` is where the log begins.
