@@ -68,9 +68,9 @@ class Follower:
             await asyncio.sleep(min(AFTER_FAILURE_SECONDS * 2**self._failures, LONGEST_PAUSE_SECONDS))
 
     async def close(self) -> None:
-        """Waits a few seconds for what is under way."""
+        """Waits a few seconds for what is under way; what fails then is done again at the next start."""
         if self._step and not self._step.done():
-            with suppress(TimeoutError, BoardError):
+            with suppress(Exception):
                 await asyncio.wait_for(self._step, LAST_SECONDS)
 
     def _fail(self, reason: str) -> None:

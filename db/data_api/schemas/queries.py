@@ -51,7 +51,7 @@ class PredictionQuery(TimeRangeQuery):
     """Which predictions to read, and how."""
 
     label: bool | None = None
-    subject: Annotated[Subject | None, Field(description="Only predictions about this")] = None
+    subject: Annotated[Subject | None, Field(description="Only predictions that were stored with exactly this text")] = None
     official: Annotated[
         bool | None, Field(description="Only predictions with a subject that are official, or only those that are not")
     ] = None
