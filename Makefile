@@ -59,8 +59,8 @@ test: setup ## Run the tests but the long ones (TESTS='tests/db -x': what pytest
 	  "make test TESTS='tests/db -x'. Left to make test-long:" && python tests/repository/long_tests.py)
 	@python -m pytest $(or $(TESTS),$(IN_PROCESSES) -m "not long")
 
-test-long: setup ## Run all tests, also containers and hundreds of kills: about 25 minutes on two processors
-	@echo "Running all tests, about 25 minutes on two processors. Those of containers start some and need a Docker engine; where there" \
+test-long: setup ## Run all tests, also containers and hundreds of kills
+	@echo "Running all tests; trials of kills and of containers take a quarter of an hour each. Those of containers start some and need a Docker engine; where there" \
 	  "is none they are skipped and named at the end. Beyond make test:"
 	@python tests/repository/long_tests.py
 	@python -m pytest $(IN_PROCESSES)
