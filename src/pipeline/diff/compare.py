@@ -104,12 +104,10 @@ class Score:
     def reason(self) -> str:
         """Why the metric fails the change, as a predicate to follow its name."""
         base, head = _format(self.base), _format(self.head)
+        if head in ABSENT and self.base is None:
+            return f"is {head}; {gate_settings.FILE} has a tolerance for it"
         if head in ABSENT:
-            return (
-                f"is {head}; {gate_settings.FILE} has a tolerance for it"
-                if self.base is None
-                else f"was {base} and is {head}"
-            )
+            return f"was {base} and is {head}"
         loss = abs(self.change or 0)
         return f"is {head}, {loss:.5f} worse than {base} ({self.tolerance:g} tolerated)"
 
