@@ -31,13 +31,13 @@ from board.tables import Snapshot, Tables
 from pipeline.config.params_file import load_params
 from pipeline.config.parsing import parse_settings
 from pipeline.config.settings import Data
-from pipeline.data import sources, table_io
 from pipeline.data.event_log import Event, Values
 from pipeline.recipes import flights
 from pipeline.recipes.flights import events, live
 from pipeline.recipes.flights.timetable import scheduled_departures
 from pipeline.recipes.loader import event_tables
 from serving import load
+from source_tables import read_tables
 
 KEY = "ontime_development_key_of_the_prediction_service"
 MODEL = Path(os.environ.get("MODEL_URI") or ROOT / "data/model")
@@ -107,8 +107,7 @@ def main() -> None:
 def read_log(days: int) -> Log:
     """The log that begins 32 days before the first moment of the test months, and ends some days after it."""
     data = load_params().data
-    files = sources.locate(data)
-    tables = {name: table_io.read_source(files[name], table).to_pandas() for name, table in data.tables.items()}
+    tables = read_tables(data)
     end = FIRST_MOMENT + timedelta(days=days)
     log = list(events.events(tables, event_tables(data), FIRST_MOMENT - LOOK_BACK, end))
     count = bisect_left(log, FIRST_MOMENT, key=lambda event: event.known_at)

@@ -9,13 +9,12 @@ from board.errors import ContentRejected
 from board.metrics import Metrics
 from board.source import Source
 from board.subject_tracker import SubjectTracker
-from pipeline.config.params_file import read_params
 from pipeline.config.parsing import parse_settings
-from pipeline.data import schema, sources, table_io
-from pipeline.params import compose
+from pipeline.data import schema
 from pipeline.recipes import flights
 from pipeline.recipes.flights import events, live
 from pipeline.recipes.loader import event_tables
+from source_tables import default_data, read_tables
 
 FIRST, LAST = "2013-09-28", "2013-10-03"  # days of scheduled departures; 62 of the flights never arrived
 SINCE = datetime(2013, 9, 30, tzinfo=UTC)  # the first moment of an official prediction
@@ -28,7 +27,7 @@ def since():
 
 @pytest.fixture(scope="session")
 def data():
-    return read_params(compose.compose()).data
+    return default_data()
 
 
 @pytest.fixture(scope="session")
@@ -39,8 +38,7 @@ def options(data):
 @pytest.fixture(scope="session")
 def raw(data):
     """The raw tables, flights and weather of these days alone."""
-    files = sources.locate(data)
-    tables = {name: table_io.read_source(files[name], table).to_pandas() for name, table in data.tables.items()}
+    tables = read_tables(data)
     for name in ("flights", "weather"):
         hour = pd.to_datetime(tables[name]["time_hour"], utc=True)
         tables[name] = tables[name][(hour >= FIRST) & (hour < LAST)].reset_index(drop=True)

@@ -25,11 +25,11 @@ from db.postgresql_server import PostgresqlServer, plain
 from pipeline.config.params_file import load_params
 from pipeline.config.parsing import parse_settings
 from pipeline.config.paths import MODEL
-from pipeline.data import sources, table_io
 from pipeline.data.event_log import Event, EventTable
 from pipeline.recipes import flights
 from pipeline.recipes.flights import events, live
 from pipeline.recipes.loader import event_tables
+from source_tables import read_tables
 
 FIRST_MOMENT = datetime(2013, 10, 1, 4, tzinfo=UTC)  # of an official prediction
 SEED, READY_SHARE = 16, 0.5
@@ -148,8 +148,7 @@ def database(server: PostgresqlServer, name: str, template: str = "template1") -
 def read_log(trial: Trial) -> list[Event]:
     """The events of the trial, from its first day on."""
     data = load_params().data
-    files = sources.locate(data)
-    tables = {name: table_io.read_source(files[name], table).to_pandas() for name, table in data.tables.items()}
+    tables = read_tables(data)
     start, end = FIRST_MOMENT - timedelta(days=trial.days_before), FIRST_MOMENT + timedelta(days=trial.days_after)
     return list(events.events(tables, event_tables(data), start, end))
 

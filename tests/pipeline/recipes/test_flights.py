@@ -6,11 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.config.params_file import read_params
 from pipeline.config.parsing import parse_settings
-from pipeline.data import sources, table_io
-from pipeline.params import compose
 from pipeline.recipes import flights
+from source_tables import default_data, read_tables
 
 HORIZON = pd.Timedelta(hours=2)
 OBSERVED = pd.Timedelta(hours=1)  # after the hour by which the table names an observation that was made within it
@@ -27,7 +25,7 @@ MOMENTS = [
 
 @pytest.fixture(scope="module")
 def data():
-    return read_params(compose.compose()).data
+    return default_data()
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +35,7 @@ def options(data):
 
 @pytest.fixture(scope="module")
 def raw(data):
-    files = sources.locate(data)
-    return {name: table_io.read_source(files[name], table).to_pandas() for name, table in data.tables.items()}
+    return read_tables(data)
 
 
 @pytest.fixture(scope="module")

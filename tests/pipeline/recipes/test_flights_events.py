@@ -5,26 +5,23 @@ from itertools import pairwise
 import pandas as pd
 import pytest
 
-from pipeline.config.params_file import read_params
 from pipeline.config.parsing import parse_settings
-from pipeline.data import sources, table_io
 from pipeline.data.event_log import EventTable
-from pipeline.params import compose
 from pipeline.recipes import flights
 from pipeline.recipes.flights import events
+from source_tables import default_data, read_tables
 
 FLIGHTS = slice(100_000, 103_000)  # some days of January and February, cancelled and diverted ones among them
 
 
 @pytest.fixture(scope="module")
 def data():
-    return read_params(compose.compose()).data
+    return default_data()
 
 
 @pytest.fixture(scope="module")
 def raw(data):
-    files = sources.locate(data)
-    tables = {name: table_io.read_source(files[name], table).to_pandas() for name, table in data.tables.items()}
+    tables = read_tables(data)
     return {**tables, "flights": tables["flights"].iloc[FLIGHTS]}
 
 

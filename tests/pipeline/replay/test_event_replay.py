@@ -8,17 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.config.params_file import read_params
 from pipeline.config.settings import Column
-from pipeline.data import sources, table_io
 from pipeline.data.event_log import Event
-from pipeline.params import compose
 from pipeline.recipes import loader
 from pipeline.recipes.flights import events as flight_events
 from pipeline.replay import event_playback, expectation, official
 from pipeline.replay.event_playback import Pace, batches, send
 from pipeline.replay.official import PredictionsDiffer
 from pipeline.replay.preconditions import ReplayImpossible, check_log
+from source_tables import default_data, read_tables
 
 START = datetime(2013, 10, 1, tzinfo=UTC)
 
@@ -183,14 +181,13 @@ def test_a_difference_is_refused_by_what_differs(probability, outcomes, message)
 
 @pytest.fixture(scope="module")
 def data():
-    return read_params(compose.compose()).data
+    return default_data()
 
 
 @pytest.fixture(scope="module")
 def raw(data):
     """The raw tables, with the flights of 1 and 2 October and of some days before."""
-    files = sources.locate(data)
-    tables = {name: table_io.read_source(files[name], table).to_pandas() for name, table in data.tables.items()}
+    tables = read_tables(data)
     flights = tables["flights"]
     is_near = ((flights["month"] == 9) & (flights["day"] > 27)) | ((flights["month"] == 10) & (flights["day"] <= 2))
     return {**tables, "flights": flights[is_near]}
