@@ -1,16 +1,14 @@
 """The image serves as a container that may write nothing; skipped by name where there is no engine."""
 
-import json
 import subprocess
 import time
-import uuid
 
 import httpx
 import pytest
 
-from containers import docker, engine
+from containers import address, build, check_image, confined, docker, engine, importable, stop, wait_until_healthy
 
-IMAGE = "ontime-board"
+IMAGE, PORT = "ontime-board", 8002
 MOST_MB = 350  # of which pandas and numpy take half
 # A prediction service, where the board looks for it by default, of a model whose columns do not come from events.
 PREDICTION_SERVICE = """
@@ -32,22 +30,14 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def image():
-    docker("build", "--quiet", "--file", "serving/board/Dockerfile", "--tag", IMAGE, "--build-arg", "GIT_COMMIT=abc123", ".")
-    return json.loads(docker("image", "inspect", IMAGE))[0]
+    return build("serving/board/Dockerfile", IMAGE)
 
 
 @pytest.fixture
 def container(image):
     """A board's container, read-only, without a capability, as a plain user; nobody else answers there yet."""
-    name = f"ontime-test-{uuid.uuid4().hex[:8]}"
-    confined = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true")
-    docker(
-        "run", "--detach", "--name", name, *confined, "--publish", "127.0.0.1::8002", "--health-interval", "1s", IMAGE
-    )  # fmt: skip
-    try:
+    with confined(IMAGE, PORT) as name:
         yield name
-    finally:
-        docker("rm", "--force", name, f"{name}-service")
 
 
 def until_readyz(name, status):
@@ -55,7 +45,7 @@ def until_readyz(name, status):
     until = time.monotonic() + 60
     while True:
         try:
-            answer = httpx.get(f"http://{docker('port', name, '8002/tcp').splitlines()[0]}/readyz")
+            answer = httpx.get(f"{address(name, PORT)}/readyz")
             if answer.status_code == status:
                 return answer.json()["checks"]
         except httpx.TransportError:
@@ -65,9 +55,7 @@ def until_readyz(name, status):
 
 
 def test_the_image_is_small_and_runs_as_a_plain_user(image):
-    assert image["Size"] <= MOST_MB * 1e6
-    assert image["Config"]["User"] == "10001:10001"
-    assert image["Config"]["Labels"]["org.opencontainers.image.revision"] == "abc123"
+    check_image(image, MOST_MB)
 
 
 def test_the_image_holds_no_library_and_no_code_that_only_others_need(image):
@@ -75,9 +63,8 @@ def test_the_image_holds_no_library_and_no_code_that_only_others_need(image):
         "pyarrow", "sklearn", "scipy", "mlflow", "dvc", "onnxruntime", "sqlalchemy", "prediction_api", "data_api",
         "pipeline.stages", "pipeline.registry", "pipeline.modeling",
     )  # fmt: skip
-    code = f"from importlib.util import find_spec; print([name for name in {names} if find_spec(name)])"
 
-    assert docker("run", "--rm", IMAGE, "python", "-c", code) == "[]"
+    assert importable(IMAGE, names) == "[]"
 
 
 def test_a_confined_container_waits_for_the_prediction_service_serves_and_stops_when_told(container):
@@ -85,15 +72,14 @@ def test_a_confined_container_waits_for_the_prediction_service_serves_and_stops_
     docker("run", "--detach", "--name", f"{container}-service", "--network", f"container:{container}", "python:3.12-slim",
            "python", "-c", PREDICTION_SERVICE)  # fmt: skip
 
-    until_readyz(container, 200)
-    until = time.monotonic() + 30
-    while docker("inspect", "--format", "{{.State.Health.Status}}", container) != "healthy":
-        assert time.monotonic() < until, docker("logs", container)
-        time.sleep(0.2)
-    docker("stop", "--time", "20", container)
+    try:
+        until_readyz(container, 200)
+        wait_until_healthy(container)
 
-    assert checks["prediction_service"]["ok"] is False
-    assert docker("inspect", "--format", "{{.State.ExitCode}}", container) in ("0", "143")
+        assert checks["prediction_service"]["ok"] is False
+        assert stop(container, 20) in ("0", "143")
+    finally:
+        docker("rm", "--force", f"{container}-service")
 
 
 def test_a_setting_that_cannot_be_used_is_a_sentence_and_the_container_ends(image):
