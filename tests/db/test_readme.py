@@ -50,12 +50,13 @@ def add(url, name):
     engine.dispose()
 
 
-def names(url):
+def stored(url, column):
+    """The values of a column in all rows, in their order."""
     engine = create_engine_for(url)
     with transaction(engine, reads=True) as session:
-        found = session.scalars(select(User.name).order_by(User.name)).all()
+        values = session.scalars(select(column).order_by(column)).all()
     engine.dispose()
-    return found
+    return values
 
 
 def objects(text):
@@ -124,12 +125,12 @@ def test_a_sqlite_file_is_saved_and_restored_as_the_page_says(tmp_path):
         add(url, name)
         run("python", tmp_path, containing="backup")
     add(url, "after")
-    assert names(url) == ["after", "before", "between"]
+    assert stored(url, User.name) == ["after", "before", "between"]
 
     (tmp_path / "db/ontime.db-wal").unlink(missing_ok=True)
     (tmp_path / "ontime-backup.db").replace(tmp_path / "db/ontime.db")
 
-    assert names(url) == ["before", "between"]
+    assert stored(url, User.name) == ["before", "between"]
 
 
 @pytest.fixture
@@ -150,14 +151,6 @@ def store(url, *moments):
     engine.dispose()
 
 
-def stored(url):
-    engine = create_engine_for(url)
-    with transaction(engine, reads=True) as session:
-        found = session.scalars(select(Outcome.time).order_by(Outcome.time)).all()
-    engine.dispose()
-    return found
-
-
 def test_a_postgresql_database_is_saved_and_restored_as_the_page_says(tmp_path, postgresql_url, restored):
     environment = {"DATABASE": plain(postgresql_url), "PATH": f"{PROGRAMS}:{os.environ['PATH']}"}
     june, july = datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
@@ -169,7 +162,7 @@ def test_a_postgresql_database_is_saved_and_restored_as_the_page_says(tmp_path, 
     run("createdb", tmp_path, **environment)
     run("pg_restore", tmp_path, **environment)
 
-    assert names(restored) == ["before"]
-    assert stored(restored) == [june, july]
+    assert stored(restored, User.name) == ["before"]
+    assert stored(restored, Outcome.time) == [june, july]
     store(restored, datetime(2026, 7, 2, tzinfo=UTC), datetime(2026, 8, 1, tzinfo=UTC))
-    assert len(stored(restored)) == 4
+    assert len(stored(restored, Outcome.time)) == 4
