@@ -88,14 +88,14 @@ def running(name: str, folder: Path, **settings: str) -> Iterator[Server]:
 
 
 def until(true: Callable[[], Any], seconds: float = 30) -> None:
-    """Returns once it is so; nobody who listens is as good as not so."""
+    """Returns once a condition holds; while a service does not answer, it does not hold."""
     end = time.monotonic() + seconds
     while True:
-        with suppress(httpx.TransportError):
+        with suppress(httpx.HTTPError):
             if true():
                 return
         assert time.monotonic() < end
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 def free_port() -> int:

@@ -1,10 +1,9 @@
-"""The board with the real services and the real model: each flight has one official prediction, whoever is killed."""
+"""The board with real services and the real model: each flight has one official prediction, though services are killed."""
 
 import json
 import os
 import subprocess
 import sys
-import time
 from collections import Counter
 
 import httpx
@@ -16,6 +15,7 @@ import pytest
 from contract.processes import KEY, ROOT, Process
 from pipeline.config.paths import MODEL
 from pipeline.data import model_inputs
+from service_processes import until
 from serving.conftest import write_model
 
 pytestmark = pytest.mark.skipif(
@@ -63,20 +63,13 @@ class Services:
         return httpx.get(f"{self.board.url}/readyz", timeout=30).json()["checks"]
 
 
-def until(true):
-    end = time.monotonic() + SECONDS
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.2)
-
-
 @pytest.fixture(scope="module")
 def disturbed(tmp_path_factory, log, since):
     """Services that were sent all events while the board and the prediction service were killed; all is done."""
     days = (since - log[0][1].known_at).total_seconds() / 86_400
     with Services(tmp_path_factory.mktemp("services"), MODEL, WARM_UP_DAYS=str(days)) as services:
         events = [event for _, event in log]
-        until(lambda: services.client.post("/events", json={"events": [events[0].as_json()]}).status_code == 201)
+        until(lambda: services.client.post("/events", json={"events": [events[0].as_json()]}).status_code == 201, SECONDS)
         for batch, start in enumerate(range(0, len(events), BATCH)):
             services.send(events[start : start + BATCH])
             for name, batches in KILLS.items():
@@ -85,8 +78,8 @@ def disturbed(tmp_path_factory, log, since):
                     getattr(services, name).start()
         services.board.wait_until_ready()
         last = services.client.get("/events/watermark").json()["position"]
-        until(lambda: services.checks()["log"]["position"] == last and services.checks()["log"]["due"] == 0)
-        until(lambda: httpx.get(f"{services.prediction.url}/readyz").json()["checks"]["outbox"]["waiting"] == 0)
+        until(lambda: services.checks()["log"]["position"] == last and services.checks()["log"]["due"] == 0, SECONDS)
+        until(lambda: httpx.get(f"{services.prediction.url}/readyz").json()["checks"]["outbox"]["waiting"] == 0, SECONDS)
         yield services
 
 

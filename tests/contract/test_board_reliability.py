@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -29,6 +29,7 @@ from pipeline.data.event_log import Event, EventTable
 from pipeline.recipes import flights
 from pipeline.recipes.flights import events, live
 from pipeline.recipes.loader import event_tables
+from service_processes import until
 from source_tables import read_tables
 
 FIRST_MOMENT = datetime(2013, 10, 1, 4, tzinfo=UTC)  # of an official prediction
@@ -102,7 +103,7 @@ class Services:
         with httpx.Client(base_url=self.data.url, timeout=60, headers={"x-api-key": KEY}) as client:
             for start in range(0, len(log), MOST_EVENTS):
                 body = {"events": [event.as_json() for event in log[start : start + MOST_EVENTS]]}
-                until(lambda body=body: client.post("/events", json=body).status_code == 201)
+                until(lambda body=body: client.post("/events", json=body).status_code == 201, PATIENCE_SECONDS)
 
     def official(self) -> list[dict[str, Any]]:
         """The official predictions that are stored, each with its outcome."""
@@ -116,17 +117,6 @@ class Services:
         return outcomes.keys() >= expected.keys() and all(
             outcomes[subject] is not None for subject, outcome in expected.items() if outcome is not None
         )
-
-
-def until(true: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
-    """Returns once it is so; a service that does not answer is as good as not so."""
-    end = time.monotonic() + seconds
-    while True:
-        with suppress(httpx.HTTPError):
-            if true():
-                return
-        assert time.monotonic() < end
-        time.sleep(0.2)
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +200,7 @@ def replay(services: Services, log: Sequence[Event], happening: Sequence[Callabl
         for number in range(parts):
             part = log[number * len(log) // parts : (number + 1) * len(log) // parts]
             if chance.random() < READY_SHARE:
-                until(services.is_ready)
+                until(services.is_ready, PATIENCE_SECONDS)
             sent.append(sender.submit(services.send, part))
             if happening:
                 time.sleep(chance.uniform(0, trial.longest_life_seconds))
@@ -238,7 +228,7 @@ def test_each_flight_has_one_official_prediction_whatever_fails_meanwhile(server
         with database(server, f"{kind}_{trial.days_before}", name) as url, Services(tmp_path / kind, url, trial) as services:
             happening = failures(services, server, trial, chance) if kind == "disturbed" else []
             replay(services, log[first:], happening, trial, chance)
-            until(partial(services.has_outcomes, outcomes))
+            until(partial(services.has_outcomes, outcomes), PATIENCE_SECONDS)
             official[kind] = services.official()
             audited = audit(services) if happening else None
 
