@@ -28,6 +28,7 @@ from servers import ROOT, Server, console, free_port, judge, serving
 
 from board.source import Record, Source
 from board.tables import Snapshot, Tables
+from pipeline.clients.services import MOST_EVENTS
 from pipeline.config.params_file import load_params
 from pipeline.config.parsing import parse_settings
 from pipeline.config.settings import Data
@@ -46,7 +47,6 @@ LOOK_BACK = timedelta(days=flights.HISTORY_DAYS)
 MOST_MS, MOST_TIMES, MOST_START_SECONDS = 2.0, 3.0, 5.0
 MOST_REBUILDS = 10
 OFFICIAL = "board_official_predictions_total"
-MOST_EVENTS = 10_000  # of one request
 PATIENCE_SECONDS = 600
 MINUTE, DAY = 60, 86_400  # seconds
 

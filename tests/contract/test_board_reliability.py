@@ -22,6 +22,7 @@ import pytest
 from contract.processes import KEY, ROOT, Process
 from contract.proxy import CUTTING, REFUSING, SILENT, SWALLOWING, Proxy
 from db.postgresql_server import PostgresqlServer, plain
+from pipeline.clients.services import MOST_EVENTS
 from pipeline.config.params_file import load_params
 from pipeline.config.parsing import parse_settings
 from pipeline.config.paths import MODEL
@@ -34,7 +35,6 @@ from source_tables import read_tables
 
 FIRST_MOMENT = datetime(2013, 10, 1, 4, tzinfo=UTC)  # of an official prediction
 SEED, READY_SHARE = 16, 0.5
-MOST_EVENTS = 10_000  # of one request
 PATIENCE_SECONDS = 600  # a machine that is busy starts a board in half a minute
 CLOSE = 1e-9  # the last bits of a probability depend on the size of its batch
 

@@ -16,6 +16,7 @@ from pipeline.support.errors import OntimeError, without_password
 TIMEOUT = (5, 60)  # seconds to connect, and to wait for an answer
 MOST_RETRIES = 30  # after a 503, mostly for the second that its Retry-After asks for
 PAGE_SIZE = 1000  # records of one page, the most that the data service gives
+MOST_EVENTS = 10_000  # in one request, by the data service's own default limit
 CHUNK_BYTES = 1 << 16  # of an answer that is read line by line
 LONGEST_WAIT = 10  # seconds between retries, whatever a Retry-After asks for
 SETTINGS = {  # name: its default, which is that of development, and what it is

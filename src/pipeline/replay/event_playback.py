@@ -5,10 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pipeline.clients.services import DataService
+from pipeline.clients.services import MOST_EVENTS, DataService
 from pipeline.data.event_log import Event
-
-MOST_EVENTS = 10_000  # in one request, by the data service's own default limit
 
 
 @dataclass

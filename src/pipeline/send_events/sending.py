@@ -5,11 +5,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.clients.services import DataService, ServiceRejected
+from pipeline.clients.services import MOST_EVENTS, DataService, ServiceRejected
 from pipeline.send_events.table_events import NumberedEvent
 from pipeline.support.errors import OntimeError
 
-MOST_EVENTS = 10_000  # in one request, by the data service's own default limit
 MOST_FAULTS = 5  # that a message names
 PLACE = re.compile(r"events\.(\d+)(?:\.(?:key|values))?\.?(.*)")  # of a fault in a body: the event, and its column
 
