@@ -1,6 +1,6 @@
 """Predictions of subjects whose official one is still to come: as of the last quarter of an hour of the log.
 
-They are kept while that quarter lasts, so that those who look again and again do not fill the database.
+They are kept while that quarter lasts, so that a page which is loaded again and again does not fill the database.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class Forecasts:
-    """Makes them where somebody asks; they are stored, and count in no score."""
+    """Makes forecasts when a caller asks for them; the data service stores them, and no score counts them."""
 
     def __init__(self, predictor: PredictionService) -> None:
         self._predictor, self._lock = predictor, asyncio.Lock()

@@ -68,7 +68,7 @@ class QuestionBatches:
             except Exception as error:
                 answers = [error] * len(batch)
             for (*_, future), answer in zip(batch, answers, strict=True):
-                if future.done():  # who asked is gone
+                if future.done():  # the caller is gone
                     continue
                 if isinstance(answer, Exception):
                     future.set_exception(answer)

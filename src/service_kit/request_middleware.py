@@ -1,4 +1,4 @@
-"""What every request passes, whatever it asks for: an id, limits, a log line, metrics, and no failure without a problem."""
+"""What every request of every service gets: an id, limits, a log line, metrics, and a problem where it fails."""
 
 import logging
 import re

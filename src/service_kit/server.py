@@ -71,7 +71,7 @@ async def serve(
 
 
 def _listen(settings: ServiceSettings, fields: ServerFields) -> list[socket.socket]:
-    """The sockets; for ``::`` also one of IPv4, whose addresses then look as ever."""
+    """The sockets; for ``::`` also one of IPv4, so that IPv4 addresses keep their usual form."""
     host, port = getattr(settings, fields.host), getattr(settings, fields.port)
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -33,7 +33,7 @@ class Proxy:
         self.fail(REFUSING)
 
     def fail(self, mode: str) -> None:
-        """Fails in this way; whoever is connected is cut off, as where a cable is pulled."""
+        """Fails in this way; connected clients are cut off, as when a cable is pulled."""
         self._mode = mode
         if mode == REFUSING and self._listening:
             self._listening.shutdown(socket.SHUT_RDWR)

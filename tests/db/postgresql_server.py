@@ -61,7 +61,7 @@ class PostgresqlServer:
                 return
 
     def stop(self) -> None:
-        """Stops it as an administrator would (`pg_ctl stop -m fast`): whoever is connected is cut off."""
+        """Stops it as an administrator would (`pg_ctl stop -m fast`): connected clients are cut off."""
         if self._server:
             self._run("pg_ctl", "stop", "-m", "fast", "-w")
             self._server.wait(30)

@@ -1,4 +1,4 @@
-"""Whatever is wrong with YAML or a lock, each command that reads it ends in a sentence that names the file."""
+"""A command that cannot read YAML or a lock ends in a sentence that names the file."""
 
 import shutil
 from pathlib import Path

@@ -97,7 +97,7 @@ def test_a_container_of_ours_may_write_nothing_but_its_volumes_and_has_limits(na
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=str)
 def test_an_image_of_ours_runs_as_a_plain_user(path):
-    """The pipeline's start alone is root's: it becomes whoever owns the checkout."""
+    """Only the container of the pipeline starts as root; it then runs as the owner of the checkout."""
     users = re.findall(r"^USER (\S+)", path.read_text(), re.MULTILINE)
 
     assert users[-1:] == ["10001:10001"] or (path.parts[0] == "src" and "setpriv" in path.read_text())

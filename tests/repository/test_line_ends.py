@@ -1,4 +1,4 @@
-"""git changes no byte of a file, whatever it is told to do with the ends of lines: stages depend on them."""
+"""git changes no byte of a file, though it is configured to convert line endings: stages depend on the bytes."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""`make setup` installs into .venv alone, whatever the environment tells pip and uv, shown with a throwaway interpreter."""
+"""`make setup` installs into .venv alone, also where the environment tells pip and uv otherwise."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""What every request meets, whatever the service: an id, limits, a log line, a count, and no failure without a problem."""
+"""What every request of every service gets: an id, limits, a log line, a count, and a problem where it fails."""
 
 import json
 import logging

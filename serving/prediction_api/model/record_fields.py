@@ -112,7 +112,7 @@ def _marker_reader(form: TableFormat) -> BeforeValidator | None:
 
 
 def _field(column: Column, optional: bool, read: BeforeValidator | None) -> Any:
-    """The type of one field: what bounds its values inside, what people read about it outside."""
+    """The type of one field: its bounds, and its entry in the OpenAPI document."""
     bounded = _bounded_type(column)
     if column.nullable:
         bounded = Annotated[bounded | None, read] if read else bounded | None

@@ -1,4 +1,4 @@
-"""HTTP client of the board, which predicts by itself."""
+"""HTTP client of the board."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from pipeline.support.errors import OntimeError
 
 
 class BoardService(Service):
-    """The board, which predicts by itself; it is asked once, since a 503 of it is what it has to say."""
+    """The board; requests are sent once, because its 503 says in which state it is."""
 
     def __init__(self, url: str, key: str = "") -> None:
         super().__init__(url, "BOARD_URL", "PREDICTION_API_KEY", retries=0)
@@ -22,7 +22,7 @@ class BoardService(Service):
         self.get("/healthz")
 
     def log(self) -> dict[str, Any]:
-        """What it says of the event log; raises ServiceRejected where it is not ready."""
+        """What the board says of the event log; raises ServiceRejected where it is not ready."""
         log: dict[str, Any] = self.get("/readyz")["checks"]["log"]
         return log
 
@@ -35,7 +35,7 @@ class BoardService(Service):
         return self.post("/predictions", json=question)
 
     def state(self) -> str:
-        """What it reports of itself, in a sentence."""
+        """The state that the board reports, in a sentence."""
         try:
             return f"{self.url} is ready: {json.dumps(self.get('/readyz'))}."
         except OntimeError as error:

@@ -34,7 +34,7 @@ class SmokeTestFailed(OntimeError):
 
 
 def main() -> None:
-    """Follows them; raises SmokeTestFailed, which says how far they came."""
+    """Follows both; raises SmokeTestFailed, which names the first step that did not happen."""
     parser = console.parser(__spec__, __doc__, services.help_text())
     parser.add_argument("--core", action="store_true", help="without the monitoring")
     core = parser.parse_args().core
@@ -72,9 +72,9 @@ def example(model: dict[str, Any]) -> dict[str, Any]:
 
 
 def follow_events(board: BoardService, store: DataService, source: dict[str, Any] | None) -> str:
-    """What the board does, in a sentence: it sees an event that changes nothing, and is asked about a subject.
+    """Sends an event that changes nothing, asks the board about a subject, and gives what the board did, in a sentence.
 
-    Where the model's columns do not come from events, and where none was sent yet, it has to be ready, and no more.
+    Where the model's columns do not come from events, or the log is empty, the board only has to be ready.
     """
     position = store.event_log()["position"] if source else None
     if position:

@@ -90,7 +90,7 @@ def addresses(environment: Mapping[str, str], core: bool) -> str:
 
 
 def _let_containers_read() -> None:
-    """Opens to every user what containers read as other users, whatever the umask was when it was written."""
+    """Lets every user read what containers read as other users: the umask may have closed it."""
     subprocess.run(["chmod", "-R", "a+rX", *READ_BY_CONTAINERS], check=False, stderr=subprocess.DEVNULL)
     subprocess.run(["chmod", "a+rX", str(MODEL.parent)], check=False)
 

@@ -19,7 +19,7 @@ PASSING = {409, 503}  # refusals that pass: no model has been reported yet, or t
 
 
 class GrowingFile:
-    """The complete lines of a CSV file; a line without its end is read once that has come."""
+    """The complete lines of a CSV file; a line is read once its line break is there."""
 
     def __init__(self, path: Path, header_lines: int) -> None:
         self._path, self._header_lines = path, header_lines
@@ -71,7 +71,7 @@ def follow(path: Path, table: DeclaredTable, store: DataService) -> Sent:
             except (ServiceUnavailable, ServiceRejected) as error:
                 if isinstance(error, ServiceRejected) and error.status not in PASSING:
                     raise
-                if str(error) != away:  # said once, however often it is tried
+                if str(error) != away:  # warns once, however often it tries
                     console.warn(f"{error} The rows wait.")
                 away = str(error)
             else:

@@ -1,4 +1,4 @@
-"""Passwords hold whatever people type, in whatever way their keyboards write it."""
+"""A password may hold any character, and counts as the same in every way in which keyboards encode it."""
 
 import time
 import unicodedata

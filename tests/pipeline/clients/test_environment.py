@@ -1,4 +1,4 @@
-"""Services are asked where they were told to listen, by whoever has the secrets of the containers."""
+"""Commands find the services at the addresses that are set, and read the keys from the containers' secrets."""
 
 import pytest
 

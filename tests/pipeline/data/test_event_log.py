@@ -1,4 +1,4 @@
-"""A table as events leave it, whatever offset its senders write."""
+"""Events make the same table with any offset from UTC that their senders write."""
 
 from datetime import UTC, datetime
 

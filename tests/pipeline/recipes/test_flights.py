@@ -259,7 +259,7 @@ def test_an_aircraft_that_the_timetable_could_not_bring_back_was_swapped_in_late
 
 
 def test_a_time_zone_that_does_not_exist_is_as_none():
-    """Whoever corrects the row of an airport does not stop the features of all flights."""
+    """A wrong time zone of one airport does not stop the features of all flights."""
     tables = morning((0, 5, 10, {}), (120, 0, 0, {}))
     named, missing = (last({**tables, "airports": AIRPORTS.assign(tzone=zone)}) for zone in ("\\N", None))
 
