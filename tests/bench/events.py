@@ -20,16 +20,14 @@ from statistics import median
 from typing import Any
 from urllib.parse import urlencode
 
-from database import A_DAY, KEY, ask, database, running, service
+from database import A_DAY, KEY, ask, compare_inserts, database, insert_bare, running, service
 from servers import Server, console, judge
-from sqlalchemy import insert
 
-from data_api.database import partitions
-from data_api.database.engine import create_engine_for, transaction
+from data_api.database.engine import create_engine_for
 from data_api.models import Event
 from data_api.schemas.events import event_id
 
-LEAST_SHARE, MOST_SECONDS, MOST_WATERMARK_MS = 0.5, 5.0, 20.0
+MOST_SECONDS, MOST_WATERMARK_MS = 5.0, 20.0
 LOOK_BACK = 100_000  # events of 32 days of flights
 FIRST = datetime(2013, 1, 1, tzinfo=UTC)
 AUTHORIZED = {"x-api-key": KEY}
@@ -104,18 +102,10 @@ def inserts(ours: Server, bare_url: str, days: Iterator[list[dict[str, Any]]], r
         start = time.perf_counter()
         ask(ours, "/events", body, AUTHORIZED)
         through = time.perf_counter() - start
-        rows = bare(events, number * A_DAY)
-        with transaction(engine) as session:
-            partitions.ensure(session, Event, [row["event_id"] for row in rows])
-        start = time.perf_counter()
-        with engine.begin() as connection:
-            connection.execute(insert(Event.__table__), rows)
-        turns.append((through, time.perf_counter() - start))
+        turns.append((through, insert_bare(engine, Event, bare(events, number * A_DAY), "event_id")))
     engine.dispose()
     console.print(f"\n10,000 events at once, {len(body) / A_DAY:.0f} bytes each, {rounds} rounds in turn")
-    for name, seconds in zip(("A  POST /events", "B  SQLAlchemy's bulk insert"), zip(*turns[1:], strict=True), strict=True):
-        console.print(f"{name:36}{A_DAY / median(seconds):10,.0f} events/s")
-    judge("A / B in events per second", median(plain / through for through, plain in turns[1:]), least=LEAST_SHARE)
+    compare_inserts("POST /events", turns[1:])
 
 
 def bare(events: Sequence[Any], after: int) -> list[dict[str, Any]]:
