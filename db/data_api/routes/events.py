@@ -27,6 +27,14 @@ LINE = (
     '{"position":7,"event_id":"01417460-7580-7d2b-a3c9-5f0a3c1e5b70","table":"weather","key":{"origin":"EWR"},'
     '"known_at":"2013-10-01T12:00:00Z","values":{"humid":61.0}}\n'
 )
+WITHOUT_MODEL = (
+    "Events are held to the source tables of a model, and none has been reported yet. A prediction service reports its "
+    "model within a minute of its start: try again then."
+)
+WITHOUT_TABLES = (
+    "Events are held to the source tables of a model; the model that was reported last has none. Start a prediction service "
+    "whose model is computed from events."
+)
 POLL_SECONDS = 0.2  # between two looks for news, while a reader waits
 router = APIRouter(tags=["events"])
 
@@ -43,18 +51,8 @@ def append(
     Each value is held to its column, as the model that was reported last declares the source tables.
     """
     tables = events.declared_tables(session)
-    if tables is None and not events.is_model_reported(session):
-        raise ProblemError(
-            409,
-            "Events are held to the source tables of a model, and none has been reported yet. A prediction service reports "
-            "its model within a minute of its start: try again then.",
-        )
     if tables is None:
-        raise ProblemError(
-            409,
-            "Events are held to the source tables of a model; the model that was reported last has none. Start a prediction "
-            "service whose model is computed from events.",
-        )
+        raise ProblemError(409, WITHOUT_TABLES if events.is_model_reported(session) else WITHOUT_MODEL)
     try:
         checked = row_types(tables).validate_python(rows)
     except ValidationError as error:
