@@ -1,8 +1,7 @@
 """Works the features of stored official predictions out again from the log, and compares.
 
 Features that differ from those of the log as it stood, up to the position that the prediction names, are a fault: online and
-offline do not agree. Features that differ from those of the log as it stands now, and from nothing else, are due to facts
-that came late.
+offline do not agree. Features that differ only from those of the log as it stands now are due to facts that came late.
 """
 
 import asyncio
@@ -29,7 +28,7 @@ class AuditResult:
     compared: int = 0
     other_models: int = 0  # predictions of other models, whose columns may be others
     mismatches: list[Record] = field(default_factory=list)  # differ from the log as it stood
-    late: list[Record] = field(default_factory=list)  # differ from the log as it stands, for facts that came late
+    late: list[Record] = field(default_factory=list)  # differ from the log as it stands, because facts came late
     moves: list[float] = field(default_factory=list)  # of the probabilities of the late ones
 
     def sentence(self) -> str:
@@ -38,7 +37,7 @@ class AuditResult:
         others = f" {self.other_models:,} predictions of other models were left out." if self.other_models else ""
         return (
             f"The features of {len(self.mismatches):,} of {self.compared:,} official predictions differ from the log as it "
-            f"stood; those of {len(self.late):,} would differ today, for facts that came late{move}.{others}"
+            f"stood; the features of {len(self.late):,} would differ today, because facts came late{move}.{others}"
         )
 
 
@@ -87,7 +86,7 @@ class Audit:
         result.moves = await self._moves([(p, record) for p in late if (record := now[p["prediction_id"]])])
 
     async def _states(self, oldest: datetime, positions: Sequence[int]) -> AsyncIterator[tuple[Snapshot, Tables]]:
-        """What the log said at each of these positions, which rise, to moments from ``oldest`` on."""
+        """What the log said at each of these positions, in rising order, to moments from ``oldest`` on."""
         live, tables, waiting = self._source.live, Tables(self._source), list(positions)
         whole = [name for name, days in live.LOOK_BACK_DAYS.items() if days is None]
         for name in whole:

@@ -59,5 +59,5 @@ class Auditor:
         for difference in result.mismatches[:MOST_LOGGED]:
             logger.error("features differ from those of the log as it stood", extra=difference)
         for difference in result.late[:MOST_LOGGED]:
-            logger.warning("features would differ today, for facts that came late", extra=difference)
+            logger.warning("features would differ today, because facts came late", extra=difference)
         return result

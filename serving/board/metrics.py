@@ -35,7 +35,7 @@ class Metrics(RequestMetrics):
             "board_feature_mismatches_total", "Official predictions whose features differ from those of the log as it stood"
         )
         self.late_facts = counter(
-            "board_late_facts_total", "Official predictions whose features would differ today, for facts that came late"
+            "board_late_facts_total", "Official predictions whose features would differ today, because facts came late"
         )
         self.audited = counter(
             "board_audited_predictions_total", "Official predictions whose features were worked out again"

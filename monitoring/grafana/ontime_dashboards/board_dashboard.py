@@ -13,7 +13,7 @@ WATERMARK, DUE = series("board_watermark_timestamp_seconds"), series("board_offi
 MISMATCHES, REQUESTS = series("board_feature_mismatches_total"), 'route!~"/healthz|/readyz|/metrics"'
 AUDIT = {
     **per_minute(series("board_audited_predictions_total"), legend="audited"),
-    **per_minute(series("board_late_facts_total"), legend="would differ today, for facts that came late"),
+    **per_minute(series("board_late_facts_total"), legend="would differ today, because facts came late"),
     **per_minute(MISMATCHES, legend="differ from the log as it stood"),
 }
 MADE = {
