@@ -12,7 +12,7 @@ from service_kit.app import build_app
 from service_kit.body_limit import BodyLimit
 from service_kit.request_middleware import RequestLimits, RequestMiddleware
 
-DESCRIPTION = "Follows what happens, predicts each subject when its time comes, and answers questions about any."
+DESCRIPTION = "Follows what happens, predicts each subject when its time comes, and answers questions about any of them."
 SERVER_FIELDS = server.ServerFields("board_host", "board_port", "board_request_seconds")
 SMALL_BODY = BodyLimit(2**16, "of this path")
 

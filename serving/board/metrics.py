@@ -29,7 +29,9 @@ class Metrics(RequestMetrics):
         self.official = counter("board_official_predictions_total", "Official predictions")
         self.refused = counter("board_official_predictions_refused_total", "Subjects whose features the model does not take")
         self.due = gauge("board_official_predictions_due", "Subjects whose moment has passed without an official prediction")
-        outcomes = counter("board_outcomes_total", "Outcomes of official predictions; none where none came", ["outcome"])
+        outcomes = counter(
+            "board_outcomes_total", "Outcomes of official predictions; none if none became known", ["outcome"]
+        )
         self.outcomes = {outcome: outcomes.labels(outcome) for outcome in OUTCOMES}
         self.mismatches = counter(
             "board_feature_mismatches_total", "Official predictions whose features differ from those of the log as it stood"

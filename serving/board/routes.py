@@ -33,9 +33,9 @@ ServiceDep = Annotated[AppState, Depends(service_of)]
 
 @router.post("/predictions", summary="Predict one subject by its name")
 async def predict(service: ServiceDep, body: Annotated[dict[str, Any], Body(examples=[EXAMPLE])]) -> dict[str, Any]:
-    """Predicts the subject that the columns under its word name, such as `flight`; `as_of` is a moment of the log.
+    """Predicts the subject, such as a `flight`, that values of columns name; `as_of` is a moment of the log.
 
-    Any columns of its table may name it, as long as they name one. The answer holds the features that were used.
+    Any columns of its table may name it, as long as no other subject has the same values. The answer holds the features.
     """
     tracker = _tracker(service)
     subject = tracker.source.live.SUBJECT

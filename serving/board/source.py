@@ -85,7 +85,7 @@ class Source:
         return self._records(history, history.timetable(rows), moments)
 
     def records_at(self, history: Any, places: Sequence[int], moments: Any) -> list[Record]:
-        """The same of the rows at these places of the subject table of the history, of which nothing is worked out again."""
+        """The same for the rows at these places of the subject table, as the history has them already worked out."""
         return self._records(history, history.timetable_at(np.array(places)), moments)
 
     def _records(self, history: Any, asked: Any, moments: Any) -> list[Record]:

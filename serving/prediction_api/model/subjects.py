@@ -15,7 +15,7 @@ from service_kit.problems import FieldError
 SUBJECTS = "subjects"
 MOST_SUBJECT = 1000  # characters
 MOST_POSITION = 2**63 - 1
-COLONS_A_SUBJECT = 40  # one after each name, some in its times, and those of a key in JSON
+COLONS_A_SUBJECT = 40  # after each name, in its times, and in a key that is JSON
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 RANDOM_BITS = 80  # of a UUID of version 7, below its milliseconds
 ID = "a UUID of version 7 with the milliseconds of as_of"

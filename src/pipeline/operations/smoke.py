@@ -106,7 +106,7 @@ def _not_followed(board: BoardService, position: int | None) -> list[str]:
 
 
 def _ask(board: BoardService, newest: dict[str, Any], live: Any) -> str:
-    """The answer about a subject that comes next, else about that of the newest event."""
+    """The answer about the next subject, or where none is due about the subject of the newest event."""
     subjects = [row[live.SUBJECT] for row in board.upcoming(UPCOMING_HOURS)[live.TABLE]]
     if newest["table"] == live.TABLE:
         subjects.append(newest["key"])

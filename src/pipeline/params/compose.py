@@ -105,7 +105,7 @@ def check(values: Mapping[str, Any], composed: Mapping[str, Any], path: Path = P
 
 
 def missing_source(path: str) -> str:
-    """That ``data.source.path`` is not there, of which DVC says no more than a number; nothing where it is."""
+    """A sentence where ``data.source.path`` is not there, for which DVC gives only a number; else an empty text."""
     if Path(path).exists():
         return ""
     return f"data.source.path is {path}, which is not there (DVC says [Errno 2]); put the file there, or correct it"

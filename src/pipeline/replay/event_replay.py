@@ -102,7 +102,7 @@ def _wait(expected: Expectation, store: DataService, board: BoardService, bins: 
 
 
 def _score(expected: Expectation, probability: Floats, live: Floats, threshold: float, bins: int) -> Scores:
-    """The offline scores of what has an outcome. The last bits, which could break a tie, are those of the live side."""
+    """The offline scores of subjects with an outcome, with the live last bits of probabilities, which could break a tie."""
     has_outcome = np.isfinite(expected.outcomes)
     same_bits = np.where(np.abs(probability - live) <= SAME, live, probability)
     scores = comparison.offline(expected.outcomes[has_outcome], same_bits[has_outcome], threshold, bins)

@@ -62,7 +62,7 @@ def _send(path: Path, table: DeclaredTable, store: DataService) -> Sent:
 def _follow(path: Path, table: DeclaredTable, store: DataService) -> Sent:
     if not path.name.lower().endswith(csv_format.CSV_NAMES):
         raise FileMissing(
-            f"--follow takes a file of lines, {', '.join(csv_format.CSV_NAMES)}; {path} is none. Leave --follow out, or "
+            f"--follow takes a file of lines, {', '.join(csv_format.CSV_NAMES)}; {path} is not one. Leave --follow out, or "
             "write the rows to a CSV file."
         )
     console.say(f"following {path}; Ctrl-C ends it")

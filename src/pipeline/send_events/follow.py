@@ -104,7 +104,7 @@ def _send(
 
 @contextmanager
 def _until_interrupted() -> Iterator[threading.Event]:
-    """An event that Ctrl-C or SIGTERM sets; a second one ends the process as elsewhere."""
+    """An event that the first Ctrl-C or SIGTERM sets; the second one ends the process."""
     interrupted = threading.Event()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
