@@ -1,4 +1,4 @@
-"""Both services and a small one of the kit, each in a process of its own, for tests that hold all of them to the same."""
+"""Both services and a small one of the kit, each in a process of its own, for tests of what all services do."""
 
 import json
 import os

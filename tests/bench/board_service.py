@@ -258,7 +258,7 @@ def flights_of(log: Log) -> pd.DataFrame:
 
 
 def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
-    """What it gives, and how many seconds it took."""
+    """The result of a call, and the seconds that it took."""
     start = time.perf_counter()
     return work(), time.perf_counter() - start
 

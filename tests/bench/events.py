@@ -94,7 +94,7 @@ def declare(server: Server) -> None:
 
 
 def inserts(ours: Server, bare_url: str, days: Iterator[list[dict[str, Any]]], rounds: int) -> None:
-    """Rows on 10,000 events in one request, beside SQLAlchemy's own bulk insert of such rows."""
+    """Prints rows on 10,000 events in one request, beside SQLAlchemy's own bulk insert of such rows."""
     engine, turns = create_engine_for(bare_url), []
     for number in range(1 + rounds):
         events = next(days)

@@ -83,7 +83,7 @@ def test_predictions_that_the_board_made_have_the_features_of_the_log(audit, log
 
 
 def test_a_feature_that_the_log_never_said_is_a_mismatch_and_named(audit, log, stored):
-    """As where online and offline code would read windows of different lengths."""
+    """Online and offline code may read windows of different lengths."""
     wrong = {**stored[40], "features": {**stored[40]["features"], "waiting_everywhere": 999.0}}
 
     result = audit(log, [*stored[:40], wrong, *stored[41:]])
@@ -140,7 +140,7 @@ def test_a_subject_that_the_log_does_not_know_is_a_mismatch(audit, log, stored):
 
 
 def test_a_subject_with_two_official_predictions_is_compared_at_both_moments(audit, log, stored):
-    """As where its schedule has changed by days, and the board that knew of the first one has ended."""
+    """The schedule changed by days, and the board that had made the first prediction was started again."""
     moment = (datetime.fromisoformat(stored[0]["as_of"]) + timedelta(hours=1)).isoformat()
     again = {**stored[0], "as_of": moment, "prediction_id": stored[1]["prediction_id"]}
 

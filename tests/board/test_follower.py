@@ -1,4 +1,4 @@
-"""SubjectTracker the log: where it begins, how it goes on with another model, after a failure and at the end."""
+"""Following the log: where it begins, how it goes on with another model, after a failure and at the end."""
 
 import asyncio
 import itertools
@@ -77,7 +77,7 @@ def impatient(monkeypatch):
 
 
 async def follow_until(follower, true, seconds=60):
-    """Follows until it is so, and ends."""
+    """Follows until a condition holds, and ends."""
     running = asyncio.create_task(follower.run())
     async with asyncio.timeout(seconds):
         while not true():

@@ -107,7 +107,7 @@ def test_outcomes_are_those_of_the_table_and_flights_that_never_arrived_have_non
 def test_a_board_that_begins_again_makes_the_predictions_that_the_other_would_have_made(
     tracker, log, source, predictor, data_service, share, since
 ):
-    """It knows what was stored, which lacks the last that were acknowledged, and takes up the log from there."""
+    """A new tracker restores the stored predictions, without the last acknowledged ones, and reads the rest of the log."""
     cut = int(len(log) * share)
     take(tracker, log[:cut])
     lost = predictor.asked[-7:]
@@ -185,7 +185,7 @@ def test_what_another_model_refuses_is_no_subject_that_goes_without(tracker, log
 
 
 def test_a_subject_whose_prediction_was_forgotten_gets_no_other(tracker, log, predictor):
-    """An old flight's schedule is corrected, by which it would have another moment."""
+    """A correction of an old flight's schedule would give the flight another moment."""
     take(tracker, log)
     done = len(predictor.asked)
     key = next(iter(tracker.officials.made))
@@ -200,7 +200,7 @@ def test_a_subject_whose_prediction_was_forgotten_gets_no_other(tracker, log, pr
 
 
 def test_what_waits_can_be_counted_while_a_thread_schedules(tracker, since):
-    """As /readyz and the heartbeats do."""
+    """/readyz and the heartbeats read from another thread."""
     officials, later, ends = tracker.officials, int(since.timestamp()) // 60 + 60, threading.Event()
     officials.pending.update({("waits", number): later for number in range(1500)})
 

@@ -36,7 +36,7 @@ def service(request, tmp_path_factory):
 
 @pytest.fixture(params=["/", f"{PREFIX}/"], ids=["prefix taken off", "prefix left"])
 def client(request, service, tmp_path):
-    """A client of the proxy, which is all that it knows."""
+    """A client that knows only the proxy."""
     command = f"req -x509 -newkey rsa:2048 -nodes -keyout {tmp_path}/key.pem -out {tmp_path}/certificate.pem -days 1".split()
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
     subprocess.run(["openssl", *command, *names], capture_output=True, check=True)

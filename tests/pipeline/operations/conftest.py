@@ -42,7 +42,7 @@ class Docker:
         (self._folder / "fails").write_text(pattern)
 
     def has(self, *volumes: str, folder: str = "") -> None:
-        """These volumes are there, and a folder of which containers are."""
+        """These volumes exist, and containers of this folder."""
         (self._folder / "volumes").write_text("".join(f"{name}\n" for name in volumes))
         (self._folder / "folders").write_text(f"{folder}\n" if folder else "")
 

@@ -536,7 +536,7 @@ def test_what_a_replica_left_that_is_no_more_is_delivered_by_another(
 
 @pytest.mark.parametrize("status", [200, 422, 500])
 def test_a_server_that_repeats_the_key_does_not_make_it_public(status, tmp_path):
-    """As an echo service does, or a proxy's page about a request that it does not like."""
+    """An echo service repeats the headers, as a proxy's error page may."""
 
     def echo(request: httpx.Request) -> httpx.Response:
         return httpx.Response(status, json={"headers": dict(request.headers)})
