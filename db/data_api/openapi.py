@@ -14,7 +14,7 @@ from service_kit.openapi import describe, problem_content
 BULK_BODIES = (Predictions, Outcomes, Events)
 DESCRIPTIONS = {
     400: "The body is no JSON, or no form",
-    401: "Nobody is known by these credentials",
+    401: "The credentials belong to no user",
     403: "Their role may not do this",
     404: "There is no such thing",
     408: "The body does not arrive in time",

@@ -1,4 +1,4 @@
-"""The tables of API keys, by digest: of those whose user exists, revoked ones too, and of those deleted with their user."""
+"""The tables of API keys, by digest: keys of users, revoked ones too, and keys that were deleted with their user."""
 
 from datetime import datetime
 

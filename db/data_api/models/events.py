@@ -13,7 +13,7 @@ from data_api.models.base import Base, Utc
 class Event(Base):
     """At ``known_at`` the row ``key`` of a source table took the values in ``changes``.
 
-    The id comes from the content and begins with the time of ``known_at``, so that an event that is sent twice is one.
+    The id comes from the content and begins with the time of ``known_at``, so that an event sent twice is stored once.
     """
 
     __tablename__ = "events"
@@ -33,7 +33,7 @@ class Event(Base):
 
 
 class LastPosition(Base):
-    """The one row that every writer of events updates, and so waits for the writer before it."""
+    """The one row that every writer of events updates, so that writers wait for each other."""
 
     __tablename__ = "event_positions"
 

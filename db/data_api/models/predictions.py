@@ -15,8 +15,9 @@ OF_SUBJECTS = text("subject IS NOT NULL")
 class Prediction(Base):
     """One prediction. Its id is a UUID of version 7, so that the primary key is ordered by time.
 
-    One that has a ``subject`` is about a row of a source table, ``as_of`` a moment, computed from the event log up to
-    ``log_position``. Each subject has one ``official`` prediction, whose id is of that moment; the others are not scored.
+    A prediction with a ``subject`` is about a row of a source table as of the moment ``as_of``, computed from the event log
+    up to ``log_position``. Each subject has one ``official`` prediction, whose id has the milliseconds of that moment; the
+    others are not scored.
 
     ``features`` and ``warnings`` are JSON and not JSONB, because JSONB refuses NUL, which a category may contain.
     """

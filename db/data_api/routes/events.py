@@ -73,7 +73,7 @@ def append(
     },
 )
 async def follow(service: ServiceDep, caller: Follower, query: Annotated[EventQuery, Query()]) -> Response:
-    """The events beyond a position, one a line, in an order in which nothing appears later below a position already seen.
+    """The events after a position, one a line. No event appears later at or before a position that a reader has seen.
 
     Without news it answers at once, or after `wait` seconds, with no line.
     """

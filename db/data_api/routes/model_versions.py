@@ -16,6 +16,6 @@ router = APIRouter(tags=["models"])
 def upsert(
     model_version: Annotated[Text, Path()], model: ModelVersionCreate, session: WriteSession, caller: Writer
 ) -> ModelVersionRead:
-    """Drift is measured against them. A version has one reference; a later request replaces it."""
+    """Drift is measured against these distributions. A version has one reference; a later request replaces it."""
     model_versions.upsert(session, model_version, model.model_dump(), now())
     return ModelVersionRead(model_version=model_version, **model.model_dump())

@@ -17,7 +17,7 @@ router = APIRouter(tags=["performance"])
 def compute(session: ReadSession, caller: Reader, query: Annotated[PerformanceQuery, Query()]) -> Performance:
     """The scores of predictions made in a window of time, overall and by group. Undefined scores are null.
 
-    Of predictions with a subject only the official ones count, at the moment `as_of`.
+    A prediction with a subject counts only if it is official, at its moment `as_of`.
     """
     asked = TimeRange(*query.time_range())
     overall, groups = performance.compute_scores(session, [asked], query.by, query.bins, query.model_version)

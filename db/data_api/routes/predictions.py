@@ -43,8 +43,9 @@ def record(
 ) -> Recorded:
     """Records all or none. Repeating a prediction changes nothing; the same id with other content is refused (409).
 
-    A prediction with a `subject` says what it is about, such as a flight, and of which moment of the event log. Each subject
-    has one official prediction, which is scored: the first one stored stands, and any later one with its id counts as known.
+    A prediction with a `subject` says what it is about, such as a flight, and as of which moment it was computed from the
+    event log. Each subject has one official prediction, which is scored: the first one stored stays, and any later one with
+    its id counts as known.
     """
     new = predictions.record(session, rows, now())
     after_commit(session, partial(service.metrics.rows["predictions"].inc, new))

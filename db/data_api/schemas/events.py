@@ -61,7 +61,7 @@ class Watermark(BaseModel):
     position: int | None = Field(description="The highest position")
     watermark: datetime | None = Field(description="The newest `known_at`: the time of the log")
     first_known_at: datetime | None = Field(description="The oldest `known_at`")
-    tables: dict[str, KnownPeriod] = Field(description="Both of each table that has events")
+    tables: dict[str, KnownPeriod] = Field(description="The oldest and the newest `known_at` of each table that has events")
 
 
 @lru_cache(maxsize=8)

@@ -44,8 +44,8 @@ Official = Annotated[
     bool,
     Strict(),
     Field(
-        description="Whether it is the one prediction of its subject that is scored. Its id is of the moment `as_of`; the "
-        "first one that is stored stands. A prediction with a subject that is not official is kept, and never scored"
+        description="Whether it is the one prediction of its subject that is scored. Its id has the milliseconds of "
+        "`as_of`; the first one that is stored stays. A prediction with a subject that is not official is never scored"
     ),
 ]
 OF_SUBJECTS = ("subject", "as_of", "log_position", "official")  # columns that a prediction has all or none of
