@@ -12,16 +12,14 @@ import onnxruntime
 import pandas as pd
 import pytest
 
+from contract.live_services import needs_model
 from contract.processes import KEY, ROOT, Process
 from pipeline.config.paths import MODEL
 from pipeline.data import model_inputs
 from service_processes import until
 from serving.conftest import write_model
 
-pytestmark = pytest.mark.skipif(
-    not MODEL.is_dir() and "CI" not in os.environ,  # CI makes it before
-    reason="there is no model yet: type `make repro` first",
-)
+pytestmark = needs_model
 BATCH, SECONDS = 1000, 120
 KILLS = {"board": (2, 5, 8, 9, 12), "prediction": (6, 10)}  # after which batches of events
 KEY_COLUMNS = ("year", "month", "day", "carrier", "flight", "origin")

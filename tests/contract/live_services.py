@@ -1,11 +1,19 @@
 """The three services that predict by themselves from events, each in a process of its own."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from contract.processes import KEY, ROOT, Process
 from pipeline.config.paths import MODEL
+
+needs_model = pytest.mark.skipif(
+    not MODEL.is_dir() and "CI" not in os.environ,  # CI makes it before
+    reason="there is no model yet: type `make repro` first",
+)
 
 
 @contextmanager

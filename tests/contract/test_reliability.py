@@ -1,7 +1,6 @@
 """What was acknowledged is in the database exactly once, though database, data service or network fail under load."""
 
 import json
-import os
 import random
 import threading
 import time
@@ -16,6 +15,7 @@ import httpx
 import psycopg
 import pytest
 
+from contract.live_services import needs_model
 from contract.processes import KEY, ROOT, Process
 from contract.proxy import CUTTING, REFUSING, SILENT, SWALLOWING, Proxy
 from db.postgresql_server import PostgresqlServer, plain
@@ -29,10 +29,7 @@ LONG = pytest.mark.long("half a minute without PostgreSQL, 50 kills of the data 
 SLOWEST_SECONDS = 3.0  # that a prediction may take, on a machine that does all of this at once
 PAUSE_SECONDS, BATCH = 0.03, 20
 
-pytestmark = pytest.mark.skipif(
-    not MODEL.is_dir() and "CI" not in os.environ,  # CI makes it before
-    reason="there is no model yet: type `make repro` first",
-)
+pytestmark = needs_model
 
 
 @dataclass

@@ -12,14 +12,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from contract.live_services import running
+from contract.live_services import needs_model, running
 from contract.processes import ROOT
-from contract.test_replay import pytestmark  # noqa: F401 # there has to be a model
 
 PAGE = Path("data/README.md").read_text()
 (CSV,) = re.findall(r"```csv\n(.*?)```", PAGE, re.DOTALL)
 SECTION = PAGE[PAGE.index("## Real data") :]
 COMMANDS = re.search(r"```sh\n(.*?)```", SECTION, re.DOTALL)[1].splitlines()
+pytestmark = needs_model
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pipeline.config.paths import MODEL
+from contract.live_services import needs_model
 
-pytestmark = pytest.mark.skipif(
-    not MODEL.is_dir() and "CI" not in os.environ,  # CI makes it before
-    reason="there is no model yet: type `make repro` first",
-)
+pytestmark = needs_model
 MODULES = ("data_api", "prediction_api", "board")
 SECONDS = 40  # for anything that is waited for
 
