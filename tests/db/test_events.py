@@ -139,6 +139,16 @@ def test_events_of_a_model_that_declares_no_tables_are_refused(client, as_servic
     assert "held to the source tables of a model" in answer.json()["detail"]
 
 
+def test_events_are_held_to_the_tables_of_the_model_that_was_reported_last(client, as_service, declare):
+    weather = {"weather": TABLES["weather"]}
+    for version, tables, status in (("one", weather, 422), ("two", TABLES, 201), ("one", weather, 422)):
+        declare(tables, version)
+
+        answer = client.post("/events", json={"events": [event(1)]}, headers=as_service)
+
+        assert answer.status_code == status, (version, answer.text)
+
+
 def test_events_that_come_before_the_first_model_is_reported_are_refused_with_what_to_do(client, as_service):
     answer = client.post("/events", json={"events": [event(1)]}, headers=as_service)
 

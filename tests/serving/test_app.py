@@ -403,7 +403,9 @@ def test_what_is_kept_of_a_record_without_a_subject_says_nothing_of_one(client, 
     client.post("/predict/batch", json={"records": [record], "subjects": [None]})
     client.post("/predict", json=record)
 
-    for line in kept(outbox):
+    lines = kept(outbox)
+    assert len(lines) == 3
+    for line in lines:
         assert list(line) == [
             "prediction_id", "probability", "label", "threshold", "model_version", "warnings",
             "time", "model_name", "caller", "features",
