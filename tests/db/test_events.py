@@ -26,6 +26,7 @@ TABLES = {
         },
     },
     "weather": {"key": ["origin"], "columns": {"origin": {"kind": "category"}, "humid": {"kind": "number"}}},
+    "airports": {"key": ["origin"], "columns": {"origin": {"kind": "category"}, "altitude": {"kind": "number"}}},
 }
 FIRST = datetime(2013, 10, 1, 12, tzinfo=UTC)
 
@@ -96,6 +97,7 @@ def test_the_same_event_again_changes_nothing_and_a_correction_is_a_later_event(
         ({"key": {"carrier": "UA"}}, "events.1.key.flight"),
         ({"key": {"carrier": "UA", "flight": 1, "day": 3}}, "events.1.key.day"),
         ({"key": {"carrier": "UA", "flight": None}}, "events.1.key.flight"),
+        ({"table": "weather", "key": {"origin": None}, "values": {"humid": 1.0}}, "events.1.key.origin"),
         ({"values": {"dep_delay": 2001}}, "events.1.values.dep_delay"),
         ({"values": {"dep_delay": "late"}}, "events.1.values.dep_delay"),
         ({"values": {"origin": "BOS"}}, "events.1.values.origin"),
@@ -103,6 +105,7 @@ def test_the_same_event_again_changes_nothing_and_a_correction_is_a_later_event(
         ({"values": {"time_hour": "tomorrow"}}, "events.1.values.time_hour"),
         ({"values": {"time_hour": "2013-13-01T12:00:00Z"}}, "events.1.values.time_hour"),
         ({"values": {"time_hour": "2013-10-01T12:00 or so"}}, "events.1.values.time_hour"),
+        ({"values": {"time_hour": "2013-10-01T12:00:00,5Z"}}, "events.1.values.time_hour"),
         ({"values": {"time_hour": "0001-01-01T00:00:00+14:00"}}, "events.1.values.time_hour"),
         ({"values": {"colour": "red"}}, "events.1.values.colour"),
     ],
@@ -120,6 +123,17 @@ def test_a_moment_in_another_offset_is_the_same_event(post, follow):
 
     assert post(event(1, time_hour="2013-10-01T08:00:00-04:00")).json() == {"recorded": 0, "known": 1}
     assert [line["values"]["time_hour"] for line in follow()] == ["2013-10-01T12:00:00Z"]
+
+
+def test_an_event_is_the_same_where_a_later_model_declares_the_columns_in_another_order(post, follow, declare):
+    sent = event(1, dep_delay=5.0, origin="EWR")
+    flights = {**TABLES["flights"], "columns": dict(reversed(TABLES["flights"]["columns"].items()))}
+
+    post(sent)
+    declare({"flights": {**flights, "key": ["flight", "carrier"]}}, "two")
+
+    assert post(sent).json() == {"recorded": 0, "known": 1}
+    assert len(follow()) == 1
 
 
 @pytest.mark.parametrize("known_at", ["1969-12-31T23:59:59Z", "2999-01-01T00:00:00Z", "2013-10-01T12:00:00", "soon"])
@@ -268,16 +282,19 @@ def test_the_watermark_says_how_far_the_log_reaches(client, as_service, post, as
 
     assert watermark() == {"position": None, "watermark": None, "first_known_at": None, "tables": {}}
 
-    within_a_millisecond = [
-        {**event(number), "known_at": (FIRST + timedelta(microseconds=number)).isoformat()} for number in range(1, 20)
-    ]
-    post(*within_a_millisecond, event(minutes=60, table="weather", humid=61.0), event(30, minutes=5))
+    def within_a_millisecond(start):
+        known_at = [(start + timedelta(microseconds=number)).isoformat() for number in range(1, 20)]
+        return [{**event(number), "known_at": moment} for number, moment in enumerate(known_at, start=1)]
+
+    airport, weather = event(table="airports", altitude=18.0), event(minutes=60, table="weather", humid=61.0)
+    post(*within_a_millisecond(FIRST), weather, airport, *within_a_millisecond(FIRST + timedelta(minutes=5)))
     read = watermark()
 
-    assert read["position"] == 21
+    assert read["position"] == 40
     periods = {
         name: [datetime.fromisoformat(period[end]) - FIRST for end in ("first_known_at", "watermark")]
         for name, period in {"all": read, **read["tables"]}.items()
     }
-    first, flights_last, weather = timedelta(microseconds=1), timedelta(minutes=5), timedelta(minutes=60)
-    assert periods == {"all": [first, weather], "flights": [first, flights_last], "weather": [weather, weather]}
+    begin, hour = timedelta(0), timedelta(minutes=60)
+    flights = [timedelta(microseconds=1), timedelta(minutes=5, microseconds=19)]
+    assert periods == {"all": [begin, hour], "airports": [begin] * 2, "flights": flights, "weather": [hour] * 2}
