@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import requests
+import tenacity
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
@@ -209,6 +210,16 @@ class DataService(Service):
         """The scores of all predictions made from ``since`` to before ``until``, and of each model version's."""
         period = {"since": since.isoformat(), "until": until.isoformat()}
         return self.get("/performance", self._token, **period, bins=bins, by="model_version")
+
+
+def while_away(seconds: float) -> tenacity.Retrying:
+    """Calls a function again each second for so long while it raises ServiceUnavailable, for requests that may be repeated."""
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(ServiceUnavailable),
+        stop=tenacity.stop_after_delay(seconds),
+        wait=tenacity.wait_fixed(1),
+        reraise=True,
+    )
 
 
 def _field_errors(answer: requests.Response) -> Sequence[Mapping[str, str]]:

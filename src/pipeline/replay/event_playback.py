@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pipeline.clients.services import MOST_EVENTS, DataService
+from pipeline.clients.services import MOST_EVENTS, DataService, while_away
 from pipeline.data.event_log import Event
+
+AWAY_SECONDS = 60  # how long the data service may be away in a replay: a batch that it has already changes nothing
 
 
 @dataclass
@@ -48,10 +50,13 @@ def batches(events: Iterable[Event], pace: Pace | None = None) -> Iterator[list[
 def send(
     events: Iterable[Event], store: DataService, advance: Callable[[datetime], None], pace: Pace | None = None
 ) -> tuple[int, int]:
-    """Sends all events, and advances to the moment of the last one of each batch; returns how many were new, and known."""
+    """Sends all events, and advances to the moment of the last one of each batch; returns how many were new, and known.
+
+    Raises ServiceUnavailable where the data service is away for longer than AWAY_SECONDS.
+    """
     new = known = 0
     for batch in batches(events, pace):
-        counts = store.append_events([event.as_json() for event in batch])
+        counts = while_away(AWAY_SECONDS)(store.append_events, [event.as_json() for event in batch])
         new, known = new + counts[0], known + counts[1]
         advance(batch[-1].known_at)
     return new, known

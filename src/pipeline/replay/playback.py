@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pandas as pd
 
-from pipeline.clients.services import DataService, PredictionService
+from pipeline.clients.services import DataService, PredictionService, while_away
 from pipeline.config.settings import Dataset
 from pipeline.replay import batches
 from pipeline.support.errors import OntimeError
@@ -84,7 +84,7 @@ def wait_until_settled(
     last, silent_since, counted = (-1, -1), time.monotonic(), 0
     while True:
         asked = time.monotonic()
-        performance = store.performance(*period, bins)
+        performance = while_away(SILENCE_SECONDS)(store.performance, *period, bins)
         arrived, scored = performance["overall"]["predictions"], performance["overall"]["outcomes"]
         for _ in range(counted, min(arrived, predictions)):
             advance()

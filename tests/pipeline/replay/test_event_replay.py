@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 import pytest
+import tenacity
 
+from pipeline.clients.services import ServiceUnavailable
 from pipeline.config.settings import Column
 from pipeline.data.event_log import Event
 from pipeline.recipes import loader
@@ -59,6 +61,34 @@ def test_events_are_sent_in_full_bodies_and_counted_as_new_and_known(monkeypatch
     assert [len(body) for body in store.bodies] == [2, 2, 1] * 2
     assert moments[:3] == [log[1].known_at, log[3].known_at, log[4].known_at]
     assert store.log[0]["known_at"] == "2013-10-01T00:00:00+00:00"
+
+
+class RestartingStore(Store):
+    """Takes each second request, and answers the others as a service that is just being started again."""
+
+    def append_events(self, events):
+        if len(self.bodies) % 2 == 0:
+            self.bodies.append(events)
+            raise ServiceUnavailable("nobody answers")
+        return super().append_events(events)
+
+
+def test_a_replay_goes_on_where_the_data_service_is_away_for_seconds(monkeypatch):
+    monkeypatch.setattr(tenacity.nap, "sleep", lambda seconds: None)
+    monkeypatch.setattr(event_playback, "MOST_EVENTS", 2)
+    store = RestartingStore()
+    log = [event(minute) for minute in range(5)]
+
+    assert send(log, store, lambda moment: None) == (5, 0)
+    assert [body["known_at"] for body in store.log] == [one.known_at.isoformat() for one in log]
+
+
+def test_a_replay_ends_where_the_data_service_stays_away(monkeypatch):
+    monkeypatch.setattr(event_playback, "AWAY_SECONDS", 0)
+    store = RestartingStore()
+
+    with pytest.raises(ServiceUnavailable, match="nobody answers"):
+        send([event(0)], store, lambda moment: None)
 
 
 def test_at_a_speed_no_event_comes_before_its_time_and_those_of_the_look_back_come_at_once():
