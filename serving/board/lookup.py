@@ -101,7 +101,7 @@ def _near(source: Source, snapshot: Snapshot, named: Mapping[str, Any]) -> str:
     for name, value in named.items():
         if isinstance(value, str) and not len(_places(source, snapshot.rows, {name: value})):
             values = sorted(map(str, snapshot.rows[name].dropna().unique()))
-            near = get_close_matches(value, values, MOST_SHOWN, cutoff=0.5) or values
+            near = _alike(value, values) or values
             return f"Its {name} should be {_listed(near)}."
     for left_out in reversed(list(named)):
         others = {name: value for name, value in named.items() if name != left_out}
@@ -111,6 +111,12 @@ def _near(source: Source, snapshot: Snapshot, named: Mapping[str, Any]) -> str:
             return f"With the other columns as they are, {left_out} should be {_listed(values)}."
     first, last = snapshot.keys[0], snapshot.keys[-1]
     return f"It goes from {_words(source.subject(first))} to {_words(source.subject(last))}."
+
+
+def _alike(text: str, values: Sequence[str]) -> list[str]:
+    """The values that are spelt like a text, whatever the case of their letters, the most alike first."""
+    spelling = {value.casefold(): value for value in values}
+    return [spelling[match] for match in get_close_matches(text.casefold(), spelling, MOST_SHOWN, cutoff=0.5)]
 
 
 def _listed(values: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 from board.clients import PredictionService
@@ -122,12 +123,26 @@ def _questions(tracker: SubjectTracker, asked: Sequence[Asked]) -> list[Question
 def _find(tracker: SubjectTracker, snapshot: Snapshot, asked: Asked) -> tuple[int, datetime] | ProblemError:
     """The place of the subject and the moment, or why it cannot be asked."""
     try:
-        place = find_row(tracker.source, snapshot, asked.named)
+        place = _find_row(tracker, snapshot, asked.named)
         moment = asked.as_of or min(time_of(snapshot.moments[place]), snapshot.watermark)
         _check_moment(tracker, moment, snapshot.watermark, is_default=asked.as_of is None)
     except ProblemError as error:
         return error
     return place, moment
+
+
+def _find_row(tracker: SubjectTracker, snapshot: Snapshot, named: Mapping[str, Any]) -> int:
+    """The place of the subject; raises ProblemError, which says of an unknown one since when the board knows any."""
+    try:
+        return find_row(tracker.source, snapshot, named)
+    except ProblemError as error:
+        if error.status_code != HTTPStatus.NOT_FOUND or (since := tracker.tables.kept_since) is None:
+            raise
+        raise ProblemError(
+            404,
+            f"{error.detail} The board has forgotten {tracker.source.live.TABLE} without an event since {since.isoformat()},"
+            " whose official predictions the data service keeps (GET /predictions?subject=...).",
+        ) from error
 
 
 def _check_moment(tracker: SubjectTracker, moment: datetime, watermark: datetime, is_default: bool) -> None:

@@ -19,6 +19,7 @@ from pipeline.recipes.loader import load_recipe
 from pipeline.support.errors import ParamsInvalid
 
 SECONDS = 60  # of a minute
+FIRST_MINUTE = int(datetime.min.replace(tzinfo=UTC).timestamp()) // SECONDS  # of the calendar, in minutes since 1970
 Record = dict[str, Any]
 
 
@@ -105,8 +106,8 @@ class Source:
 
 
 def time_of(moment: int) -> datetime:
-    """The moment, in minutes since 1970, as a datetime in UTC."""
-    return datetime.fromtimestamp(moment * SECONDS, UTC)
+    """The moment, in minutes since 1970, as a datetime in UTC; the first of the calendar where it is before that."""
+    return datetime.fromtimestamp(max(moment, FIRST_MINUTE) * SECONDS, UTC)
 
 
 def _source_table(declared: Mapping[str, Any]) -> SourceTable:

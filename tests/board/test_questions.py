@@ -1,7 +1,7 @@
 """Questions about one flight: named by any columns that name one, as of a moment that the log knows."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -140,6 +140,7 @@ def test_any_columns_that_name_one_flight_will_do(ask, raw, flight):
             "and should name one: year 2013, month 10, day 1, carrier UA, flight .* Add flight or origin\\.",
         ),
         ({"month": 10, "day": 1, "carrier": "UB"}, 404, "Its carrier should be .*UA"),
+        ({"month": 10, "day": 1, "carrier": "ua"}, 404, "Its carrier should be .*UA"),
         ({"month": 10, "day": 1, "carrier": "UA", "flight": 1, "origin": "LGA"}, 404, "origin should be EWR"),
         ({"month": 12, "day": 31}, 404, "day should be"),
         ({}, 422, "such as year, month, day, carrier, flight, origin"),
@@ -155,6 +156,23 @@ def test_what_names_no_flight_or_several_is_refused_with_what_would_be_right(ask
         ask(**named)
 
     assert refused.value.status_code == status
+
+
+def test_of_a_subject_that_was_forgotten_it_says_since_when_it_knows_any_and_who_keeps_its_prediction(ask, taken):
+    taken.tables.kept_since = datetime(2013, 9, 30, tzinfo=UTC)
+
+    with pytest.raises(ProblemError, match=r"forgotten flights without an event since 2013-09-30.*GET /predictions"):
+        ask(month=8, day=1)
+
+
+def test_a_flight_before_the_first_moment_of_the_calendar_is_a_moment_that_the_log_does_not_know(ask, taken, flight, log):
+    key = {**flight, "flight": 9999}
+    event = next(event for _, event in log if event.table == "flights" and "time_hour" in event.values)
+    early = Event(taken.tables.watermark, "flights", key, {**event.values, "time_hour": "0001-01-01T00:00:00Z", "minute": 0})
+    asyncio.run(taken.take([(taken.tables.position + 1, early)]))
+
+    with pytest.raises(ProblemError, match="does not say what was known then"):
+        ask(**key)
 
 
 def test_an_unknown_column_and_a_value_of_another_kind_are_named(ask):

@@ -213,7 +213,7 @@ class DataService(Service):
 
 
 def while_away(seconds: float) -> tenacity.Retrying:
-    """Calls a function again each second for so long while it raises ServiceUnavailable, for requests that may be repeated."""
+    """Repeats a call each second for so long while it raises ServiceUnavailable; the request has to be one that may be."""
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(ServiceUnavailable),
         stop=tenacity.stop_after_delay(seconds),
