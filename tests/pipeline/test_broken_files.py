@@ -37,7 +37,7 @@ READERS = {
     "conf/data/table.yaml": [("params.compose",), ("experiments.run", "data=table")],
     "conf/gate.yaml": [("diff.__main__", "HEAD"), ("registry.promote",)],
     "conf/sweep.yaml": [("experiments.sweep",), ("experiments.sweep", "--list=HEAD")],
-    "conf/card/table.yaml": [("stages.evaluate",)],
+    "conf/card/table.yaml": [("stages.train",), ("stages.evaluate",)],
     "dvc.lock": [("diff.__main__", "HEAD"), ("registry.promote",), ("experiments.sweep",)],
     "data/processed/dataset.json": [("stages.train",), ("stages.evaluate",), ("replay.__main__",)],
 }  # fmt: skip

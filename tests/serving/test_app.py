@@ -868,12 +868,13 @@ def test_a_refusal_carries_the_request_id_too(client, path):
 
 
 def test_model_tells_name_version_digests_metrics_schema_and_lineage(client_of, make_model):
-    folder = make_model()
+    folder = make_model(card={"purpose": "To show *one*.", "uses": ["Here."]})
     digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
 
     told = client_of(model_uri=str(folder), git_commit="c0ffee").get("/model").json()
 
-    assert set(told) == {"name", "version", "sha256", "threshold", "question", "metrics", "lineage", "schema"}
+    assert set(told) == {"name", "version", "sha256", "threshold", "question", "card", "metrics", "lineage", "schema"}
+    assert told["card"] == {"purpose": "To show *one*.", "uses": ["Here."]}
     assert told["sha256"] == digests
     assert told["name"] == "tiny"
     assert told["version"] == digests["metadata.json"][:12]
@@ -883,6 +884,10 @@ def test_model_tells_name_version_digests_metrics_schema_and_lineage(client_of, 
     lineage = told["lineage"]
     assert (lineage["uri"], lineage["git_commit"]) == (str(folder), "c0ffee")
     assert lineage["data"] == {"train.parquet": "0" * 64}
+
+
+def test_a_model_from_before_has_no_card(client):
+    assert client.get("/model").json()["card"] is None
 
 
 def test_healthz_answers_that_the_process_is_alive(client):

@@ -28,7 +28,7 @@ ServiceDep = Annotated[AppState, Depends(service_of)]
 
 @router.get("/model", tags=["model"], summary="The model that answers")
 async def model(service: ServiceDep) -> dict[str, Any]:
-    """Its name and version, the digests of its files, its metrics and schema, and where it came from."""
+    """Its name and version, what it is for, the digests of its files, its metrics and schema, and where it came from."""
     loaded = service.model_manager.current
     artifact = loaded.model.artifact
     metadata, lineage = artifact.metadata, dict(loaded.lineage)
@@ -39,6 +39,7 @@ async def model(service: ServiceDep) -> dict[str, Any]:
         "sha256": dict(artifact.sha256),
         "threshold": loaded.model.threshold,
         "question": metadata.question,
+        "card": metadata.card,
         "metrics": {"validation": metadata.metrics, **({"run": metrics_of_run} if metrics_of_run else {})},
         "lineage": {
             **lineage,

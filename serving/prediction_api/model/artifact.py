@@ -101,6 +101,7 @@ class ModelMetadata:
     versions: dict[str, str]
     question: dict[str, Any]
     metrics: dict[str, float] = Field(default_factory=dict)
+    card: dict[str, Any] | None = None  # texts in Markdown about what the model is for; models from before have none
 
 
 @dataclass(frozen=True)

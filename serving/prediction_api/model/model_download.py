@@ -10,6 +10,8 @@ import json
 import os
 import re
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
@@ -21,6 +23,7 @@ from service_kit.addresses import without_credentials
 FOLDER, ORIGIN = "model", "origin.json"
 NOTHING_REGISTERED, UNCHANGED = 3, 4
 REGISTERED = re.compile(r"models:/(?P<name>[^@/]+)(?:@(?P<alias>.+)|/(?P<version>.+))")
+CHANGE_TAG = "champion."  # prefix of the tags in which `make promote` records each change of the champion, named by its time
 MODEL_PATH, METRICS_PATH = "data/model", "data/report/metrics.json"
 NICENESS = 10  # the processor belongs to those who answer
 
@@ -65,6 +68,7 @@ def from_registry(uri: str, folder: Path, mark: str | None) -> dict[str, Any] | 
         "sha256_of": "the registry" if digests else "metadata.json alone",
         "dvc": {name: value for name, value in tags.items() if name.startswith("dvc.") or name == "dvc_lock"},
         "metrics": dict(run.data.metrics) if run else {},
+        "promotion": _promotion(client.get_registered_model(name).tags, version.version),
     }
     return {"mark": version_name, "sha256": digests, "lineage": lineage}
 
@@ -108,6 +112,16 @@ def _aliases(client: Any, name: str) -> dict[str, str]:
         if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
             return {}
         raise
+
+
+def _promotion(tags: Mapping[str, str], version: object) -> dict[str, Any] | None:
+    """When, how and why a version last became champion; None where nothing recorded it."""
+    for _, value in sorted((item for item in tags.items() if item[0].startswith(CHANGE_TAG)), reverse=True):
+        with suppress(ValueError, LookupError, TypeError):  # a tag that somebody else wrote
+            change = json.loads(value)
+            if str(change["version"]) == str(version):
+                return {key: change[key] for key in ("time", "kind", "why")}
+    return None
 
 
 def _repository(uri: str) -> tuple[str, str | None, str]:

@@ -8,9 +8,9 @@ from typing import Any
 import onnx
 import pandas as pd
 
-from pipeline.config.params_file import load_dataset, load_params
-from pipeline.config.paths import COUNTS, DATASET, MODEL, TEST_TABLE, TRAIN_TABLE, VALIDATION
-from pipeline.config.settings import Columns, Dataset, Params
+from pipeline.config.params_file import load_card, load_dataset, load_params
+from pipeline.config.paths import CARDS, COUNTS, DATASET, MODEL, TEST_TABLE, TRAIN_TABLE, VALIDATION
+from pipeline.config.settings import Card, Columns, Dataset, Params
 from pipeline.data import model_inputs, schema, table_io
 from pipeline.files import atomic_write, digests
 from pipeline.modeling import artifact, classifier, fitting, onnx_export, parity
@@ -25,6 +25,7 @@ def main() -> None:
     classifier.check(settings.model)
     with console.step("read the examples"):
         data = load_dataset(DATASET)
+        card = load_card(CARDS / f"{data.name}.yaml")
         rows = table_io.read(TRAIN_TABLE)
         packed = model_inputs.pack(rows, data.columns)
         folds = fitting.assign_folds(rows, data.target.name, data.split, settings.train)
@@ -36,7 +37,7 @@ def main() -> None:
         for table in (rows, table_io.read(TEST_TABLE)):
             _compare(fitted, graph, table, data.columns)
     with console.step(f"write {MODEL}"):
-        artifact.write(MODEL, graph, _schema(data, rows, fitted), _metadata(data, fitted, settings))
+        artifact.write(MODEL, graph, _schema(data, rows, fitted), _metadata(data, card, fitted, settings))
         atomic_write.write_text(json.dumps(fitted.validation, indent=2) + "\n", VALIDATION)
 
 
@@ -55,11 +56,12 @@ def _schema(data: Dataset, rows: pd.DataFrame, fitted: FittedModel) -> dict[str,
     }
 
 
-def _metadata(data: Dataset, fitted: FittedModel, settings: Params) -> dict[str, Any]:
-    """What the model was made with and from; no clock, no commit, no machine: the same inputs give the same bytes."""
+def _metadata(data: Dataset, card: Card, fitted: FittedModel, settings: Params) -> dict[str, Any]:
+    """What the model was made with, from and for; no clock, no commit, no machine: the same inputs give the same bytes."""
     return {
         "name": data.name,
         "question": data.options,
+        "card": asdict(card),  # whoever serves the model can show what it is for, from wherever it came
         "threshold": fitted.threshold,
         "metrics": dict(fitted.validation),  # of the out-of-fold predictions of the training rows
         "calibration": {"slope": fitted.model.slope, "intercept": fitted.model.intercept},

@@ -87,7 +87,18 @@ def test_the_penguins_pass_all_four_stages_without_a_line_of_python(place, model
     card = (place / "data/report/model_card.md").read_text()
     assert "The penguin is female (sex = female)" in card
     assert "Not declared: write `purpose` in conf/card/table.yaml." in card
+    assert json.loads((place / "data/model/metadata.json").read_text())["card"]["purpose"] == ""
     assert not list((place / "data").rglob(".*.new"))
+
+
+def test_the_model_carries_the_texts_of_its_card(place):
+    (place / "conf/card").mkdir(parents=True)
+    (place / "conf/card/table.yaml").write_text("purpose: To sort *penguins*.\nuses: [In tests., At home.]\n")
+    settings(place, model="logistic")
+    run_all(place, STAGES[:3])
+
+    card = json.loads((place / "data/model/metadata.json").read_text())["card"]
+    assert (card["purpose"], card["uses"], card["limits"]) == ("To sort *penguins*.", ["In tests.", "At home."], [])
 
 
 def minimal(place, text):

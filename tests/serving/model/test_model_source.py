@@ -242,10 +242,27 @@ def test_an_alias_hands_over_its_version_with_its_lineage_and_another_once_it_mo
         "sha256_of": "the registry",
         "dvc": {"dvc_lock": "f" * 64},
         "metrics": METRICS,
+        "promotion": None,
     }
     assert same is None
     assert (second.artifact, second.mark) == (artifact.read(shelf / "second"), "tiny/2")
     assert second.lineage["git_commit"] == "d" * 40
+
+
+def test_a_version_says_when_how_and_why_it_last_became_champion(registry):
+    won = {"time": "2026-11-01T10:00:00+00:00", "version": 1, "kind": "promoted", "why": "brier is better", "by": "somebody"}
+    back = {**won, "time": "2026-11-03T10:00:00+00:00", "kind": "rolled back", "why": "it was slow"}
+    other = {**won, "time": "2026-11-04T10:00:00+00:00", "version": 2}
+    for change in (other, won, back):
+        registry.set_registered_model_tag("tiny", f"champion.{change['time'][:19]}.000000Z", json.dumps(change))
+    registry.set_registered_model_tag("tiny", "champion.2026-11-05T10:00:00.000000Z", "no change at all")
+    try:
+        lineage = fetch("models:/tiny/1").lineage
+    finally:
+        for tag in registry.get_registered_model("tiny").tags:
+            registry.delete_registered_model_tag("tiny", tag)
+
+    assert lineage["promotion"] == {"time": back["time"], "kind": "rolled back", "why": "it was slow"}
 
 
 def test_an_older_champion_is_fetched_held_to_its_digests_and_kept(registry, shelf, tmp_path):
