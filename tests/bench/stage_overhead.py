@@ -7,7 +7,7 @@ import one_script
 from one_script import step
 
 from pipeline.config.params_file import load_params
-from pipeline.data import model_inputs, schema
+from pipeline.data import model_inputs, schema, schema_json
 from pipeline.evaluation import permutation_importance
 from pipeline.modeling import artifact, onnx_export, parity
 
@@ -24,7 +24,7 @@ def main() -> None:
         for part in (train, test):
             schema.check(part, columns, "of examples")
     with step("describe the columns"):
-        schema.describe(data.dataset(), train)
+        schema_json.describe(data.dataset(), train)
     fitted = one_script.fit(train, settings)
     with step("export the graph"):
         scorer = artifact.session(onnx_export.to_graph(fitted.model, columns).SerializeToString())

@@ -10,7 +10,7 @@ from board.metrics import Metrics
 from board.source import Source
 from board.subject_tracker import SubjectTracker
 from pipeline.config.parsing import parse_settings
-from pipeline.data import schema
+from pipeline.data import schema_json
 from pipeline.recipes import flights
 from pipeline.recipes.flights import events, live
 from pipeline.recipes.loader import event_tables
@@ -74,7 +74,7 @@ def offline(raw, options):
 def model(data, raw, options):
     """The content of GET /model, as far as the board looks at it."""
     examples, _ = flights.examples(raw, data, options)
-    return {"name": "flights", "version": "1", "schema": schema.describe(data.dataset(event_tables(data)), examples)}
+    return {"name": "flights", "version": "1", "schema": schema_json.describe(data.dataset(event_tables(data)), examples)}
 
 
 @pytest.fixture

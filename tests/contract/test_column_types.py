@@ -18,7 +18,7 @@ from column_types import arrow
 from column_types.arrow import Reading
 from column_types.table_format import CODES, TableFormat
 from pipeline.config.settings import Column, Dataset, RandomSplit, RawTable, Target
-from pipeline.data import model_inputs, schema, table_io
+from pipeline.data import model_inputs, schema, schema_json, table_io
 from pipeline.registry import promote
 from pipeline.support.errors import TableInvalid
 from prediction_api.batch import batch_io
@@ -102,7 +102,7 @@ def train(path, column, form=DEFAULT):
     schema.check(table, {"x": column}, "t")
     data = Dataset("things", Target("good"), {"x": column}, RandomSplit("random", 0.25, 1), table_format=form)
     arrays = model_inputs.to_arrays(model_inputs.pack(table, {"x": column}), {"x": column})
-    return arrays, schema.describe(data, table.assign(good=[1] + [0] * (len(table) - 1)))
+    return arrays, schema_json.describe(data, table.assign(good=[1] + [0] * (len(table) - 1)))
 
 
 def opened(folder, kind, described):
@@ -366,7 +366,7 @@ def test_a_file_for_score_is_read_by_the_format_that_was_declared(tmp_path):
     columns = {"x": Column("number"), "when": Column("datetime", format="%d.%m.%Y")}
     table = table_io.read_source(tmp_path / "in.csv", RawTable(file="in.csv", columns=columns, **form)).to_pandas()
     data = Dataset("things", Target("good"), columns, RandomSplit("random", 0.25, 1), table_format=TableFormat(**form))
-    (tmp_path / "schema.json").write_text(json.dumps(schema.describe(data, table.assign(good=[0, 1]))))
+    (tmp_path / "schema.json").write_text(json.dumps(schema_json.describe(data, table.assign(good=[0, 1]))))
 
     described = artifact._parse(artifact.Schema, (tmp_path / "schema.json").read_bytes(), tmp_path / "schema.json")
     (chunk,) = batch_io.read(tmp_path / "in.csv", described)[2]

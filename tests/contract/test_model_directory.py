@@ -13,7 +13,7 @@ from data_api.schemas.model_versions import ModelVersionCreate
 from pipeline.config.params_file import load_dataset, read_params
 from pipeline.config.paths import DATASET, MODEL, TEST_TABLE
 from pipeline.config.settings import Dataset, RandomSplit, Target
-from pipeline.data import model_inputs, schema, table_io
+from pipeline.data import model_inputs, schema_json, table_io
 from pipeline.modeling import artifact, onnx_export
 from pipeline.params import compose
 from pipeline.recipes import loader
@@ -61,7 +61,7 @@ def test_a_directory_that_the_pipeline_wrote_answers_as_the_pipeline_scores(mode
     data = Dataset("things", Target("good"), columns, RandomSplit("random", 0.25, 1))
     metadata = {"name": "things", "threshold": 0.4, "data": {}, "parameters": {}, "versions": {}, "question": {}}
     artifact.write(
-        tmp_path / "model", onnx_export.to_graph(fitted(model).model, columns), schema.describe(data, rows), metadata
+        tmp_path / "model", onnx_export.to_graph(fitted(model).model, columns), schema_json.describe(data, rows), metadata
     )
 
     answers = answered(rows, columns, tmp_path / "model", tmp_path)
@@ -90,7 +90,7 @@ def test_every_flight_of_the_test_months_gets_the_probability_that_evaluate_scor
 def test_the_data_service_takes_the_tables_of_the_flights_as_the_pipeline_describes_them(rows):
     data = read_params(compose.compose()).data
     dataset = replace(data.dataset(loader.event_tables(data)), columns={}, target=Target("good"))
-    source = schema.describe(dataset, rows)["source"]
+    source = schema_json.describe(dataset, rows)["source"]
     content = {"model_name": "flights", "reference": {"columns": {}, "probability": None}, "tables": source["tables"]}
 
     stored = ModelVersionCreate.model_validate_json(json.dumps(content)).model_dump(mode="json")["tables"]

@@ -9,7 +9,7 @@ import pytest
 from data_api.crud import drift as counting
 from data_api.drift import FLOOR, MIN_ROWS, RARE, BinCounts, psi
 from db.ids import id_at
-from pipeline.data import schema
+from pipeline.data import schema_json
 
 CARRIERS = {"missing": 0.0, "shares": {"UA": 0.5, "AA": 0.3, "DL": 0.19, "HA": 0.01}}
 DISTANCES = {"missing": 0.1, "edges": [100.0, 200.0, 300.0], "shares": [0.25, 0.25, 0.25, 0.25]}
@@ -52,7 +52,7 @@ def test_rows_like_those_of_training_have_next_to_none_and_moved_ones_have_much(
     drawn = np.random.default_rng(1)
     table = drawn.normal(1000, 10, (2, 20_000))
     train, now = {"float32": table.astype("float32"), "float64": table, "few": np.round(table / 5) * 5}[numbers]
-    reference = schema.reference_distribution(pd.Series(train))
+    reference = schema_json.reference_distribution(pd.Series(train))
 
     assert counted(reference, now.astype(float).tolist()).index() < 0.01
     assert counted(reference, (now.astype(float) + 10).tolist()).index() > 0.25
@@ -63,7 +63,7 @@ def test_categories_like_those_of_training_have_next_to_none_and_others_have_muc
     names = np.array([f"airport {n}" for n in range(80)])
     shares = 1 / np.arange(1, 81)
     train, now = drawn.choice(names, (2, 20_000), p=shares / shares.sum())
-    reference = schema.reference_distribution(pd.Series(train))
+    reference = schema_json.reference_distribution(pd.Series(train))
 
     assert counted(reference, now.tolist()).index() < 0.01
     assert counted(reference, now[:MIN_ROWS].tolist()).index() < 0.25

@@ -54,7 +54,7 @@ def test_each_dep_is_there_and_holds_a_module_that_the_stage_loads(stage):
         ("src/pipeline/reporting/figures.py", ["evaluate"]),
         ("src/pipeline/reporting/templates/report.html.j2", ["evaluate"]),
         ("conf/card/flights.yaml", ["train", "evaluate"]),
-        ("src/pipeline/evaluation/permutation_importance.py", ["evaluate"]),
+        ("src/pipeline/evaluation/permutation_importance.py", ["train", "evaluate"]),
         ("src/pipeline/evaluation/metrics.py", ["train", "evaluate"]),
         ("src/pipeline/modeling/estimator.py", ["train"]),
         ("src/pipeline/recipes/flights/history.py", ["preprocess"]),

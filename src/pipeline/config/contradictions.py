@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from pipeline.config.parsing import explain
-from pipeline.config.settings import DATETIME_PARTS, TABLE_RECIPE, Columns, Data, Kind, RawTable, TimeSplit
+from pipeline.config.settings import DATETIME_PARTS, MOST_TOPICS, TABLE_RECIPE, Columns, Data, Kind, RawTable, TimeSplit
 from pipeline.support.errors import ParamsInvalid
 
 
@@ -23,6 +23,7 @@ def _contradictions(data: Data) -> Iterator[str]:
     if data.target.name in data.columns:
         yield f"data.columns.{data.target.name} is the target, which gives the model the answer"
     yield from _wrong_columns(data.columns)
+    yield from _wrong_topics(data.columns)
     yield from _wrong_keys(data.tables)
     if not data.columns:
         return  # the stage ingest infers them, and asks again
@@ -46,6 +47,15 @@ def _wrong_columns(columns: Columns) -> Iterator[str]:
             yield f"data.columns.{name}.range goes with `kind: number`, not with {column.kind}"
         if low is not None and high is not None and low > high:
             yield f"data.columns.{name}.range is [{low:g}, {high:g}]; the lower end comes first"
+
+
+def _wrong_topics(columns: Columns) -> Iterator[str]:
+    topics = {column.topic for column in columns.values()} - {None}
+    if topics and (lacking := [name for name, column in columns.items() if not column.topic]):
+        yield f"data.columns should all have a topic, or none; without one: {', '.join(lacking)}"
+    if len(topics) > MOST_TOPICS:
+        names = ", ".join(sorted(map(str, topics)))
+        yield f"data.columns have {len(topics)} topics ({names}); the reasons of a prediction take at most {MOST_TOPICS}"
 
 
 def _wrong_keys(tables: Mapping[str, RawTable]) -> Iterator[str]:

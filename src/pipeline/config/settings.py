@@ -12,10 +12,12 @@ from column_types.table_format import DatetimeFormat, TableFormat
 
 CLOSED = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 Share = Annotated[float, Field(gt=0, lt=1)]
+Topic = Annotated[str, Field(min_length=1, max_length=60)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what numpy and scikit-learn take
 Kind = Literal["number", "category", "datetime"]
 Label = str | int | float | bool
 TABLE_RECIPE = "table"
+MOST_TOPICS = 8  # the reasons of a prediction take a run of the model for each set of topics: 256 of them
 # What a slice may take of a datetime, as pandas names it.
 DATETIME_PARTS = {"year": "year", "month": "month", "date": "date", "weekday": "day_of_week", "hour": "hour"}
 
@@ -24,7 +26,8 @@ DATETIME_PARTS = {"year": "year", "month": "month", "date": "date", "weekday": "
 class Column:
     """One column: what it holds, in which unit and range, and from when on its value is available.
 
-    ``required`` says whether a request must hold it; a table always must.
+    ``required`` says whether a request must hold it; a table always must. The reasons of a prediction are counted by
+    ``topic``.
     """
 
     kind: Kind
@@ -37,6 +40,7 @@ class Column:
     available_from: str = "as the table gives it"
     example: float | str | None = None
     format: DatetimeFormat | None = None  # of a datetime that is text, such as "%d.%m.%Y"; without it ISO 8601
+    topic: Topic | None = None  # what it is about, in words that can follow "because of"
 
 
 Columns = dict[str, Column]

@@ -1,22 +1,27 @@
 """Stage: fits, calibrates and exports the model, on the training rows alone."""
 
 import json
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
+import numpy.typing as npt
 import onnx
 import pandas as pd
 
 from pipeline.config.params_file import load_card, load_dataset, load_params
 from pipeline.config.paths import CARDS, COUNTS, DATASET, MODEL, TEST_TABLE, TRAIN_TABLE, VALIDATION
 from pipeline.config.settings import Card, Columns, Dataset, Params
-from pipeline.data import model_inputs, schema, table_io
+from pipeline.data import model_inputs, schema_json, table_io, topics
+from pipeline.evaluation import permutation_importance
 from pipeline.files import atomic_write, digests
 from pipeline.modeling import artifact, classifier, fitting, onnx_export, parity
 from pipeline.modeling.fitting import FittedModel
 from pipeline.support import console
 
+IMPORTANCE_ROWS = 10_000  # of the training rows, where the importance of columns without a topic is asked for
 PACKAGES = ("numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "scipy", "skl2onnx")
 
 
@@ -36,6 +41,8 @@ def main() -> None:
     with console.step("compare it with the estimator on every row"):
         for table in (rows, table_io.read(TEST_TABLE)):
             _compare(fitted, graph, table, data.columns)
+    columns = topics.assign_topics(data.columns, partial(_rank, graph, packed, truth, data.columns, settings.train.seed))
+    data = replace(data, columns=columns)
     with console.step(f"write {MODEL}"):
         artifact.write(MODEL, graph, _schema(data, rows, fitted), _metadata(data, card, fitted, settings))
         atomic_write.write_text(json.dumps(fitted.validation, indent=2) + "\n", VALIDATION)
@@ -48,11 +55,24 @@ def _compare(fitted: FittedModel, graph: onnx.ModelProto, table: pd.DataFrame, c
     parity.compare(fitted.model.probability(packed), exported)
 
 
+def _rank(
+    graph: onnx.ModelProto, packed: pd.DataFrame, truth: npt.NDArray[Any], columns: Columns, seed: int
+) -> Sequence[str]:
+    """The names of the columns, the most important first, by the permutation importance on a sample of these rows."""
+    sample = permutation_importance.sample_rows(truth, IMPORTANCE_ROWS, seed)
+    arrays = model_inputs.to_arrays(packed.iloc[sample], columns)
+    predict = partial(artifact.probability, artifact.session(graph.SerializeToString()))
+    with console.step(f"shuffle {len(columns)} columns in turn for their topics", len(columns)) as advance:
+        losses = permutation_importance.auc_losses(predict, arrays, truth[sample], columns, seed, advance)
+    ranked: list[str] = losses["column"].tolist()
+    return ranked
+
+
 def _schema(data: Dataset, rows: pd.DataFrame, fitted: FittedModel) -> dict[str, Any]:
     """The schema of the columns and of the out-of-fold probabilities, each with its reference distribution for drift."""
     return {
-        **schema.describe(data, rows),
-        "probability": {"reference": schema.reference_distribution(pd.Series(fitted.out_of_fold))},
+        **schema_json.describe(data, rows),
+        "probability": {"reference": schema_json.reference_distribution(pd.Series(fitted.out_of_fold))},
     }
 
 

@@ -108,6 +108,28 @@ def test_a_wrong_value_is_refused_with_its_key_and_what_was_wanted(values, key, 
         read_params(changed(values, key, value))
 
 
+def with_topics(values, topics):
+    columns = {
+        f"x{number}": {"kind": "number", **({"topic": topic} if topic else {})} for number, topic in enumerate(topics)
+    }
+    return changed(values, "data.columns", columns)
+
+
+def test_columns_may_have_eight_topics_and_no_more(values):
+    eight = [f"topic {number}" for number in range(8)]
+
+    assert read_params(with_topics(values, [*eight, eight[0]])).data.columns["x8"].topic == "topic 0"
+    with pytest.raises(
+        ParamsInvalid, match=r"columns have 9 topics \(another, topic 0, .*\); the reasons .* take at most 8"
+    ):
+        read_params(with_topics(values, [*eight, "another"]))
+
+
+def test_all_columns_have_a_topic_or_none_has(values):
+    with pytest.raises(ParamsInvalid, match=r"data\.columns should all have a topic, or none; without one: x1, x2"):
+        read_params(with_topics(values, ["weather", None, None]))
+
+
 @pytest.mark.parametrize("value", ["f2", 2.0])
 def test_a_wrong_threshold_is_refused_by_its_key_and_no_other_words(values, value):
     with pytest.raises(ParamsInvalid, match=rf" train\.threshold is {value!r}; ") as refused:

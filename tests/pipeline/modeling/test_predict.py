@@ -4,7 +4,7 @@ import pytest
 
 from conftest import COLUMNS
 from pipeline.config.settings import Dataset, RandomSplit, Target
-from pipeline.data import model_inputs, schema
+from pipeline.data import model_inputs, schema_json
 from pipeline.modeling import artifact, onnx_export, predict
 from pipeline.support.errors import SchemaMismatch
 
@@ -13,7 +13,7 @@ from pipeline.support.errors import SchemaMismatch
 def folder(tmp_path, fitted, rows):
     data = Dataset("things", Target("good"), COLUMNS, RandomSplit("random", 0.5, 1))
     graph = onnx_export.to_graph(fitted("logistic").model, COLUMNS)
-    artifact.write(tmp_path / "model", graph, schema.describe(data, rows), {})
+    artifact.write(tmp_path / "model", graph, schema_json.describe(data, rows), {})
     return tmp_path / "model"
 
 

@@ -23,7 +23,7 @@ from pipeline.clients import services
 from pipeline.clients.services import ServiceRejected, ServiceUnavailable
 from pipeline.config.parsing import dump_settings, parse_settings
 from pipeline.config.settings import Column, Dataset, Target, TimeSplit
-from pipeline.data import model_inputs, schema, table_io
+from pipeline.data import model_inputs, schema_json, table_io
 from pipeline.evaluation import metrics
 from pipeline.files.digests import sha256
 from pipeline.modeling import artifact, onnx_export
@@ -184,7 +184,7 @@ def place(tmp_path, monkeypatch, values, columns, graph, rows, test_rows):
         table_io.write(table, Path("data/processed/test.parquet"))
         Path("data/processed/dataset.json").write_text(dump_settings(data))
         metadata = {"name": "things", "threshold": 0.4, "data": {}, "parameters": {}, "versions": {}, "question": {}}
-        artifact.write(Path("data/model"), graph, schema.describe(data, rows), metadata)
+        artifact.write(Path("data/model"), graph, schema_json.describe(data, rows), metadata)
         return data
 
     write()
