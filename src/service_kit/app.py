@@ -29,8 +29,11 @@ class Service(Protocol):
         """The state of each thing that the service needs, by name; ``ok`` says whether it works."""
 
 
-def build_app(service: Service, title: str, description: str, root_path: str = "") -> FastAPI:
-    """An application with the routes of health alone; it opens and closes the service, which is its ``state.service``."""
+def build_app(service: Service, title: str, description: str, root_path: str = "", has_home_page: bool = False) -> FastAPI:
+    """An application with the routes of health alone; it opens and closes the service, which is its ``state.service``.
+
+    The root leads to the page of the API, unless the service ``has_home_page``.
+    """
     app = FastAPI(
         title=title,
         description=description,
@@ -43,7 +46,8 @@ def build_app(service: Service, title: str, description: str, root_path: str = "
         telemetry={"tracing": False, "metrics": False, "logs": False},  # the services have metrics and logs of their own
     )
     app.include_router(health.router)
-    app.add_api_route("/", _redirect_to_docs, include_in_schema=False)
+    if not has_home_page:
+        app.add_api_route("/", _redirect_to_docs, include_in_schema=False)
     app.add_api_route("/docs", partial(_docs, title), include_in_schema=False)
     patch_fastapi(app, redirect_from_root_to_docs=False)  # what /docs needs, so that it shows without a network
     app.state.service = service

@@ -1,12 +1,16 @@
 """Some days of flights as a log of events, the model's description, and services that answer in this process."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
+from starlette.testclient import TestClient
 
+from board.app import create_app
 from board.errors import ContentRejected
 from board.metrics import Metrics
+from board.settings import Settings
 from board.source import Source
 from board.subject_tracker import SubjectTracker
 from pipeline.config.parsing import parse_settings
@@ -18,6 +22,7 @@ from source_tables import default_data, read_tables
 
 FIRST, LAST = "2013-09-28", "2013-10-03"  # days of scheduled departures; 62 of the flights never arrived
 SINCE = datetime(2013, 9, 30, tzinfo=UTC)  # the first moment of an official prediction
+NOON = datetime(2013, 10, 1, 16, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
@@ -142,6 +147,40 @@ def data_service():
 def tracker(source, data_service, predictor, log):
     """What the board knows before the first event."""
     return SubjectTracker(source, (data_service, predictor), Metrics(), SINCE, log[0][1].known_at)
+
+
+@pytest.fixture
+def serve():
+    """A function that gives a client of a board with these settings, which follows nothing by itself."""
+    return lambda **settings: TestClient(create_app(Settings(_env_file=None, access_log=False, **settings)))
+
+
+@pytest.fixture
+def follow(serve, model, tracker, predictor):
+    """A function that gives a client of a board which has read these events."""
+
+    def following(log):
+        asyncio.run(tracker.take(log))
+        client = serve()
+        service = client.app.state.service
+        service.follower.model, service.follower.tracker, service.follower.caught_up = model, tracker, True
+        service.follower.state = "follows the log"
+        service.forecasts._predictor = service.questions._predictor = predictor
+        return client
+
+    return following
+
+
+@pytest.fixture
+def client(follow, log):
+    """A client of a board that has read the log."""
+    return follow(log)
+
+
+@pytest.fixture
+def client_at_noon(follow, log):
+    """The same at noon of 1 October in New York."""
+    return follow([(position, event) for position, event in log if event.known_at <= NOON])
 
 
 def schema_precision(features):

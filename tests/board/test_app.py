@@ -1,33 +1,10 @@
 """The board over HTTP, before it knows anything and afterwards."""
 
-import asyncio
-
 import pytest
-from starlette.testclient import TestClient
 
-from board.app import create_app
-from board.settings import Settings
 from service_kit import api_keys
 
 FLIGHT = {"flight": {"month": 10, "day": 1, "carrier": "UA"}}
-
-
-@pytest.fixture
-def serve():
-    """A function that gives a client of a board with these settings, which follows nothing by itself."""
-    return lambda **settings: TestClient(create_app(Settings(_env_file=None, access_log=False, **settings)))
-
-
-@pytest.fixture
-def client(serve, model, tracker, log, predictor):
-    """A client of a board that has read the log."""
-    asyncio.run(tracker.take(log))
-    client = serve()
-    service = client.app.state.service
-    service.follower.model, service.follower.tracker, service.follower.caught_up = model, tracker, True
-    service.follower.state = "follows the log"
-    service.forecasts._predictor = service.questions._predictor = predictor
-    return client
 
 
 def test_before_it_has_read_the_log_it_is_alive_not_ready_and_says_what_it_does(serve):

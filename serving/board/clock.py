@@ -1,0 +1,33 @@
+"""How pages write moments: on the clock of the data set's place, which they name."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A time zone, and what people call it."""
+
+    zone: ZoneInfo
+    name: str
+
+    def local(self, moment: datetime) -> datetime:
+        """The moment on this clock."""
+        return moment.astimezone(self.zone)
+
+    def time(self, moment: datetime) -> str:
+        """Such as 17:05."""
+        return f"{self.local(moment):%H:%M}"
+
+    def date(self, moment: datetime) -> str:
+        """Such as Sat 5 Oct 2013."""
+        local = self.local(moment)
+        return f"{local:%a} {local.day} {local:%b %Y}"
+
+    def moment(self, moment: datetime) -> str:
+        """Such as Sat 5 Oct 2013, 17:05."""
+        return f"{self.date(moment)}, {self.time(moment)}"
+
+
+UTC_CLOCK = Clock(ZoneInfo("UTC"), "UTC")

@@ -1,0 +1,24 @@
+"""What a page needs to know of the subjects themselves: the package of the board that is named like the model's recipe.
+
+Such a package, as `board.flights`, has the name CLOCK. Models without a source have none.
+"""
+
+import importlib
+from typing import Any
+
+from board.app_state import AppState
+from board.clock import UTC_CLOCK, Clock
+
+
+def presentation_of(service: AppState) -> Any:
+    """The package that knows the subjects of the model that answers; None where nothing is followed yet, or at all."""
+    model = service.follower.model
+    source = model["schema"].get("source") if model else None
+    return importlib.import_module(f"board.{source['recipe']}") if source else None
+
+
+def clock_of(service: AppState) -> Clock:
+    """The clock of the subjects' place; UTC where no package knows it."""
+    presentation = presentation_of(service)
+    clock: Clock = presentation.CLOCK if presentation else UTC_CLOCK
+    return clock
