@@ -9,7 +9,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from service_kit.errors import SettingsInvalid
-from service_kit.setting_types import HeaderSecret, Port, Seconds, SecretText, WebAddress
+from service_kit.setting_types import HeaderSecret, Port, Seconds, SecretText, WebAddress, weakness
 from service_kit.settings import ServiceSettings, read_settings
 
 Hours = Annotated[float, Field(gt=0, le=24 * 366)]
@@ -130,7 +130,7 @@ def _refuse_weak_secrets(settings: Settings) -> None:
     missing = [name for name, (secret, *_) in secrets.items() if secret is None]
     password = make_url(settings.url).password
     secrets["DATABASE_PASSWORD, or the password in DATABASE_URL,"] = password, DEVELOPMENT_DATABASE, SHORTEST_PASSWORD
-    reasons = [f"{name} {reason}" for name, secret in secrets.items() if (reason := _weakness(*secret))]
+    reasons = [f"{name} {reason}" for name, secret in secrets.items() if (reason := weakness(*secret))]
     if "JWT_SECRET" in missing:
         others = f", nor {' and '.join(missing[1:])}, which an empty database requires" if missing[1:] else ""
         reasons.insert(0, f"JWT_SECRET is not set{others}")
@@ -139,11 +139,3 @@ def _refuse_weak_secrets(settings: Settings) -> None:
             f"ENVIRONMENT={settings.environment} requires secrets of its own: {'; '.join(reasons)}. "
             "`python -m data_api secret` makes one."
         )
-
-
-def _weakness(secret: str | None, default: str, shortest: int) -> str | None:
-    if secret == default:
-        return "is the default of development"
-    if secret is not None and len(secret) < shortest:
-        return f"has {len(secret)} characters, and should have {shortest} or more"
-    return None

@@ -8,6 +8,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from board import openapi, routes
 from board.app_state import AppState
 from board.pages import routes as pages
+from board.pages.session import Sessions
 from board.settings import Settings
 from service_kit import logs, server
 from service_kit.app import build_app
@@ -29,6 +30,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.openapi = cache(partial(openapi.document, app))  # type: ignore[method-assign]
     access_log = logs.AccessLog() if settings.access_log else None
     limits = RequestLimits(settings.board_max_concurrency, "BOARD_MAX_CONCURRENCY", SMALL_BODY, {})
+    app.add_middleware(Sessions, settings.session_secret, settings.root_path)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=GZIP_LEVEL)
     app.add_middleware(RequestMiddleware, limits, service.metrics.request, routes.PATHS | pages.PATHS, access_log)
     return app

@@ -13,6 +13,7 @@ from board.forecasts import Forecasts
 from board.heartbeat import send_heartbeats
 from board.metrics import Metrics
 from board.question_batches import QuestionBatches
+from board.readers import Readers
 from board.settings import Settings
 from service_kit.caller_keys import ApiKeys
 from service_kit.heartbeat import Heartbeat
@@ -29,6 +30,7 @@ class AppState:
         self.predictor = PredictionService(
             str(settings.prediction_api_url), _text(settings.prediction_api_key), "PREDICTION_API_URL"
         )
+        self.readers = Readers(str(settings.data_api_url))
         self.follower = Follower(self.data_service, self.predictor, self.metrics, settings.warm_up_days)
         services = self.data_service, self.predictor
         self.auditor = Auditor(self.follower, services, self.metrics, settings.audit_hours)
@@ -57,6 +59,7 @@ class AppState:
         await self.follower.close()
         await self.data_service.close()
         await self.predictor.close()
+        await self.readers.close()
 
     def checks(self) -> dict[str, dict[str, Any]]:
         """The prediction service, the log and the tables: whether each works, and what it does."""

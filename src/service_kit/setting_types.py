@@ -17,6 +17,15 @@ ROOT_PATH = re.compile(r"(/\.?[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 HEADER = "what a header can carry, which is visible characters of ASCII without spaces"
 
 
+def weakness(secret: str | None, default: str, shortest: int) -> str | None:
+    """Why a secret is too weak for production, as the rest of a sentence; None where it is not, or not set."""
+    if secret == default:
+        return "is the default of development"
+    if secret is not None and len(secret) < shortest:
+        return f"has {len(secret)} characters, and should have {shortest} or more"
+    return None
+
+
 def _refuse(pattern: re.Pattern[str], wanted: str, secret: SecretStr) -> SecretStr:
     text = secret.get_secret_value()
     if match := pattern.search(text):

@@ -152,7 +152,9 @@ def tracker(source, data_service, predictor, log):
 @pytest.fixture
 def serve():
     """A function that gives a client of a board with these settings, which follows nothing by itself."""
-    return lambda **settings: TestClient(create_app(Settings(_env_file=None, access_log=False, **settings)))
+    return lambda **settings: TestClient(
+        create_app(Settings(_env_file=None, access_log=False, **settings)), base_url="http://127.0.0.1"
+    )
 
 
 @pytest.fixture

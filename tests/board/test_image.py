@@ -36,7 +36,7 @@ def image():
 @pytest.fixture
 def container(image):
     """A board's container, read-only, without a capability, as a plain user; nobody else answers there yet."""
-    with confined(IMAGE, PORT) as name:
+    with confined(IMAGE, PORT, "--env", f"BOARD_SESSION_SECRET={'x' * 32}") as name:
         yield name
 
 

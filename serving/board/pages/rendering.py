@@ -12,12 +12,12 @@ from starlette.responses import HTMLResponse
 
 from board.app_state import AppState
 from board.pages import static_files
+from board.pages.headers import HEADERS
 from board.pages.presentation import clock_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 MISSING = "\N{EN DASH}"
 MOST_CERTAIN = 0.005  # a share this near to 0 or 1 is not written as it
-NO_STORE = {"cache-control": "no-store"}  # what a page shows may be for readers alone, and is old in seconds
 
 
 class NavigationLink(NamedTuple):
@@ -51,7 +51,7 @@ def environment() -> jinja2.Environment:
 def render(request: Request, template: str, status: int = 200, **context: Any) -> HTMLResponse:
     """A page from a template of this folder, which gets these values beside those that all pages show."""
     text = environment().get_template(template).render(**shared(request), **context)
-    return HTMLResponse(text, status, NO_STORE)
+    return HTMLResponse(text, status, HEADERS)
 
 
 def shared(request: Request) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pipeline.support.errors import OntimeError
 DEVELOPMENT, OWN = Path(".secrets/development"), Path(".secrets/own")
 CORE_PASSWORDS = ("database_password", "first_admin_password")
 PASSWORDS = (*CORE_PASSWORDS, "kuma_admin_password", "grafana_admin_password")
-KEYS = ("jwt_secret", "service_key")
+KEYS = ("jwt_secret", "service_key", "board_session_secret")
 HEARTBEATS = ("outbox", "live_scores", "pipeline", "board")  # each has a token, and a URL that ends in it
 HEARTBEAT_FILES = tuple(f"{name}_heartbeat_{part}" for name in HEARTBEATS for part in ("token", "url"))
 FILES = (*PASSWORDS, *KEYS, *HEARTBEAT_FILES)
