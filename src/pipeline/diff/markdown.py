@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import jinja2
 
-from pipeline.config.paths import COUNTS
+from pipeline.config.paths import COUNTS, PAGE
 from pipeline.diff import gate_settings, mermaid
 from pipeline.diff.compare import Change, ChangedValue, Interval, Snapshot
 from pipeline.versioning.revision import CommitRange
@@ -40,6 +40,7 @@ def render(change: Change, between: CommitRange, base: Snapshot, head: Snapshot,
         curves=curves,
         gate_file=gate_settings.FILE,
         counts_file=COUNTS,
+        report=PAGE,
     )
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 

@@ -10,7 +10,7 @@ import tenacity
 
 from pipeline.config.flatten import leaves
 from pipeline.config.parsing import PARAMS_NAME
-from pipeline.config.paths import METRICS, VALIDATION
+from pipeline.config.paths import METRICS, PAGE, VALIDATION
 from pipeline.diff import compare, gate_settings
 from pipeline.experiments import dvc_queue
 from pipeline.support import console, console_table
@@ -81,6 +81,8 @@ def show(committed: Trial, trials: Sequence[Trial], metric: str) -> None:
         rows.append((trial.name, changes, score, f"{test:.6f}", runs.get(trial.name, "-")))
     console_table.show(["experiment", "what it changes", "validation", "test", "MLflow run"], rows, left=["what it changes"])
     console.say(f"Scores are {metric}; the order is that of the validation period, and the test period chooses nothing.")
+    if runs:
+        console.say(f"Each MLflow run holds the report of its experiment, report/{PAGE.name}.")
     for trial in trials:
         if trial.state == "failed":
             console.warn(f"{trial.name} failed; `dvc queue logs {trial.name}` says why.")

@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from pipeline.config.params_file import CONF, PARAMS, load_mapping
 from pipeline.config.parsing import parse_settings
+from pipeline.config.paths import PAGE
 from pipeline.config.settings import CLOSED
 from pipeline.diff.gate_settings import Metric
 from pipeline.experiments import dvc_queue, listing
@@ -107,10 +108,10 @@ def choose(base: Trial, experiments: Sequence[Trial], metric: str, plan: Plan | 
     if best is base:
         console.say(f"No experiment has a better {metric} in validation than what is committed: nothing to apply.")
     elif plan is None:
-        console.say(f"The best in validation is {best.name}: `dvc exp apply {best.name}` takes it.")
+        console.say(f"The best in validation is {best.name}: `dvc exp apply {best.name}` takes it, with its report {PAGE}.")
     else:
         dvc.run("exp", "apply", best.rev)
-        console.say(f"{best.name} is applied to the working tree. To keep it, write into conf/")
+        console.say(f"{best.name} is applied to the working tree, with its report {PAGE}. To keep it, write into conf/")
         for override in next(point for point in plan if plan[point] == best.params):
             key, _, value = override.lstrip("+").partition("=")
             if str(base.params.get(key, base.params.get(f"{key}.name"))) != value:  # a key, or a group's choice

@@ -15,6 +15,7 @@ from pipeline.files.digests import sha256
 from pipeline.support.errors import ModelMissing
 
 GRAPH, SCHEMA, METADATA = "model.onnx", "schema.json", "metadata.json"
+VERSION_CHARACTERS = 12
 OLD_METADATA = "about.json"  # what versions that were registered before the renaming call it
 
 
@@ -50,6 +51,11 @@ def read_metadata(folder: Path) -> dict[str, Any]:
             f"{folder} was altered since it was written: {', '.join(altered)}. Type `dvc checkout --force {folder}`."
         )
     return metadata
+
+
+def version(folder: Path) -> str:
+    """The version by which the services call the model: metadata.json's digest, which stands for all files, cut short."""
+    return sha256(folder / file_names(folder)[-1])[:VERSION_CHARACTERS]
 
 
 def session(graph: Path | bytes) -> onnxruntime.InferenceSession:

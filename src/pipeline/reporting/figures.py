@@ -58,25 +58,28 @@ def calibration(bins: pd.DataFrame) -> str:
         top = float(np.ceil(bins[["predicted", "observed"]].to_numpy().max() * 10) / 10)
         axes.plot([0, top], [0, top], color=PALE, linestyle="--")
         axes.plot(bins["predicted"], bins["observed"], color=ACCENT, marker="o", markersize=5, linewidth=1)
-        axes.set(xlabel="predicted probability", ylabel="observed share", xlim=(0, top), ylim=(0, top))
+        axes.set(xlabel="predicted probability", ylabel="share that came true", xlim=(0, top), ylim=(0, top))
 
     return _svg(draw, 4.2, 3.6)
 
 
-def slices(scores: pd.DataFrame, overall: float | None) -> str:
-    """One metric with its interval per slice, beside the value of the whole table."""
+def slices(scores: pd.DataFrame, overall: float | None, rate: float) -> str:
+    """The share of positives and the ROC AUC with its interval per slice, beside those of the whole table."""
 
-    def draw(axes: Axes) -> None:
+    def draw(shares: Axes, auc: Axes) -> None:
         places = np.arange(len(scores))[::-1]
+        shares.barh(places, scores["rate"], color=ACCENT, height=0.6)
+        shares.axvline(rate, color=INK, linestyle="--", linewidth=1)
+        shares.set_yticks(places, scores["slice"])
+        shares.set_ylim(-0.6, len(scores) - 0.4)
+        shares.set(xlabel="share that came true")
         if overall is not None:
-            axes.axvline(overall, color=PALE, linestyle="--")
-        axes.hlines(places, scores["low"], scores["high"], color=PALE, linewidth=4)
-        axes.plot(scores["value"], places, "o", color=ACCENT, markersize=5)
-        axes.set_yticks(places, scores["slice"])
-        axes.set_ylim(-0.6, len(scores) - 0.4)
-        axes.set(xlabel="ROC AUC, with its interval")
+            auc.axvline(overall, color=INK, linestyle="--", linewidth=1)
+        auc.hlines(places, scores["low"], scores["high"], color=PALE, linewidth=4)
+        auc.plot(scores["value"], places, "o", color=ACCENT, markersize=5)
+        auc.set(xlabel="ROC AUC, with its interval")
 
-    return _svg(draw, 4.2, 0.9 + 0.22 * len(scores))
+    return _svg(draw, 7.6, 0.9 + 0.24 * len(scores), panels=2)
 
 
 def importances(losses: pd.DataFrame) -> str:
@@ -92,11 +95,11 @@ def importances(losses: pd.DataFrame) -> str:
     return _svg(draw, 7.0, 0.9 + 0.24 * min(len(losses), MOST_BARS))
 
 
-def _svg(draw: Callable[[Axes], None], width: float, height: float) -> str:
-    """The drawing as an <svg> element, without the prologue and the clock that matplotlib writes."""
+def _svg(draw: Callable[..., None], width: float, height: float, panels: int = 1) -> str:
+    """The drawing of panels side by side as an <svg> element, without the prologue and the clock that matplotlib writes."""
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         figure = Figure(figsize=(width, height), layout="constrained")
-        draw(figure.add_subplot())
+        draw(*figure.subplots(1, panels, sharey=True, squeeze=False)[0])
         file = io.StringIO()
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = file.getvalue()

@@ -6,7 +6,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from pipeline.config.settings import Dataset, Params
-from pipeline.reporting import figures, rendering
+from pipeline.reporting import figures, plain_words, rendering
 from pipeline.reporting.rendering import Run
 
 
@@ -21,19 +21,21 @@ def render(run: Run, data: Dataset, settings: Params) -> str:
     }
     auc = evaluation.overall["roc_auc"]["value"]
     values = {
+        "sentences": plain_words.sentences(evaluation, run.metadata["threshold"], settings.evaluate.confidence),
         "pictures": {name: _with_own_ids(svg, name) for name, svg in pictures.items()},
+        "calibration": evaluation.calibration.itertuples(index=False),
         "importances": run.importances.head(figures.MOST_BARS).itertuples(index=False),
-        "slices": [_slice_table(by, rows, auc) for by, rows in evaluation.slices.groupby("by", sort=False)],
+        "slices": [_slice_table(by, rows, auc, evaluation.rate) for by, rows in evaluation.slices.groupby("by", sort=False)],
     }
     return rendering.render("report.html.j2", run, data, settings, values)
 
 
-def _slice_table(by: Any, rows: pd.DataFrame, auc: float | None) -> dict[str, Any]:
+def _slice_table(by: Any, rows: pd.DataFrame, auc: float | None, rate: float) -> dict[str, Any]:
     slices = [
-        {"slice": name, "rows": count, "rate": rate, "scores": rendering.intervals(scores)}
-        for (name, count, rate), scores in rows.groupby(["slice", "rows", "rate"], sort=False)
+        {"slice": name, "rows": count, "rate": share, "scores": rendering.intervals(scores)}
+        for (name, count, share), scores in rows.groupby(["slice", "rows", "rate"], sort=False)
     ]
-    picture = figures.slices(rows[rows["metric"] == "roc_auc"], auc)
+    picture = figures.slices(rows[rows["metric"] == "roc_auc"], auc, rate)
     return {"by": by, "rows": slices, "picture": _with_own_ids(picture, f"slice-{by}")}
 
 

@@ -20,12 +20,26 @@ NAMES = {
     "recall": "Recall at the threshold",
     "f1": "F1 at the threshold",
 }
+MEANINGS = {
+    "roc_auc": "how often a positive row has a higher probability than a negative one; 0.5 is chance, 1 is perfect",
+    "average_precision": "the mean share of hits among the rows at the top of the list; the share of positives is chance",
+    "brier": "the mean squared error of the probability; 0 is perfect",
+    "log_loss": "the mean surprise; 0 is perfect, and a confident error costs most",
+    "calibration_error": "how far the probability is from the share that comes true, on average; 0 is perfect",
+    "precision": "the share of the rows predicted yes that are positive",
+    "recall": "the share of the positive rows that are predicted yes",
+    "f1": "the harmonic mean of precision and recall",
+}
 
 
 @dataclass(frozen=True)
 class Run:
-    """What the stages wrote about one model, the test rows, and how the model scored on them."""
+    """What the stages wrote about one model, the test rows, and how the model scored on them.
 
+    ``version`` is the one by which the services call the model.
+    """
+
+    version: str
     metadata: Mapping[str, Any]
     schema: Mapping[str, Any]
     counts: Mapping[str, Any]
@@ -55,7 +69,9 @@ def render(
     )
     environment.filters |= {"thousands": "{:,}".format, "score": _score, "interval": _interval}
     environment.filters |= {"percent": _percent, "pairs": _pairs}
-    return environment.get_template(template).render(run=run, data=data, settings=settings, names=NAMES, **values)
+    return environment.get_template(template).render(
+        run=run, data=data, settings=settings, names=NAMES, meanings=MEANINGS, **values
+    )
 
 
 def intervals(rows: pd.DataFrame) -> dict[str, dict[str, float]]:

@@ -53,7 +53,8 @@ def main() -> None:
     evaluation = _evaluate(test, truth, probability, metadata["threshold"], settings)
     losses = _importances(scorer, arrays, truth, data.columns, settings.evaluate)
     with console.step("write the metrics and the report"):
-        run = Run(metadata, _json(MODEL / artifact.SCHEMA), _json(COUNTS), _json(VALIDATION), test, evaluation, losses)
+        version, schema = artifact.version(MODEL), _json(MODEL / artifact.SCHEMA)
+        run = Run(version, metadata, schema, _json(COUNTS), _json(VALIDATION), test, evaluation, losses)
         _write(run, data, settings)
     _track(metadata, settings)
 

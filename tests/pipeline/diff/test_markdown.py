@@ -52,6 +52,13 @@ def test_a_change_of_nothing_takes_two_lines():
     ]
 
 
+def test_a_change_links_to_the_report_unless_it_is_of_other_code():
+    link = "[data/report/report.html](data/report/report.html)"
+
+    assert link in page(rows={"train": 1001, "test": 500})
+    assert link not in page(rows={"train": 1001, "test": 500}, stale=["evaluate"])
+
+
 def test_a_failure_comes_first_with_each_reason():
     lines = page(metrics={"roc_auc": Interval(0.745, 0.69, 0.79)}).splitlines()
 

@@ -148,6 +148,7 @@ def test_the_table_says_what_each_changes_how_good_it_is_and_which_run_is_its_ow
     assert re.fullmatch(r"│ committed +│ +│ +0\.650000 │ +0\.600000 │ +- │", committed)
     assert re.fullmatch(r"│ slow-goat +│ rate=0\.2 +│ +queued │ +nan │ +- │", queued)
     assert "the test period chooses nothing" in printed.err
+    assert "Each MLflow run holds the report of its experiment, report/report.html." in " ".join(printed.err.split())
 
 
 def test_what_failed_is_named_with_its_log_and_what_answers_another_question_is_counted(show):

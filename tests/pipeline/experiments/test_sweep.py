@@ -121,7 +121,9 @@ def test_what_has_an_experiment_is_not_run_again(clean, command, found, capsys):
 
     printed = capsys.readouterr().err
     assert "2 points: 0 to run, 2 with an experiment" in printed
-    assert f"`dvc exp apply {found[0]['name']}` takes it" in printed
+    assert f"`dvc exp apply {found[0]['name']}` takes it, with its report data/report/report.html." in " ".join(
+        printed.split()
+    )
     assert run(clean, "git", "status", "--porcelain") == ""
 
 

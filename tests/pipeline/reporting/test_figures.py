@@ -12,13 +12,20 @@ from pipeline.reporting import figures
 
 GRID = np.linspace(0, 1, 11)
 SLICES = pd.DataFrame(
-    {"slice": ["red", "blue"], "value": [0.7, 0.6], "low": [0.6, np.nan], "high": [0.8, np.nan], "rows": [9, 9]}
+    {
+        "slice": ["red", "blue"],
+        "value": [0.7, 0.6],
+        "low": [0.6, np.nan],
+        "high": [0.8, np.nan],
+        "rows": [9, 9],
+        "rate": [0.5, 0.2],
+    }
 )
 DRAWN = {
     "roc": lambda: figures.roc(pd.DataFrame({"false_positive_rate": GRID, "true_positive_rate": GRID**0.5})),
     "precision_recall": lambda: figures.precision_recall(pd.DataFrame({"recall": GRID, "precision": 1 - GRID}), 0.3),
     "calibration": lambda: figures.calibration(pd.DataFrame({"predicted": [0.1, 0.5], "observed": [0.2, 0.4]})),
-    "slices": lambda: figures.slices(SLICES, 0.65),
+    "slices": lambda: figures.slices(SLICES, 0.65, 0.3),
     "importances": lambda: figures.importances(losses(3)),
 }
 
@@ -70,7 +77,7 @@ def test_names_of_slices_stay_text():
 
 @pytest.mark.parametrize("name", ["$a_$", "under $5, over $1", "a < b & c", "$\\x$", "_hidden"])
 def test_a_name_is_drawn_as_it_is_written(name):
-    text = figures.slices(SLICES.assign(slice=[name, "blue"]), 0.65)
+    text = figures.slices(SLICES.assign(slice=[name, "blue"]), 0.65, 0.3)
     written = [element.text for element in ElementTree.fromstring(text).iter("{http://www.w3.org/2000/svg}text")]
 
     assert name in written

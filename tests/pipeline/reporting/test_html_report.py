@@ -71,13 +71,15 @@ def evaluated(test_rows, slices=("colour", "moment.date"), resample_by=None):
 def run(evaluation):
     losses = pd.DataFrame({"column": ["size", "colour"], "auc_loss": [0.1, 0.0]})
     metadata = {
+        "name": "things",
         "threshold": 0.4321,
-        "parameters": {"model": {"name": "logistic"}},
+        "question": {"horizon_hours": 2},
+        "parameters": {"model": {"name": "logistic", "_target_": "sklearn.linear_model.LogisticRegression"}},
         "sha256": {"model.onnx": "cc33"},
         "data": {"train.parquet": "aa11", "test.parquet": "bb22"},
     }
     counts = {"train": 12345, "test": 200, "left_out": {"good unknown": 17}}
-    return Run(metadata, {}, counts, {}, pd.DataFrame(), evaluation, losses)
+    return Run("abc123", metadata, {}, counts, {}, pd.DataFrame(), evaluation, losses)
 
 
 def page(evaluation, settings):
@@ -127,9 +129,15 @@ def test_the_same_numbers_give_the_same_bytes(test_rows, settings, text):
 def test_the_page_says_what_was_scored(text):
     words = " ".join(text.split())
 
-    assert "The model (logistic) was fitted on 12,345 rows. Its exported graph was scored once on 200 rows" in words
-    assert "The model predicts yes if the probability is at least 0.4321." in words
-    assert "17 rows were left out of training and scoring: good unknown." in words
+    assert "<dt>Model</dt><dd>things, version abc123</dd>" in words
+    assert "<dd>logistic (sklearn.linear_model.LogisticRegression) from 3 columns</dd>" in words
+    assert "<dt>Asked with</dt><dd>horizon_hours 2</dd>" in words
+    assert (
+        "<dt>Fitted on</dt><dd>12,345 rows</dd> <dt>Scored on</dt><dd>200 other rows, once, with the exported graph;"
+        in words
+    )
+    assert "The model predicts yes if the probability is at least 0.4321, the threshold." in words
+    assert "<dt>Left out</dt><dd>17 rows of training and scoring: good unknown</dd>" in words
     assert "20 bootstrap resamples of rows." in words
 
 
@@ -143,7 +151,7 @@ def test_every_score_has_its_value_and_interval(text, test_rows):
 
 
 def test_the_rate_is_the_share_of_positive_rows(text, test_rows):
-    assert f"{100 * test_rows[1].mean():.1f} % are positive" in " ".join(text.split())
+    assert f"{100 * test_rows[1].mean():.1f} % of them are positive" in " ".join(text.split())
 
 
 def test_each_slice_has_its_row(text, test_rows):
@@ -174,7 +182,7 @@ def without_ids(text):
 def test_the_picture_of_slices_shows_the_auc_of_the_whole_table(test_rows, settings):
     evaluation = evaluated(test_rows, ("colour",))
     auc = evaluation.slices[evaluation.slices["metric"] == "roc_auc"]
-    picture = figures.slices(auc, evaluation.overall["roc_auc"]["value"])
+    picture = figures.slices(auc, evaluation.overall["roc_auc"]["value"], evaluation.rate)
 
     assert without_ids(picture) in without_ids(page(evaluation, settings))
 
@@ -202,7 +210,8 @@ def test_no_slices_leave_a_page(test_rows, settings):
 def test_the_page_names_the_model_and_how_to_find_its_commit(text):
     words = " ".join(text.split())
 
-    assert "model.onnx has the SHA-256 cc33, train.parquet aa11, test.parquet bb22." in words
+    for name, digest in (("model.onnx", "cc33"), ("train.parquet", "aa11"), ("test.parquet", "bb22")):
+        assert f"<dt>{name}</dt><dd>{digest}</dd>" in words
     assert "git log -S cc33 -- data/report/model_card.md" in words
 
 
@@ -213,7 +222,7 @@ def test_no_row_left_out_is_no_sentence(test_rows, settings):
         settings,
     )
 
-    assert "left out" not in page_without
+    assert "Left out" not in page_without
 
 
 def test_probabilities_that_are_off_by_far_are_said_to_be(test_rows, settings):
@@ -223,6 +232,22 @@ def test_probabilities_that_are_off_by_far_are_said_to_be(test_rows, settings):
 
     assert re.search(r"Of 40 rows with a mean prediction of \d+\.\d %, (100\.0|0\.0) % were positive\.", words)
     assert "off by far" not in page(evaluated((rows, probability > 0.5, (probability > 0.5) * 0.9 + 0.05)), settings)
+
+
+def test_the_table_of_contents_leads_to_each_section(text):
+    sections = [has["id"] for tag, has in Page(text).elements if tag == "h2"]
+    contents = text[text.index("<nav") : text.index("</nav>")]
+
+    assert re.findall(r'href="#([^"]+)"', contents) == sections
+    assert "slices-2" in sections
+
+
+def test_the_page_says_the_scores_in_words(text, test_rows):
+    words = " ".join(text.split())
+    auc = evaluated(test_rows).overall["roc_auc"]["value"]
+
+    assert "a probability that this comes true: <em>Is it &lt;good&gt; &amp; cheap?</em>." in words
+    assert f"has the higher probability {100 * auc:.0f} times in 100." in words
 
 
 def test_important_columns_have_their_meaning(text):

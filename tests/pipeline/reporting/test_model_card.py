@@ -70,7 +70,7 @@ def run(test_rows, settings, slices=("colour",), **more):
     }
     counts = {"train": 12345, "test": 200, "left_out": {"good unknown": 17}}
     importances = pd.DataFrame({"column": ["size", "colour", "moment"], "auc_loss": [0.1, 0.0, -0.0001]})
-    values = Run(METADATA, schema, counts, {"roc_auc": 0.75}, test, evaluation, importances)
+    values = Run("abc123", METADATA, schema, counts, {"roc_auc": 0.75}, test, evaluation, importances)
     return replace(values, **more)
 
 
@@ -112,6 +112,7 @@ The stage `evaluate` writes this page. The texts that only a person can write ar
 
 | | |
 |---|---|
+| Version | abc123 |
 | Predicts the probability that | The thing is good (good = yes) |
 | late_minutes | 15 |
 | Predicts yes | if the probability is at least 0.4321 |
