@@ -59,3 +59,7 @@ class ContentRejected(PredictionApiError):
 
 class TableUnreadable(PredictionApiError):
     """A file to be scored lacks columns, holds values that the schema refuses, or cannot be read or written."""
+
+
+class ReasonsUnavailable(PredictionApiError):
+    """The model that answers has no topics, so its predictions have no reasons."""

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from pydantic_core import to_json
 from uuid_utils import uuid7
 
+from prediction_api.errors import ReasonsUnavailable
 from prediction_api.metrics import Metrics
 from prediction_api.model.microbatch import Answer, PredictionRequest
 from prediction_api.model.onnx_model import OnnxModel, Warnings
@@ -15,6 +17,13 @@ from prediction_api.outbox.outbox import Outbox
 
 ROWS_IN_THREAD = 32  # a batch of this size or more would keep single predictions waiting
 NO_WARNINGS: Warnings = []
+
+
+class Options(NamedTuple):
+    """What a request may ask for: the reasons of its predictions, and that nothing is stored or counted."""
+
+    reasons: bool = False
+    dry_run: bool = False
 
 
 class Predictor:
@@ -37,6 +46,31 @@ class Predictor:
         await self._outbox.append(lines)
         self._count(answers)
         return answers
+
+    async def predict_with(
+        self,
+        options: Options,
+        model: OnnxModel,
+        requests: Sequence[PredictionRequest],
+        subjects: Sequence[Subject | None] = (),
+    ) -> list[Answer]:
+        """As ``predict``, with what the options ask for; raises also ReasonsUnavailable. No reason is stored."""
+        explainer = model.explainer
+        if options.reasons and explainer is None:
+            raise ReasonsUnavailable(
+                f"The model {model.version} has no topics, by which reasons are counted: it is older than they are. Ask "
+                "without reasons, or reproduce the model."
+            )
+        records = [record for record, _ in requests]
+        reasons = await asyncio.to_thread(explainer.explain, records) if options.reasons and explainer else []
+        if options.dry_run:
+            answers, _ = await asyncio.to_thread(_answers_and_lines, model, requests, subjects)
+            answers = [{**answer, "prediction_id": None} for answer in answers]
+        else:
+            answers = await self.predict(model, requests, subjects)
+        if not reasons:
+            return answers
+        return [{**answer, "reasons": of} for answer, of in zip(answers, reasons, strict=True)]
 
     def _count(self, answers: Sequence[Answer]) -> None:
         positives = sum([answer["label"] for answer in answers])

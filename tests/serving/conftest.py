@@ -19,7 +19,9 @@ import httpx
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from starlette.testclient import TestClient
 
+from prediction_api.app import create_app
 from prediction_api.settings import Settings
 
 PACKAGES = os.pathsep.join(str(Path(__file__).parents[2] / folder) for folder in ("src", "serving"))
@@ -55,7 +57,14 @@ COLUMNS = [
         "seen": {"minimum": -20.0, "maximum": 300.0},
     },
 ]  # fmt: skip
+TYPICAL = {"departs": "2013-05-19T14:15:00", "carrier": "UA", "season": None, "distance": 700.0, "delay": -2.0}
+TOPICS = {"departs": "timetable", "carrier": "carrier", "season": "season", "distance": "route", "delay": "delays"}
 RECORD = {"departs": "2013-05-19T14:15:00", "carrier": "UA", "season": "summer", "distance": 800.0, "delay": 2.5}
+
+
+def with_topics(topics: dict[str, str] = TOPICS) -> list[dict[str, Any]]:
+    """The columns of the tiny model with these topics, and with typical values."""
+    return [{**column, "topic": topics[column["name"]], "typical": TYPICAL[column["name"]]} for column in COLUMNS]
 
 
 def graph(bias: float = 0.0) -> bytes:
@@ -146,6 +155,27 @@ def make_settings(tmp_path: Path, make_model: Callable[..., Path]) -> Callable[.
         return Settings(**{"outbox_dir": tmp_path / "outbox", "model_poll_seconds": 0, "access_log": False, **changes})
 
     return make
+
+
+@pytest.fixture
+def client_of(make_settings: Callable[..., Settings]) -> Iterator[Callable[..., TestClient]]:
+    """A function from settings to a client of an app with them, closed in the end."""
+    opened = []
+
+    def start(**settings):
+        client = TestClient(create_app(make_settings(**settings)))
+        opened.append(client)
+        return client.__enter__()
+
+    yield start
+    for client in opened:
+        client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Path:
+    """The folder in which the app of a test keeps its predictions."""
+    return tmp_path / "outbox"
 
 
 @dataclass

@@ -67,30 +67,9 @@ def samples(text):
 
 
 @pytest.fixture
-def client_of(make_settings):
-    """A function from settings to a client of an app with them, closed in the end."""
-    opened = []
-
-    def start(**settings):
-        client = TestClient(create_app(make_settings(**settings)))
-        opened.append(client)
-        return client.__enter__()
-
-    yield start
-    for client in opened:
-        client.__exit__(None, None, None)
-
-
-@pytest.fixture
 def client(client_of):
     """A client of an app with the settings of a test."""
     return client_of()
-
-
-@pytest.fixture
-def outbox(tmp_path):
-    """The folder in which the app of a test keeps its predictions."""
-    return tmp_path / "outbox"
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from schemathesis.engine import events
 from schemathesis.python import asgi
 
 from prediction_api.app import create_app
+from serving.conftest import with_topics
 
 KEY = "key"
 ROUTES = [
@@ -41,11 +42,12 @@ schemathesis.openapi.format("date-time-local", strategies.datetimes().map(lambda
 
 
 @pytest.fixture
-def run(make_settings):
+def run(make_settings, make_model):
     """A function that tries the service with many requests and gives how many each route got, and what was wrong."""
 
     def start(**settings):
-        settings = {"max_records": 5, "max_body_bytes": 100_000, **settings}
+        model = make_model(columns=with_topics())
+        settings = {"model_uri": str(model), "max_records": 5, "max_body_bytes": 100_000, **settings}
         schema = schemathesis.openapi.from_asgi(
             "/openapi.json", create_app(make_settings(**settings)), config=SchemathesisConfig.from_dict(CONFIG)
         )

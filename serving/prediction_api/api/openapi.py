@@ -6,8 +6,10 @@ from typing import Annotated, Any
 from fastapi import FastAPI
 from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter
 
+from prediction_api.api.predict_options import PARAMETERS
 from prediction_api.api.predict_routes import BATCH, NDJSON, PREDICT
 from prediction_api.model.onnx_model import OnnxModel
+from prediction_api.model.reasons import MOST_COLUMNS
 from service_kit.api_keys import HEADER
 from service_kit.media_type import JSON
 from service_kit.openapi import REFERENCE, describe, problem_content, reference
@@ -15,8 +17,8 @@ from service_kit.openapi import REFERENCE, describe, problem_content, reference
 PREDICTION_ID = "0199c2f0-7a4e-7cc3-98c4-dc0c0c07398f"
 KEY = {"ApiKey": {"type": "apiKey", "in": "header", "name": HEADER}}
 REFUSALS = {
-    ("/predict", "post"): (400, 401, 405, 408, 413, 415, 422, 503),
-    ("/predict/batch", "post"): (400, 401, 405, 408, 413, 415, 422, 503),
+    ("/predict", "post"): (400, 401, 405, 408, 409, 413, 415, 422, 503),
+    ("/predict/batch", "post"): (400, 401, 405, 408, 409, 413, 415, 422, 503),
     ("/reload", "post"): (401, 502, 503),
     ("/model", "get"): (503,),
 }
@@ -30,17 +32,43 @@ class PredictionWarning(BaseModel):
     detail: str = Field(examples=["'ZZ' was not in the training table"])
 
 
+class UnusualColumn(BaseModel):
+    """A column whose value is not the typical one: the middle or the most frequent value of the training table."""
+
+    name: str = Field(examples=["distance"])
+    value: float | str | None
+    typical: float | str | None
+    unit: str | None
+    description: str
+
+
+class TopicContribution(BaseModel):
+    """What the columns of one topic add to the probability, compared with their typical values."""
+
+    topic: str = Field(examples=["weather"])
+    contribution: float = Field(description="Points of probability; negative where they lower it", examples=[0.12])
+    columns: list[UnusualColumn] = Field(max_length=MOST_COLUMNS, description="Those furthest from typical, furthest first")
+
+
+class Reasons(BaseModel):
+    """Why a prediction is not that of a typical case: the contributions add up to the difference (exact Shapley values)."""
+
+    typical_probability: float = Field(description="Of a case whose columns all have their typical values")
+    topics: list[TopicContribution] = Field(description="All topics, the largest contribution first, of either sign")
+
+
 class PredictionResponse(BaseModel):
     """One prediction."""
 
-    prediction_id: str = Field(
-        description="UUID version 7: later predictions have greater ones", json_schema_extra={"format": "uuid"}
+    prediction_id: Annotated[str, Field(json_schema_extra={"format": "uuid"})] | None = Field(
+        description="UUID version 7: later predictions have greater ones; null of a dry run"
     )
     probability: Annotated[float, Field(ge=0, le=1, description="Calibrated probability of the target")]
     label: bool = Field(description="Whether the probability reaches the threshold")
     threshold: float
     model_version: str
     warnings: list[PredictionWarning]
+    reasons: Reasons = Field(default=None, description="Only with ?reasons=true")  # type: ignore[assignment]
 
 
 class SubjectPrediction(PredictionResponse):
@@ -107,8 +135,9 @@ def _route(summary: str, name: str, asked: dict[str, Any], answered: dict[str, A
         "summary": summary,
         "operationId": name,
         "security": [{}, {"ApiKey": []}],
+        "parameters": PARAMETERS,
         "requestBody": {"required": True, "content": asked},
-        "responses": {"200": {"description": "Predicted, and kept", "content": answered}},
+        "responses": {"200": {"description": "Predicted, and kept unless it is a dry run", "content": answered}},
     }
 
 

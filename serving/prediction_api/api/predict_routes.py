@@ -5,8 +5,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from prediction_api.api.predict_options import NO_OPTIONS, check_size, read_options
 from prediction_api.app_state import AppState
-from prediction_api.errors import OutboxUnavailable
+from prediction_api.errors import OutboxUnavailable, ReasonsUnavailable
 from prediction_api.model.record_reader import Batch, InvalidJson, InvalidRecords
 from service_kit import api_keys
 from service_kit.body_limit import read_body
@@ -16,6 +17,7 @@ from service_kit.problems import ProblemError
 
 NDJSON = "application/x-ndjson"
 LINES = (NDJSON, "application/ndjson", "application/jsonl")
+REFUSED = (InvalidJson, InvalidRecords, OutboxUnavailable, ReasonsUnavailable)
 PREDICT, BATCH = "/predict", "/predict/batch"
 
 
@@ -24,11 +26,16 @@ async def predict(request: Request) -> Response:
     service: AppState = request.app.state.service
     caller = _caller(request, service)
     media_type(request, JSON, default=JSON)
+    options = read_options(request.scope["query_string"])
     body = await read_body(request.receive)
     model = service.model_manager.current.model
     try:
-        answer = await service.microbatcher.predict(model, model.records.one(body), caller)
-    except (InvalidJson, InvalidRecords, OutboxUnavailable) as error:
+        record = model.records.one(body)
+        if options is NO_OPTIONS:
+            answer = await service.microbatcher.predict(model, record, caller)
+        else:
+            (answer,) = await service.predictor.predict_with(options, model, [(record, caller)])
+    except REFUSED as error:
         raise _problem(error) from error
     return Response(to_json(answer), media_type=JSON)
 
@@ -38,12 +45,18 @@ async def predict_batch(request: Request) -> Response:
     service: AppState = request.app.state.service
     caller = _caller(request, service)
     lines = media_type(request, JSON, *LINES, default=JSON) in LINES
+    options = read_options(request.scope["query_string"])
     body = await read_body(request.receive)
     model = service.model_manager.current.model
     try:
         records, subjects = Batch(model.records.lines(body), []) if lines else model.records.batch(body)
-        answers = await service.predictor.predict(model, [(record, caller) for record in records], subjects)
-    except (InvalidJson, InvalidRecords, OutboxUnavailable) as error:
+        check_size(records, options, "the body" if lines else "records")
+        requests = [(record, caller) for record in records]
+        if options is NO_OPTIONS:
+            answers = await service.predictor.predict(model, requests, subjects)
+        else:
+            answers = await service.predictor.predict_with(options, model, requests, subjects)
+    except REFUSED as error:
         raise _problem(error) from error
     if lines:
         return Response(b"".join([to_json(answer) + b"\n" for answer in answers]), media_type=NDJSON)
@@ -61,11 +74,13 @@ def _caller(request: Request, service: AppState) -> str | None:
     return caller
 
 
-def _problem(error: InvalidJson | InvalidRecords | OutboxUnavailable) -> ProblemError:
+def _problem(error: InvalidJson | InvalidRecords | OutboxUnavailable | ReasonsUnavailable) -> ProblemError:
     if isinstance(error, InvalidJson):
         return ProblemError(400, f"The body should be JSON in UTF-8; {error}.")
     if isinstance(error, OutboxUnavailable):
         return ProblemError(503, str(error))
+    if isinstance(error, ReasonsUnavailable):
+        return ProblemError(409, str(error))
     count = len(error.field_errors)
     fields, pronoun = ("One field is not", "it") if count == 1 else (f"{count} fields are not", "them")
     detail = f"{fields} as the schema of the model wants {pronoun}; GET /model shows it."

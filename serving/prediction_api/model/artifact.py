@@ -44,6 +44,8 @@ class Column:
     maximum: float | None = None
     categories: tuple[str, ...] | None = None
     example: float | str | None = None
+    topic: str | None = None  # by which the reasons of a prediction are counted; None in models from before there were any
+    typical: float | str | None = None
     format: str | None = None  # of a datetime in a CSV file
     time_zone: str | None = None  # UTC where the datetimes have an offset, and so must those of a request
     seen: TrainingRange = TrainingRange()

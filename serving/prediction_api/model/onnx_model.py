@@ -10,7 +10,8 @@ import numpy.typing as npt
 import onnxruntime
 
 from prediction_api.errors import InvalidModel
-from prediction_api.model.artifact import GRAPH, ModelArtifact
+from prediction_api.model.artifact import GRAPH, SCHEMA, Column, ModelArtifact
+from prediction_api.model.reasons import MOST_TOPICS, Explainer
 from prediction_api.model.record_reader import Record, RecordReader
 from prediction_api.model.training_table import TrainingTable, seconds
 
@@ -39,6 +40,7 @@ class OnnxModel:
         }
         self._session = _session(artifact.graph, {INPUTS[kind]: len(columns) for kind, columns in self._names.items()})
         self._smoke()
+        self.explainer = self._explainer()
 
     def inputs(self, records: Sequence[Record]) -> Inputs:
         """Records as the graph's inputs, one row each: float32 numbers, text categories, float64 seconds since 1970."""
@@ -71,12 +73,26 @@ class OnnxModel:
 
     def example(self) -> Record:
         """A record of the schema's own examples, with null where it has none."""
-        return {
-            column.name: datetime.fromisoformat(str(column.example))
-            if column.kind == "datetime" and column.example
-            else column.example
-            for column in self.artifact.schema.columns
-        }
+        return {column.name: _parsed(column, column.example) for column in self.artifact.schema.columns}
+
+    def _explainer(self) -> Explainer | None:
+        """What gives the reasons of predictions; None where not all columns have a topic."""
+        columns = self.artifact.schema.columns
+        topics = {column.topic for column in columns}
+        if None in topics:
+            return None
+        if len(topics) > MOST_TOPICS:
+            raise InvalidModel(
+                f"{SCHEMA} should have at most {MOST_TOPICS} topics; it has {len(topics)}. Reproduce the model."
+            )
+        by_input = {INPUTS[kind]: [self.records.columns[name] for name in names] for kind, names in self._names.items()}
+        try:
+            typical = {column.name: _parsed(column, column.typical) for column in columns}
+            return Explainer(by_input, typical, self.inputs, self.probabilities)
+        except (TypeError, ValueError) as error:
+            raise InvalidModel(
+                f"{SCHEMA} should have a typical value of each column; {error}. Reproduce the model."
+            ) from error
 
     def _smoke(self) -> None:
         try:
@@ -98,6 +114,11 @@ class OnnxModel:
             raise InvalidModel(
                 f"{GRAPH} should give a probability; for the schema's own example it gives {probability}. Reproduce it."
             )
+
+
+def _parsed(column: Column, value: float | str | None) -> Any:
+    """A value of the schema as a record holds it."""
+    return datetime.fromisoformat(str(value)) if column.kind == "datetime" and value else value
 
 
 def _taker(names: list[str]) -> Any:

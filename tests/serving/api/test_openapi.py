@@ -9,6 +9,7 @@ from fastapi.openapi.models import OpenAPI
 from starlette.testclient import TestClient
 
 from prediction_api.app import create_app
+from serving.conftest import with_topics
 
 ADMIN = {"x-api-key": "key"}
 ROUTES = {
@@ -204,9 +205,34 @@ def test_a_real_refusal_and_a_real_answer_hold_what_the_document_tells(client, d
     answer = client.post("/predict", json=record | {"carrier": "ZZ"}).json()
     problem = client.post("/predict", json=record | {"distance": 1}).json()
 
-    for name, body in (("PredictionResponse", answer), ("PredictionWarning", answer["warnings"][0]), ("Problem", problem)):
+    assert set(answer) == set(schemas["PredictionResponse"]["required"])
+    for name, body in (("PredictionWarning", answer["warnings"][0]), ("Problem", problem)):
         assert set(body) == set(schemas[name]["properties"]), name
     assert set(problem["errors"][0]) == set(schemas["FieldError"]["properties"])
+
+
+def test_real_reasons_hold_what_the_document_tells(client_of, make_model, record):
+    client = client_of(model_uri=str(make_model(columns=with_topics())))
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    answer = client.post("/predict?reasons=true", json=record).json()
+    topic = max(answer["reasons"]["topics"], key=lambda topic: len(topic["columns"]))
+
+    for name, body in (
+        ("PredictionResponse", answer),
+        ("Reasons", answer["reasons"]),
+        ("TopicContribution", topic),
+        ("UnusualColumn", topic["columns"][0]),
+    ):
+        assert set(body) == set(schemas[name]["properties"]), name
+
+
+def test_the_routes_that_predict_tell_of_their_parameters(document):
+    for path in ("/predict", "/predict/batch"):
+        parameters = document["paths"][path]["post"]["parameters"]
+        assert [(parameter["name"], parameter["schema"]["enum"]) for parameter in parameters] == [
+            ("reasons", ["true", "false"]),
+            ("dry_run", ["true", "false"]),
+        ]
 
 
 def test_only_the_routes_that_take_a_key_tell_of_one(document):
