@@ -31,7 +31,6 @@ RETRY_SECONDS = 1.0
 KEY_USES_SECONDS = 30.0
 PARTITIONS_SECONDS = 3600.0
 CHECK_SECONDS, STALE_SECONDS = 2.0, 15.0
-LIVE_BINS = 15
 logger = logging.getLogger(__name__)
 
 
@@ -175,7 +174,7 @@ class AppState:
         """Computes the scores of the live window, for /metrics."""
         with transaction(self.engine, reads=True) as session:
             ranges = live_ranges(session, datetime.now(UTC), self.settings.live_window)
-            overall, versions = performance.compute_scores(session, ranges, "model_version", LIVE_BINS)
+            overall, versions = performance.compute_scores(session, ranges, "model_version")
         renamed = {f"{name} (a version)" if name == ALL_VERSIONS else str(name): scores for _, _, name, scores in versions}
         self.metrics.live({**renamed, ALL_VERSIONS: overall}, time.time())
 

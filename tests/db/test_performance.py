@@ -5,12 +5,15 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 from prometheus_client import generate_latest
-from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
+from sklearn.metrics import average_precision_score, brier_score_loss, precision_score, recall_score, roc_auc_score
 
 from data_api.metrics import SCORES, Metrics
 
 EXACT = {"rel": 1e-12, "abs": 1e-12}
-UNDEFINED = {"label_rate", "outcome_rate", "roc_auc", "average_precision", "brier_score", "calibration_error"}
+UNDEFINED = {
+    "label_rate", "outcome_rate", "roc_auc", "average_precision", "precision", "recall", "brier_score",
+    "brier_standard_error", "calibration_error",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -54,6 +57,8 @@ def sklearn_scores(probability, outcome):
         "roc_auc": roc_auc_score(outcome, probability),
         "average_precision": average_precision_score(outcome, probability),
         "brier_score": brier_score_loss(outcome, probability),
+        "precision": precision_score(outcome, np.asarray(probability) >= 0.5),
+        "recall": recall_score(outcome, np.asarray(probability) >= 0.5),
         "outcome_rate": np.mean(outcome),
         "label_rate": np.mean(np.asarray(probability) >= 0.5),
     }
@@ -148,6 +153,44 @@ def test_bins_of_calibration_hold_equally_many_from_the_lowest_to_the_highest(re
     assert (low["predicted"], low["observed"]) == pytest.approx((0.2, 1 / 3))
     assert (high["predicted"], high["observed"]) == pytest.approx((0.7, 1.0))
     assert overall["calibration_error"] == pytest.approx((abs(0.6 - 1) + abs(1.4 - 2)) / 5)
+
+
+def test_bins_of_calibration_may_hold_equal_ranges_of_probability(record, performance):
+    p, y = drawn(300, seed=1, values=40)
+    record([*p, 1.0, 0.3], [*y, True, False])
+    expected = np.digitize([*p, 1.0, 0.3], np.arange(1, 10) / 10)
+
+    rows = performance(bins=10, calibration="equal_widths")["overall"]["calibration"]
+
+    assert [row["rows"] for row in rows] == np.bincount(expected, minlength=10).tolist()
+    assert [int(10 * row["predicted"]) for row in rows] == list(range(10))
+    whole = performance(bins=10)["overall"]
+    equal = performance(bins=10, calibration="equal_widths")["overall"]
+    assert equal["roc_auc"] == pytest.approx(whole["roc_auc"], **EXACT)
+
+
+def test_empty_ranges_of_probability_have_no_row(record, performance):
+    record([0.05, 0.95, 0.96], [False, True, False])
+
+    rows = performance(bins=10, calibration="equal_widths")["overall"]["calibration"]
+
+    assert [(row["rows"], row["observed"]) for row in rows] == [(1, 0.0), (2, 0.5)]
+
+
+def test_the_standard_error_of_the_brier_score_is_that_of_the_mean_of_squared_errors(record, performance):
+    p, y = drawn(50, seed=3)
+    record(p, y)
+    errors = (np.array(p) - np.array(y)) ** 2
+
+    overall = performance()["overall"]
+
+    assert overall["brier_standard_error"] == pytest.approx(errors.std(ddof=1) / np.sqrt(50), rel=1e-9)
+
+
+def test_one_prediction_has_no_standard_error(record, performance):
+    record([0.25], [True])
+
+    assert performance()["overall"]["brier_standard_error"] is None
 
 
 def test_a_window_is_a_time_before_now_or_before_until(record, performance):

@@ -16,7 +16,7 @@ MAY = {
     "POST /predictions": SERVICE,
     "GET /predictions": EVERYBODY,
     "POST /outcomes": SERVICE,
-    "GET /performance": READER | ADMIN,
+    "GET /performance": EVERYBODY,
     "PUT /deployments/{deployment_id}": SERVICE,
     "PUT /models/{model_version}": SERVICE,
     "GET /deployments": READER | ADMIN,

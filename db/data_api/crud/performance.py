@@ -1,18 +1,33 @@
 """Scores of predictions with known outcomes, computed in the database, because a window may hold millions of rows."""
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import CTE, Double, Integer, String, and_, cast, func, literal, or_, select, true
+from sqlalchemy import CTE, ColumnElement, Double, Integer, String, and_, cast, func, literal, or_, select, true
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.base import ColumnCollection
 
 from data_api.crud.time_ranges import TimeRange, scored
 from data_api.models import ModelVersion, Outcome, Prediction
+from data_api.schemas.performance import Widths
 
 Scores = dict[str, Any]
 BinSums = Any  # a row of _bin_sums: the sums of one bin of one group
 WHOLE = "whole"
+
+
+@dataclass(frozen=True)
+class Bins:
+    """The rows of a calibration table: how many, and whether they share equal_counts or equal_widths of probability."""
+
+    count: int
+    widths: Widths = "equal_counts"
+
+
+DEFAULT_BINS = Bins(15)
 
 
 class Group(NamedTuple):
@@ -25,7 +40,7 @@ class Group(NamedTuple):
 
 
 def compute_scores(
-    session: Session, ranges: Sequence[TimeRange], by: str, bins: int, model_version: str | None = None
+    session: Session, ranges: Sequence[TimeRange], by: str, model_version: str | None = None, bins: Bins = DEFAULT_BINS
 ) -> tuple[Scores, list[Group]]:
     """The scores of the predictions that are scored in ranges of time: of all together, and of each group.
 
@@ -34,8 +49,8 @@ def compute_scores(
 
     Rows with the same probability count as one step, as in scikit-learn: AUC is the share of pairs in the right order, where
     a tie counts half (Mann and Whitney 1947); average precision is the mean over the positives of the precision at their
-    probability. The Brier score is the mean of (probability - outcome)². Calibration has bins of equal counts from the
-    lowest probability to the highest.
+    probability. The Brier score is the mean of (probability - outcome)², and its standard error that of this mean (Bradley,
+    Schwartz and Hashino 2008). Calibration has bins from the lowest probability to the highest.
     """
     questions = _versions_by_question(session, ranges, model_version)
     wholes, groups = list[Scores](), list[Group]()
@@ -66,7 +81,7 @@ def _versions_by_question(
     return dict(sorted(versions.items(), key=str))
 
 
-def _scores_by_group(session: Session, window: CTE, bins: int) -> dict[str | None, Scores]:
+def _scores_by_group(session: Session, window: CTE, bins: Bins) -> dict[str | None, Scores]:
     name = window.c.name
     counts = session.execute(select(name, func.count(), func.count(window.c.truth)).group_by(name))
     totals = {group: (predictions, outcomes) for group, predictions, outcomes in counts}
@@ -108,7 +123,7 @@ def _window(ranges: Sequence[TimeRange], by: str, versions: Sequence[str]) -> CT
     )
 
 
-def _bin_sums(window: CTE, bins: int) -> Any:
+def _bin_sums(window: CTE, bins: Bins) -> Any:
     """The sums of each bin of each group, from the lowest probabilities to the highest."""
     c = window.c
     descending = c.probability.desc()
@@ -130,8 +145,9 @@ def _bin_sums(window: CTE, bins: int) -> Any:
         .cte("placed")
     )
     d = placed.c
-    bin_ = (((d.place + 1) * bins - 1) // d.rows).label("bin")
+    bin_ = _bin(d, bins).label("bin")
     real = Double[float]()
+    squared = (d.probability - d.truth) * (d.probability - d.truth)
     return (
         select(
             d.name,
@@ -140,13 +156,24 @@ def _bin_sums(window: CTE, bins: int) -> Any:
             func.sum(d.label).label("labels"),
             func.sum(d.truth).label("hits"),
             func.sum(d.probability).label("probability"),
-            func.sum((d.probability - d.truth) * (d.probability - d.truth)).label("squared"),
+            func.sum(d.label * d.truth).label("labelled_hits"),
+            func.sum(squared).label("squared"),
+            func.sum(squared * squared).label("fourth"),
             func.sum(cast(d.truth * d.hits, real) / d.called).label("precision"),
             func.sum((1 - d.truth) * (d.hits - cast(d.tied, real) / 2)).label("before"),
         )
         .group_by(d.name, bin_)
         .order_by(d.name, bin_.desc())
     )
+
+
+def _bin(placed: ColumnCollection[str, Any], bins: Bins) -> ColumnElement[Any]:
+    """The bin of a row, the larger the lower its probability: its number from the highest, or minus that from the lowest."""
+    if bins.widths == "equal_counts":
+        from_highest: ColumnElement[Any] = ((placed.place + 1) * bins.count - 1) // placed.rows
+        return from_highest
+    bounds = (placed.probability >= number / bins.count for number in range(1, bins.count))
+    return sum((-cast(bound, Integer) for bound in bounds), start=literal(0))
 
 
 def _scores(predictions: int, outcomes: int, bins: Sequence[BinSums]) -> Scores:
@@ -159,6 +186,7 @@ def _scores(predictions: int, outcomes: int, bins: Sequence[BinSums]) -> Scores:
     scored = outcomes if bins else 0  # nothing of what models with different questions predicted
     positives = int(total("hits"))
     pairs = positives * (scored - positives)
+    brier = share(total("squared"), scored)
     gaps = sum(abs(row.probability - row.hits) for row in bins)
     return {
         "predictions": predictions,
@@ -168,9 +196,20 @@ def _scores(predictions: int, outcomes: int, bins: Sequence[BinSums]) -> Scores:
         "outcome_rate": share(positives, scored),
         "roc_auc": share(total("before"), pairs),
         "average_precision": share(total("precision"), positives if pairs else 0),
-        "brier_score": share(total("squared"), scored),
+        "precision": share(total("labelled_hits"), total("labels")),
+        "recall": share(total("labelled_hits"), positives),
+        "brier_score": brier,
+        "brier_standard_error": _standard_error(brier, total("fourth"), scored),
         "calibration_error": share(gaps, scored),
         "calibration": [
             {"rows": row.rows, "predicted": row.probability / row.rows, "observed": row.hits / row.rows} for row in bins
         ],
     }
+
+
+def _standard_error(mean: float | None, squares: float, count: int) -> float | None:
+    """The standard error of the mean of values whose squares have this sum; None where there are fewer than two."""
+    if mean is None or count < 2:
+        return None
+    variance = max(squares - count * mean**2, 0) / (count - 1)
+    return math.sqrt(variance / count)

@@ -6,10 +6,11 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 By = Literal["none", "model_version", "day", "caller"]
+Widths = Literal["equal_counts", "equal_widths"]
 
 
 class Bin(BaseModel):
-    """A row of a calibration table, whose rows hold equally many predictions."""
+    """A row of a calibration table."""
 
     rows: int
     predicted: float = Field(description="The mean predicted probability")
@@ -26,9 +27,14 @@ class Scores(BaseModel):
     outcome_rate: float | None = Field(description="The share with a true outcome")
     roc_auc: float | None
     average_precision: float | None
+    precision: float | None = Field(description="The share with a true outcome among those with a true label")
+    recall: float | None = Field(description="The share with a true label among those with a true outcome")
     brier_score: float | None
+    brier_standard_error: float | None = Field(
+        description="The standard error of brier_score, as the mean of squared errors"
+    )
     calibration_error: float | None = Field(description="The mean over rows of |predicted - observed| of their bin")
-    calibration: list[Bin] = Field(description="Bins of equal counts, from the lowest probability to the highest")
+    calibration: list[Bin] = Field(description="Bins from the lowest probability to the highest, without empty ones")
 
 
 class Named(BaseModel):

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field, ValidationInfo, field_validator
 
 from data_api.database.uuid7 import EPOCH
-from data_api.schemas.performance import By
+from data_api.schemas.performance import By, Widths
 from data_api.schemas.predictions import Format, Order, Subject
 from data_api.schemas.types import NO_NUL, Input, Instant, RowIdInAddress, now
 from service_kit.problems import FieldError, ProblemError
@@ -87,6 +87,10 @@ class PerformanceQuery(TimeRangeQuery):
     ] = None
     by: By = "none"
     bins: Annotated[int, Field(ge=1, le=100, description="The number of rows of the calibration table")] = 15
+    calibration: Annotated[
+        Widths,
+        Field(description="What its rows have in common: equally many predictions, or an equal range of probabilities"),
+    ] = "equal_counts"
 
     @field_validator("window")
     @classmethod
