@@ -57,6 +57,7 @@ LONGEST = (
     "tests/pipeline/stages/test_stages.py",
     "tests/pipeline/diff/test_diff.py",
     "tests/pipeline/test_remote.py",
+    "tests/board/test_browser.py",
     "tests/serving/test_reliability.py",
     "tests/notebooks/test_notebooks.py",
     "tests/db/test_migrations.py",

@@ -179,10 +179,16 @@ def client(follow, log):
     return follow(log)
 
 
+@pytest.fixture(scope="session")
+def log_until_noon(log):
+    """The events until noon of 1 October in New York."""
+    return [event for _, event in log if event.known_at <= NOON]
+
+
 @pytest.fixture
-def client_at_noon(follow, log):
+def client_at_noon(follow, log, log_until_noon):
     """The same at noon of 1 October in New York."""
-    return follow([(position, event) for position, event in log if event.known_at <= NOON])
+    return follow(log[: len(log_until_noon)])
 
 
 def schema_precision(features):

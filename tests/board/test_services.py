@@ -12,8 +12,8 @@ import onnxruntime
 import pandas as pd
 import pytest
 
-from contract.live_services import needs_model
-from contract.processes import KEY, ROOT, Process
+from contract.live_services import Services, needs_model
+from contract.processes import ROOT
 from pipeline.config.paths import MODEL
 from pipeline.data import model_inputs
 from service_processes import until
@@ -23,42 +23,6 @@ pytestmark = needs_model
 BATCH, SECONDS = 1000, 120
 KILLS = {"board": (2, 5, 8, 9, 12), "prediction": (6, 10)}  # after which batches of events
 KEY_COLUMNS = ("year", "month", "day", "carrier", "flight", "origin")
-
-
-class Services:
-    """The data service, the prediction service and the board, each in a process of its own."""
-
-    def __init__(self, folder, model, **board):
-        folder.mkdir(exist_ok=True)
-        self.data = Process("data_api", "db", folder, DATABASE_URL=f"sqlite:///{folder}/ontime.db")
-        shared = {"DATA_API_URL": self.data.url, "DATA_API_KEY": KEY}
-        self.prediction = Process(
-            "prediction_api", "serving", folder, MODEL_URI=str(model), OUTBOX_DIR=str(folder / "outbox"), **shared
-        )
-        self.settings = {**shared, "PREDICTION_API_URL": self.prediction.url, **board}
-        self.board = Process("board", "serving", folder, **self.settings)
-        self.client = httpx.Client(base_url=self.data.url, headers={"x-api-key": KEY}, timeout=60)
-
-    def __enter__(self):
-        for service in (self.data, self.prediction):
-            service.__enter__()
-        self.board.start()
-        return self
-
-    def __exit__(self, *_):
-        for service in (self.board, self.prediction, self.data):
-            service.__exit__()
-
-    def send(self, events):
-        answer = self.client.post("/events", json={"events": [event.as_json() for event in events]})
-        assert answer.status_code == 201, answer.text
-
-    def official(self):
-        query = {"official": "true", "format": "ndjson", "order": "oldest"}
-        return [json.loads(line) for line in self.client.get("/predictions", params=query).text.splitlines()]
-
-    def checks(self):
-        return httpx.get(f"{self.board.url}/readyz", timeout=30).json()["checks"]
 
 
 @pytest.fixture(scope="module")
@@ -74,10 +38,7 @@ def disturbed(tmp_path_factory, log, since):
                 if batch in batches:
                     getattr(services, name).kill()
                     getattr(services, name).start()
-        services.board.wait_until_ready()
-        last = services.client.get("/events/watermark").json()["position"]
-        until(lambda: services.checks()["log"]["position"] == last and services.checks()["log"]["due"] == 0, SECONDS)
-        until(lambda: httpx.get(f"{services.prediction.url}/readyz").json()["checks"]["outbox"]["waiting"] == 0, SECONDS)
+        services.wait_until_done(SECONDS)
         yield services
 
 
