@@ -117,6 +117,7 @@ def values():
             "calibration_bins": 5,
             "smallest_slice": 1,
             "importance_rows": 100,
+            "reasons_rows": 50,
         },
     }
 

@@ -210,6 +210,7 @@ class Evaluate:
     calibration_bins: Annotated[int, Field(ge=2, le=100)]
     smallest_slice: Annotated[int, Field(ge=1)]
     importance_rows: Annotated[int, Field(ge=100)]
+    reasons_rows: Annotated[int, Field(ge=1)]
 
 
 @dataclass(frozen=True, config=CLOSED)

@@ -84,15 +84,23 @@ def slices(scores: pd.DataFrame, overall: float | None, rate: float) -> str:
 
 def importances(losses: pd.DataFrame) -> str:
     """The columns whose shuffling costs most AUC."""
+    largest = losses.head(MOST_BARS)
+    return _bars(largest["column"], largest["auc_loss"], "loss of ROC AUC when shuffled")
 
+
+def contributions(means: pd.DataFrame) -> str:
+    """How many points of probability each topic contributes to a prediction on average, of either sign."""
+    return _bars(means["topic"], 100 * means["mean_absolute_contribution"], "points of probability, on average")
+
+
+def _bars(names: pd.Series, lengths: pd.Series, label: str) -> str:
     def draw(axes: Axes) -> None:
-        largest = losses.head(MOST_BARS)
-        places = np.arange(len(largest))[::-1]
-        axes.barh(places, largest["auc_loss"], color=ACCENT, height=0.7)
-        axes.set_yticks(places, largest["column"])
-        axes.set(xlabel="loss of ROC AUC when shuffled")
+        places = np.arange(len(names))[::-1]
+        axes.barh(places, lengths, color=ACCENT, height=0.7)
+        axes.set_yticks(places, names)
+        axes.set(xlabel=label)
 
-    return _svg(draw, 7.0, 0.9 + 0.24 * min(len(losses), MOST_BARS))
+    return _svg(draw, 7.0, 0.9 + 0.24 * len(names))
 
 
 def _svg(draw: Callable[..., None], width: float, height: float, panels: int = 1) -> str:

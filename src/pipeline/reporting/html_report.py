@@ -18,6 +18,7 @@ def render(run: Run, data: Dataset, settings: Params) -> str:
         "precision_recall": figures.precision_recall(evaluation.precision_recall, evaluation.rate),
         "calibration": figures.calibration(evaluation.calibration),
         "importances": figures.importances(run.importances),
+        "contributions": figures.contributions(run.contributions),
     }
     auc = evaluation.overall["roc_auc"]["value"]
     values = {

@@ -47,6 +47,14 @@ class Run:
     test: pd.DataFrame
     evaluation: Evaluation
     importances: pd.DataFrame
+    contributions: pd.DataFrame
+
+    def topics(self) -> list[tuple[str, float, list[str]]]:
+        """Each topic with its mean absolute contribution and the names of its columns, the largest contribution first."""
+        columns: dict[str, list[str]] = {}
+        for column in self.schema["columns"]:
+            columns.setdefault(column["topic"], []).append(column["name"])
+        return [(topic, mean, columns[topic]) for topic, mean in self.contributions.itertuples(index=False)]
 
 
 def render(
@@ -68,7 +76,7 @@ def render(
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"thousands": "{:,}".format, "score": _score, "interval": _interval}
-    environment.filters |= {"percent": _percent, "pairs": _pairs}
+    environment.filters |= {"percent": _percent, "points": _points, "pairs": _pairs}
     return environment.get_template(template).render(
         run=run, data=data, settings=settings, names=NAMES, meanings=MEANINGS, **values
     )
@@ -91,6 +99,10 @@ def _interval(scores: Mapping[str, float | None]) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.1f} points"
 
 
 def _pairs(values: Mapping[str, Any]) -> str:

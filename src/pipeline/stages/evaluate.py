@@ -26,7 +26,7 @@ from pipeline.config.paths import (
 )
 from pipeline.config.settings import Columns, Dataset, Evaluate, Params
 from pipeline.data import model_inputs, table_io
-from pipeline.evaluation import permutation_importance, slice_scores
+from pipeline.evaluation import permutation_importance, slice_scores, topic_contributions
 from pipeline.evaluation.slice_scores import Evaluation, Slicing
 from pipeline.files import atomic_write
 from pipeline.modeling import artifact
@@ -44,7 +44,7 @@ def main() -> None:
     settings = load_params()
     with console.step("read the model and score the test rows"):
         data = load_dataset(DATASET)
-        metadata = artifact.read_metadata(MODEL)
+        metadata, schema = artifact.read_metadata(MODEL), _json(MODEL / artifact.SCHEMA)
         scorer = artifact.session(MODEL / artifact.GRAPH)
         test = table_io.read(TEST_TABLE)
         arrays = model_inputs.to_arrays(model_inputs.pack(test, data.columns), data.columns)
@@ -52,9 +52,10 @@ def main() -> None:
     truth = test[data.target.name].to_numpy(np.float64)
     evaluation = _evaluate(test, truth, probability, metadata["threshold"], settings)
     losses = _importances(scorer, arrays, truth, data.columns, settings.evaluate)
+    contributions = _contributions(scorer, arrays, schema["columns"], settings.evaluate)
     with console.step("write the metrics and the report"):
-        version, schema = artifact.version(MODEL), _json(MODEL / artifact.SCHEMA)
-        run = Run(version, metadata, schema, _json(COUNTS), _json(VALIDATION), test, evaluation, losses)
+        version, counts, validation = artifact.version(MODEL), _json(COUNTS), _json(VALIDATION)
+        run = Run(version, metadata, schema, counts, validation, test, evaluation, losses, contributions)
         _write(run, data, settings)
     _track(metadata, settings)
 
@@ -74,6 +75,16 @@ def _importances(scorer: Any, arrays: Arrays, truth: Floats, columns: Columns, s
         return permutation_importance.auc_losses(predict, sample, truth[rows], columns, settings.seed, advance)
 
 
+def _contributions(scorer: Any, arrays: Arrays, columns: list[dict[str, Any]], settings: Evaluate) -> pd.DataFrame:
+    (rows, *_) = (len(array) for array in arrays.values())
+    chosen = np.random.default_rng(settings.seed).permutation(rows)[: settings.reasons_rows]
+    sample = {name: array[chosen] for name, array in arrays.items()}
+    sets = topic_contributions.count_sets(columns)
+    with console.step(f"predict {len(chosen)} rows for {sets} sets of topics", sets) as advance:
+        predict = partial(artifact.probability, scorer)
+        return topic_contributions.mean_absolute(topic_contributions.contributions(predict, sample, columns, advance))
+
+
 def _write(run: Run, data: Dataset, settings: Params) -> None:
     evaluation = run.evaluation
     plots = {
@@ -81,6 +92,7 @@ def _write(run: Run, data: Dataset, settings: Params) -> None:
         "precision_recall": evaluation.precision_recall,
         "calibration": evaluation.calibration,
         "importances": run.importances,
+        "contributions": run.contributions,
         "slices": evaluation.slices,
     }
     page = html_report.render(run, data, settings)

@@ -8,7 +8,7 @@ from pipeline.config.settings import Evaluate
 from pipeline.evaluation import metrics, slice_scores
 from pipeline.evaluation.slice_scores import Slicing
 
-SETTINGS = Evaluate(1, 20, 0.9, calibration_bins=5, smallest_slice=30, importance_rows=100)
+SETTINGS = Evaluate(1, 20, 0.9, calibration_bins=5, smallest_slice=30, importance_rows=100, reasons_rows=50)
 
 
 @pytest.fixture

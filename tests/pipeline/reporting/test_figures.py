@@ -27,6 +27,9 @@ DRAWN = {
     "calibration": lambda: figures.calibration(pd.DataFrame({"predicted": [0.1, 0.5], "observed": [0.2, 0.4]})),
     "slices": lambda: figures.slices(SLICES, 0.65, 0.3),
     "importances": lambda: figures.importances(losses(3)),
+    "contributions": lambda: figures.contributions(
+        pd.DataFrame({"topic": ["weather"], "mean_absolute_contribution": [0.03]})
+    ),
 }
 
 

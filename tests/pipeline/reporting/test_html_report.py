@@ -64,7 +64,7 @@ def test_rows():
 
 
 def evaluated(test_rows, slices=("colour", "moment.date"), resample_by=None):
-    settings = Evaluate(1, 20, 0.9, calibration_bins=5, smallest_slice=1, importance_rows=100)
+    settings = Evaluate(1, 20, 0.9, calibration_bins=5, smallest_slice=1, importance_rows=100, reasons_rows=50)
     return slice_scores.evaluate(*test_rows, 0.5, Slicing(slices, resample_by), settings)
 
 
@@ -79,7 +79,9 @@ def run(evaluation):
         "data": {"train.parquet": "aa11", "test.parquet": "bb22"},
     }
     counts = {"train": 12345, "test": 200, "left_out": {"good unknown": 17}}
-    return Run("abc123", metadata, {}, counts, {}, pd.DataFrame(), evaluation, losses)
+    schema = {"columns": [{"name": "size", "topic": "looks & size"}, {"name": "colour", "topic": "looks & size"}]}
+    contributions = pd.DataFrame({"topic": ["looks & size"], "mean_absolute_contribution": [0.0321]})
+    return Run("abc123", metadata, schema, counts, {}, pd.DataFrame(), evaluation, losses, contributions)
 
 
 def page(evaluation, settings):

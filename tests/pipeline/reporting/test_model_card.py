@@ -66,11 +66,20 @@ def run(test_rows, settings, slices=("colour",), **more):
     evaluation = slice_scores.evaluate(test, truth, probability, 0.5, Slicing(slices, None), settings.evaluate)
     schema = {
         "target": {"rate": 0.25},
-        "columns": [{"name": "moment", "seen": {"minimum": "2013-01-01T05:15:00", "maximum": "2013-09-30T23:59:00"}}],
+        "columns": [
+            {"name": "size", "topic": "size"},
+            {"name": "colour", "topic": "looks"},
+            {
+                "name": "moment",
+                "topic": "looks",
+                "seen": {"minimum": "2013-01-01T05:15:00", "maximum": "2013-09-30T23:59:00"},
+            },
+        ],
     }
     counts = {"train": 12345, "test": 200, "left_out": {"good unknown": 17}}
     importances = pd.DataFrame({"column": ["size", "colour", "moment"], "auc_loss": [0.1, 0.0, -0.0001]})
-    values = Run("abc123", METADATA, schema, counts, {"roc_auc": 0.75}, test, evaluation, importances)
+    contributions = pd.DataFrame({"topic": ["looks", "size"], "mean_absolute_contribution": [0.1234, 0.0]})
+    values = Run("abc123", METADATA, schema, counts, {"roc_auc": 0.75}, test, evaluation, importances, contributions)
     return replace(values, **more)
 
 
@@ -213,6 +222,13 @@ def test_slices_without_any_auc_leave_a_sentence(made, test_rows, slices):
     card = made(slices=slices, rows=(rows, (rows["colour"] == "red").to_numpy(float), probability))
 
     assert "No slice has a ROC AUC" in section(card, "Where it is best and worst")
+
+
+def test_topics_are_named_with_their_mean_contribution_and_how_many_columns_they_have(made):
+    assert tables(section(made(), "What each topic contributes"))[1:] == [
+        ["looks", "12.3 points", "2"],
+        ["size", "0.0 points", "1"],
+    ]
 
 
 def test_ten_columns_at_most_are_named_with_what_they_are(made):

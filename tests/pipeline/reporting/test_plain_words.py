@@ -11,7 +11,7 @@ from pipeline.reporting import plain_words
 
 
 def evaluated(truth, probability, threshold=0.5, bins=4):
-    settings = Evaluate(1, 20, 0.9, calibration_bins=bins, smallest_slice=1, importance_rows=100)
+    settings = Evaluate(1, 20, 0.9, calibration_bins=bins, smallest_slice=1, importance_rows=100, reasons_rows=50)
     frame = pd.DataFrame(index=range(len(truth)))
     scored = np.asarray(truth, float), np.asarray(probability, float)
     return slice_scores.evaluate(frame, *scored, threshold, Slicing((), None), settings)

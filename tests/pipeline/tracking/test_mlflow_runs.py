@@ -46,7 +46,8 @@ SETTINGS = {
     "preprocess": {"invalid_rows_allowed": 0},
     "train": {"seed": 1, "folds": 3, "threshold": "f1"},
     "evaluate": {
-        "seed": 1, "resamples": 20, "confidence": 0.9, "calibration_bins": 5, "smallest_slice": 1, "importance_rows": 100,
+        "seed": 1, "resamples": 20, "confidence": 0.9, "calibration_bins": 5, "smallest_slice": 1,
+        "importance_rows": 100, "reasons_rows": 50,
     },
 }  # fmt: skip
 METADATA = {
