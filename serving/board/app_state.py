@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from board.auditor import Auditor
 from board.clients import DataService, PredictionService
+from board.explanations import Explanations
 from board.follower import Follower
 from board.forecasts import Forecasts
 from board.heartbeat import send_heartbeats
@@ -35,6 +36,7 @@ class AppState:
         services = self.data_service, self.predictor
         self.auditor = Auditor(self.follower, services, self.metrics, settings.audit_hours)
         self.forecasts, self.questions = Forecasts(self.predictor), QuestionBatches(self.predictor)
+        self.explanations = Explanations(self.predictor)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
@@ -56,6 +58,7 @@ class AppState:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.explanations.close()
         await self.follower.close()
         await self.data_service.close()
         await self.predictor.close()

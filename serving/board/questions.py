@@ -39,7 +39,7 @@ async def upcoming(tracker: SubjectTracker, forecasts: Forecasts, hours: float) 
     snapshot, places, due_at = await asyncio.to_thread(_next, tracker, hours)
     made = tracker.officials.made
     keys = [snapshot.keys[place] for place in places]
-    early = await forecasts.of(tracker, snapshot, [key for key in keys if key not in made])
+    early = await forecasts.of(tracker, [key for key in keys if key not in made])
     subjects = [
         {
             source.live.SUBJECT: source.subject(key),

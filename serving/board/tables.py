@@ -11,6 +11,7 @@ import pandas as pd
 
 from board.source import Source
 from pipeline.data.event_log import Event, Key
+from pipeline.features.point_in_time import Integers
 
 Entries = Sequence[tuple[int, Event]]  # events of the log, each with its position
 
@@ -48,6 +49,8 @@ class Tables:
         self.newest: dict[str, datetime] = {}  # the newest known_at of each table
         self.passed_over = 0  # events of tables that the model does not declare
         self.touched: set[Key] = set()  # subjects with events since somebody looked
+        self._undated: set[Key] = set()  # subjects with events since it was worked out when they are due
+        self._due_at: dict[Key, int] = {}
 
     def apply(self, entries: Entries, stop_at_revision: bool = True) -> int:
         """Takes up events of the log, to before the first one that changes what was known; gives how many it took."""
@@ -73,6 +76,20 @@ class Tables:
             complete = [key for key in keys if key in self._subjects and self._subjects.is_complete(key)]
             return complete, self._subjects.frame(complete)
 
+    def subjects_due(self, start: int, end: int) -> tuple[list[Key], pd.DataFrame, Integers]:
+        """The subjects that are due from a moment to before another, by that, their rows [n], and when they are due [n].
+
+        All moments are in minutes since 1970. When a subject is due is worked out again only after an event about it.
+        """
+        with self._lock:
+            if changed := [key for key in self._undated if self._subjects.is_complete(key)]:
+                due_at = self._source.live.due_at(self._subjects.frame(changed))
+                self._due_at |= zip(changed, due_at.tolist(), strict=True)
+                self._undated.difference_update(changed)
+            keys = [key for key, due in self._due_at.items() if start <= due < end]
+            keys.sort(key=self._due_at.__getitem__)
+            return keys, self._subjects.frame(keys), np.array([self._due_at[key] for key in keys], np.int64)
+
     def forget(self, until: datetime, needed: Collection[Key]) -> None:
         """Forgets rows, except ``needed`` ones, whose last event is further back than moments from ``until`` on can see."""
         with self._lock:
@@ -86,6 +103,9 @@ class Tables:
                     for key, known_at in zip(table.keys, table.last_known_at, strict=True)
                 ]
                 table.keep(np.array(keep, np.bool_))
+                if is_subject:
+                    self._due_at = {key: due for key, due in self._due_at.items() if key in table}
+                    self._undated = {key for key in self._undated if key in table}
                 if is_subject and not all(keep):
                     self.kept_since = oldest
 
@@ -101,6 +121,7 @@ class Tables:
         key = table.apply_one(event)
         if table is self._subjects:
             self.touched.add(key)
+            self._undated.add(key)
         self.newest[event.table] = max(event.known_at, self.newest.get(event.table, event.known_at))
         self.watermark = max(event.known_at, self.watermark or event.known_at)
 

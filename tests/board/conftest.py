@@ -103,6 +103,7 @@ class Predictor(Answering):
         self.asked = []  # subjects, each with its record
         self.refuses = lambda record: False
         self.version = "1"
+        self.explained, self.gives_no_reasons = [], False
 
     async def model(self):
         return {"version": self.version}
@@ -119,6 +120,17 @@ class Predictor(Answering):
             }
             for record, subject in zip(records, subjects, strict=True)
         ]  # fmt: skip
+
+    async def explain(self, records):
+        if self.gives_no_reasons:
+            raise ContentRejected("409: the model has no topics", 409)
+        self.explained += records
+        topics = [
+            {"topic": "the aircraft", "contribution": 0.2, "columns": []},
+            {"topic": "weather", "contribution": -0.05, "columns": []},
+        ]
+        reasons = {"typical_probability": 0.2, "topics": topics}
+        return [{"prediction_id": None, "probability": 0.35, "reasons": reasons} for _ in records]
 
 
 class DataService(Answering):
@@ -167,7 +179,7 @@ def follow(serve, model, tracker, predictor):
         service = client.app.state.service
         service.follower.model, service.follower.tracker, service.follower.caught_up = model, tracker, True
         service.follower.state = "follows the log"
-        service.forecasts._predictor = service.questions._predictor = predictor
+        service.forecasts._predictor = service.questions._predictor = service.explanations._predictor = predictor
         return client
 
     return following
