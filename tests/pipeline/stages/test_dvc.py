@@ -35,7 +35,7 @@ def test_plots_are_drawn_without_a_network(project):
 
     for curve in ("ROC curve", "Precision and recall", "Calibration", "Importances"):
         assert curve in page
-    assert page.count("vegaEmbed('#") == 4
+    assert page.count("vegaEmbed('#") == 5
     assert "function vegaEmbed(selector, spec)" in page
     assert not re.search(r"<script[^>]*\ssrc=|<link|@import|fetch\(", page)
 

@@ -127,6 +127,27 @@ def test_a_file_and_a_target_are_enough_and_the_inferred_columns_are_written_dow
         "flipper_length_mm, body_mass_g, year. data/raw/columns.yaml declares them; to change that, copy it"
     ) in " ".join(ingest.stderr.split())
     assert pd.read_csv(place / "data/report/plots/slices.csv").empty
+    contributions = pd.read_csv(place / "data/report/plots/contributions.csv")["topic"]
+    assert set(contributions) == {column["topic"] for column in schema["columns"]} == set(written)
+
+
+def test_of_many_columns_without_topics_the_most_important_are_topics_and_the_others_one_together(place):
+    table, random = pd.read_csv(place / "tests/pipeline/penguins.csv"), np.random.default_rng(1)
+    noise = {f"noise_{number}": random.normal(size=len(table)) for number in range(6)}
+    table.assign(**noise).to_csv(place / "wide.csv", index=False)
+    minimal(place, "source: {path: wide.csv}\ntarget: {name: sex, positive: female}\n")
+    run_all(place)
+
+    columns = json.loads((place / "data/model/schema.json").read_text())["columns"]
+    topics = {column["name"]: column["topic"] for column in columns}
+    together = [name for name, topic in topics.items() if topic == "other columns"]
+    assert len(topics) == 13
+    assert len(together) == 6
+    assert {name: topic for name, topic in topics.items() if name not in together} == {
+        name: name for name in topics if name not in together
+    }
+    assert not {"body_mass_g", "bill_depth_mm"} & set(together)
+    assert len(pd.read_csv(place / "data/report/plots/contributions.csv")) == 8
 
 
 def test_columns_that_were_inferred_can_be_declared_and_give_the_same_examples(place):
