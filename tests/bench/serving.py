@@ -24,6 +24,7 @@ HERE = Path(__file__).parent
 MODEL, TRAIN, TEST = (ROOT / "data" / name for name in ("model", "processed/train.parquet", "processed/test.parquet"))
 LEAST_SHARE, MOST_TIMES_P99, LEAST_TIMES_MLFLOW, LEAST_TIMES_BATCH = 0.9, 2.0, 50, 10
 MOST_START_SECONDS, MOST_RESIDENT_MB, MOST_IMAGE_MB, MOST_SCORE_MB, COPIES = 1.5, 130, 350, 400, 10
+REASONS, MOST_REASONS_MS = "reasons=true", 10.0
 IMAGE = "ontime-prediction-api"
 
 
@@ -82,6 +83,20 @@ def beside_no_op(folder: Path, one: Path, rounds: int, seconds: float) -> float:
     judge("A / B in answers per second", median(a["per_second"] / b["per_second"] for a, b in turns), least=LEAST_SHARE)
     judge("A / B in p99", median(a["p99"] / b["p99"] for a, b in turns), most=MOST_TIMES_P99)
     return median(ours["per_second"] for ours, _ in turns)
+
+
+def with_reasons(folder: Path, one: Path, rounds: int, seconds: float) -> None:
+    """Rows on one record at a time with its reasons, beside the same without them, asked of one server in turn."""
+    asked = [(path, connections) for connections in (1, 8) for path in ("/predict", f"/predict?{REASONS}")]
+    with service(folder, 2) as ours:
+        turns = [[load(ours, path, one, seconds, connections) for path, connections in asked] for _ in range(rounds)]
+    console.print(f"\nOne record a request, with its reasons and without, {rounds} rounds of {seconds:g} s in turn")
+    console.print(f"{'':36}{'connections':>12}{'answers/s':>10}{'p50':>10}{'p99':>10}")
+    for (path, connections), told in zip(asked, zip(*turns, strict=True), strict=True):
+        speed, half, most = (median(one[key] for one in told) for key in ("per_second", "p50", "p99"))
+        console.print(f"{path:36}{connections:12}{speed:10,.0f}{half * 1e3:7.2f} ms{most * 1e3:7.2f} ms")
+        if REASONS in path:
+            judge(f"p99 with reasons, {connections} at a time, ms", most * 1e3, most=MOST_REASONS_MS)
 
 
 def beside_mlflow(folder: Path, one: Path, many: Path, seconds: float) -> None:
@@ -187,6 +202,7 @@ def main() -> None:
             sys.exit(done.stderr)
         one, many = bodies(folder)
         beside_no_op(folder, one, asked.rounds, asked.seconds)
+        with_reasons(folder, one, max(1, asked.rounds // 2), asked.seconds)
         beside_mlflow(folder, one, many, asked.seconds)
         files(folder, json.loads(done.stdout.splitlines()[-1]))
         image()
