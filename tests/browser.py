@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed: no page was opened in a browser")
@@ -16,7 +16,7 @@ DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 THIS_MACHINE = "127.0.0.1"
 GRAVE = {"serious", "critical"}
 PATIENCE_MS = 15_000
-ANSWERED = "Failed to load resource: the server responded"  # with an error status, which some tests want
+REQUEST_FAILED = ("Failed to load resource", "htmx:", "Response Status Error Code")  # as some tests want it
 
 
 @contextmanager
@@ -30,7 +30,10 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def tab(browser: Browser, **options: Any) -> Iterator[Page]:
-    """A tab with a session of its own; fails in the end where it asked another machine, or logged an error."""
+    """A tab with a session of its own; fails in the end where it asked another machine, or logged an error.
+
+    A request that fails is no such error: what a page shows then is for the test to say.
+    """
     context = browser.new_context(**{"viewport": DESKTOP, "reduced_motion": "reduce", **options})  # colours change at once
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
@@ -42,7 +45,7 @@ def tab(browser: Browser, **options: Any) -> Iterator[Page]:
     context.close()
     strangers = [url for url in requests if not url.startswith("data:") and urlsplit(url).hostname != THIS_MACHINE]
     assert not strangers, f"the page asked other machines: {strangers}"
-    mistakes = [error for error in errors if not error.startswith(ANSWERED)]
+    mistakes = [error for error in errors if not error.startswith(REQUEST_FAILED)]
     assert not mistakes, f"the browser's log holds errors: {mistakes}"
 
 
@@ -54,6 +57,17 @@ def violations(page: Page, *rules: str) -> list[str]:
         for rule in Axe().run(page, options=options).response["violations"]
         if rule["impact"] in GRAVE
     ]
+
+
+def finished(page: Page) -> list[Request]:
+    """A list that takes up each request of the page whose answer came."""
+    requests: list[Request] = []
+
+    def note(request: Request) -> None:
+        requests.append(request)
+
+    page.on("requestfinished", note)
+    return requests
 
 
 def overflow(page: Page) -> int:

@@ -1,15 +1,21 @@
 """The pages of the board in a real Chromium, with real services and the real model, at noon of a day of the log."""
 
+import re
+from datetime import timedelta
+
 import pytest
 from playwright.sync_api import expect
 
-from browser import DESKTOP, PHONE, chromium, needs_chromium, overflow, tab, violations
+from browser import DESKTOP, PHONE, chromium, finished, needs_chromium, overflow, tab, violations
 from contract.live_services import Services, needs_model
 
 pytestmark = [needs_model, needs_chromium]
 SECRET = "a secret of the tests of thirty-two characters"
 BATCH, SECONDS = 10_000, 120
-PAGES = {"departures": "/"}
+MOST_BYTES = 200_000  # of a page and all that it needs
+PATIENCE_MS = 30_000  # until the board notices, and until a service that was killed is there again
+MINUTES = timedelta(minutes=20)  # of the log, in which some flights become due
+PAGES = {"departures": "/?q=DL"}  # fewer rows: axe-core looks at each
 VIEWS = (("light", PHONE, ()), ("dark", DESKTOP, ()), ("light", DESKTOP, ("color-contrast",)))  # and the rules, if not all
 
 
@@ -44,6 +50,18 @@ def visit(services, browser, session, request):
     """A tab of a reader who logged in; a test may give options."""
     with tab(browser, base_url=services.board.url, storage_state=session, **getattr(request, "param", {})) as page:
         yield page
+
+
+@pytest.fixture(scope="module")
+def news(log, log_until_noon):
+    """The events of the first minutes after noon, and those of the next ones."""
+    noon, after = log_until_noon[-1].known_at, [event for _, event in log[len(log_until_noon) :]]
+    return [[event for event in after if part <= (event.known_at - noon) / MINUTES < part + 1] for part in (0, 1)]
+
+
+def rows(page):
+    """The rows of the departures."""
+    return page.locator("#rows tbody tr:not(.day)")
 
 
 def log_in(page, password="development"):
@@ -91,11 +109,89 @@ def test_a_reader_logs_in_reads_and_logs_out(services, browser):
         expect(page.get_by_role("heading", level=1)).to_have_text("Log in")
 
 
-def test_the_page_of_the_api_shows_without_a_log_in(services, browser):
-    with tab(browser, base_url=services.board.url) as page:
-        page.goto("/docs")
+def test_departures_are_filtered_and_sorted_and_the_address_keeps_it(visit):
+    visit.goto("/")
+    visit.get_by_label("Airport").select_option("JFK")
+    expect(rows(visit).filter(has_text="EWR")).to_have_count(0)
+    visit.get_by_role("searchbox").fill("DL")
+    expect(rows(visit).filter(has_not_text="DL")).to_have_count(0)
+    visit.get_by_role("link", name="Probability").click()
+    expect(visit.get_by_role("columnheader", name="Probability")).to_have_attribute("aria-sort", "descending")
+    shown = rows(visit).all_inner_texts()
 
-        expect(page.get_by_text("Predict one subject by its name")).to_be_visible()
+    shares = [int(share) for share in re.findall(r"(\d+)\N{NO-BREAK SPACE}%", "\n".join(shown))]
+    assert len(shares) == len(shown) > 3
+    assert shares == sorted(shares, reverse=True)
+    visit.reload()
+    assert rows(visit).all_inner_texts() == shown
+    assert visit.get_by_label("Airport").input_value() == "JFK"
+
+
+def test_without_script_departures_are_filtered_by_a_button(services, browser):
+    with tab(browser, base_url=services.board.url, java_script_enabled=False) as page:
+        log_in(page)
+        page.get_by_label("Airport").select_option("JFK")
+        page.get_by_role("button", name="Show").click()
+
+        expect(rows(page).first).to_be_visible()
+        expect(rows(page).filter(has_text="EWR")).to_have_count(0)
+        expect(page.get_by_label("Refresh by itself")).to_be_hidden()
+
+
+def test_the_keyboard_reaches_the_content_first(visit):
+    visit.goto("/")
+    visit.keyboard.press("Tab")
+    expect(visit.get_by_role("link", name="Skip to the content")).to_be_focused()
+    visit.keyboard.press("Enter")
+
+    expect(visit.locator("main")).to_be_focused()
+
+
+def test_the_page_weighs_little(visit):
+    requests = finished(visit)
+    visit.goto("/", wait_until="networkidle")
+
+    assert 10_000 < sum(request.sizes()["responseBodySize"] for request in requests) < MOST_BYTES
+
+
+def test_departures_refresh_by_themselves_and_keep_the_place(visit, services, news):
+    visit.goto("/")
+    visit.get_by_role("searchbox").fill("U")
+    visit.wait_for_url("**/?q=U")
+    link = rows(visit).nth(25).get_by_role("link")
+    link.focus()
+    visit.evaluate("document.body.dataset.isTheSame = 'yes'")
+    place, now = visit.evaluate("window.scrollY"), visit.locator(".now strong").inner_text()
+    name = link.inner_text()
+    services.send(news[0])
+
+    expect(visit.locator(".now strong")).not_to_have_text(now)
+
+    assert place > 0
+    assert visit.evaluate("window.scrollY") == place
+    assert visit.evaluate("document.activeElement.textContent") == name
+    assert visit.get_by_role("searchbox").input_value() == "U"
+    assert visit.evaluate("document.body.dataset.isTheSame") == "yes"
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("board", "The board does not answer."),
+        ("data", "The data service does not answer."),
+        ("prediction", "The prediction service does not answer."),
+    ],
+)
+def test_a_service_that_is_away_is_a_sentence_on_the_page_until_it_is_back(visit, services, news, name, sentence):
+    visit.goto("/")
+    expect(visit.get_by_text(sentence)).to_be_hidden()
+    getattr(services, name).kill()
+    if name == "prediction":
+        services.send(news[1])  # now the board needs it
+
+    expect(visit.get_by_text(sentence)).to_be_visible(timeout=PATIENCE_MS)
+    getattr(services, name).start()
+    expect(visit.get_by_text(sentence)).to_be_hidden(timeout=PATIENCE_MS)
 
 
 BAD_PAGE = '<input><div style="width: 2000px">wide</div><script src="http://127.0.0.2:9/script.js"></script>'
