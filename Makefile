@@ -158,9 +158,10 @@ bench-database: setup ## Time the data service and its event log beside bare ins
 	@PYTHONPATH=tests:src:db python tests/bench/database.py
 	@PYTHONPATH=tests:src:db python tests/bench/events.py
 
-bench-board: setup ## Time one flight's features, questions, start and replay of the board, and POST /events beside a bare insert
+bench-board: setup ## Time one flight's features, questions, start, replay and pages of the board, and POST /events beside a bare insert
 	@test -f data/model/metadata.json || $(MAKE) repro
 	@PYTHONPATH=src:serving:tests python tests/bench/board_service.py
+	@PYTHONPATH=src:serving:tests python tests/bench/board_pages.py
 	@PYTHONPATH=tests:src:db python tests/bench/events.py
 
 ## Maintain

@@ -154,7 +154,7 @@ def running(folder: Path) -> Iterator[Services]:
     with data as data_service:
         prediction = _serve(
             folder, "prediction_api", ports[1], "src:serving", MODEL_URI=str(MODEL), OUTBOX_DIR=str(folder / "outbox"),
-            DATA_API_URL=_url(data_service), DATA_API_KEY=KEY,
+            DATA_API_URL=url(data_service), DATA_API_KEY=KEY,
         )  # fmt: skip
         with prediction as prediction_service:
             yield Services(data_service, prediction_service)
@@ -163,8 +163,8 @@ def running(folder: Path) -> Iterator[Services]:
 def board(folder: Path, services: Services) -> AbstractContextManager[Server]:
     """A board, which is ready when it has read the log."""
     return _serve(
-        folder, "board", free_port(), "src:serving", DATA_API_URL=_url(services.data), DATA_API_KEY=KEY,
-        PREDICTION_API_URL=_url(services.prediction),
+        folder, "board", free_port(), "src:serving", DATA_API_URL=url(services.data), DATA_API_KEY=KEY,
+        PREDICTION_API_URL=url(services.prediction),
     )  # fmt: skip
 
 
@@ -176,7 +176,7 @@ def _serve(folder: Path, module: str, port: int, path: str, **settings: str) -> 
 
 def send(data: Server, log: Sequence[Event]) -> None:
     """Sends events to the data service."""
-    with httpx.Client(base_url=_url(data), headers={"x-api-key": KEY}, timeout=60) as client:
+    with httpx.Client(base_url=url(data), headers={"x-api-key": KEY}, timeout=60) as client:
         for start in range(0, len(log), MOST_EVENTS):
             batch = [event.as_json() for event in log[start : start + MOST_EVENTS]]
             client.post("/events", json={"events": batch}).raise_for_status()
@@ -193,7 +193,7 @@ def started(server: Server, log: str) -> None:
 def questions(folder: Path, ours: Server, prediction: Server, log: Log, rounds: int, seconds: float) -> None:
     """Rows on POST /predictions about a flight, beside /predict of the prediction service with its features."""
     question = {"flight": log.flight}
-    answer = httpx.post(f"{_url(ours)}/predictions", json=question).raise_for_status().json()
+    answer = httpx.post(f"{url(ours)}/predictions", json=question).raise_for_status().json()
     (asked := folder / "question.json").write_text(json.dumps(question))
     (ready := folder / "features.json").write_text(json.dumps(answer["features"]))
     console.print(f"\nOne flight a request, {rounds} rounds of {seconds:g} s in turn")
@@ -219,8 +219,8 @@ def after_news(ours: Server, data: Server, log: Log) -> int:
     seconds = []
     for number in range(MOST_REBUILDS):
         send(data, log.after[number : number + 1])
-        _wait(lambda number=number: _metric(ours, "board_position") == len(log.before) + number + 1)
-        answer, duration = _timed(lambda: httpx.post(f"{_url(ours)}/predictions", json={"flight": log.flight}))
+        wait(lambda number=number: metric(ours, "board_position") == len(log.before) + number + 1)
+        answer, duration = _timed(lambda: httpx.post(f"{url(ours)}/predictions", json={"flight": log.flight}))
         answer.raise_for_status()
         seconds.append(duration)
     console.print()
@@ -230,19 +230,24 @@ def after_news(ours: Server, data: Server, log: Log) -> int:
 
 def replay(ours: Server, data: Server, log: Log, sent: int) -> None:
     """Rows on the time from the first event of some days to the last official prediction, beside the recipe's own."""
+    count, seconds = replayed(ours, data, log, sent)
+    tables = {**log.tables, "flights": flights_of(log)}
+    frame, offline = _timed(lambda: flights.features(tables, log.options))
+    console.print(f"\n{count:,.0f} flights predicted")
+    console.print(f"{'C  replay through all services':48}{count / seconds:10,.0f} flights/s")
+    console.print(f"{'D  the recipe offline':48}{len(frame) / offline:10,.0f} flights/s")
+
+
+def replayed(ours: Server, data: Server, log: Log, sent: int) -> tuple[float, float]:
+    """Sends the events after the first ``sent`` ones: how many flights are predicted, and in how many seconds."""
     moments = live.moments(flights_of(log), log.options)
     first, last = (int(moment.timestamp()) // MINUTE for moment in (FIRST_MOMENT, log.after[-1].known_at))
     count = int(((moments >= first) & (moments < last)).sum())
-    before = _metric(ours, OFFICIAL)
+    before = metric(ours, OFFICIAL)
     start = time.perf_counter()
     send(data, log.after[sent:])
-    _wait(lambda: _metric(ours, OFFICIAL) == count)
-    seconds = time.perf_counter() - start
-    tables = {**log.tables, "flights": flights_of(log)}
-    frame, offline = _timed(lambda: flights.features(tables, log.options))
-    console.print(f"\n{count - before:,.0f} flights predicted")
-    console.print(f"{'C  replay through all services':48}{(count - before) / seconds:10,.0f} flights/s")
-    console.print(f"{'D  the recipe offline':48}{len(frame) / offline:10,.0f} flights/s")
+    wait(lambda: metric(ours, OFFICIAL) == count)
+    return count - before, time.perf_counter() - start
 
 
 def show(what: str, value: float, unit: str) -> None:
@@ -263,12 +268,14 @@ def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
     return work(), time.perf_counter() - start
 
 
-def _metric(server: Server, name: str) -> float:
-    text = httpx.get(f"{_url(server)}/metrics").text
+def metric(server: Server, name: str) -> float:
+    """The value of a metric of a board, over all labels."""
+    text = httpx.get(f"{url(server)}/metrics").text
     return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(f"{name} "))
 
 
-def _wait(true: Callable[[], bool]) -> None:
+def wait(true: Callable[[], bool]) -> None:
+    """Returns once a condition holds; ends the program where that takes too long."""
     until = time.perf_counter() + PATIENCE_SECONDS
     while not true():
         if time.perf_counter() > until:
@@ -280,7 +287,8 @@ def _schema() -> Any:
     return json.loads((MODEL / "schema.json").read_text())
 
 
-def _url(server: Server) -> str:
+def url(server: Server) -> str:
+    """The address of a server."""
     return f"http://127.0.0.1:{server.port}"
 
 
