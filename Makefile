@@ -165,7 +165,7 @@ bench-board: setup ## Time one flight's features, questions, start, replay and p
 	@PYTHONPATH=tests:src:db python tests/bench/events.py
 
 ## Maintain
-.PHONY: check format dashboards lock audit clean
+.PHONY: check format dashboards pictures lock audit clean
 check: setup ## Check format, lint, types, that notebooks hold no outputs, and that params.yaml and dashboards match their sources
 	@ruff format --check $(SOURCES) && ruff check $(SOURCES)
 	@mypy $(TYPED)
@@ -180,6 +180,10 @@ format: setup ## Format the code, fix what lint can fix, and strip the notebooks
 
 dashboards: setup ## Write Grafana's dashboards from their source in monitoring/grafana and the model's committed scores
 	@$(DASHBOARDS)
+
+pictures: setup ## Take the pictures of the pages anew, in Chromium: the board over a week of 2013, the report, and the monitoring that runs
+	@test -f data/model/metadata.json || $(MAKE) repro
+	@PYTHONPATH=src:serving:tests python tests/repository/pictures.py
 
 COMPILE = uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock: setup ## Update the hashed locks of requirements/ to what pyproject.toml asks for (UPGRADE=1: the newest of everything)
