@@ -3,11 +3,13 @@
 from functools import cache, partial
 
 from fastapi import FastAPI
+from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
 from board import openapi, routes
 from board.app_state import AppState
 from board.pages import routes as pages
+from board.pages.page_route import http_error
 from board.pages.session import Sessions
 from board.settings import Settings
 from service_kit import logs, server
@@ -27,6 +29,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = build_app(service, "Ontime board", DESCRIPTION, settings.root_path, has_home_page=True)
     app.include_router(routes.router)
     app.include_router(pages.router)
+    app.add_exception_handler(HTTPException, http_error(app.exception_handlers[HTTPException]))
     app.openapi = cache(partial(openapi.document, app))  # type: ignore[method-assign]
     access_log = logs.AccessLog() if settings.access_log else None
     limits = RequestLimits(settings.board_max_concurrency, "BOARD_MAX_CONCURRENCY", SMALL_BODY, {})

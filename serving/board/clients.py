@@ -16,6 +16,7 @@ from pipeline.data.event_log import Event
 from service_kit.service_client import CONTENT_STATUSES, masked, open_client, read_refusal
 
 SLOWEST_RETRY_SECONDS = 10
+MOST_OF_SUBJECT = 200
 PAGE = 10_000  # events of one request, the most that the data service gives
 Answer = TypeVar("Answer")
 logger = logging.getLogger(__name__)
@@ -139,6 +140,12 @@ class DataService(Service):
             query["until"] = until.isoformat()
         response = await self.ask("GET", "/predictions", params=query)
         return [from_json(line) for line in response.content.splitlines()]
+
+    async def predictions_of(self, subject: str) -> list[dict[str, Any]]:
+        """The newest predictions of a subject, official ones and others."""
+        page = await self.get_json("/predictions", subject=subject, limit=MOST_OF_SUBJECT)
+        predictions: list[dict[str, Any]] = page["predictions"]
+        return predictions
 
     async def record_outcomes(self, outcomes: Mapping[str, bool]) -> None:
         """Records outcomes by the ids of their predictions; the same again changes nothing."""

@@ -1,4 +1,4 @@
-"""How pages write moments: on the clock of the data set's place, which they name."""
+"""How pages write moments, on the clock of the data set's place, which they name; and how they write minutes."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,3 +31,9 @@ class Clock:
 
 
 UTC_CLOCK = Clock(ZoneInfo("UTC"), "UTC")
+
+
+def duration(minutes: int) -> str:
+    """Minutes as people say them, such as 45 min or 4 h 59 min."""
+    hours, rest = divmod(minutes, 60)
+    return " ".join([*([f"{hours} h"] if hours else []), *([f"{rest} min"] if rest or not hours else [])])

@@ -32,12 +32,16 @@ class Forecasts:
         self._newest: dict[Key, Record] = {}
         self._task: asyncio.Task[dict[Key, Record]] | None = None
 
+    def newest(self, tracker: SubjectTracker) -> dict[Key, Record]:
+        """The newest forecast of each subject that has one, also of a quarter that is over."""
+        return self._newest if self._tracker is tracker else {}
+
     async def shown(self, tracker: SubjectTracker, keys: Sequence[Key], patience_seconds: float) -> dict[Key, Record]:
         """The newest forecast of each subject, of an earlier quarter where those of this one take longer than that."""
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self.of(tracker, keys))
         await asyncio.wait({self._task}, timeout=patience_seconds)
-        return self._newest if self._tracker is tracker else {}
+        return self.newest(tracker)
 
     async def of(self, tracker: SubjectTracker, keys: Sequence[Key]) -> dict[Key, Record]:
         """The forecasts of subjects; none where the prediction service does not answer, or so far back nothing is known."""

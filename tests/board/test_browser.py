@@ -15,7 +15,13 @@ BATCH, SECONDS = 10_000, 120
 MOST_BYTES = 200_000  # of a page and all that it needs
 PATIENCE_MS = 30_000  # until the board notices, and until a service that was killed is there again
 MINUTES = timedelta(minutes=20)  # of the log, in which some flights become due
-PAGES = {"departures": "/?q=DL"}  # fewer rows: axe-core looks at each
+PAGES = {
+    "departures": "/?q=DL",  # fewer rows: axe-core looks at each
+    "last hours": "/?show=last&q=DL",
+    "nothing found": "/?q=nothing",
+    "a flight": "/flight?year=2013&month=10&day=1&carrier=UA&flight=1734&origin=EWR",
+    "no such flight": "/flight?flight=99999",
+}
 VIEWS = (("light", PHONE, ()), ("dark", DESKTOP, ()), ("light", DESKTOP, ("color-contrast",)))  # and the rules, if not all
 
 

@@ -9,9 +9,9 @@ from gzip import compress
 
 import pytest
 
+from board.clock import duration
 from board.errors import ServiceUnavailable
 from board.flights import phrase
-from board.flights.departures import duration
 from service_processes import until
 
 ROW = re.compile(r'<tr class="([\w-]+)">(.*?)</tr>', re.DOTALL)

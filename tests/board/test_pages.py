@@ -99,3 +99,11 @@ def test_shares_and_differences_are_written_with_care_at_their_ends():
     written = [percent(share).replace(space, " ") for share in (0.274, 0.0049, 0, 0.9951, 1, None)]
     assert written == ["27 %", "<1 %", "0 %", ">99 %", "100 %", "\N{EN DASH}"]
     assert [points(share) for share in (0.123, -0.051, 0.001, -0.001)] == ["+12", f"{minus}5", "0", "0"]
+
+
+def test_a_browser_that_asks_for_nothing_that_is_there_gets_a_page_and_a_program_a_problem(client):
+    page = client.get("/nothing", headers={"accept": "text/html"})
+
+    assert page.status_code == 404
+    assert "There is no page at this address." in page.text
+    assert client.get("/nothing").headers["content-type"] == "application/problem+json"

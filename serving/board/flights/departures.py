@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from board.clock import duration
 from board.flights.airport_clock import CLOCK
 from board.flights.names import CITIES
 from board.source import time_of
@@ -61,8 +62,8 @@ def _departure(planned: tuple[Any, ...], actual: tuple[Any, ...], now: int, late
     city = CITIES.get(dest, "")
     number = f"{carrier} {flight:.0f}"
     departure_delay, arrival_delay, due = actual
-    state, kind = _state(departure_delay, arrival_delay, due, now)
-    outcome, outcome_kind = _outcome(arrival_delay, late_minutes)
+    state, kind = state_of(departure_delay, arrival_delay, due, now)
+    outcome, outcome_kind = outcome_of(arrival_delay, late_minutes)
     searched = f"{number} {carrier}{flight:.0f} {origin} {dest} {city} {tailnum if isinstance(tailnum, str) else ''}".lower()
     cells = Cell(origin), Cell(dest, city)
     waits = kind in {"waiting", "warn"}
@@ -71,7 +72,7 @@ def _departure(planned: tuple[Any, ...], actual: tuple[Any, ...], now: int, late
     )
 
 
-def _state(departure_delay: float, arrival_delay: float, due: int, now: int) -> tuple[str, str]:
+def state_of(departure_delay: float, arrival_delay: float, due: int, now: int) -> tuple[str, str]:
     """What has become of a flight, in words, and how that looks."""
     if not np.isnan(departure_delay):
         left = f"left {CLOCK.time(time_of(due + int(departure_delay)))}"
@@ -85,13 +86,7 @@ def _state(departure_delay: float, arrival_delay: float, due: int, now: int) -> 
     return "waiting", "waiting"
 
 
-def duration(minutes: int) -> str:
-    """Minutes as people say them, such as 45 min or 4 h 59 min."""
-    hours, rest = divmod(minutes, 60)
-    return " ".join([*([f"{hours} h"] if hours else []), *([f"{rest} min"] if rest or not hours else [])])
-
-
-def _outcome(arrival_delay: float, late_minutes: int) -> tuple[str, str]:
+def outcome_of(arrival_delay: float, late_minutes: int) -> tuple[str, str]:
     """What came true, in words, and how that looks; empty where it is not known."""
     if np.isnan(arrival_delay):
         return "", ""

@@ -60,8 +60,10 @@ def _queue(record: Record, is_for: bool) -> Phrases:
             yield f"departures from {origin} {delay:.0f} min late in the last hour"
         if everywhere >= 2 * SOME_FLIGHTS:
             yield f"{everywhere:.0f} flights overdue at the three airports"
-    elif delay is None or delay < SOME_MINUTES:
+        return
+    if delay is None or delay < SOME_MINUTES:
         yield f"hardly a delay at {origin}"
+    yield f"only {waiting:.0f} {'flight' if waiting == 1 else 'flights'} overdue at {origin}"
 
 
 def _weather(record: Record, is_for: bool) -> Phrases:

@@ -18,7 +18,7 @@ from board.pages.departures_list import PER_PAGE, Row, choices, in_order, matchi
 from board.pages.departures_query import SORTS, WINDOW, DeparturesQuery, read_query
 from board.pages.outages import outages
 from board.pages.page_route import PageRoute
-from board.pages.presentation import presentation_of
+from board.pages.presentation import presentation_of, target_of
 from board.pages.rendering import environment, link, render
 from board.source import SECONDS, time_of
 from board.subject_tracker import SubjectTracker
@@ -60,16 +60,11 @@ def _frame(service: AppState, tracker: SubjectTracker) -> dict[str, Any]:
     return {
         "outages": outages(service),
         "live": tracker.source.live,
-        "target": _target(service),
+        "target": target_of(service),
         "history_days": tracker.source.recipe.HISTORY_DAYS,
         "predictions_begin": tracker.since,
         "refusal": service.explanations.refusal,
     }
-
-
-def _target(service: AppState) -> dict[str, Any]:
-    target: dict[str, Any] = (service.follower.model or {})["schema"]["target"]
-    return target
 
 
 async def _predicted(service: AppState, tracker: SubjectTracker, rows: Sequence[Row]) -> tuple[list[Row], dict[Key, int]]:
@@ -96,7 +91,7 @@ def _rendered(
     request: Request, tracker: SubjectTracker, rows: Sequence[Row], query: DeparturesQuery, clock: Clock
 ) -> list[tuple[str | None, list[str]]]:
     """The rows as HTML, those of each day together where they are in the order of time."""
-    source, base_rate = tracker.source, _target(request.app.state.service)["rate"]
+    source, base_rate = tracker.source, target_of(request.app.state.service)["rate"]
     path, key_columns = link(request, f"/{source.live.SUBJECT}"), source.subject_table.key
 
     def day(row: Row) -> str | None:

@@ -1,7 +1,7 @@
 """Routes that answer with a page, also where they refuse: the refusal is a sentence on it."""
 
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from http import HTTPStatus
 from typing import Any
 
@@ -40,6 +40,19 @@ class PageRoute(APIRoute):
                 )
 
         return handle
+
+
+def http_error(api: Any) -> Callable[[Request, Any], Awaitable[Response]]:
+    """The handler of errors outside pages: a page where a browser asks for a path without a route, else the API answers."""
+
+    async def handle(request: Request, error: Any) -> Response:
+        is_nowhere = error.status_code == HTTPStatus.NOT_FOUND and request.scope.get("route") is None
+        if is_nowhere and "text/html" in request.headers.get("accept", ""):
+            return error_page(request, ProblemError(404, "There is no page at this address."))
+        response: Response = await api(request, error)
+        return response
+
+    return handle
 
 
 def error_page(request: Request, error: HTTPException) -> Response:

@@ -9,6 +9,9 @@ from typing import Any
 from board.app_state import AppState
 from board.clock import UTC_CLOCK, Clock
 
+RECIPES = ("flights",)  # whose subjects a package of the board knows
+SUBJECTS = tuple(importlib.import_module(f"pipeline.recipes.{name}.live").SUBJECT for name in RECIPES)
+
 
 def presentation_of(service: AppState) -> Any:
     """The package that knows the subjects of the model that answers; None where nothing is followed yet, or at all."""
@@ -22,3 +25,9 @@ def clock_of(service: AppState) -> Clock:
     presentation = presentation_of(service)
     clock: Clock = presentation.CLOCK if presentation else UTC_CLOCK
     return clock
+
+
+def target_of(service: AppState) -> dict[str, Any]:
+    """The target of the model that answers: its description, and how often it comes true (``rate``)."""
+    target: dict[str, Any] = (service.follower.model or {})["schema"]["target"]
+    return target

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from board.app_state import AppState
+from board.clock import duration
 from board.pages import static_files
 from board.pages.headers import HEADERS
 from board.pages.presentation import clock_of
@@ -38,12 +39,13 @@ NAVIGATION = (
 def environment() -> jinja2.Environment:
     """The templates; whatever a variable holds is escaped, and one that is not given is an error."""
     made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+        loader=jinja2.FileSystemLoader([TEMPLATES, *sorted(TEMPLATES.parents[1].glob("*/templates"))]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.globals["duration"] = duration
     made.filters |= {"percent": percent, "points": points, "number": number}
     return made
 

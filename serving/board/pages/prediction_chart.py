@@ -1,0 +1,85 @@
+"""Where the marks of a prediction's charts are: its reasons from the typical case to this one, and how it moved."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from board.source import Record
+
+WIDTH, HEIGHT = 640.0, 120.0  # of the plot of the movement
+MOST_LABELS = 5
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a topic contributes: where its bar begins and how long it is, in percent, its sentence, and its columns."""
+
+    topic: str
+    phrase: str
+    contribution: float
+    start: float
+    length: float
+    columns: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Waterfall:
+    """The steps from the probability of the typical case to that of this one; both in percent."""
+
+    typical: float
+    probability: float
+    steps: tuple[Step, ...]
+
+
+def waterfall(reasons: Record, presentation: Any) -> Waterfall:
+    """The reasons as steps, the largest first."""
+    typical, steps = reasons["typical_probability"], []
+    level = typical
+    for topic in reasons["topics"]:
+        contribution, before = topic["contribution"], level
+        level = before + contribution
+        phrase = presentation.phrase(topic["topic"], contribution, reasons["record"])
+        start, length = 100 * min(before, level), 100 * abs(contribution)
+        steps.append(Step(topic["topic"], phrase, contribution, start, length, topic["columns"]))
+    return Waterfall(100 * typical, 100 * level, tuple(steps))
+
+
+@dataclass(frozen=True)
+class Point:
+    """A prediction in the plot; the places of y run downwards."""
+
+    x: float
+    y: float
+    as_of: datetime
+    probability: float
+    is_official: bool
+
+
+@dataclass(frozen=True)
+class Movement:
+    """The predictions of a subject over the moments as of which they were made."""
+
+    points: tuple[Point, ...]
+    labelled: tuple[Point, ...]
+    width: float = WIDTH
+    height: float = HEIGHT
+
+    @property
+    def line(self) -> str:
+        """The points of the line."""
+        return " ".join(f"{point.x:.1f},{point.y:.1f}" for point in self.points)
+
+
+def movement_chart(predictions: Sequence[Record]) -> Movement:
+    """The plot of at least two predictions in the order of time."""
+    first, last = predictions[0]["as_of"], predictions[-1]["as_of"]
+    points = tuple(
+        Point(
+            WIDTH * ((row["as_of"] - first) / (last - first)), HEIGHT * (1 - row["probability"]), row["as_of"],
+            row["probability"], row["is_official"],
+        )
+        for row in predictions
+    )  # fmt: skip
+    every = -(-len(points) // MOST_LABELS)
+    return Movement(points, points[::every] if len(points) > MOST_LABELS else points)
