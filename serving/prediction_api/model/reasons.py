@@ -56,12 +56,20 @@ class Explainer:
         ]
 
     def _set_values(self, inputs: Inputs) -> Floats:
-        """The probability [n, 2 ** topics] of each record with only the columns of a set of topics, the empty one first."""
-        rows = {
-            name: np.where(is_own, inputs[name][:, None, :], self._typical_inputs[name]).reshape(-1, is_own.shape[1])
-            for name, is_own in self._is_own.items()
-        }
-        return self._probabilities(rows).reshape(-1, 2 ** len(self._columns))
+        """The probability [n, 2 ** topics] of each record with only the columns of a set of topics, the empty one first.
+
+        A run of the graph for each record: one for all takes as long, and hundreds of times the memory of its inputs.
+        """
+        (records, *_) = (len(values) for values in inputs.values())
+        typical = self._typical_inputs
+        return np.array(
+            [
+                self._probabilities(
+                    {name: np.where(is_own, inputs[name][record], typical[name]) for name, is_own in self._is_own.items()}
+                )
+                for record in range(records)
+            ]
+        )
 
     def _topics(self, record: Record, contributions: Sequence[float]) -> list[dict[str, Any]]:
         topics = zip(self._columns.items(), contributions, strict=True)
