@@ -52,4 +52,4 @@ def _status(ended: SystemExit) -> int:
     if isinstance(ended.code, str):
         print(ended.code, file=sys.stderr)
         return 1
-    return int(ended.code or 0)
+    return int(ended.code or 0) % 256
