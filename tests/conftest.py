@@ -4,12 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import threadpoolctl
+from httpx._transports import default
 
 import pipeline
 from pipeline.config.settings import Column, Model, Train
@@ -84,6 +86,23 @@ def one_thread():
     with threadpoolctl.threadpool_limits(1), pytest.MonkeyPatch.context() as patch:
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
             patch.setenv(name, "1")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_tls_context():
+    """httpx takes 20 ms for a TLS context, one for each request without a client, though tests ask http://127.0.0.1."""
+    create = default.create_ssl_context
+
+    @cache
+    def cached(verify, cert, trust_env, *_certificates):
+        return create(verify=verify, cert=cert, trust_env=trust_env)
+
+    def create_once(verify=True, cert=None, trust_env=True):
+        return cached(verify, cert, trust_env, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(default, "create_ssl_context", create_once)
         yield
 
 

@@ -101,7 +101,19 @@ def run(url, make_settings):
     asgi.shutdown_lifespans()
 
 
-@pytest.mark.parametrize("role", [Role.ADMIN, Role.SERVICE])
+LONG = pytest.mark.long("requests that nobody would think of, for each role on each kind of database")
+
+
+@pytest.mark.parametrize(
+    ("url", "role"),
+    [
+        ("sqlite", Role.ADMIN),
+        ("postgresql", Role.SERVICE),
+        pytest.param("sqlite", Role.SERVICE, marks=LONG),
+        pytest.param("postgresql", Role.ADMIN, marks=LONG),
+    ],
+    indirect=["url"],
+)
 def test_no_request_gets_an_answer_that_the_document_does_not_tell(run, role):
     answers, wrong = run(role)
 
