@@ -12,10 +12,12 @@ from board.explanations import Explanations
 from board.follower import Follower
 from board.forecasts import Forecasts
 from board.heartbeat import send_heartbeats
+from board.live_scores import LiveScores
 from board.metrics import Metrics
 from board.question_batches import QuestionBatches
 from board.readers import Readers
 from board.settings import Settings
+from board.surprises import Surprises
 from service_kit.caller_keys import ApiKeys
 from service_kit.heartbeat import Heartbeat
 
@@ -37,6 +39,7 @@ class AppState:
         self.auditor = Auditor(self.follower, services, self.metrics, settings.audit_hours)
         self.forecasts, self.questions = Forecasts(self.predictor), QuestionBatches(self.predictor)
         self.explanations = Explanations(self.predictor)
+        self.live_scores, self.surprises = LiveScores(self.data_service), Surprises(*services)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:

@@ -4,10 +4,12 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 from pydantic_core import from_json, to_json
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
@@ -17,9 +19,18 @@ from service_kit.service_client import CONTENT_STATUSES, masked, open_client, re
 
 SLOWEST_RETRY_SECONDS = 10
 MOST_OF_SUBJECT = 200
+DRIFT_WINDOW = "72h"  # the longer of the two windows in which the data service measures drift
 PAGE = 10_000  # events of one request, the most that the data service gives
 Answer = TypeVar("Answer")
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How far the last three days are from the training data (population stability index): the probability, the columns."""
+
+    probability: float | None
+    columns: Mapping[str, float]
 
 
 class Service:
@@ -60,7 +71,7 @@ class Service:
         refusal = read_refusal(response, self._key)
         reason = f"{method} {path.partition('?')[0]} of {self._setting} answers {refusal.reason}"
         if response.status_code in CONTENT_STATUSES:
-            raise ContentRejected(reason, response.status_code, refusal.fields)
+            raise ContentRejected(reason, response.status_code, refusal.field_errors)
         self.failure = reason
         raise ServiceUnavailable(reason)
 
@@ -147,6 +158,33 @@ class DataService(Service):
         predictions: list[dict[str, Any]] = page["predictions"]
         return predictions
 
+    async def first_and_last_moment(self, official: bool) -> tuple[datetime, datetime] | None:
+        """The moments of the oldest and the newest prediction, of official ones or of all; None where there is none."""
+        query = {"official": "true"} if official else {}
+        pages = [await self.get_json("/predictions", order=order, limit=1, **query) for order in ("oldest", "newest")]
+        moments = [datetime.fromisoformat(row["as_of"] or row["time"]) for page in pages for row in page["predictions"]]
+        return (moments[0], moments[-1]) if moments else None
+
+    async def scores(self, since: datetime, until: datetime) -> list[dict[str, Any]]:
+        """The scores of a period by model version, each with a calibration by ten equal ranges of probability."""
+        query = {"by": "model_version", "bins": 10, "calibration": "equal_widths"}
+        answer = await self.get_json("/performance", since=since.isoformat(), until=until.isoformat(), **query)
+        groups: list[dict[str, Any]] = answer["groups"]
+        return groups
+
+    async def predictions(self, since: datetime, until: datetime) -> bytes:
+        """The predictions of a period with their outcomes, one a line as JSON."""
+        query = {"since": since.isoformat(), "until": until.isoformat(), "format": "ndjson"}
+        return (await self.ask("GET", "/predictions", params=query)).content
+
+    async def drift(self) -> Drift:
+        """The drift that the data service shows to Prometheus; empty where it has too few predictions."""
+        text = (await self.ask("GET", "/metrics")).text
+        samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+        recent = [sample for sample in samples if sample.labels.get("window") == DRIFT_WINDOW]
+        probability = next((sample.value for sample in recent if sample.name == "data_api_probability_drift_psi"), None)
+        return Drift(probability, {s.labels["column"]: s.value for s in recent if s.name == "data_api_drift_psi"})
+
     async def record_outcomes(self, outcomes: Mapping[str, bool]) -> None:
         """Records outcomes by the ids of their predictions; the same again changes nothing."""
         rows = [{"prediction_id": name, "outcome": outcome} for name, outcome in outcomes.items()]
@@ -165,6 +203,14 @@ class PredictionService(Service):
         answer = await self.post_json("/predict/batch", {"records": records, "subjects": subjects})
         predictions: list[dict[str, Any]] = answer["predictions"]
         return predictions
+
+    async def ask_about(self, record: Mapping[str, Any], reasons: bool, dry_run: bool) -> dict[str, Any]:
+        """The prediction of one record, with its reasons or without them; a dry run is not stored.
+
+        Raises ContentRejected where the record is not as the model takes it, or (409) where the model knows no reasons.
+        """
+        query = f"reasons={str(reasons).lower()}&dry_run={str(dry_run).lower()}"
+        return await self.post_json(f"/predict?{query}", record)
 
     async def explain(self, records: Sequence[Any]) -> list[dict[str, Any]]:
         """The predictions of records with their reasons, in their order; nothing of it is stored."""

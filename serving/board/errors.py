@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from service_kit.errors import ServiceError
+from service_kit.problems import FieldError
 
 
 class BoardError(ServiceError):
@@ -14,11 +15,16 @@ class ServiceUnavailable(BoardError):
 
 
 class ContentRejected(BoardError):
-    """Another service refuses what was sent; ``fields`` names what is wrong, where the answer says so."""
+    """Another service refuses what was sent; ``field_errors`` says what is wrong with which field, where the answer does."""
 
-    def __init__(self, reason: str, status: int, fields: Sequence[str] = ()) -> None:
+    def __init__(self, reason: str, status: int, field_errors: Sequence[FieldError] = ()) -> None:
         super().__init__(reason)
-        self.status, self.fields = status, fields
+        self.status, self.field_errors = status, field_errors
+
+    @property
+    def fields(self) -> list[str]:
+        """The names of the fields."""
+        return [error.field for error in self.field_errors]
 
 
 class ModelChanged(BoardError):

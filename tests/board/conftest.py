@@ -18,6 +18,7 @@ from pipeline.data import schema_json
 from pipeline.recipes import flights
 from pipeline.recipes.flights import events, live
 from pipeline.recipes.loader import event_tables
+from service_kit.problems import FieldError
 from source_tables import default_data, read_tables
 
 FIRST, LAST = "2013-09-28", "2013-10-03"  # days of scheduled departures; 62 of the flights never arrived
@@ -110,7 +111,9 @@ class Predictor(Answering):
 
     async def predict(self, records, subjects):
         if places := [place for place, record in enumerate(records) if self.refuses(record)]:
-            raise ContentRejected("422", 422, [f"records[{place}].distance" for place in places])
+            raise ContentRejected(
+                "422", 422, [FieldError(f"records[{place}].distance", "a number", "none") for place in places]
+            )
         self.asked += zip(subjects, records, strict=True)
         return [
             {

@@ -21,6 +21,10 @@ PAGES = {
     "nothing found": "/?q=nothing",
     "a flight": "/flight?year=2013&month=10&day=1&carrier=UA&flight=1734&origin=EWR",
     "no such flight": "/flight?flight=99999",
+    "were we right": "/quality",
+    "a day without predictions": "/quality?day=2013-12-24",
+    "the model": "/about",
+    "the form": "/form",
 }
 VIEWS = (("light", PHONE, ()), ("dark", DESKTOP, ()), ("light", DESKTOP, ("color-contrast",)))  # and the rules, if not all
 

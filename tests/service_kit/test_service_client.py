@@ -21,6 +21,7 @@ def test_a_problem_says_its_detail_and_fields_without_the_key():
     assert refusal.reason.startswith("422: *** is long")
     assert refusal.reason.endswith(" (records[0], records[1], records[2], records[3], records[4])")
     assert len(refusal.reason) < MOST_CHARACTERS + 100
+    assert refusal.field_errors == errors
     assert refusal.fields == [error.field for error in errors]
     assert refusal.is_problem
 

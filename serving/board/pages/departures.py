@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from http import HTTPStatus
 from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from board.app_state import AppState
 from board.clock import Clock
@@ -30,8 +31,10 @@ router = APIRouter(route_class=PageRoute)
 
 @router.get("/")
 async def departures(request: Request) -> Response:
-    """The subjects of some hours of the log's time, each with its prediction."""
+    """The subjects of some hours of the log's time, each with its prediction; the form where the model follows no log."""
     service: AppState = request.app.state.service
+    if service.follower.has_source is False:
+        return RedirectResponse(link(request, "/form"), HTTPStatus.SEE_OTHER)
     tracker, presentation = service.follower.tracker, presentation_of(service)
     if presentation is None or tracker is None or (watermark := tracker.tables.watermark) is None:
         return render(request, "empty.html", outages=outages(service), state=service.follower.state)

@@ -4,6 +4,7 @@ Such a package, as `board.flights`, has the name CLOCK. Models without a source 
 """
 
 import importlib
+from collections.abc import Mapping
 from typing import Any
 
 from board.app_state import AppState
@@ -31,3 +32,21 @@ def target_of(service: AppState) -> dict[str, Any]:
     """The target of the model that answers: its description, and how often it comes true (``rate``)."""
     target: dict[str, Any] = (service.follower.model or {})["schema"]["target"]
     return target
+
+
+def reason_phrase(service: AppState, topic: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+    """What a topic of the reasons says about a record; of models without a source its most unusual column with its value."""
+    if presentation := presentation_of(service):
+        return str(presentation.phrase(topic["topic"], topic["contribution"], record))
+    for column in topic["columns"][:1]:
+        value = "missing" if column["value"] is None else column["value"]
+        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+        return f"{column['description'] or column['name']} {shown} {column['unit'] or ''}".strip()
+    return str(topic["topic"])
+
+
+def nouns(service: AppState) -> tuple[str, str]:
+    """What a subject is called, and several of them: case and cases where callers give the columns themselves."""
+    tracker = service.follower.tracker
+    name = tracker.source.live.SUBJECT if tracker else "case"
+    return name, f"{name}s"

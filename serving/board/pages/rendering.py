@@ -34,6 +34,8 @@ NAVIGATION = (
     NavigationLink("/about", "The model"),
 )
 
+WITHOUT_LOG = (NavigationLink("/form", "Ask"), *NAVIGATION[1:])  # where the model's columns do not come from events
+
 
 @cache
 def environment() -> jinja2.Environment:
@@ -62,7 +64,7 @@ def shared(request: Request) -> dict[str, Any]:
     follower = service.follower
     tracker, model = follower.tracker, follower.model or {}
     return {
-        "navigation": NAVIGATION,
+        "navigation": WITHOUT_LOG if follower.has_source is False else NAVIGATION,
         "path": request.url.path.removeprefix(request.scope.get("root_path", "")),
         "link": partial(link, request),
         "static": lambda name: request.scope.get("root_path", "") + static_files.address(name),
