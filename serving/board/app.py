@@ -18,7 +18,7 @@ from service_kit.body_limit import BodyLimit
 from service_kit.request_middleware import RequestLimits, RequestMiddleware
 
 DESCRIPTION = "Follows what happens, predicts each subject when its time comes, and answers questions about any of them."
-SERVER_FIELDS = server.ServerFields("board_host", "board_port", "board_request_seconds")
+SERVER_FIELDS = server.ServerFields("board_host", "board_port", "board_request_seconds", page="/")
 GZIP_LEVEL = 4  # a page of 1,000 flights in a few milliseconds
 SMALL_BODY = BodyLimit(2**16, "of this path")
 

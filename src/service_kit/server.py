@@ -19,11 +19,12 @@ logger = logging.getLogger(__name__)
 
 
 class ServerFields(NamedTuple):
-    """The names of the fields of a service's settings that say where to listen, and how long a request may take."""
+    """The names of the fields of settings that say where to listen, and how long a request may take; and the first page."""
 
     host: str
     port: str
     request_seconds: str
+    page: str = "/docs"
 
 
 def run(serving: Coroutine[Any, Any, None]) -> None:
@@ -58,7 +59,7 @@ async def serve(
         timeout_graceful_shutdown=int(settings.shutdown_seconds) or 1,
     )
     server = uvicorn.Server(config)
-    logger.info("listening", extra={"page": _page(sockets[0]), **details})
+    logger.info("listening", extra={"page": _page(sockets[0], fields.page), **details})
     seconds, setting = getattr(settings, fields.request_seconds), fields.request_seconds.upper()
     tasks = [asyncio.create_task(refuse_slow(server.server_state.connections, seconds, setting))]
     if stop:
@@ -92,6 +93,6 @@ async def _exit_on(stop: asyncio.Event, server: uvicorn.Server) -> None:
     server.should_exit = True
 
 
-def _page(listening: socket.socket) -> str:
+def _page(listening: socket.socket, path: str) -> str:
     host, port = listening.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/docs"
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"

@@ -21,8 +21,8 @@ PORTS = {
     "UPTIME_KUMA": 3001, "ALERTMANAGER": 9093,
 }  # fmt: skip
 ADDRESSES = (
-    "predictions http://127.0.0.1:{PREDICTION_API}/docs   data http://127.0.0.1:{DATA_API}/docs   "
-    "board http://127.0.0.1:{BOARD}/docs"
+    "board http://127.0.0.1:{BOARD}   predictions http://127.0.0.1:{PREDICTION_API}/docs   "
+    "data http://127.0.0.1:{DATA_API}/docs"
 )
 MONITORING = (
     "Grafana :{GRAFANA}   Prometheus :{PROMETHEUS}   MLflow :{MLFLOW} (choose Model training)   "

@@ -31,6 +31,7 @@ def test_where_they_answer_is_printed_by_their_ports(capsys, monkeypatch):
     up.main()
 
     printed = capsys.readouterr()
+    assert "board http://127.0.0.1:8002 " in printed.out
     assert "http://127.0.0.1:8000/docs" in printed.out
     assert "Grafana :9999" in printed.out
     assert "There is no model yet" in printed.err
