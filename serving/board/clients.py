@@ -218,10 +218,6 @@ class PredictionService(Service):
         predictions: list[dict[str, Any]] = answer["predictions"]
         return predictions
 
-    async def try_out(self, record: Any) -> dict[str, Any]:
-        """The prediction of a record, which is not stored."""
-        return await self.post_json("/predict?dry_run=true", record)
-
 
 def _events(lines: bytes) -> list[tuple[int, Event]]:
     contents = from_json(b"[" + b",".join(lines.splitlines()) + b"]")

@@ -104,7 +104,7 @@ class Predictor(Answering):
         self.asked = []  # subjects, each with its record
         self.refuses = lambda record: False
         self.version = "1"
-        self.explained, self.gives_no_reasons = [], False
+        self.explained, self.tried_out, self.gives_no_reasons = [], [], False
 
     async def model(self):
         return {"version": self.version}
@@ -134,6 +134,17 @@ class Predictor(Answering):
         ]
         reasons = {"typical_probability": 0.2, "topics": topics}
         return [{"prediction_id": None, "probability": 0.35, "reasons": reasons} for _ in records]
+
+    async def ask_about(self, record, reasons, dry_run):
+        assert dry_run
+        self.tried_out.append(record)
+        if not isinstance(record["distance"], float | int):
+            error = FieldError("distance", "a number of miles", repr(record["distance"]))
+            raise ContentRejected("POST /predict answers 422", 422, [error])
+        warnings = [
+            {"field": name, "kind": "unseen_category", "detail": "is new"} for name in ("carrier", "scheduled_departure")
+        ]
+        return {"probability": 0.62, "label": True, "threshold": 0.5, "warnings": warnings}
 
 
 class DataService(Answering):

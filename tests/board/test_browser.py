@@ -137,6 +137,35 @@ def test_departures_are_filtered_and_sorted_and_the_address_keeps_it(visit):
     assert visit.get_by_label("Airport").input_value() == "JFK"
 
 
+def test_what_if_a_flights_column_changes_is_answered_where_it_is_changed(visit):
+    visit.goto(PAGES["a flight"])
+    verdict = visit.locator("#what-if-answer")
+    expect(verdict).to_contain_text("Nothing is changed yet")
+    group = visit.locator("#what-if-form details").filter(has=visit.get_by_text("Weather"))
+    group.locator("summary").click()
+    visit.get_by_label("Wind speed at the origin").fill("60")
+    visit.keyboard.press("Tab")
+    expect(verdict).to_contain_text("instead of")
+
+    expect(verdict.get_by_role("listitem")).to_have_count(1)  # a datetime that the browser wrote anew is no change
+    expect(visit.get_by_label("Wind speed at the origin")).to_have_value("60")
+    check_views(visit)
+    visit.get_by_label("Wind speed at the origin").fill("strong")
+    visit.keyboard.press("Enter")
+    expect(verdict.get_by_role("paragraph").first).to_have_text("The model does not take this:")
+
+
+def test_without_script_what_if_is_answered_by_a_button(services, browser, session):
+    with tab(browser, base_url=services.board.url, storage_state=session, java_script_enabled=False) as page:
+        page.goto(PAGES["a flight"])
+        page.locator("#what-if-form details").filter(has=page.get_by_text("Weather")).locator("summary").click()
+        page.get_by_label("Wind speed at the origin").fill("60")
+        page.get_by_role("button", name="See the probability").click()
+
+        expect(page.locator("#what-if-answer")).to_contain_text("instead of")
+        expect(page.locator("#what-if-answer").get_by_role("listitem")).to_have_count(1)
+
+
 def test_without_script_departures_are_filtered_by_a_button(services, browser):
     with tab(browser, base_url=services.board.url, java_script_enabled=False) as page:
         log_in(page)

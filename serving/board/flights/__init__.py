@@ -8,7 +8,6 @@ from board.flights.departures import (
     FACETS,
     HEADINGS,
     NAME,
-    OUTCOME,
     SEARCH,
     SEARCH_EXAMPLE,
     TITLE,
@@ -19,7 +18,7 @@ from board.flights.names import AIRPORTS, CARRIERS
 from board.flights.phrases import phrase
 
 __all__ = [
-    "BACKGROUND_TEMPLATE", "CLOCK", "DUE", "EVENT", "FACETS", "FACET_NAMES", "HEADINGS", "HEAD_TEMPLATE", "NAME", "OUTCOME",
+    "BACKGROUND_TEMPLATE", "CLOCK", "DUE", "EVENT", "FACETS", "FACET_NAMES", "HEADINGS", "HEAD_TEMPLATE", "NAME",
     "SEARCH", "SEARCH_EXAMPLE", "TITLE", "background", "entries", "name", "phrase",
 ]  # fmt: skip
 HEAD_TEMPLATE, BACKGROUND_TEMPLATE = "flight_head.html", "flight_background.html"  # of the page of a flight

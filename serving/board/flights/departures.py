@@ -14,7 +14,7 @@ from pipeline.features.point_in_time import Integers
 from pipeline.recipes.flights.history import CANCELLED_AFTER
 
 TITLE = "Departures"
-DUE, NAME, OUTCOME, EVENT = "Scheduled", "Flight", "Arrived", "Late"  # headings
+DUE, NAME, EVENT = "Scheduled", "Flight", "Late"  # headings
 SEARCH, SEARCH_EXAMPLE = "Flight, destination or aircraft", "UA 252, Chicago, N14228"
 HEADINGS = ("From", "To")  # of the cells of a row
 FACETS = {"origin": "Airport", "carrier": "Airline"}  # columns to filter by

@@ -39,7 +39,7 @@ class FieldGroup:
 
 def examples(columns: Sequence[Column]) -> dict[str, str]:
     """A record that works, as text: the example of each column, or else what is typical of it."""
-    return {column["name"]: _text(_example(column)) for column in columns}
+    return {column["name"]: as_text(_example(column)) for column in columns}
 
 
 def groups(columns: Sequence[Column], values: Values, errors: Sequence[FieldError]) -> list[FieldGroup]:
@@ -95,11 +95,11 @@ def _hint(column: Column) -> str:
     low, high, seen = column.get("minimum"), column.get("maximum"), column["seen"]
     parts = [column["unit"]] if column.get("unit") else []
     if low is not None and high is not None:
-        parts.append(f"{_text(low)} to {_text(high)}")
+        parts.append(f"{as_text(low)} to {as_text(high)}")
     elif low is not None or high is not None:
-        parts.append(f"at least {_text(low)}" if low is not None else f"at most {_text(high)}")
+        parts.append(f"at least {as_text(low)}" if low is not None else f"at most {as_text(high)}")
     elif seen.get("minimum") is not None:
-        parts.append(f"{_text(seen['minimum'])} to {_text(seen['maximum'])} in training")
+        parts.append(f"{as_text(seen['minimum'])} to {as_text(seen['maximum'])} in training")
     return ", ".join(parts)
 
 
@@ -110,7 +110,7 @@ def _example(column: Column) -> Any:
     return None if column["nullable"] else column["seen"].get("minimum")
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
     """A value as people type it: whole numbers without a point, single-precision ones without their noise."""
     if value is None:
         return ""

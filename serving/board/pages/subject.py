@@ -18,6 +18,7 @@ from board.pages.page_route import PageRoute
 from board.pages.prediction_chart import movement_chart, waterfall
 from board.pages.presentation import SUBJECTS, presentation_of, target_of
 from board.pages.rendering import render
+from board.pages.what_if import WhatIf, what_if
 from board.source import SECONDS, Record, Source, time_of
 from board.subject_tracker import SubjectTracker
 from board.tables import Snapshot
@@ -50,6 +51,7 @@ async def show(request: Request) -> Response:
     background = await asyncio.to_thread(
         presentation.background, found.snapshot.history, found.place, found.moment, found.now, tracker.source.options
     )
+    changed = await _what_if(service, tracker, found, prediction, reasons, request.query_params)
     points, no_movement = await _movement(service, tracker, found.key, prediction)
     return render(
         request, "subject.html", outages=outages(service), presentation=presentation, live=tracker.source.live,
@@ -57,7 +59,7 @@ async def show(request: Request) -> Response:
         moment=time_of(found.moment), now=found.snapshot.watermark, earliest=tracker.earliest,
         target=target_of(service), no_reasons=no_reasons,
         waterfall=waterfall(reasons, presentation) if reasons else None, no_movement=no_movement,
-        movement=movement_chart(points) if len(points) > 1 else None, points=points,
+        what_if=changed, movement=movement_chart(points) if len(points) > 1 else None, points=points,
     )  # fmt: skip
 
 
@@ -112,6 +114,24 @@ async def _reasons(
         return await service.explanations.explain(tracker, found.key, moment), None
     except BoardError as error:
         return None, str(error)
+
+
+async def _what_if(
+    service: AppState,
+    tracker: SubjectTracker,
+    found: Found,
+    prediction: Record | None,
+    reasons: Record | None,
+    values: Mapping[str, str],
+) -> WhatIf | None:
+    """The form with the columns of the prediction, and the answer to its changes; None without a prediction."""
+    model = service.follower.model
+    if prediction is None or model is None:
+        return None
+    moment = int(prediction["as_of"].timestamp()) // SECONDS
+    records = await asyncio.to_thread(tracker.source.records_at, found.snapshot.history, [found.place], [moment])
+    topics = [topic["topic"] for topic in reasons["topics"]] if reasons else []
+    return await what_if(service.predictor, model["schema"]["columns"], records[0], values, topics)
 
 
 async def _movement(
