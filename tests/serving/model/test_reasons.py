@@ -1,5 +1,6 @@
 """The reasons of a prediction are exact Shapley values of its topics, and name its most unusual columns."""
 
+import dataclasses
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -7,6 +8,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 
 from prediction_api.errors import InvalidModel
 from prediction_api.model import artifact
@@ -119,6 +121,33 @@ def test_a_model_with_a_typical_value_of_another_kind_is_refused(make_model):
 
     with pytest.raises(InvalidModel, match=r"schema\.json should have a typical value of each column; .*no number"):
         OnnxModel(artifact.read(make_model(columns=columns)))
+
+
+def test_a_model_with_nine_topics_is_refused(make_model):
+    columns = [
+        {
+            "name": f"x{n}",
+            "kind": "number",
+            "required": True,
+            "nullable": True,
+            "example": 1.0,
+            "topic": str(n),
+            "typical": 0.0,
+        }
+        for n in range(9)
+    ]
+    numbers = [helper.make_tensor_value_info("numbers", TensorProto.FLOAT, [None, 9])]
+    outputs = [helper.make_tensor_value_info("probability", TensorProto.FLOAT, [None])]
+    nodes = [
+        helper.make_node("ReduceMean", ["numbers"], ["mean"], axes=[1], keepdims=0),
+        helper.make_node("Sigmoid", ["mean"], ["probability"]),
+    ]
+    graph = helper.make_graph(nodes, "nine", numbers, outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+    directory = dataclasses.replace(artifact.read(make_model(columns=columns)), graph=model)
+
+    with pytest.raises(InvalidModel, match=r"schema\.json should have at most 8 topics; it has 9"):
+        OnnxModel(directory)
 
 
 @pytest.mark.parametrize("topics", range(1, 9))
