@@ -23,7 +23,7 @@ def test_a_tenth_is_at_its_probability_and_share_and_the_largest_has_the_largest
 def test_days_are_labelled_once_a_week_and_the_selected_one_is_marked():
     values = [[(0, Interval(0.14, 0.12, 0.163))]] * 20
 
-    chart = charts.over_days(DAYS, values, DAYS[3], 2)
+    chart = charts.over_days(DAYS, values, DAYS[3])
 
     assert [tick.label for tick in chart.x_ticks] == ["1 Oct", "8 Oct", "15 Oct"]
     assert [tick.label for tick in chart.y_ticks] == ["0.12", "0.14", "0.16", "0.18"]
@@ -33,7 +33,7 @@ def test_days_are_labelled_once_a_week_and_the_selected_one_is_marked():
 
 @pytest.mark.parametrize("values", [[[]], [[(0, Interval(0.5, 0.5, 0.5))]]])
 def test_a_day_without_scores_or_without_width_has_an_axis(values):
-    chart = charts.over_days(DAYS[:1], values, DAYS[5], 2)
+    chart = charts.over_days(DAYS[:1], values, DAYS[5])
 
     assert len(chart.y_ticks) >= 2
     assert chart.selected is None
@@ -42,4 +42,4 @@ def test_a_day_without_scores_or_without_width_has_an_axis(values):
 def test_each_version_is_a_series_of_its_own():
     values = [[(0, Interval(0.1, 0.1, 0.1)), (1, Interval(0.2, 0.2, 0.2))]]
 
-    assert [mark.series for mark in charts.over_days(DAYS[:1], values, DAYS[0], 2).marks] == [0, 1]
+    assert [mark.series for mark in charts.over_days(DAYS[:1], values, DAYS[0]).marks] == [0, 1]

@@ -176,7 +176,7 @@ def test_each_version_has_its_row_and_its_marks(pages, services):
     answer = pages.get("/quality?day=2013-10-02")
 
     assert "1 answers now" in text_of(answer)
-    assert answer.text.count('class="mark s1"') == 2
+    assert answer.text.count('class="mark s1"') == 2 + 2  # and the expected shares of two days
     assert "(a probability of at least" not in text_of(answer)  # which two versions need not share
 
 
@@ -281,6 +281,16 @@ def test_what_is_wrong_stands_beside_its_field_and_what_was_typed_stays(without_
     assert "It should be a number of miles; it is &#39;far&#39;." in answer.text
     assert re.search(r'name="distance" value="far" aria-describedby="h-distance" aria-invalid="true"', answer.text)
     assert text_of(answer, 422)
+
+
+def test_a_refusal_leads_to_each_field(without_log, services):
+    services[1].refusals = [
+        ContentRejected("422", 422, [FieldError("distance", "a number", "null"), FieldError("x", "y", "z")])
+    ]
+    page = send(without_log).text
+
+    assert '<a href="#f-distance">' in page
+    assert "<code>x</code> should be y; it is z." in page
 
 
 def test_a_model_without_reasons_answers_without_them(without_log, services):

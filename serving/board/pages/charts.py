@@ -1,13 +1,14 @@
 """Where the marks of a chart are, in the units of an SVG's viewBox: values with intervals, over days or probabilities."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from board.scores import Interval, Tenth
 
-SIDE, LEFT, BOTTOM, TOP, RIGHT = 300.0, 52.0, 30.0, 10.0, 26.0  # of the plot, and around it
+SIDE, LEFT, BOTTOM, TOP, RIGHT = 300.0, 52.0, 30.0, 12.0, 26.0  # of the plot, and around it
+LABEL = 16.0  # the height of an axis' label
 WIDTH, HEIGHT = 720.0, 150.0  # of a plot over days
 LARGEST_RADIUS, SMALLEST_RADIUS = 9.0, 2.5
 DAYS_BETWEEN_LABELS = 7
@@ -45,13 +46,16 @@ class Chart:
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     selected: float | None = None  # the place of a day
+    x_label: str = ""
+    y_label: str = ""
     left: float = LEFT
     top: float = TOP
 
     @property
     def view_box(self) -> str:
         """The whole drawing, with the room for the labels."""
-        return f"0 0 {self.whole_width:g} {self.top + self.height + BOTTOM:g}"
+        above, below = (LABEL if label else 0 for label in (self.y_label, self.x_label))
+        return f"0 {-above:g} {self.whole_width:g} {above + self.top + self.height + BOTTOM + below:g}"
 
     @property
     def whole_width(self) -> float:
@@ -72,11 +76,15 @@ def calibration(tenths: Sequence[Tenth]) -> Chart:
     )  # fmt: skip
     ticks = [(SIDE * percent / 100, f"{percent} %") for percent in range(0, 101, 20)]
     x_ticks = tuple(Tick(place, label) for place, label in ticks)
-    return Chart(SIDE, SIDE, marks, x_ticks, tuple(Tick(SIDE - place, label) for place, label in ticks))
+    y_ticks = tuple(Tick(SIDE - place, label) for place, label in ticks)
+    return Chart(SIDE, SIDE, marks, x_ticks, y_ticks, x_label="probability", y_label="came true")
 
 
 def over_days(
-    days: Sequence[date], values: Sequence[Sequence[tuple[int, Interval]]], selected: date, decimals: int
+    days: Sequence[date],
+    values: Sequence[Sequence[tuple[int, Interval]]],
+    selected: date,
+    label: Callable[[float], str] = "{:.2f}".format,
 ) -> Chart:
     """Values by day: of each day those of each series that has one, with their intervals."""
     ends = [end for of_day in values for _, interval in of_day for end in (interval.low, interval.high)]
@@ -96,9 +104,7 @@ def over_days(
     labelled = range(0, len(days), DAYS_BETWEEN_LABELS if len(days) > DAYS_BETWEEN_LABELS else 1)
     x_ticks = tuple(Tick(day_place(number), f"{days[number].day} {days[number]:%b}") for number in labelled)
     count = round((high - low) / step)
-    y_ticks = tuple(
-        Tick(place(value), f"{value:.{decimals}f}") for value in (low + step * number for number in range(count + 1))
-    )
+    y_ticks = tuple(Tick(place(value), label(value)) for value in (low + step * number for number in range(count + 1)))
     at = day_place(days.index(selected)) if selected in days else None
     return Chart(WIDTH, HEIGHT, marks, x_ticks, y_ticks, at)
 

@@ -74,10 +74,11 @@ def _page(
     errors = rejection.field_errors if rejection else ()
     if rejection:
         notice = REFUSED if errors else str(rejection)
+    groups = form_fields.groups(columns, values, errors)
     reasons, names = _reasons(service, answer, record or {}), {column["name"] for column in columns}
     return render(
         request, "form.html", status, outages=outages(service), notice=notice, answer=answer,
-        groups=form_fields.groups(columns, values, errors),
+        groups=groups, wrong=[entry for group in groups for entry in group.fields if entry.error],
         reasons=reasons, is_typical=all(abs(reason["contribution"]) < NOTHING for reason in reasons),
         typical=(answer or {}).get("reasons", {}).get("typical_probability"),
         question=target["description"] or target["name"], base_rate=target["rate"], nouns=nouns(service),

@@ -99,7 +99,8 @@ def _hint(column: Column) -> str:
     elif low is not None or high is not None:
         parts.append(f"at least {as_text(low)}" if low is not None else f"at most {as_text(high)}")
     elif seen.get("minimum") is not None:
-        parts.append(f"{as_text(seen['minimum'])} to {as_text(seen['maximum'])} in training")
+        ends = [as_text(seen[end]).partition("T")[0] for end in ("minimum", "maximum")]  # the days of datetimes
+        parts.append(f"{' to '.join(ends)} in training")
     return ", ".join(parts)
 
 

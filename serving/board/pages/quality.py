@@ -16,7 +16,7 @@ from board.pages.outages import outages
 from board.pages.page_route import PageRoute
 from board.pages.presentation import clock_of, nouns, presentation_of, reason_phrase, target_of
 from board.pages.rendering import render
-from board.scores import Counts, DayScores, Interval, brier_of_days, mean_roc_auc, total
+from board.scores import Counts, DayScores, Interval, brier_of_days, mean_roc_auc, total, wilson
 from board.surprises import Surprise
 from service_kit.problems import ProblemError
 
@@ -158,11 +158,23 @@ def _version(version: str, of_version: list[DayScores]) -> dict[str, Any]:
 def _trends(days: Days, versions: list[str]) -> dict[str, charts.Chart]:
     """The charts over days, with a series for each model version."""
 
-    def chart(name: str, decimals: int) -> charts.Chart:
+    def chart(name: str) -> charts.Chart:
         values: list[list[tuple[int, Interval]]] = [
             [(versions.index(day.model_version), value) for day in of_day if (value := getattr(day, name))]
             for of_day in days.scores
         ]
-        return charts.over_days(days.shown, values, days.selected, decimals)
+        return charts.over_days(days.shown, values, days.selected)
 
-    return {"brier": chart("brier", 2), "roc_auc": chart("roc_auc", 2)}
+    return {"share": _shares(days), "brier": chart("brier"), "roc_auc": chart("roc_auc")}
+
+
+def _shares(days: Days) -> charts.Chart:
+    """The share that came true by day, and as the second series the share that the probabilities had expected."""
+    values: list[list[tuple[int, Interval]]] = []
+    for counts in map(total, days.scores):
+        if not counts.outcomes:
+            values.append([])
+            continue
+        expected = counts.expected / counts.outcomes
+        values.append([(1, Interval(expected, expected, expected)), (0, wilson(counts.positives, counts.outcomes))])
+    return charts.over_days(days.shown, values, days.selected, "{:.0%}".format)
