@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from browser import DESKTOP, PHONE, chromium, finished, needs_chromium, overflow, tab, violations
 from contract.live_services import Services, needs_model
+from serving.conftest import write_model
 
 pytestmark = [needs_model, needs_chromium]
 SECRET = "a secret of the tests of thirty-two characters"
@@ -229,8 +230,34 @@ def test_a_service_that_is_away_is_a_sentence_on_the_page_until_it_is_back(visit
         services.send(news[1])  # now the board needs it
 
     expect(visit.get_by_text(sentence)).to_be_visible(timeout=PATIENCE_MS)
+    if name != "board":
+        check_other_pages(visit, sentence)
     getattr(services, name).start()
     expect(visit.get_by_text(sentence)).to_be_hidden(timeout=PATIENCE_MS)
+
+
+def check_other_pages(page, sentence):
+    """Says of each page that it shows, perhaps with less on it, or says in a sentence what is away; goes back in the end."""
+    for other in ("a flight", "were we right", "the model", "the form"):
+        answer = page.goto(PAGES[other])
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        assert answer.status in {200, 503}, other
+        if answer.status == 503:
+            expect(page.get_by_role("alert")).to_be_visible()
+        elif other == "a flight":
+            expect(page.get_by_text(sentence)).to_be_visible()
+    page.goto("/")
+
+
+def test_a_data_set_without_events_has_a_form_which_is_open_in_development(tmp_path, browser):
+    with Services(tmp_path / "services", write_model(tmp_path / "model")) as services:
+        services.board.wait_until_ready()
+        with tab(browser, base_url=services.board.url) as page:
+            page.goto("/")
+            page.get_by_role("button", name="Ask", exact=True).click()
+
+            expect(page.get_by_role("heading", name="Answer")).to_be_visible()
+            check_views(page)
 
 
 BAD_PAGE = '<input><div style="width: 2000px">wide</div><script src="http://127.0.0.2:9/script.js"></script>'
