@@ -195,6 +195,23 @@ def test_without_the_data_service_the_page_is_a_sentence(pages, services, monkey
     assert "cannot be read: ConnectError. Try again in a moment." in text_of(pages.get("/quality"), 503)
 
 
+def test_predictions_that_cannot_be_read_leave_the_scores(pages, services, monkeypatch):
+    async def away(since, until):
+        raise ServiceUnavailable("ReadTimeout")
+
+    monkeypatch.setattr(services[0], "predictions", away)
+    text = text_of(pages.get("/quality?day=2013-10-01"))
+
+    assert "The predictions and their outcomes cannot be read: ReadTimeout. Try again in a moment." in text
+    assert "We said yes to 20" in text
+
+
+def test_a_day_of_very_many_predictions_is_not_looked_through(pages, services):
+    services[0].groups["2013-10-01"] = [group(outcomes=30_000)]
+
+    assert "This day has 30,003 predictions, too many" in text_of(pages.get("/quality?day=2013-10-01"))
+
+
 def test_without_a_log_all_predictions_count_and_are_cases(without_log, services):
     text = text_of(without_log.get("/quality?day=2013-10-01"))
 

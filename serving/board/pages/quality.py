@@ -108,7 +108,10 @@ async def _surprises(service: AppState, days: Days) -> tuple[list[dict[str, Any]
         return [], TOO_MANY.format(counts.predictions) if counts.outcomes else None
     model, clock = service.follower.model or {}, clock_of(service)
     day, last = Day(days.selected, clock.zone), Day(days.last, clock.zone).until
-    found = await service.surprises.of(day, _complete_until(service, last), model.get("version"))
+    try:
+        found = await service.surprises.of(day, _complete_until(service, last), model.get("version"))
+    except (ServiceUnavailable, ContentRejected) as error:
+        return [], NOT_READ.format(error)
     return [_shown(service, surprise) for surprise in found], None
 
 
@@ -137,6 +140,7 @@ def _context(service: AppState, days: Days) -> dict[str, Any]:
         "outages": outages(service),
         "question": target["description"] or target["name"], "base_rate": target["rate"],
         "threshold": model["threshold"] if {day.model_version for day in days.of_selected} == {model["version"]} else None,
+        "event": presentation.EVENT if (presentation := presentation_of(service)) else "Came true",
         "nouns": nouns(service), "has_source": service.follower.has_source,
         "days": days, "counts": counts, "whole": whole, "versions": by_version,
         "calibrations": (charts.calibration(counts.tenths), charts.calibration(whole.tenths)),
