@@ -178,6 +178,43 @@ def test_without_script_departures_are_filtered_by_a_button(services, browser):
         expect(page.get_by_label("Refresh by itself")).to_be_hidden()
 
 
+def test_without_script_the_form_says_what_is_wrong_and_answers(services, browser, session):
+    with tab(browser, base_url=services.board.url, storage_state=session, java_script_enabled=False) as page:
+        page.goto("/form")
+        page.locator("details").filter(has=page.get_by_text("Weather")).locator("summary").click()
+        page.get_by_label("Visibility at the origin").fill("far")
+        page.get_by_role("button", name="Ask").click()
+        expect(page.get_by_role("alert")).to_contain_text("What it wants stands beside each field.")
+        expect(page.get_by_label("Visibility at the origin")).to_have_value("far")  # in a topic that is unfolded by itself
+
+        page.get_by_label("Visibility at the origin").fill("0.5")
+        page.get_by_role("button", name="Ask").click()
+        expect(page.get_by_role("heading", name="Answer")).to_contain_text("%")
+        expect(page.get_by_role("region", name="Reasons").get_by_role("row")).to_have_count(8)
+
+
+def test_the_answer_of_the_form_keeps_the_rules_of_accessibility(visit):
+    visit.goto("/form")
+    visit.get_by_label("Flights planned from the origin in the hour after").fill("90")
+    visit.get_by_role("button", name="Ask").click()
+    expect(visit.get_by_role("heading", name="Answer")).to_be_visible()
+
+    check_views(visit)
+
+
+def test_another_day_is_chosen_and_its_surprises_lead_to_their_flight(visit):
+    visit.goto("/quality")
+    visit.get_by_label("Day", exact=True).fill("2013-09-30")
+    visit.get_by_role("button", name="Show").click()
+    expect(visit.get_by_role("heading", name="Mon 30 Sep 2013", exact=True)).to_be_visible()
+    check_views(visit)
+    link = visit.get_by_role("region", name="The worst surprises").get_by_role("link").first
+    name = link.inner_text()
+    link.click()
+
+    expect(visit.get_by_role("heading", level=1)).to_contain_text(name)
+
+
 def test_the_keyboard_reaches_the_content_first(visit):
     visit.goto("/")
     visit.keyboard.press("Tab")
