@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from board.clients import PredictionService
-from board.errors import BoardError, ContentRejected
+from board.errors import BoardError, ContentRejected, ServiceUnavailable
 from board.source import Record
 from board.subject_tracker import SubjectTracker
 from pipeline.data.event_log import Key
@@ -50,7 +50,9 @@ class Explanations:
         self._begin(tracker)
         if (key, moment) not in self._kept:
             await self._ask(tracker, [(key, moment)])
-        return self._kept[key, moment]
+        if reasons := self._kept.get((key, moment)):
+            return reasons
+        raise ServiceUnavailable("the log as the board holds it does not say what was known then")
 
     async def close(self) -> None:
         """Ends what is under way."""

@@ -12,6 +12,7 @@ import pytest
 from board.clock import duration
 from board.errors import ServiceUnavailable
 from board.flights import phrase
+from pipeline.features.point_in_time import NEVER
 from service_processes import until
 
 ROW = re.compile(r'<tr class="([\w-]+)">(.*?)</tr>', re.DOTALL)
@@ -249,3 +250,22 @@ def test_a_reason_is_a_phrase(topic, contribution, record, expected):
 
 def test_minutes_are_written_as_people_say_them():
     assert [duration(minutes) for minutes in (0, 45, 60, 299)] == ["0 min", "45 min", "1 h", "4 h 59 min"]
+
+
+def test_a_flight_that_an_event_moves_comes_at_its_new_time_and_one_that_is_forgotten_not_at_all(tracker, log):
+    tracker.load(log)
+    tables = tracker.tables
+    keys, rows, due_at = tables.subjects_due(0, NEVER)
+    assert due_at.tolist() == sorted(tracker.source.live.due_at(rows).tolist())
+    assert len(keys) == len(tables.snapshot().keys)
+
+    event = next(event for _, event in log if "minute" in event.values)
+    key = tracker.source.key(event.key)
+    before = due_at[keys.index(key)]
+    later = event._replace(values={"minute": (event.values["minute"] + 7) % 60}, known_at=log[-1][1].known_at)
+    tracker.load([(log[-1][0] + 1, later)])
+    keys, _, due_at = tables.subjects_due(0, NEVER)
+    assert due_at[keys.index(key)] != before
+
+    tables.forget(log[-1][1].known_at + timedelta(days=100), ())
+    assert tables.subjects_due(0, NEVER)[0] == []

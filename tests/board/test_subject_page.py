@@ -1,5 +1,6 @@
 """The page of a flight: its prediction with the reasons, what stands behind it, and how it moved."""
 
+import asyncio
 import html
 import re
 from urllib.parse import urlencode
@@ -130,6 +131,19 @@ def test_without_the_data_service_the_page_says_what_is_missing(client, address)
 
     assert "What was predicted before is not known at the moment: ConnectError (DATA_API_URL)." in text
     assert "The official prediction" in text
+
+
+def test_services_that_hang_do_not_keep_the_page(client, address, predictor, monkeypatch):
+    async def hang(*_):
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr("board.pages.patience.PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(predictor, "explain", hang)
+    monkeypatch.setattr(client.app.state.service.data_service, "predictions_of", hang)
+    text = text_of(client.get(address("carrier == 'UA' and hour == 7")))
+
+    assert "There are no reasons: there was no answer within" in text
+    assert "What was predicted before is not known at the moment: there was no answer within" in text
 
 
 def test_without_reasons_the_page_says_why(client, address, predictor):

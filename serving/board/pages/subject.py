@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,10 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from board.app_state import AppState
-from board.errors import BoardError
+from board.errors import BoardError, ServiceUnavailable
 from board.lookup import find_row
 from board.pages.outages import outages
 from board.pages.page_route import PageRoute
+from board.pages.patience import within_patience
 from board.pages.prediction_chart import movement_chart, waterfall
 from board.pages.presentation import SUBJECTS, presentation_of, target_of
 from board.pages.rendering import render
@@ -98,8 +100,9 @@ async def _prediction(service: AppState, tracker: SubjectTracker, found: Found) 
         return {**official.as_json(), "is_official": True}
     if found.key not in tracker.officials.pending:
         return None
-    forecast = (await service.forecasts.of(tracker, [found.key])).get(found.key)
-    forecast = forecast or service.forecasts.newest(tracker).get(found.key)
+    with suppress(ServiceUnavailable):
+        await within_patience(service.forecasts.of(tracker, [found.key]))
+    forecast = service.forecasts.newest(tracker).get(found.key)
     return {**forecast, "is_official": False} if forecast else None
 
 
@@ -111,7 +114,7 @@ async def _reasons(
         return None, None
     moment = int(prediction["as_of"].timestamp()) // SECONDS
     try:
-        return await service.explanations.explain(tracker, found.key, moment), None
+        return await within_patience(service.explanations.explain(tracker, found.key, moment)), None
     except BoardError as error:
         return None, str(error)
 
@@ -140,7 +143,7 @@ async def _movement(
     """What was predicted of the subject as of when, by moment, with the shown prediction; or why that is not known."""
     shown = [prediction] if prediction else []
     try:
-        stored = await service.data_service.predictions_of(tracker.source.subject_text(key))
+        stored = await within_patience(service.data_service.predictions_of(tracker.source.subject_text(key)))
     except BoardError as error:
         return shown, str(error)
     stored.sort(key=lambda row: bool(row["official"]))

@@ -7,6 +7,7 @@ from typing import Any
 from board.clients import PredictionService
 from board.errors import ContentRejected, ServiceUnavailable
 from board.pages import form_fields
+from board.pages.patience import within_patience
 from board.source import Record
 from service_kit.problems import FieldError
 
@@ -54,7 +55,8 @@ async def what_if(
     if not changed:
         return form
     try:
-        answer = await predictor.ask_about(record | form_fields.record(changed, typed), reasons=False, dry_run=True)
+        asked = record | form_fields.record(changed, typed)
+        answer = await within_patience(predictor.ask_about(asked, reasons=False, dry_run=True))
     except ContentRejected as error:
         sentence = "The model does not take this:" if error.field_errors else str(error)
         return replace(form, groups=_groups(columns, typed, topics, error.field_errors), refusal=sentence)
