@@ -1,7 +1,6 @@
 """Flights as rows of the departures page: what they are called, where they go, and what has become of them."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,16 +20,14 @@ FACETS = {"origin": "Airport", "carrier": "Airline"}  # columns to filter by
 NO_ARRIVAL_AFTER = 24 * 60  # minutes after a departure from which an arrival is not to be expected any more
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """A text, and a detail that may stand beside it."""
 
     text: str
     detail: str = ""
 
 
-@dataclass(frozen=True)
-class Departure:
+class Departure(NamedTuple):
     """A flight on the page; ``kind`` and ``outcome_kind`` are classes of the style sheet."""
 
     name: str

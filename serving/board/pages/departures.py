@@ -87,7 +87,7 @@ def _with_reasons(
     for key, reasons in service.explanations.of(tracker, wanted).items():
         strongest = reasons["topics"][0]
         phrases[key] = presentation.phrase(strongest["topic"], strongest["contribution"], reasons["record"])
-    return [replace(row, reason=phrases.get(row.key)) for row in rows]
+    return [row._replace(reason=phrases.get(row.key)) for row in rows]
 
 
 def _rendered(

@@ -1,10 +1,9 @@
 """The subjects of some hours as the log knows them, with their predictions and the strongest reason of each."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from board.pages.departures_query import NEXT, DeparturesQuery
 from board.source import SECONDS, Record, time_of
@@ -15,8 +14,7 @@ OVERDUE = 6 * 60  # minutes back in which subjects are looked for that should ha
 PER_PAGE = 200
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A subject: its key as a query, when it is due, what the log knows of it, what was predicted, and why."""
 
     key: Key
@@ -63,10 +61,10 @@ def matching(rows: Sequence[Row], query: DeparturesQuery, facets: Mapping[str, s
 def predicted(row: Row, tracker: SubjectTracker, forecasts: Mapping[Key, Record]) -> tuple[Row, int | None]:
     """The row with its official prediction, or a forecast before; and the moment of that in minutes since 1970."""
     if official := tracker.officials.made.get(row.key):
-        return replace(row, probability=official.probability, is_called=official.label, is_official=True), official.moment
+        return row._replace(probability=official.probability, is_called=official.label, is_official=True), official.moment
     if forecast := forecasts.get(row.key):
         moment = int(forecast["as_of"].timestamp()) // SECONDS
-        return replace(row, probability=forecast["probability"], is_called=forecast["label"]), moment
+        return row._replace(probability=forecast["probability"], is_called=forecast["label"]), moment
     return row, None
 
 
