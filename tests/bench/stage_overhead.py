@@ -8,7 +8,7 @@ from one_script import step
 
 from pipeline.config.params_file import load_params
 from pipeline.data import model_inputs, schema, schema_json
-from pipeline.evaluation import permutation_importance
+from pipeline.evaluation import permutation_importance, topic_contributions
 from pipeline.modeling import artifact, onnx_export, parity
 
 
@@ -24,7 +24,7 @@ def main() -> None:
         for part in (train, test):
             schema.check(part, columns, "of examples")
     with step("describe the columns"):
-        schema_json.describe(data.dataset(), train)
+        described = schema_json.describe(data.dataset(), train)["columns"]
     fitted = one_script.fit(train, settings)
     with step("export the graph"):
         scorer = artifact.session(onnx_export.to_graph(fitted.model, columns).SerializeToString())
@@ -41,6 +41,9 @@ def main() -> None:
             columns,
             settings.evaluate.seed,
         )
+    with step("contributions of the topics"):
+        sample = model_inputs.to_arrays(model_inputs.pack(test.head(settings.evaluate.reasons_rows), columns), columns)
+        topic_contributions.contributions(lambda arrays: artifact.probability(scorer, arrays), sample, described)
     print(json.dumps({"seconds": one_script.SECONDS}))
 
 
