@@ -151,7 +151,7 @@ def test_the_worst_surprises_have_their_name_their_page_and_their_reasons(pages)
     answer = pages.get("/quality?day=2013-10-01")
 
     assert re.search(r'href="/flight\?year=2013&amp;month=10[^"]*">UA 252</a>', answer.text)
-    assert re.search(r"UA 252 08:00 4 % yes .+ \(\+12\)", text_of(answer))
+    assert re.search(r"UA 252 08:00 4 % came true .+ \(\+12\)", text_of(answer))
 
 
 def test_a_day_leads_to_its_neighbours_as_far_as_there_are_any(pages):

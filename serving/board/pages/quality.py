@@ -140,7 +140,6 @@ def _context(service: AppState, days: Days) -> dict[str, Any]:
         "outages": outages(service),
         "question": target["description"] or target["name"], "base_rate": target["rate"],
         "threshold": model["threshold"] if {day.model_version for day in days.of_selected} == {model["version"]} else None,
-        "event": presentation.EVENT if (presentation := presentation_of(service)) else "Came true",
         "nouns": nouns(service), "has_source": service.follower.has_source,
         "days": days, "counts": counts, "whole": whole, "versions": by_version,
         "calibrations": (charts.calibration(counts.tenths), charts.calibration(whole.tenths)),
