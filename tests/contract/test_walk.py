@@ -15,6 +15,7 @@ SMALL = (  # what makes of minutes seconds; the steps are the same
     ("conf/config.yaml", "resamples: 500", "resamples: 20"),
     ("conf/config.yaml", "importance_rows: 10000", "importance_rows: 100"),
     ("conf/model/logistic.yaml", "C: 1.0", "C: 0.00001"),
+    ("conf/model/hgb.yaml", "max_iter: 400", "max_iter: 40"),
 )
 
 
@@ -56,7 +57,8 @@ def test_a_newcomer_can_walk_from_the_clone_to_the_second_champion_and_back(clon
     if not installs:
         share_installation(clone)
     ports = {name: free_port() for name in ("PREDICTION_API_PORT", "DATA_API_PORT", "BOARD_PORT")}
-    environment = clones.environment(clone.parent, VIRTUAL_ENV="", CI="", **ports)
+    # Threads that wait for each other cost minutes of processor time where other tests run beside.
+    environment = clones.environment(clone.parent, VIRTUAL_ENV="", CI="", OMP_NUM_THREADS="1", **ports)
 
     done = subprocess.run(
         ["tests/contract/walk.sh"], cwd=clone, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

@@ -53,7 +53,7 @@ make promote
 cp data/model/metadata.json "$scratch/logistic.json"
 
 step "Serve the champion"
-MODEL_URI=models:/ontime@champion MODEL_POLL_SECONDS=2 make serve >"$scratch/log" 2>&1 &
+MODEL_URI=models:/ontime@champion MODEL_POLL_SECONDS=8 make serve >"$scratch/log" 2>&1 &
 serving=$!
 trap 'kill $serving 2>/dev/null; wait $serving || true; rm -r "$scratch"' EXIT
 wait_for "$scratch/logistic.json"

@@ -6,9 +6,11 @@ in code: between backticks, and in blocks marked ``sh``. The paths are those of 
 
 import importlib.util
 import re
+import runpy
 import shlex
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr
 from functools import cache
@@ -16,6 +18,8 @@ from io import StringIO
 from pathlib import Path
 
 from dvc.cli import DvcParserError, parse_args
+
+import in_process
 
 BLOCK = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
 SPAN = re.compile(r"`([^`\n]+)`")
@@ -217,8 +221,13 @@ def _help(module: str, command: tuple[str, ...]) -> tuple[bool, str]:
     source = Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
     if "add_argument" not in source:
         return not command, "--debug" if "stage.run(" in source else ""
-    words = [sys.executable, "-m", module, *command, "--help"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "'.*' found in sys.modules", RuntimeWarning)  # here it may have been imported
+        done = in_process.call(
+            lambda: runpy.run_module(module, run_name="__main__", alter_sys=True),
+            [module, *command, "--help"],
+            folder=Path(),
+        )
     return done.returncode == 0, done.stdout
 
 

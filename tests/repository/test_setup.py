@@ -30,8 +30,16 @@ def wheel(name, **modules):
     return files | {f"{name}-1.dist-info/RECORD": "".join(f"{file},,\n" for file in [*files, f"{name}-1.dist-info/RECORD"])}
 
 
+@pytest.fixture(scope="module")
+def venv_with_pip(tmp_path_factory):
+    """A virtual environment that nobody changes: it takes seconds to make, and a copy of it does as well."""
+    folder = tmp_path_factory.mktemp("venv") / ".venv"
+    venv.create(folder, with_pip=True, symlinks=True)
+    return folder
+
+
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path, venv_with_pip):
     """A project with one dependency, and nothing to fetch for it."""
     folder = tmp_path / "project"
     (folder / "requirements").mkdir(parents=True)
@@ -48,7 +56,7 @@ def project(tmp_path):
         '[project]\nname = "ontime"\nversion = "1"\n'
     )
     (folder / "backend.py").write_text(f"WHEEL = {wheel('ontime', pipeline='import tiny')}\n{BACKEND}")
-    venv.create(folder / ".venv", with_pip=True, symlinks=True)
+    shutil.copytree(venv_with_pip, folder / ".venv", symlinks=True)
     (folder / ".venv/bin/uv").symlink_to(Path(sys.prefix) / "bin/uv")
     return folder
 

@@ -123,6 +123,7 @@ def test_an_experiment_composes_conf_runs_and_is_logged_under_its_name(project):
     run(project, "dvc", "checkout")
 
 
+@pytest.mark.long("experiments that DVC alone queues; make test has those of a sweep")
 def test_queued_experiments_run_the_code_and_settings_they_were_queued_with(project):
     quick = [word for override in QUICK for word in ("-S", override)]
     run(
