@@ -59,6 +59,14 @@ def test_the_next_hours_come_by_time_with_probability_state_and_what_is_overdue(
     assert "Tue 1 Oct 2013, New York time" in page().text
 
 
+def test_what_has_been_overdue_for_long_is_counted_and_stands_among_the_last_hours(page):
+    count = int(re.search(r'id="long-overdue"[^>]*>(\d+) more', page().text)[1])
+    last = [cells for part in ("", "&page=2") for kind, cells in rows(page("?show=last" + part)) if kind == "warn"]
+
+    assert count == sum(cells[0] < "09:00" for cells in last)
+    assert "long-overdue" not in page("?show=last").text
+
+
 def test_a_probability_is_a_number_and_a_bar_beside_the_base_rate(page, model):
     text = page().text
 

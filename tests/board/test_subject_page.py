@@ -194,6 +194,16 @@ def test_steps_lead_from_the_typical_case_to_this_one():
     ]
 
 
+def test_the_axis_reaches_as_far_as_the_steps_do_on_their_way():
+    class Presentation:
+        phrase = staticmethod(lambda topic, contribution, record: topic)
+
+    topics = [{"topic": name, "contribution": points, "columns": []} for name, points in (("a", 0.93), ("b", -0.2))]
+    steps = waterfall({"typical_probability": 0.2, "topics": topics, "record": {}}, Presentation)
+
+    assert (steps.low, steps.high) == (0, 120)
+
+
 def test_the_chart_of_the_movement_runs_over_its_width():
     rows = [
         {"as_of": time_of(minute), "probability": share, "is_official": False}

@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 
 from board.app_state import AppState
 from board.clock import Clock
-from board.pages.departures_list import PER_PAGE, Row, choices, in_order, matching, predicted, rows_of
+from board.pages.departures_list import PER_PAGE, Row, choices, count_long_overdue, in_order, matching, predicted, rows_of
 from board.pages.departures_query import SORTS, WINDOW, DeparturesQuery, read_query
 from board.pages.outages import outages
 from board.pages.page_route import PageRoute
@@ -41,6 +41,7 @@ async def departures(request: Request) -> Response:
     query = read_query(request.query_params, presentation.FACETS)
     now = int(watermark.timestamp()) // SECONDS
     every = await asyncio.to_thread(rows_of, tracker, presentation, query, now)
+    long_overdue = await asyncio.to_thread(count_long_overdue, tracker, presentation, query, now)
     rows, moments = await _predicted(service, tracker, matching(every, query, presentation.FACETS))
     pages = max(1, -(-len(rows) // PER_PAGE))
     query = replace(query, page=min(query.page, pages))
@@ -51,7 +52,7 @@ async def departures(request: Request) -> Response:
         request, "departures.html", **_frame(service, tracker), presentation=presentation, query=query, now=watermark,
         start=start, end=end, window=WINDOW, pages=pages, count=len(rows), called=sum(row.is_called for row in rows),
         choices=choices(every, query, presentation), days=_rendered(request, tracker, shown, query, presentation.CLOCK),
-        is_predicted=not rows or any(row.probability is not None for row in rows),
+        long_overdue=long_overdue, is_predicted=not rows or any(row.probability is not None for row in rows),
     )  # fmt: skip
     if "hx-request" in request.headers:
         response.headers["hx-replace-url"] = link(request, "/", query.parameters())

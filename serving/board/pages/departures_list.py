@@ -5,12 +5,12 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from board.pages.departures_query import NEXT, DeparturesQuery
+from board.pages.departures_query import MINUTES, NEXT, DeparturesQuery
 from board.source import SECONDS, Record, time_of
 from board.subject_tracker import SubjectTracker
 from pipeline.data.event_log import Key
 
-OVERDUE = 6 * 60  # minutes back in which subjects are looked for that should have come by now
+OVERDUE = 3 * 60  # minutes for which subjects that should have come stay among the next ones
 PER_PAGE = 200
 
 
@@ -44,6 +44,14 @@ def rows_of(tracker: SubjectTracker, presentation: Any, query: DeparturesQuery, 
     first = start - OVERDUE if takes_overdue else start
     rows = rows_between(tracker, tracker.tables.position, presentation, first, end)
     return [row for row in rows if row.entry.waits or row.due_at >= time_of(start)] if takes_overdue else rows
+
+
+def count_long_overdue(tracker: SubjectTracker, presentation: Any, query: DeparturesQuery, now: int) -> int:
+    """How many subjects of the last hours have waited for too long to stand among the next ones, where these are shown."""
+    if query.since or query.show != NEXT:
+        return 0
+    rows = rows_between(tracker, tracker.tables.position, presentation, now - MINUTES, now - OVERDUE)
+    return sum(row.entry.waits for row in rows)
 
 
 def matching(rows: Sequence[Row], query: DeparturesQuery, facets: Mapping[str, str]) -> list[Row]:

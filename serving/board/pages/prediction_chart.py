@@ -1,5 +1,6 @@
 """Where the marks of a prediction's charts are: its reasons from the typical case to this one, and how it moved."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,11 +26,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Waterfall:
-    """The steps from the probability of the typical case to that of this one; both in percent."""
+    """The steps from the probability of the typical case to that of this one; both in percent.
+
+    The axis reaches from ``low`` to ``high``, as far as the steps do: on their way they may pass 0 or 100.
+    """
 
     typical: float
     probability: float
     steps: tuple[Step, ...]
+    low: int
+    high: int
 
 
 def waterfall(reasons: Record, presentation: Any) -> Waterfall:
@@ -42,7 +48,10 @@ def waterfall(reasons: Record, presentation: Any) -> Waterfall:
         phrase = presentation.phrase(topic["topic"], contribution, reasons["record"])
         start, length = 100 * min(before, level), 100 * abs(contribution)
         steps.append(Step(topic["topic"], phrase, contribution, start, length, topic["columns"]))
-    return Waterfall(100 * typical, 100 * level, tuple(steps))
+    low = min((step.start for step in steps), default=0)
+    high = max((step.start + step.length for step in steps), default=0)
+    ends = min(0, 10 * math.floor(low / 10)), max(100, 10 * math.ceil(high / 10))
+    return Waterfall(100 * typical, 100 * level, tuple(steps), *ends)
 
 
 @dataclass(frozen=True)

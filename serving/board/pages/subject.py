@@ -58,7 +58,8 @@ async def show(request: Request) -> Response:
     return render(
         request, "subject.html", outages=outages(service), presentation=presentation, live=tracker.source.live,
         subject=tracker.source.subject(found.key), background=background, prediction=prediction,
-        moment=time_of(found.moment), now=found.snapshot.watermark, earliest=tracker.earliest,
+        moment=time_of(found.moment),
+        official_at=time_of(found.snapshot.moments[found.place]), now=found.snapshot.watermark, earliest=tracker.earliest,
         target=target_of(service), no_reasons=no_reasons,
         waterfall=waterfall(reasons, presentation) if reasons else None, no_movement=no_movement,
         what_if=changed, movement=movement_chart(points) if len(points) > 1 else None, points=points,
