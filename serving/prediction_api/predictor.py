@@ -1,15 +1,17 @@
 """Predicts records, and keeps each prediction in the outbox before its answer leaves."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from pydantic_core import to_json
 from uuid_utils import uuid7
 
+from prediction_api.column_predictions import ColumnPredictions
 from prediction_api.errors import ReasonsUnavailable
 from prediction_api.metrics import Metrics
+from prediction_api.model.column_reader import ColumnBatch
 from prediction_api.model.microbatch import Answer, PredictionRequest
 from prediction_api.model.onnx_model import OnnxModel, Warnings
 from prediction_api.model.subjects import Subject, with_subject
@@ -72,15 +74,55 @@ class Predictor:
             return answers
         return [{**answer, "reasons": of} for answer, of in zip(answers, reasons, strict=True)]
 
+    async def predict_columns(
+        self, model: OnnxModel, read: Callable[[], ColumnBatch], caller: str | None, dry_run: bool = False
+    ) -> ColumnPredictions:
+        """The predictions of records by column, which ``read`` gives, once they are in the outbox and counted.
+
+        Reads in a thread. Raises OutboxUnavailable, and what ``read`` raises.
+        """
+        predictions, lines = await asyncio.to_thread(_columns_and_lines, model, read, caller, dry_run)
+        if dry_run:
+            return predictions
+        await self._outbox.append(lines)
+        self._count_labels(predictions.probabilities, sum(predictions.labels))
+        for warnings in predictions.warnings.values():
+            for warning in warnings:
+                self._metrics.warnings[warning["kind"]].inc()
+        return predictions
+
     def _count(self, answers: Sequence[Answer]) -> None:
-        positives = sum([answer["label"] for answer in answers])
-        for label, count in ((True, positives), (False, len(answers) - positives)):
-            if count:
-                self._metrics.predictions[label].inc(count)
-        self._metrics.probability.observe([answer["probability"] for answer in answers])
+        self._count_labels([answer["probability"] for answer in answers], sum([answer["label"] for answer in answers]))
         for answer in answers:
             for warning in answer["warnings"]:
                 self._metrics.warnings[warning["kind"]].inc()
+
+    def _count_labels(self, probabilities: Sequence[float], positives: int) -> None:
+        for label, count in ((True, positives), (False, len(probabilities) - positives)):
+            if count:
+                self._metrics.predictions[label].inc(count)
+        self._metrics.probability.observe(probabilities)
+
+
+def _columns_and_lines(
+    model: OnnxModel, read: Callable[[], ColumnBatch], caller: str | None, dry_run: bool
+) -> tuple[ColumnPredictions, list[bytes]]:
+    """The predictions and the outbox's lines, in the order of the records; no lines of a dry run."""
+    batch = read()
+    inputs = model.column_inputs(batch)
+    probabilities: list[float] = model.probabilities(inputs).tolist()
+    predictions = ColumnPredictions(
+        prediction_ids=[None if dry_run else str(uuid7()) for _ in probabilities],
+        probabilities=probabilities,
+        labels=[probability >= model.threshold for probability in probabilities],
+        threshold=model.threshold,
+        model_version=model.version,
+        warnings=model.warnings(inputs),
+    )
+    if dry_run:
+        return predictions, []
+    beside = {"time": datetime.now(UTC).isoformat(), "model_name": model.name, "caller": caller}
+    return predictions, predictions.lines(beside, batch, list(model.records.columns))
 
 
 def _answers_and_lines(

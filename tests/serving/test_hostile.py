@@ -5,14 +5,20 @@ import http.client
 import json
 import re
 import socket
+import struct
 import time
 from contextlib import ExitStack
+from datetime import datetime
 
 import httpx
+import numpy as np
+import pyarrow as pa
 import pytest
 
+from prediction_api.arrow.ipc_messages import CONTINUATION
 from raw_http import PATIENCE_SECONDS, memory_kilobytes, rest, trickle
 from service_kit.body_limit import READ_AHEAD_BYTES
+from serving.arrow.streams import ARROW, SCHEMA, stream
 
 PROBLEM = "application/problem+json"
 REQUEST_SECONDS = 1.0
@@ -185,6 +191,74 @@ def test_many_unknown_fields_do_not_keep_the_others_waiting(make_server, path, k
 
     assert waited < 0.5
     assert memory_kilobytes(server.process.pid) - before < 100 * 1024  # a body of 8 MB, and what was made of it
+
+
+# Arrow streams
+
+
+def arrow_bodies(record):
+    """Hostile streams by name, each with the status that refuses it."""
+    moment = datetime.fromisoformat(record["departs"])
+    table = pa.Table.from_pylist([{**record, "departs": moment}] * 200, SCHEMA)
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 200, pa.int32()), pa.array(["x" * 1_000_000]))
+    body, nested = stream(table), pa.array([[[["UA"]]]] * 200)
+    return {
+        "truncated": (body[:-100], 400),
+        "a metadata length of 2 GB": (body[:4] + b"\xff\xff\xff\x7f" + body[8:], 400),
+        "a billion rows": (body.replace(struct.pack("<q", 200), struct.pack("<q", 10**9)), 422),
+        "a body length of 8 EB": (body.replace(struct.pack("<q", 9984), struct.pack("<q", 2**62)), (400, 422, 200)),
+        "10,000 columns": (stream(pa.table({f"c{number}": [1.0] for number in range(10_000)})), 400),
+        "nested types": (stream(table.set_column(1, "carrier", nested)), 422),
+        "a dictionary bomb": (stream(table.set_column(1, "carrier", texts)), 422),
+        "a compressed bomb": (
+            stream(pa.table({"distance": np.zeros(100_000_000, np.int8)}), compression="zstd"),
+            (415, 422),
+        ),
+        "a thousand batches": (stream(pa.concat_tables([table.slice(0, 1)] * 1001)), 422),
+        "no stream at all": (b"\xff" * 500_000, 400),
+        "zeros": (bytes(500_000), 400),
+    }
+
+
+def test_hostile_arrow_streams_are_refused_in_little_time_and_memory(make_server, record):
+    server = make_server()
+    bodies = arrow_bodies(record)
+    httpx.post(f"{server.url}/predict", json=record, timeout=PATIENCE_SECONDS)
+    before = memory_kilobytes(server.process.pid)
+    for name, (body, statuses) in bodies.items():
+        start = time.monotonic()
+        answer = httpx.post(
+            f"{server.url}/predict/batch", content=body, headers={"content-type": ARROW}, timeout=PATIENCE_SECONDS
+        )
+
+        assert answer.status_code in (statuses if isinstance(statuses, tuple) else (statuses,)), name
+        assert answer.headers["content-type"] in (PROBLEM, ARROW), name
+        assert time.monotonic() - start < 2, name
+    assert memory_kilobytes(server.process.pid) - before < 2 * MOST_GROWTH_KILOBYTES
+    assert httpx.post(f"{server.url}/predict", json=record, timeout=PATIENCE_SECONDS).status_code == 200
+    assert not re.findall(r'status="5\d\d"', httpx.get(f"{server.url}/metrics").text)
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_streams_that_are_long_to_read_do_not_keep_the_others_waiting(make_server, record):
+    server = make_server()
+    table = pa.Table.from_pylist([{**record, "departs": datetime.fromisoformat(record["departs"])}], SCHEMA)
+    schema, batch, end = (CONTINUATION + part for part in stream(table).split(CONTINUATION)[1:])
+    body = schema + batch * 1000 + end
+    head = f"POST /predict/batch HTTP/1.1\r\nhost: x\r\ncontent-type: {ARROW}\r\ncontent-length: {len(body)}\r\n\r\n"
+    with ExitStack() as stack:
+        client = stack.enter_context(httpx.Client(base_url=server.url, timeout=60))
+        client.get("/healthz")
+        port = int(server.url.rpartition(":")[2])
+        for _ in range(4):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60)).sendall(head.encode() + body)
+        start = time.monotonic()
+        client.get("/healthz")
+        waited = time.monotonic() - start
+        answer = client.post("/predict/batch", content=body, headers={"content-type": ARROW})
+
+    assert waited < 0.5
+    assert answer.status_code == 200
 
 
 # Slow callers

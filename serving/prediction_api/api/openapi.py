@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI
 from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter
 
+from prediction_api.api.batch_formats import ARROW
 from prediction_api.api.predict_options import PARAMETERS
 from prediction_api.api.predict_routes import BATCH, NDJSON, PREDICT
 from prediction_api.model.onnx_model import OnnxModel
@@ -95,14 +96,19 @@ def document(app: FastAPI, model: OnnxModel) -> dict[str, Any]:
     parts["Record"] |= {"examples": [_example(model)]}
     schemas |= {**parts, "Batch": batch}
     page["components"]["securitySchemes"] = KEY
-    lines = {NDJSON: {"schema": {"type": "string", "description": "One object a line"}}}
+    streams = {
+        NDJSON: {"schema": {"type": "string", "description": "One object a line"}},
+        ARROW: {
+            "schema": {"type": "string", "format": "binary", "description": "An Arrow IPC stream, a column for each field"}
+        },
+    }
     prediction = _predicted(model)
     answer = _content(PredictionResponse.__name__, prediction)
-    answers = _content(BatchResponse.__name__, {"predictions": [prediction]}) | lines
+    answers = _content(BatchResponse.__name__, {"predictions": [prediction]}) | streams
     paths = page["paths"]
     page["paths"] = {
         PREDICT: {"post": _route("Predict one record", "predict", _content("Record"), answer)},
-        BATCH: {"post": _route("Predict many records", "predict_batch", _content("Batch") | lines, answers)},
+        BATCH: {"post": _route("Predict many records", "predict_batch", _content("Batch") | streams, answers)},
         **paths,
     }
     paths = page["paths"]

@@ -1,23 +1,31 @@
 """The two routes that predict: plain routes of Starlette, because the model's own schema reads their bodies."""
 
+from functools import partial
+
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from prediction_api.api.batch_formats import ARROW, arrow_response, check_format, wants_arrow
 from prediction_api.api.predict_options import NO_OPTIONS, check_size, read_options
 from prediction_api.app_state import AppState
+from prediction_api.arrow.ipc_messages import InvalidArrow, UnsupportedArrow
+from prediction_api.column_predictions import ColumnPredictions
 from prediction_api.errors import OutboxUnavailable, ReasonsUnavailable
+from prediction_api.model.microbatch import Answer
 from prediction_api.model.record_reader import Batch, InvalidJson, InvalidRecords
+from prediction_api.model.subjects import SUBJECTS
+from prediction_api.predictor import Options
 from service_kit import api_keys
 from service_kit.body_limit import read_body
 from service_kit.caller_keys import require_key
 from service_kit.media_type import JSON, media_type
-from service_kit.problems import ProblemError
+from service_kit.problems import FieldError, ProblemError
 
 NDJSON = "application/x-ndjson"
 LINES = (NDJSON, "application/ndjson", "application/jsonl")
-REFUSED = (InvalidJson, InvalidRecords, OutboxUnavailable, ReasonsUnavailable)
+REFUSED = (InvalidArrow, InvalidJson, InvalidRecords, OutboxUnavailable, ReasonsUnavailable)
 PREDICT, BATCH = "/predict", "/predict/batch"
 
 
@@ -44,21 +52,43 @@ async def predict_batch(request: Request) -> Response:
     """Predicts all records in the body, or none where one is refused."""
     service: AppState = request.app.state.service
     caller = _caller(request, service)
-    lines = media_type(request, JSON, *LINES, default=JSON) in LINES
+    body_type = media_type(request, JSON, *LINES, ARROW, default=JSON)
     options = read_options(request.scope["query_string"])
+    is_arrow_wanted = wants_arrow(request, default=body_type == ARROW)
+    check_format(options, is_arrow_wanted or body_type == ARROW)
     body = await read_body(request.receive)
-    model = service.model_manager.current.model
     try:
-        records, subjects = Batch(model.records.lines(body), []) if lines else model.records.batch(body)
-        check_size(records, options, "the body" if lines else "records")
-        requests = [(record, caller) for record in records]
-        if options is NO_OPTIONS:
-            answers = await service.predictor.predict(model, requests, subjects)
-        else:
-            answers = await service.predictor.predict_with(options, model, requests, subjects)
+        if body_type == ARROW:
+            model = service.model_manager.current.model
+            read = partial(model.columns.batch, body)
+            predictions = await service.predictor.predict_columns(model, read, caller, options.dry_run)
+            return arrow_response(predictions) if is_arrow_wanted else _answer(predictions.answers(), is_lines=False)
+        answers = await _predict_records(service, body, body_type in LINES, options, caller, not is_arrow_wanted)
     except REFUSED as error:
         raise _problem(error) from error
-    if lines:
+    if is_arrow_wanted:
+        return arrow_response(ColumnPredictions.of_answers(answers))
+    return _answer(answers, body_type in LINES)
+
+
+async def _predict_records(
+    service: AppState, body: bytes, is_lines: bool, options: Options, caller: str | None, takes_subjects: bool
+) -> list[Answer]:
+    model = service.model_manager.current.model
+    records, subjects = Batch(model.records.lines(body), []) if is_lines else model.records.batch(body)
+    if subjects and not takes_subjects:
+        raise InvalidRecords(
+            [FieldError(SUBJECTS, "no subjects where the answer is an Arrow stream", f"{len(subjects)} of them")]
+        )
+    check_size(records, options, "the body" if is_lines else "records")
+    requests = [(record, caller) for record in records]
+    if options is NO_OPTIONS:
+        return await service.predictor.predict(model, requests, subjects)
+    return await service.predictor.predict_with(options, model, requests, subjects)
+
+
+def _answer(answers: list[Answer], is_lines: bool) -> Response:
+    if is_lines:
         return Response(b"".join([to_json(answer) + b"\n" for answer in answers]), media_type=NDJSON)
     return Response(to_json({"predictions": answers}), media_type=JSON)
 
@@ -74,7 +104,12 @@ def _caller(request: Request, service: AppState) -> str | None:
     return caller
 
 
-def _problem(error: InvalidJson | InvalidRecords | OutboxUnavailable | ReasonsUnavailable) -> ProblemError:
+def _problem(
+    error: InvalidArrow | InvalidJson | InvalidRecords | OutboxUnavailable | ReasonsUnavailable,
+) -> ProblemError:
+    if isinstance(error, InvalidArrow):
+        status = 415 if isinstance(error, UnsupportedArrow) else 400
+        return ProblemError(status, f"The body should be an Arrow IPC stream; {error}.")
     if isinstance(error, InvalidJson):
         return ProblemError(400, f"The body should be JSON in UTF-8; {error}.")
     if isinstance(error, OutboxUnavailable):

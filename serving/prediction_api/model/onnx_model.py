@@ -11,6 +11,7 @@ import onnxruntime
 
 from prediction_api.errors import InvalidModel
 from prediction_api.model.artifact import GRAPH, SCHEMA, Column, ModelArtifact
+from prediction_api.model.column_reader import ColumnBatch, ColumnReader
 from prediction_api.model.reasons import MOST_TOPICS, Explainer
 from prediction_api.model.record_reader import Record, RecordReader
 from prediction_api.model.training_table import TrainingTable, seconds
@@ -31,6 +32,7 @@ class OnnxModel:
         self.artifact = artifact
         self.name, self.version, self.threshold = schema.name, artifact.version, artifact.metadata.threshold
         self.records = RecordReader(schema, most_records)
+        self.columns = ColumnReader(schema, most_records)
         names = {kind: [column.name for column in schema.columns if column.kind == kind] for kind in INPUTS}
         self._names = {kind: columns for kind, columns in names.items() if columns}
         self._take = {kind: _taker(columns) for kind, columns in self._names.items()}
@@ -56,6 +58,25 @@ class OnnxModel:
         if "datetime" in take:
             rows = [[seconds(value) for value in take["datetime"](record)] for record in records]
             packed["datetimes"] = np.array(rows, np.float64)
+        return packed
+
+    def column_inputs(self, batch: ColumnBatch) -> Inputs:
+        """Records by column as the graph's inputs: the same as ``inputs`` of the same records."""
+        packed: Inputs = {}
+        if names := self._names.get("number"):
+            packed["numbers"] = np.empty((batch.rows, len(names)), np.float32)
+            for place, name in enumerate(names):
+                packed["numbers"][:, place] = batch.numbers.get(name, np.nan)
+        if names := self._names.get("category"):
+            packed["categories"] = np.full((batch.rows, len(names)), "", object)
+            for place, name in enumerate(names):
+                texts = batch.categories.get(name, np.empty(0, object)).tolist()
+                packed["categories"][: len(texts), place] = [text or "" for text in texts]
+        if names := self._names.get("datetime"):
+            packed["datetimes"] = np.full((batch.rows, len(names)), np.nan)
+            for place, name in enumerate(names):
+                if name in batch.datetimes:
+                    packed["datetimes"][:, place] = batch.datetimes[name].seconds
         return packed
 
     def probabilities(self, inputs: Inputs) -> npt.NDArray[np.float64]:

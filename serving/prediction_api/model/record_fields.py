@@ -1,10 +1,20 @@
 """The type of a record, built from the schema: its fields, their types and ranges, and how they are described."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Field, NaiveDatetime, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NaiveDatetime,
+    TypeAdapter,
+    WithJsonSchema,
+)
 from typing_extensions import TypedDict
 
 from column_types.category_text import MOST_CHARACTERS, plain_text, speller
@@ -113,9 +123,6 @@ def _marker_reader(form: TableFormat) -> BeforeValidator | None:
 
 def _field(column: Column, optional: bool, read: BeforeValidator | None) -> Any:
     """The type of one field: its bounds, and its entry in the OpenAPI document."""
-    bounded = _bounded_type(column)
-    if column.nullable:
-        bounded = Annotated[bounded | None, read] if read else bounded | None
     extra: dict[str, Any] = {"x-unit": column.unit, "x-available-from": column.available_from}
     about = Field(
         title=column.name,
@@ -123,8 +130,41 @@ def _field(column: Column, optional: bool, read: BeforeValidator | None) -> Any:
         examples=None if column.example is None else [column.example],
         json_schema_extra={key: text for key, text in extra.items() if text},
     )
-    field: Any = Annotated[bounded, about]
+    field: Any = Annotated[_value_type(column, read), about]
     return field if column.required and not optional else NotRequired[field]
+
+
+def category_reader(column: Column, form: TableFormat) -> Callable[[Any], Any]:
+    """A function that reads a value of a category column as a record's is read; it raises pydantic's ValidationError."""
+    return TypeAdapter(_value_type(column, _marker_reader(form)), config=ConfigDict(strict=True)).validate_python
+
+
+def number_markers(form: TableFormat) -> list[float]:
+    """The numbers that mean a missing value, where the table declares its markers."""
+    texts = [] if form.missing == MISSING else sorted({plain_text(marker) for marker in form.missing})
+    numbers = [(text, _number(text)) for text in texts]
+    return [number for text, number in numbers if number is not None and plain_text(number) == text]
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _value_type(column: Column, read: BeforeValidator | None) -> Any:
+    """The type of a value, null where the column takes it."""
+    bounded = _bounded_type(column)
+    if not column.nullable:
+        return bounded
+    return Annotated[bounded | None, read] if read else bounded | None
+
+
+def limits(column: Column) -> tuple[float, float]:
+    """The lowest and the highest number that a column takes."""
+    low, high = column.minimum, column.maximum
+    return -LARGEST if low is None else low, LARGEST if high is None else high
 
 
 def _bounded_type(column: Column) -> Any:
@@ -140,8 +180,7 @@ def _bounded_type(column: Column) -> Any:
 
 def _limits(column: Column) -> dict[str, Any]:
     if column.kind == "number":
-        low, high = column.minimum, column.maximum
-        return {"ge": -LARGEST if low is None else low, "le": LARGEST if high is None else high}
+        return dict(zip(("ge", "le"), limits(column), strict=True))
     if column.kind == "category" and not column.categories:
         return {"min_length": 0 if column.nullable else 1, "max_length": MOST_CHARACTERS, "pattern": NO_NUL}
     return {}

@@ -1,6 +1,6 @@
 """Reads records from JSON by the model's schema, and says which field of which record is not as it should be."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from itertools import chain, islice
@@ -149,15 +149,17 @@ class RecordReader:
         got = "nothing" if kind == "missing" else shown(error["input"])
         inside_record = len(location) > depth
         if kind == "extra_forbidden":
-            names = list(self.columns) if inside_record else ["records", SUBJECTS]
-            longer = [known for known in names if name and (known.startswith(name) or name.startswith(known))]
-            near = longer or get_close_matches(name, names, n=1, cutoff=LEAST_ALIKE)
-            return FieldError(
-                field, f"a field of the schema{f', such as {near[0]}' if near else ''}", f"an unknown field, {name}"
-            )
+            return unknown_field(field, name, list(self.columns) if inside_record else ["records", SUBJECTS])
         if inside_record and name in self.columns:
             return FieldError(field, expected_value(self.columns[name]), got)
         if name == "records":
             size = f"{len(error['input'])} of them" if isinstance(error["input"], list) else got
             return FieldError(field, f"an array of 1 to {self.most} records", size)
         return FieldError(field, "a JSON object", got)
+
+
+def unknown_field(field: str, name: str, names: Sequence[str]) -> FieldError:
+    """The error for a field that is none of ``names``, with the one that may have been meant."""
+    longer = [known for known in names if name and (known.startswith(name) or name.startswith(known))]
+    near = longer or get_close_matches(name, names, n=1, cutoff=LEAST_ALIKE)
+    return FieldError(field, f"a field of the schema{f', such as {near[0]}' if near else ''}", f"an unknown field, {name}")

@@ -21,7 +21,8 @@ class TrainingTable:
         self._columns = columns
         bounds = [(_bound(column.seen.minimum, -np.inf), _bound(column.seen.maximum, np.inf)) for column in columns]
         self._lowest, self._highest = np.array(bounds, np.float32).T  # as the graph compares them
-        self._bounds = list(enumerate(bounds))
+        is_datetime = columns[0].kind == "datetime"
+        self._periods = [(low, high, f"{_shown(low)} to {_shown(high)}") for low, high in bounds] if is_datetime else []
         self._never_missing = [
             place
             for place, column in enumerate(columns)
@@ -59,10 +60,10 @@ class TrainingTable:
     def _date_warnings(self, values: npt.NDArray[Any]) -> Warnings:
         """In plain Python, because a record holds few dates, for which numpy's calls cost more."""
         for row, moments in enumerate(values.tolist()):
-            for place, (low, high) in self._bounds:
+            for place, (low, high, period) in enumerate(self._periods):
                 moment = moments[place]
                 if moment < low or moment > high:
-                    text = f"{_shown(moment)} is outside the {_shown(low)} to {_shown(high)} of the training table"
+                    text = f"{_shown(moment)} is outside the {period} of the training table"
                     yield row, self._warning(place, OUTSIDE_PERIOD, text)
                 elif moment != moment and place in self._never_missing:  # noqa: PLR0124 (NaN)
                     yield row, self._missing(place)
