@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from board.clients import DataService
@@ -16,7 +16,9 @@ ONE_DAY = timedelta(days=1)
 FRESH_SECONDS = 10.0  # how long the scores of a day are shown whose outcomes still come in
 KEPT_SECONDS = 3600.0  # and those of a day that is over: a month may be dropped from the database
 AT_ONCE = 4  # requests
+PATIENCE_SECONDS = 3.0  # with each
 MOST_DAYS = 1000  # that are kept
+Answer = TypeVar("Answer")
 Question = tuple[str, str | None]  # the data set, and what its models predict
 
 
@@ -61,7 +63,7 @@ class LiveScores:
         fresh_until, period = self._period
         if fresh_until < time.monotonic():
             try:
-                period = await self._data_service.first_and_last_moment(official)
+                period = await _patiently(self._data_service.first_and_last_moment(official))
             except ServiceUnavailable:
                 if period is None:
                     raise
@@ -82,7 +84,7 @@ class LiveScores:
         if asked is None or asked.expires_at < time.monotonic():
             try:
                 async with self._limit:
-                    groups = await self._data_service.scores(day.since, day.until)
+                    groups = await _patiently(self._data_service.scores(day.since, day.until))
             except ServiceUnavailable:
                 if asked is None:
                     raise
@@ -92,6 +94,15 @@ class LiveScores:
             while len(self._asked) > MOST_DAYS:
                 del self._asked[next(iter(self._asked))]
         return asked.groups
+
+
+async def _patiently(answer: Awaitable[Answer]) -> Answer:
+    """The answer; raises ServiceUnavailable where it takes too long."""
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await answer
+    except TimeoutError as error:
+        raise ServiceUnavailable(f"the data service does not answer within {PATIENCE_SECONDS:g} seconds") from error
 
 
 def _question_of(group: Mapping[str, Any]) -> Question:

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, date, datetime
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -40,9 +41,9 @@ class DataService:
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Seconds that a test may add to the monotonic clock."""
+    """Seconds that a test may add to the monotonic clock; asyncio keeps the real one."""
     moment = [1000.0]
-    monkeypatch.setattr("board.live_scores.time.monotonic", lambda: moment[0])
+    monkeypatch.setattr("board.live_scores.time", SimpleNamespace(monotonic=lambda: moment[0]))
     return moment
 
 
@@ -93,3 +94,19 @@ def test_only_versions_that_answer_the_same_question_are_shown():
     assert [day.model_version for day in of(live, DAYS[:1])[0]] == ["v1", "v3"]
     assert [day.model_version for day in of(live, DAYS[:1], version="v2")[0]] == ["v2"]
     assert [day.model_version for day in of(live, DAYS[:1], version="unknown")[0]] == ["v1", "v3"]
+
+
+def test_a_data_service_that_hangs_is_waited_for_a_moment_and_what_was_known_stays(clock, monkeypatch):
+    monkeypatch.setattr("board.live_scores.PATIENCE_SECONDS", 0.01)
+    service = DataService()
+    live = LiveScores(service)
+    asyncio.run(live.period(official=True))
+
+    async def hang(*_):
+        await asyncio.sleep(60)
+
+    service.scores = service.first_and_last_moment = hang
+    clock[0] += 60
+    with pytest.raises(ServiceUnavailable, match=r"the data service does not answer within 0\.01 seconds"):
+        of(live)
+    assert asyncio.run(live.period(official=True)) == (ALL_ARE_OVER, ALL_ARE_OVER)

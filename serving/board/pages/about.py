@@ -15,6 +15,7 @@ from board.errors import ContentRejected, ServiceUnavailable
 from board.pages.markdown import inline
 from board.pages.outages import outages
 from board.pages.page_route import PageRoute
+from board.pages.patience import within_patience
 from board.pages.presentation import nouns
 from board.pages.rendering import render
 
@@ -91,7 +92,7 @@ async def _checks(service: AppState) -> list[tuple[str, str | Markup, str]]:
             ("The features are those of the event log", f"last audit: {service.auditor.state}", "FeatureMismatches"),
         ]
     try:
-        drift = await service.data_service.drift()
+        drift = await within_patience(service.data_service.drift())
     except (ServiceUnavailable, ContentRejected) as error:
         logger.warning("the drift is not known", extra={"reason": str(error)})
         drift = None

@@ -12,6 +12,7 @@ from board.errors import ContentRejected, ServiceUnavailable
 from board.pages import form_fields, session
 from board.pages.outages import outages
 from board.pages.page_route import PageRoute
+from board.pages.patience import within_patience
 from board.pages.presentation import nouns, presentation_of, target_of
 from board.pages.rendering import render
 
@@ -41,7 +42,9 @@ async def ask(request: Request) -> Response:
     sent = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
     record = form_fields.record(model["schema"]["columns"], sent)
     try:
-        answer = await _ask(service, record, dry_run=service.follower.has_source is not False or "keep" not in sent)
+        answer = await within_patience(
+            _ask(service, record, dry_run=service.follower.has_source is not False or "keep" not in sent)
+        )
     except ContentRejected as error:
         return _page(request, service, sent, HTTPStatus.UNPROCESSABLE_ENTITY, rejection=error)
     except ServiceUnavailable:

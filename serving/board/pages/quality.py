@@ -14,6 +14,7 @@ from board.live_scores import ONE_DAY, Day
 from board.pages import charts
 from board.pages.outages import outages
 from board.pages.page_route import PageRoute
+from board.pages.patience import within_patience
 from board.pages.presentation import clock_of, nouns, presentation_of, reason_phrase, target_of
 from board.pages.rendering import render
 from board.scores import Counts, DayScores, Interval, brier_of_days, mean_roc_auc, total, wilson
@@ -109,7 +110,8 @@ async def _surprises(service: AppState, days: Days) -> tuple[list[dict[str, Any]
     model, clock = service.follower.model or {}, clock_of(service)
     day, last = Day(days.selected, clock.zone), Day(days.last, clock.zone).until
     try:
-        found = await service.surprises.of(day, _complete_until(service, last), model.get("version"))
+        surprises = service.surprises.of(day, _complete_until(service, last), model.get("version"))
+        found = await within_patience(surprises)
     except (ServiceUnavailable, ContentRejected) as error:
         return [], NOT_READ.format(error)
     return [_shown(service, surprise) for surprise in found], None
