@@ -20,7 +20,7 @@ from pipeline.recipes.flights.timetable import DAY, HOUR, Timetable
 
 KEY = ("year", "month", "day", "carrier", "flight", "origin")
 CHAIN_MINUTES, MOST_LEGS = 36 * HOUR, 6
-QUEUE_HOURS = 12
+QUEUE_HOURS = 8
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ Phrases = Iterator[str]  # the most telling one first
 SOME_MINUTES, SHORT, AMPLE = 10, 45, 180  # minutes: a delay that matters; a stay on the ground that is short, or ample
 SOME_FLIGHTS = 5  # overdue at one airport
 EARLY_HOUR, LATE_HOUR = 9, 15
+SPARE = 5  # minutes of a timetable that matter
 POOR_VISIBILITY = 5  # miles
 BAD_WEATHER: tuple[tuple[str, Callable[[float], bool], str], ...] = (
     ("wind_speed", lambda mph: mph >= 18, "wind of {value:.0f} mph at {origin}"),
@@ -87,7 +88,7 @@ def _carrier(record: Record, is_for: bool) -> Phrases:
     carrier = CARRIERS.get(record["carrier"], record["carrier"])
     delay, share = record.get("departure_delay_carrier_3h"), record.get("arrived_late_carrier_28d")
     if delay is not None and (delay >= SOME_MINUTES) == is_for:
-        yield f"{carrier} leaves {delay:.0f} min late in the last 3 hours" if is_for else f"{carrier} is on time today"
+        yield f"{carrier} left {delay:.0f} min late in the last 3 hours" if is_for else f"{carrier} is on time today"
     if share is not None:
         yield f"{carrier} was {'late' if is_for else 'late only'} on {100 * share:.0f} % of its flights in four weeks"
 
@@ -97,7 +98,7 @@ def _route(record: Record, is_for: bool) -> Phrases:
     for name in ("lost_minutes_destination_6h", "lost_minutes_direction_3h", "lost_minutes_destination_28d"):
         lost = record.get(name)
         if lost is not None and abs(lost) >= 1 and (lost > 0) == is_for:
-            whose = f"flights to {city}" if "destination" in name else "flights on like routes"
+            whose = f"flights to {city}" if "destination" in name else "flights of similar length and direction"
             yield f"{whose} {'lose' if is_for else 'make up'} {abs(lost):.0f} min on the way"
     yield f"the route to {city}"
 
@@ -111,13 +112,15 @@ def _flight_number(record: Record, is_for: bool) -> Phrases:
 
 
 def _timetable(record: Record, is_for: bool) -> Phrases:
-    leaves, spare = datetime.fromisoformat(record["scheduled_departure"]), record.get("spare_minutes_route_28d")
+    leaves = datetime.fromisoformat(record["scheduled_departure"])
     if is_for and leaves.hour >= LATE_HOUR:
         yield f"it leaves at {leaves:%H:%M}, when delays have added up"
     if not is_for and leaves.hour < EARLY_HOUR:
         yield f"it leaves at {leaves:%H:%M}, before delays add up"
-    if spare is not None and (spare < 0) == is_for:
-        yield f"its timetable is {abs(spare):.0f} min {'shorter' if is_for else 'longer'} than such flights take"
+    for name, flights in (("spare_minutes_route_28d", "such flights"), ("spare_minutes_destination_1d", "flights there")):
+        spare = record.get(name)
+        if spare is not None and abs(spare) >= SPARE and (spare < 0) == is_for:
+            yield f"its timetable is {abs(spare):.0f} min {'shorter' if is_for else 'longer'} than {flights} take"
     yield f"it leaves at {leaves:%H:%M}"
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from board.source import Record
 
-WIDTH, HEIGHT = 640.0, 120.0  # of the plot of the movement
-MOST_LABELS = 5
+WIDTH, HEIGHT = 480.0, 110.0  # of the plot of the movement
+MOST_LABELS = 4
 
 
 @dataclass(frozen=True)
@@ -90,5 +90,9 @@ def movement_chart(predictions: Sequence[Record]) -> Movement:
         )
         for row in predictions
     )  # fmt: skip
-    every = -(-len(points) // MOST_LABELS)
-    return Movement(points, points[::every] if len(points) > MOST_LABELS else points)
+    least = WIDTH / MOST_LABELS
+    labelled = [points[-1]]
+    for point in reversed(points):
+        if labelled[-1].x - point.x >= least:
+            labelled.append(point)
+    return Movement(points, tuple(labelled))

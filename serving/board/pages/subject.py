@@ -49,17 +49,18 @@ async def show(request: Request) -> Response:
         return render(request, "empty.html", outages=outages(service), state=service.follower.state)
     found = await asyncio.to_thread(_find, tracker, named(tracker.source, request.query_params))
     prediction = await _prediction(service, tracker, found)
+    moment = int(prediction["as_of"].timestamp()) // SECONDS if prediction else found.moment
     reasons, no_reasons = await _reasons(service, tracker, found, prediction)
     background = await asyncio.to_thread(
-        presentation.background, found.snapshot.history, found.place, found.moment, found.now, tracker.source.options
+        presentation.background, found.snapshot.history, found.place, moment, found.now, tracker.source.options
     )
     changed = await _what_if(service, tracker, found, prediction, reasons, request.query_params)
     points, no_movement = await _movement(service, tracker, found.key, prediction)
     return render(
         request, "subject.html", outages=outages(service), presentation=presentation, live=tracker.source.live,
         subject=tracker.source.subject(found.key), background=background, prediction=prediction,
-        moment=time_of(found.moment),
-        official_at=time_of(found.snapshot.moments[found.place]), now=found.snapshot.watermark, earliest=tracker.earliest,
+        moment=time_of(moment),
+        official_at=time_of(found.snapshot.moments[found.place]), earliest=tracker.earliest,
         target=target_of(service), no_reasons=no_reasons,
         waterfall=waterfall(reasons, presentation) if reasons else None, no_movement=no_movement,
         what_if=changed, movement=movement_chart(points) if len(points) > 1 else None, points=points,
