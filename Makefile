@@ -25,6 +25,9 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 # These settings of a person's shell would make uv and pip install elsewhere than in .venv.
 unexport UV_SYSTEM_PYTHON UV_BREAK_SYSTEM_PACKAGES UV_PYTHON UV_TARGET UV_PREFIX PIP_TARGET PIP_PREFIX PIP_ROOT PIP_USER PIP_PYTHON PYTHONHOME
 
+# With this one Python and pytest would compile everything anew in each process.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Commands get these as they were typed: neither make nor the shell expands a $ in them.
 override export AT := $(value AT)
 override export BASE := $(value BASE)
