@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ FRESH_SECONDS = 10.0  # how long the scores of a day are shown whose outcomes st
 KEPT_SECONDS = 3600.0  # and those of a day that is over: a month may be dropped from the database
 AT_ONCE = 4  # requests
 PATIENCE_SECONDS = 3.0  # with each
+AWAY = f"the data service does not answer within {PATIENCE_SECONDS:g} seconds"
 MOST_DAYS = 1000  # that are kept
 Answer = TypeVar("Answer")
 Question = tuple[str, str | None]  # the data set, and what its models predict
@@ -54,6 +55,12 @@ class LiveScores:
         self._limit = asyncio.Semaphore(AT_ONCE)
         self._asked: dict[Day, _Asked] = {}
         self._period: tuple[float, tuple[datetime, datetime] | None] = 0.0, None  # until when it is fresh
+        self._away_until = 0.0  # when the data service is asked again, after it did not answer
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the data service did not answer just now."""
+        return time.monotonic() < self._away_until
 
     async def period(self, official: bool) -> tuple[datetime, datetime] | None:
         """The moments of the first and the last prediction; None where there is none yet.
@@ -63,7 +70,7 @@ class LiveScores:
         fresh_until, period = self._period
         if fresh_until < time.monotonic():
             try:
-                period = await _patiently(self._data_service.first_and_last_moment(official))
+                period = await self._patiently(lambda: self._data_service.first_and_last_moment(official))
             except ServiceUnavailable:
                 if period is None:
                     raise
@@ -84,7 +91,7 @@ class LiveScores:
         if asked is None or asked.expires_at < time.monotonic():
             try:
                 async with self._limit:
-                    groups = await _patiently(self._data_service.scores(day.since, day.until))
+                    groups = await self._patiently(lambda: self._data_service.scores(day.since, day.until))
             except ServiceUnavailable:
                 if asked is None:
                     raise
@@ -95,14 +102,17 @@ class LiveScores:
                 del self._asked[next(iter(self._asked))]
         return asked.groups
 
-
-async def _patiently(answer: Awaitable[Answer]) -> Answer:
-    """The answer; raises ServiceUnavailable where it takes too long."""
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            return await answer
-    except TimeoutError as error:
-        raise ServiceUnavailable(f"the data service does not answer within {PATIENCE_SECONDS:g} seconds") from error
+    async def _patiently(self, question: Callable[[], Awaitable[Answer]]) -> Answer:
+        """The answer; raises ServiceUnavailable where it takes too long, and for a while afterwards at once."""
+        if self.is_away:
+            raise ServiceUnavailable(AWAY)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await question()
+        except TimeoutError as error:
+            self._data_service.failure = AWAY
+            self._away_until = time.monotonic() + FRESH_SECONDS
+            raise ServiceUnavailable(AWAY) from error
 
 
 def _question_of(group: Mapping[str, Any]) -> Question:

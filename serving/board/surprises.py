@@ -57,6 +57,11 @@ class Surprises:
                 del self._kept[next(iter(self._kept))]
         return surprises
 
+    def kept(self, day: Day) -> list[Surprise]:
+        """What was looked up of a day before, however long ago; nothing where it was not."""
+        _, surprises = self._kept.get(day, (0.0, []))
+        return surprises
+
     async def _explain(self, predictions: list[Stored], model_version: str | None) -> list[Surprise]:
         own = [prediction for prediction in predictions if prediction["model_version"] == model_version]
         try:

@@ -1,7 +1,9 @@
 """The pages of what came true, of the model and of the form: what they say of flights, and of a model without a log."""
 
 import re
+import time
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from pydantic_core import to_json
@@ -199,7 +201,10 @@ def test_predictions_that_cannot_be_read_leave_the_scores(pages, services, monke
     async def away(since, until):
         raise ServiceUnavailable("ReadTimeout")
 
+    before = text_of(pages.get("/quality?day=2013-10-02"))
     monkeypatch.setattr(services[0], "predictions", away)
+    monkeypatch.setattr("board.surprises.time", SimpleNamespace(monotonic=lambda: time.monotonic() + 60))
+    assert text_of(pages.get("/quality?day=2013-10-02")) == before
     text = text_of(pages.get("/quality?day=2013-10-01"))
 
     assert "The predictions and their outcomes cannot be read: ReadTimeout. Try again in a moment." in text

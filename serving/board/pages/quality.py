@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from board.app_state import AppState
 from board.errors import ContentRejected, ServiceUnavailable
-from board.live_scores import ONE_DAY, Day
+from board.live_scores import AWAY, ONE_DAY, Day
 from board.pages import charts
 from board.pages.outages import outages
 from board.pages.page_route import PageRoute
@@ -110,10 +110,14 @@ async def _surprises(service: AppState, days: Days) -> tuple[list[dict[str, Any]
     model, clock = service.follower.model or {}, clock_of(service)
     day, last = Day(days.selected, clock.zone), Day(days.last, clock.zone).until
     try:
+        if service.live_scores.is_away:
+            raise ServiceUnavailable(AWAY)
         surprises = service.surprises.of(day, _complete_until(service, last), model.get("version"))
         found = await within_patience(surprises)
     except (ServiceUnavailable, ContentRejected) as error:
-        return [], NOT_READ.format(error)
+        found = service.surprises.kept(day)
+        if not found:
+            return [], NOT_READ.format(error)
     return [_shown(service, surprise) for surprise in found], None
 
 
