@@ -32,11 +32,12 @@ from source_tables import default_data, read_tables
 BOARD, MONITORING, REPORT = Path("serving/pictures"), Path("monitoring/pictures"), Path("data/pictures")
 FIRST_MOMENT = datetime(2013, 10, 1, 4, tzinfo=UTC)  # midnight in New York, where official predictions begin
 AFTERNOON = datetime(2013, 10, 3, 19, 40, tzinfo=UTC)  # of a day on which one flight in five came late
+FIRST_SHOWN = "2013-10-03T18:30Z"  # so that some flights have left and some wait
 NEXT_MORNING = datetime(2013, 10, 8, 9, tzinfo=UTC)
 STORMY_DAY = "2013-10-07"  # on which almost half of the flights came late
 BATCH, PATIENCE_SECONDS = 10_000, 900
 MOST_BYTES, COLOURS = 150_000, 256
-WINDOW: ViewportSize = {"width": 1200, "height": 750}
+WINDOW: ViewportSize = {"width": 1200, "height": 860}
 TALL: ViewportSize = {"width": 1200, "height": 1100}
 SETTLED_MS = 3000  # until charts are drawn, and predictions of the next hours have come
 DASHBOARDS = ("model", "board", "services", "system")
@@ -66,7 +67,7 @@ def of_board(browser: Browser) -> None:
         before = sum(event.known_at <= AFTERNOON for event in log)
         send(services, log[:before])
         with window(browser, services.board.url) as page:
-            show(page, "/")
+            show(page, f"/?from={quote(FIRST_SHOWN)}")
             take(page, BOARD / "departures.png")
             show(page, "/?sort=probability")
             page.locator("main tbody th a").first.click()
