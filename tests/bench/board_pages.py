@@ -35,7 +35,7 @@ FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startT
 def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--days", type=int, default=6, help="that each replay replays")
+    parser.add_argument("--days", type=int, default=24, help="that each replay replays: some refreshes long")
     parser.add_argument("--rounds", type=int, default=2, help="of a replay with and one without somebody who looks")
     arguments = parser.parse_args()
     log = read_log(arguments.days)
