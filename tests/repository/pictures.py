@@ -29,7 +29,7 @@ from pipeline.recipes.flights import events
 from pipeline.recipes.loader import event_tables
 from source_tables import default_data, read_tables
 
-BOARD, MONITORING, REPORT = Path("serving/pictures"), Path("monitoring/pictures"), Path("data/pictures")
+BOARD, MONITORING, REPORT = Path("serving/pictures"), Path("monitoring/pictures"), Path("src/pictures")
 FIRST_MOMENT = datetime(2013, 10, 1, 4, tzinfo=UTC)  # midnight in New York, where official predictions begin
 AFTERNOON = datetime(2013, 10, 3, 19, 40, tzinfo=UTC)  # of a day on which one flight in five came late
 FIRST_SHOWN = "2013-10-03T18:30Z"  # so that some flights have left and some wait
