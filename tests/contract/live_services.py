@@ -54,7 +54,9 @@ class Services:
         """Returns once the board has done all that the events make due, and the predictions are stored."""
         self.board.wait_until_ready()
         last = self.client.get("/events/watermark").json()["position"]
-        until(lambda: self.checks()["log"]["position"] == last and self.checks()["log"]["due"] == 0, seconds)
+        until(
+            lambda: (log := self.checks()["log"]).get("position") == last and log["due"] == 0, seconds
+        )  # none before events
         until(lambda: httpx.get(f"{self.prediction.url}/readyz").json()["checks"]["outbox"]["waiting"] == 0, seconds)
 
     def official(self) -> list[dict[str, Any]]:
