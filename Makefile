@@ -155,6 +155,7 @@ bench-pipeline: setup ## Time the cold pipeline, one, three and ten copies of th
 bench-serving: setup ## Time the prediction service beside an endpoint that does nothing, MLflow's server, scikit-learn and SQLite
 	@test -f data/model/metadata.json || $(MAKE) repro
 	@python tests/bench/serving.py
+	@PYTHONPATH=src:serving python tests/bench/batches.py
 	@PYTHONPATH=serving python tests/bench/outbox.py
 
 bench-database: setup ## Time the data service and its event log beside bare inserts, and with 100,000 and 10 million stored predictions
