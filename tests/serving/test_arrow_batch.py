@@ -24,7 +24,8 @@ def client(client_of):
 def records(record):
     """Records of which some get warnings, in more than one batch of the stream."""
     odd = {"carrier": 'Ž"%s', "season": None, "delay": 1e4, "departs": "2014-01-01T00:00:00"}
-    return [{**record, "distance": 100.0 + number, **(odd if number % 3 == 0 else {})} for number in range(40)]
+    changes = [odd if number % 3 == 0 else {"delay": None} if number % 5 == 1 else {} for number in range(40)]
+    return [{**record, "distance": 100.0 + number, **change} for number, change in enumerate(changes)]
 
 
 @pytest.fixture
