@@ -124,7 +124,7 @@ def _listed(values: Sequence[str]) -> str:
 
 
 def _words(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items())
+    return ", ".join(f"{name} {_plain(value)}" for name, value in values.items())
 
 
 def _plain(value: Any) -> Any:

@@ -175,7 +175,7 @@ def test_without_script_departures_are_filtered_by_a_button(services, browser):
 
         expect(rows(page).first).to_be_visible()
         expect(rows(page).filter(has_text="EWR")).to_have_count(0)
-        expect(page.get_by_label("Refresh by itself")).to_be_hidden()
+        expect(page.get_by_label("Refresh automatically")).to_be_hidden()
 
 
 def test_without_script_the_form_says_what_is_wrong_and_answers(services, browser, session):

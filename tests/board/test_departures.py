@@ -177,6 +177,20 @@ def test_reasons_are_asked_for_what_is_shown_alone_and_once(page, predictor):
     assert len(predictor.explained) == count
 
 
+def test_the_reason_beside_a_raised_probability_is_what_raised_it_most(page, predictor, monkeypatch):
+    async def explain(records):
+        contributions = [("weather", -0.2), ("the aircraft", 0.15), ("carrier", 0.1)]
+        topics = [{"topic": topic, "contribution": points, "columns": []} for topic, points in contributions]
+        reasons = {"typical_probability": 0.2, "topics": topics}
+        return [{"prediction_id": None, "probability": 0.25, "reasons": reasons} for _ in records]
+
+    monkeypatch.setattr(predictor, "explain", explain)
+    query = "?origin=JFK&carrier=DL"
+    until(lambda: all(column(page(query), 6)), 10)
+
+    assert all("aircraft" in reason for reason in column(page(query), 6))
+
+
 def test_a_model_without_topics_gives_no_reasons_and_the_page_says_so(page, predictor):
     predictor.gives_no_reasons = True
 
@@ -247,6 +261,8 @@ def test_a_page_of_as_many_as_fit_is_small(page):
         ("weather", -0.1, {"origin": "JFK", "wind_speed": 23.0}, "fair weather at JFK"),
         ("queue at the airport", 0.1, {"origin": "LGA", "waiting_origin": 12.0}, "12 flights overdue at LGA"),
         ("carrier", -0.1, {"carrier": "UA", "departure_delay_carrier_3h": 2.0}, "United is on time today"),
+        ("this flight number", -0.1, {"arrived_late_flight_28d": 0.1}, "this flight is seldom late (10 % in four weeks)"),
+        ("this flight number", -0.1, {"arrived_late_flight_28d": 0.2}, "this flight is not often late (20 % in four weeks)"),
         ("timetable", 0.1, {"scheduled_departure": "2013-10-01T19:30:00"}, "it leaves at 19:30, when delays have added up"),
         ("the moon", 0.1, {}, "the moon speaks for a delay"),
         ("the moon", -0.1, {}, "the moon speaks against a delay"),

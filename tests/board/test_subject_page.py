@@ -163,7 +163,11 @@ def test_a_flight_before_predictions_began_has_none_and_the_page_says_so(client,
 @pytest.mark.parametrize(
     ("query", "status", "sentence"),
     [
-        ("year=2013&month=10&day=1&carrier=UA&flight=99999&origin=EWR", 404, "The log has no flight with"),
+        (
+            "year=2013&month=10&day=1&carrier=UA&flight=99999&origin=EWR",
+            404,
+            "The log has no flight with year 2013, month 10, day 1,",
+        ),
         ("year=2013&month=10&day=1&carrier=UA", 422, "and should name one"),
         ("flight=%3Cb%3E", 422, "should be a number; it is &#39;&lt;b&gt;&#39;"),
         ("", 422, "A flight should be named by columns"),
@@ -174,6 +178,13 @@ def test_an_address_that_names_no_flight_is_refused_in_a_sentence(client, query,
 
     assert page.status_code == status
     assert sentence in page.text
+
+
+def test_a_cancelled_flight_says_what_its_prediction_is_worth(client, raw):
+    row = raw["flights"].query("month == 9 and day == 30 and dep_delay.isna()").iloc[0]
+    page = text_of(client.get("/flight?" + urlencode({name: row[name] for name in KEY})))
+
+    assert "it is taken for cancelled" in page
 
 
 def test_before_anything_happened_the_page_says_so(serve):

@@ -8,6 +8,7 @@ from board.flights.names import CARRIERS, CITIES
 
 Record = Mapping[str, Any]  # the columns of the model
 Phrases = Iterator[str]  # the most telling one first
+SELDOM = 0.15  # share of late arrivals, of which a quarter is usual
 SOME_MINUTES, SHORT, AMPLE = 10, 45, 180  # minutes: a delay that matters; a stay on the ground that is short, or ample
 SOME_FLIGHTS = 5  # overdue at one airport
 EARLY_HOUR, LATE_HOUR = 9, 15
@@ -103,12 +104,16 @@ def _route(record: Record, is_for: bool) -> Phrases:
     yield f"the route to {city}"
 
 
+def _how_often(is_for: bool, share: float) -> str:
+    return "often" if is_for else "seldom" if share < SELDOM else "not often"
+
+
 def _flight_number(record: Record, is_for: bool) -> Phrases:
     yesterday, share = record.get("arrival_delay_flight_1d"), record.get("arrived_late_flight_28d")
     if is_for and yesterday is not None and yesterday >= SOME_MINUTES:
         yield f"this flight was {yesterday:.0f} min late when it flew last"
     if share is not None:
-        yield f"this flight is {'often' if is_for else 'seldom'} late ({100 * share:.0f} % in four weeks)"
+        yield f"this flight is {_how_often(is_for, share)} late ({100 * share:.0f} % in four weeks)"
 
 
 def _timetable(record: Record, is_for: bool) -> Phrases:

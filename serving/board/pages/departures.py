@@ -82,11 +82,17 @@ async def _predicted(service: AppState, tracker: SubjectTracker, rows: Sequence[
 def _with_reasons(
     service: AppState, tracker: SubjectTracker, presentation: Any, rows: Sequence[Row], moments: dict[Key, int]
 ) -> list[Row]:
-    """The rows with the strongest reason of each prediction, as far as it is there."""
+    """The rows with the strongest reason of each prediction, as far as it is there.
+
+    Beside a probability above that of a typical case it is what raised it most, beside one below what lowered it most.
+    """
     wanted = [(row.key, moments[row.key]) for row in rows if row.key in moments]
     phrases = {}
     for key, reasons in service.explanations.of(tracker, wanted).items():
-        strongest = reasons["topics"][0]
+        is_raised = sum(topic["contribution"] for topic in reasons["topics"]) > 0
+        strongest = next(
+            (topic for topic in reasons["topics"] if (topic["contribution"] > 0) == is_raised), reasons["topics"][0]
+        )
         phrases[key] = presentation.phrase(strongest["topic"], strongest["contribution"], reasons["record"])
     return [row._replace(reason=phrases.get(row.key)) for row in rows]
 
