@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from datetime import datetime
 
 import httpx
-import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -201,19 +200,20 @@ def arrow_bodies(record):
     moment = datetime.fromisoformat(record["departs"])
     table = pa.Table.from_pylist([{**record, "departs": moment}] * 200, SCHEMA)
     texts = pa.DictionaryArray.from_arrays(pa.array([0] * 200, pa.int32()), pa.array(["x" * 1_000_000]))
+    bomb = pa.DictionaryArray.from_arrays(pa.array([0] * 200, pa.int32()), pa.array(["x" * 100_000_000]))
     body, nested = stream(table), pa.array([[[["UA"]]]] * 200)
+    schema, batch, end = (CONTINUATION + part for part in body.split(CONTINUATION)[1:])
+    length = struct.pack("<q", len(batch) - 8 - int.from_bytes(batch[4:8], "little"))
+    assert batch.count(length) == 1
     return {
         "truncated": (body[:-100], 400),
         "a metadata length of 2 GB": (body[:4] + b"\xff\xff\xff\x7f" + body[8:], 400),
         "a billion rows": (body.replace(struct.pack("<q", 200), struct.pack("<q", 10**9)), 422),
-        "a body length of 8 EB": (body.replace(struct.pack("<q", 9984), struct.pack("<q", 2**62)), (400, 422, 200)),
+        "a body length of 4 EB": (schema + batch.replace(length, struct.pack("<q", 2**62)) + end, 400),
         "10,000 columns": (stream(pa.table({f"c{number}": [1.0] for number in range(10_000)})), 400),
         "nested types": (stream(table.set_column(1, "carrier", nested)), 422),
         "a dictionary bomb": (stream(table.set_column(1, "carrier", texts)), 422),
-        "a compressed bomb": (
-            stream(pa.table({"distance": np.zeros(100_000_000, np.int8)}), compression="zstd"),
-            (415, 422),
-        ),
+        "a compressed bomb": (stream(table.set_column(1, "carrier", bomb), compression="zstd"), 415),
         "a thousand batches": (stream(pa.concat_tables([table.slice(0, 1)] * 1001)), 422),
         "no stream at all": (b"\xff" * 500_000, 400),
         "zeros": (bytes(500_000), 400),
@@ -225,14 +225,14 @@ def test_hostile_arrow_streams_are_refused_in_little_time_and_memory(make_server
     bodies = arrow_bodies(record)
     httpx.post(f"{server.url}/predict", json=record, timeout=PATIENCE_SECONDS)
     before = memory_kilobytes(server.process.pid)
-    for name, (body, statuses) in bodies.items():
+    for name, (body, status) in bodies.items():
         start = time.monotonic()
         answer = httpx.post(
             f"{server.url}/predict/batch", content=body, headers={"content-type": ARROW}, timeout=PATIENCE_SECONDS
         )
 
-        assert answer.status_code in (statuses if isinstance(statuses, tuple) else (statuses,)), name
-        assert answer.headers["content-type"] in (PROBLEM, ARROW), name
+        assert answer.status_code == status, name
+        assert answer.headers["content-type"] == PROBLEM, name
         assert time.monotonic() - start < 2, name
     assert memory_kilobytes(server.process.pid) - before < 2 * MOST_GROWTH_KILOBYTES
     assert httpx.post(f"{server.url}/predict", json=record, timeout=PATIENCE_SECONDS).status_code == 200
