@@ -241,7 +241,7 @@ def test_the_model_is_what_its_card_says(pages):
     assert "Safety &lt;first&gt;." in answer.text
     assert '<a href="https://example.org/a" rel="noreferrer">a package</a>' in answer.text
     assert "78 times in 100" in text
-    assert "Of 100 that it says yes to, 51 come true. Of 100 that come true, it says yes to 62 ." in text
+    assert "it says yes to, it comes true for 51 . Of 100 for which it comes true, it says yes to 62 ." in text
 
 
 def test_what_a_local_directory_does_not_know_is_said(pages):
