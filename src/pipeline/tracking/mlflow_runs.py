@@ -3,8 +3,7 @@
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.entities import LifecycleStage, Run
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
-from mlflow.utils import environment
 
 from pipeline.config.flatten import leaves
 from pipeline.config.paths import INTERVALS, LOCK, MODEL, PAGE, TEST_TABLE, TRAIN_TABLE, VALIDATION
@@ -41,7 +39,6 @@ MOST_PARAMETER_CHARACTERS = 500
 MOST_RUNS = 10_000  # of the experiments of one commit
 MODEL_FOLDER = "model_directory"  # among a run's artifacts
 MODEL_TAG = "sha256.metadata.json"  # identifies the run of a model directory
-REQUIREMENTS_CHECK = "warn_dependency_requirement_mismatches"  # MLflow's function, which warns and does nothing else
 DIGEST_CHARACTERS = 36  # the most that MLflow takes of a data set's digest
 # MLflow's page opens with a view for language models, where these runs show no scores; the tag chooses the other view.
 VIEW = {
@@ -106,23 +103,8 @@ def log_results(settings: Params, metadata: Mapping[str, Any]) -> str:
         mlflow.log_artifacts(str(MODEL), artifact_path=MODEL_FOLDER)
         graph = onnx.load(MODEL / artifact.GRAPH)
         requirements = [f"{package}=={metadata['versions'][package]}" for package in ("onnx", "onnxruntime", "numpy")]
-        with _unchecked_requirements():
-            mlflow.onnx.log_model(graph, name="model", signature=signature(graph), pip_requirements=requirements)
+        mlflow.onnx.log_model(graph, name="model", signature=signature(graph), pip_requirements=requirements)
         return str(run.info.run_id)
-
-
-@contextmanager
-def _unchecked_requirements() -> Iterator[None]:
-    """MLflow compares no requirement with what is installed: it would read the files of all packages for a second to do so.
-
-    The requirements are those that the model was trained with, whatever is installed here.
-    """
-    check = getattr(environment, REQUIREMENTS_CHECK)
-    setattr(environment, REQUIREMENTS_CHECK, lambda _requirements: None)
-    try:
-        yield
-    finally:
-        setattr(environment, REQUIREMENTS_CHECK, check)
 
 
 def find_runs(query: str) -> list[Run]:
