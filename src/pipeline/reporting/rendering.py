@@ -76,7 +76,7 @@ def render(
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"thousands": "{:,}".format, "score": _score, "interval": _interval}
-    environment.filters |= {"percent": _percent, "points": _points, "pairs": _pairs}
+    environment.filters |= {"percent": _percent, "points": _points, "pairs": _pairs, "column_words": _column_words}
     return environment.get_template(template).render(
         run=run, data=data, settings=settings, names=NAMES, meanings=MEANINGS, **values
     )
@@ -86,6 +86,12 @@ def intervals(rows: pd.DataFrame) -> dict[str, dict[str, float]]:
     """The value and the ends of the interval of each metric of a slice."""
     by_metric: dict[str, dict[str, float]] = rows.set_index("metric")[["value", "low", "high"]].T.to_dict()
     return by_metric
+
+
+def _column_words(slice_by: str) -> str:
+    """What a slice is by, in words: ``scheduled_departure.month`` is the month of scheduled departure."""
+    column, _, part = slice_by.partition(".")
+    return f"{part} of {column}".replace("_", " ") if part else column.replace("_", " ")
 
 
 def _score(value: float | None) -> str:

@@ -139,7 +139,7 @@ def test_the_page_says_what_was_scored(text):
         in words
     )
     assert "The model predicts yes if the probability is at least 0.4321, the threshold." in words
-    assert "<dt>Left out</dt><dd>17 rows of training and scoring: good unknown</dd>" in words
+    assert "<dt>Left out of both</dt><dd>17 rows: good unknown</dd>" in words
     assert "20 bootstrap resamples of rows." in words
 
 
