@@ -213,12 +213,21 @@ class DataService(Service):
 
 
 def while_away(seconds: float) -> tenacity.Retrying:
-    """Repeats a call each second for so long while it raises ServiceUnavailable; the request has to be one that may be."""
+    """Repeats a call each second for so long while its service is away, or, just after its start, knows no model yet (409).
+
+    The request has to be one that may be repeated. Raises what the last call raised.
+    """
     return tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(ServiceUnavailable),
+        retry=tenacity.retry_if_exception(_passes),
         stop=tenacity.stop_after_delay(seconds),
         wait=tenacity.wait_fixed(1),
         reraise=True,
+    )
+
+
+def _passes(error: BaseException) -> bool:
+    return isinstance(error, ServiceUnavailable) or (
+        isinstance(error, ServiceRejected) and error.status == requests.codes.conflict
     )
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import tenacity
 
-from pipeline.clients.services import ServiceUnavailable
+from pipeline.clients.services import ServiceRejected, ServiceUnavailable
 from pipeline.config.settings import Column
 from pipeline.data.event_log import Event
 from pipeline.recipes import loader
@@ -64,19 +64,27 @@ def test_events_are_sent_in_full_bodies_and_counted_as_new_and_known(monkeypatch
 
 
 class RestartingStore(Store):
-    """Takes each second request, and answers the others as a service that is just being started again."""
+    """Takes each second request, and refuses the others as a service does that is just being started."""
+
+    def __init__(self, refusal):
+        super().__init__()
+        self.refusal = refusal
 
     def append_events(self, events):
         if len(self.bodies) % 2 == 0:
             self.bodies.append(events)
-            raise ServiceUnavailable("nobody answers")
+            raise self.refusal
         return super().append_events(events)
 
 
-def test_a_replay_goes_on_where_the_data_service_is_away_for_seconds(monkeypatch):
+AWAY, NO_MODEL_YET = ServiceUnavailable("nobody answers"), ServiceRejected("none has been reported yet", status=409)
+
+
+@pytest.mark.parametrize("refusal", [AWAY, NO_MODEL_YET])
+def test_a_replay_goes_on_where_the_data_service_is_away_for_seconds_or_was_just_started(monkeypatch, refusal):
     monkeypatch.setattr(tenacity.nap, "sleep", lambda seconds: None)
     monkeypatch.setattr(event_playback, "MOST_EVENTS", 2)
-    store = RestartingStore()
+    store = RestartingStore(refusal)
     log = [event(minute) for minute in range(5)]
 
     assert send(log, store, lambda moment: None) == (5, 0)
@@ -85,7 +93,7 @@ def test_a_replay_goes_on_where_the_data_service_is_away_for_seconds(monkeypatch
 
 def test_a_replay_ends_where_the_data_service_stays_away(monkeypatch):
     monkeypatch.setattr(event_playback, "AWAY_SECONDS", 0)
-    store = RestartingStore()
+    store = RestartingStore(AWAY)
 
     with pytest.raises(ServiceUnavailable, match="nobody answers"):
         send([event(0)], store, lambda moment: None)
