@@ -89,7 +89,7 @@ def intervals(rows: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 
 def _column_words(slice_by: str) -> str:
-    """What a slice is by, in words: ``scheduled_departure.month`` is the month of scheduled departure."""
+    """What a slice is by, in words: ``bought_at.month`` is the month of bought at."""
     column, _, part = slice_by.partition(".")
     return f"{part} of {column}".replace("_", " ") if part else column.replace("_", " ")
 
