@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from board import app, settings
 from board.app_state import AppState
 from board.errors import AuditImpossible
-from board.source import Source
+from board.tracking.source import Source
 from service_kit import logs, server
 from service_kit.errors import ServiceError
 

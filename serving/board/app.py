@@ -6,11 +6,11 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
-from board import openapi, routes
+from board.api import openapi, routes
 from board.app_state import AppState
 from board.pages import routes as pages
-from board.pages.page_route import http_error
-from board.pages.session import Sessions
+from board.pages.access.session import Sessions
+from board.pages.frame.page_route import http_error
 from board.settings import Settings
 from service_kit import logs, server
 from service_kit.app import build_app

@@ -6,18 +6,19 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from board.auditor import Auditor
-from board.clients import DataService, PredictionService
-from board.explanations import Explanations
-from board.follower import Follower
-from board.forecasts import Forecasts
+from board.auditing.auditor import Auditor
+from board.clients.data_service import DataService
+from board.clients.prediction_service import PredictionService
+from board.clients.readers import Readers
 from board.heartbeat import send_heartbeats
-from board.live_scores import LiveScores
 from board.metrics import Metrics
-from board.question_batches import QuestionBatches
-from board.readers import Readers
+from board.questions.batches import QuestionBatches
+from board.questions.explanations import Explanations
+from board.questions.forecasts import Forecasts
+from board.scoring.live_scores import LiveScores
+from board.scoring.surprises import Surprises
 from board.settings import Settings
-from board.surprises import Surprises
+from board.tracking.follower import Follower
 from service_kit.caller_keys import ApiKeys
 from service_kit.heartbeat import Heartbeat
 

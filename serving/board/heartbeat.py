@@ -2,7 +2,7 @@
 
 import asyncio
 
-from board.follower import Follower
+from board.tracking.follower import Follower
 from service_kit.heartbeat import Heartbeat
 
 HEARTBEAT_SECONDS = 30.0

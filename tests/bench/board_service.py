@@ -26,8 +26,8 @@ import numpy as np
 import pandas as pd
 from servers import ROOT, Server, console, free_port, judge, serving
 
-from board.source import Record, Source
-from board.tables import Snapshot, Tables
+from board.tracking.source import Record, Source
+from board.tracking.tables import Snapshot, Tables
 from pipeline.clients.services import MOST_EVENTS
 from pipeline.config.params_file import load_params
 from pipeline.config.parsing import parse_settings

@@ -11,8 +11,8 @@ from board.app import create_app
 from board.errors import ContentRejected
 from board.metrics import Metrics
 from board.settings import Settings
-from board.source import Source
-from board.subject_tracker import SubjectTracker
+from board.tracking.source import Source
+from board.tracking.subject_tracker import SubjectTracker
 from pipeline.config.parsing import parse_settings
 from pipeline.data import schema_json
 from pipeline.recipes import flights

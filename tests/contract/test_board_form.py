@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from board.clients import PredictionService
+from board.clients.prediction_service import PredictionService
 from board.errors import ContentRejected
-from board.pages import form_fields
+from board.pages.form import fields as form_fields
 from contract.processes import Process
 from serving.conftest import COLUMNS, write_model
 

@@ -7,10 +7,10 @@ import httpx
 import pytest
 from uuid_utils import uuid7
 
-from board.clients import DataService
-from board.live_scores import Day, LiveScores
-from board.scores import total
-from board.surprises import Surprises
+from board.clients.data_service import DataService
+from board.scoring.day_scores import total
+from board.scoring.live_scores import Day, LiveScores
+from board.scoring.surprises import Surprises
 from contract.processes import KEY, Process
 
 NOW = datetime.now(UTC)

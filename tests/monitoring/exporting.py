@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 from types import SimpleNamespace
 
+import board.api.routes
 import board.metrics
-import board.routes
 import data_api.app_state
 import data_api.metrics
 import data_api.settings
@@ -45,7 +45,7 @@ def exported(folder: Path) -> dict[str, list[tuple[str, dict[str, str]]]]:
     data.live({"1": scores, data_api.metrics.ALL_VERSIONS: scores}, 0.0)
     data.drift({label: arrived() for label in settings.drift_windows}, 0.0)
     tracker = board.metrics.Metrics()
-    for route in board.routes.PATHS:
+    for route in board.api.routes.PATHS:
         tracker.request(route, 200, 0.01)
     for by_table in (tracker.events, tracker.table_age, tracker.table_silent):
         by_table.labels("flights")

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
+from board.api.routes import PATHS
 from board.metrics import Metrics
-from board.routes import PATHS
 
 PAGE = Path("serving/README.md").read_text().partition("\n## The board\n")[2]
 

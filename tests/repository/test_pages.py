@@ -108,7 +108,7 @@ def test_nothing_but_its_own_recipe_names_a_column_of_the_flights():
         *Path("src/pipeline/recipes/flights").glob("*.py"),
         Path("conf/data/flights.yaml"),
         Path("conf/card/flights.yaml"),
-        Path("serving/board/routes.py"),  # the example of its API page
+        Path("serving/board/api/routes.py"),  # the example of its API page
         Path("serving/board/__main__.py"),  # argparse, too, has a dest
     }
     board = [path for ending in ("*.py", "*.html") for path in Path("serving/board").rglob(ending)]

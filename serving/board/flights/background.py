@@ -12,7 +12,7 @@ import numpy as np
 
 from board.flights.departures import outcome_of, state_of
 from board.flights.names import AIRPORTS, CARRIERS, CITIES
-from board.source import time_of
+from board.tracking.source import time_of
 from pipeline.features.point_in_time import Integers
 from pipeline.recipes.flights.columns import MONTH
 from pipeline.recipes.flights.history import History

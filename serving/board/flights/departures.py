@@ -8,7 +8,7 @@ import pandas as pd
 from board.clock import duration
 from board.flights.airport_clock import CLOCK
 from board.flights.names import CITIES
-from board.source import time_of
+from board.tracking.source import time_of
 from pipeline.features.point_in_time import Integers
 from pipeline.recipes.flights.history import CANCELLED_AFTER
 

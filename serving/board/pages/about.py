@@ -10,14 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from board.app_state import AppState
-from board.clients import Drift
+from board.clients.data_service import Drift
 from board.errors import ContentRejected, ServiceUnavailable
-from board.pages.markdown import inline
-from board.pages.outages import outages
-from board.pages.page_route import PageRoute
-from board.pages.patience import within_patience
-from board.pages.presentation import nouns
-from board.pages.rendering import render
+from board.pages.frame.markdown import inline
+from board.pages.frame.outages import outages
+from board.pages.frame.page_route import PageRoute
+from board.pages.frame.patience import within_patience
+from board.pages.frame.presentation import nouns
+from board.pages.frame.rendering import render
 
 SECTIONS = {"uses": "What it is for", "not_for": "What it is not for"}
 SCORES = {

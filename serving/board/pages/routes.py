@@ -3,10 +3,15 @@
 from fastapi import APIRouter, Depends
 from fastapi.routing import APIRoute
 
-from board.pages import about, departures, form, login, quality, subject
-from board.pages.page_route import PageRoute
-from board.pages.reader import page_reader
-from board.pages.static_files import static_file
+from board.pages import about
+from board.pages.access import login
+from board.pages.access.reader import page_reader
+from board.pages.departures import page as departures
+from board.pages.form import page as form
+from board.pages.frame.page_route import PageRoute
+from board.pages.frame.static_files import static_file
+from board.pages.quality import page as quality
+from board.pages.subject import page as subject
 
 READERS_PAGES = (departures.router, subject.router, quality.router, about.router, form.router)
 router = APIRouter(route_class=PageRoute, include_in_schema=False)

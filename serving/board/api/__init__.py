@@ -1,0 +1,1 @@
+"""The HTTP surface for programs: routes and the OpenAPI page."""

@@ -1,0 +1,1 @@
+"""The services that the board asks, and the people who log in there."""

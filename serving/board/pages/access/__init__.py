@@ -1,0 +1,1 @@
+"""Who may see the pages: log-in, sessions, and the token of forms."""

@@ -1,0 +1,1 @@
+"""A form made from the schema of the model."""

@@ -1,0 +1,1 @@
+"""What came true: scores by day and by model version, and the worst surprises."""

@@ -1,0 +1,1 @@
+"""What the board follows: the event log, the source tables as it leaves them, official predictions and outcomes."""
