@@ -1,8 +1,8 @@
 """The messages of an Arrow IPC stream: metadata as a flatbuffer, followed by the buffers that it describes.
 
 The format: https://arrow.apache.org/docs/format/Columnar.html#ipc-streaming-format. Streams come from strangers, so each
-length in them is held to the bytes that are there, and only Python and numpy read them. nanoarrow 0.9 reads faster, but on
-streams with some bytes changed it crashed the process.
+length in them is held to the bytes that are there, and only Python and numpy read them. nanoarrow 0.9 and arro3-io 0.9 read
+faster, but on streams with some bytes changed both ended the process.
 """
 
 import struct

@@ -81,7 +81,7 @@ def _metadata(data: Dataset, card: Card, fitted: FittedModel, settings: Params) 
     return {
         "name": data.name,
         "question": data.options,
-        "card": asdict(card),  # whoever serves the model can show what it is for, from wherever it came
+        "card": asdict(card),  # so that a service can show what the model is for, from wherever it was loaded
         "threshold": fitted.threshold,
         "metrics": dict(fitted.validation),  # of the out-of-fold predictions of the training rows
         "calibration": {"slope": fitted.model.slope, "intercept": fitted.model.intercept},

@@ -48,7 +48,7 @@ async def log_in(
 
 @router.post("/logout", dependencies=[Depends(session.check_csrf_token)])
 async def log_out(request: Request) -> Response:
-    """Ends the session; its token stays valid until it expires, for whoever copied it."""
+    """Ends the session in this browser. Somebody who copied its cookie before can use it until the token expires."""
     session.end(request, LOGGED_OUT)
     return _redirect(request, "/login")
 

@@ -1,4 +1,4 @@
-"""Who may see the pages: in development whoever sits at this machine, elsewhere readers who logged in."""
+"""Who may see the pages: in development the people at this machine, elsewhere readers who logged in."""
 
 import re
 from typing import Annotated
