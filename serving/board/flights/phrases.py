@@ -8,7 +8,7 @@ from board.flights.names import CARRIERS, CITIES
 
 Record = Mapping[str, Any]  # the columns of the model
 Phrases = Iterator[str]  # the most telling one first
-SELDOM = 0.15  # share of late arrivals, of which a quarter is usual
+USUAL, SELDOM = 0.25, 0.15  # shares of late arrivals
 SOME_MINUTES, SHORT, AMPLE = 10, 45, 180  # minutes: a delay that matters; a stay on the ground that is short, or ample
 SOME_FLIGHTS = 5  # overdue at one airport
 EARLY_HOUR, LATE_HOUR = 9, 15
@@ -63,16 +63,24 @@ def _queue(record: Record, is_for: bool) -> Phrases:
         if everywhere >= 2 * SOME_FLIGHTS:
             yield f"{everywhere:.0f} flights overdue at the three airports"
         return
-    if delay is None or delay < SOME_MINUTES:
-        yield f"hardly a delay at {origin}"
-    yield f"only {waiting:.0f} {'flight' if waiting == 1 else 'flights'} overdue at {origin}"
+    if waiting < SOME_FLIGHTS:
+        if delay is None or delay < SOME_MINUTES:
+            yield f"hardly a delay at {origin}"
+        yield f"only {waiting:.0f} {'flight' if waiting == 1 else 'flights'} overdue at {origin}"
 
 
 def _weather(record: Record, is_for: bool) -> Phrases:
     origin = record["origin"]
-    if not is_for:
+    bad_weather = list(_bad_weather(record))
+    if is_for:
+        yield from bad_weather
+    elif not bad_weather:
         yield f"fair weather at {origin}"
-        return
+    yield f"the weather at {origin}"
+
+
+def _bad_weather(record: Record) -> Phrases:
+    origin = record["origin"]
     if record.get("precipitation"):
         yield f"rain or snow at {origin}"
     seen = [miles for name in ("visibility", "lowest_visibility") if (miles := record.get(name)) is not None]
@@ -82,16 +90,16 @@ def _weather(record: Record, is_for: bool) -> Phrases:
         value = record.get(name)
         if value is not None and is_bad(value):
             yield words.format(value=value, origin=origin)
-    yield f"the weather at {origin}"
 
 
 def _carrier(record: Record, is_for: bool) -> Phrases:
     carrier = CARRIERS.get(record["carrier"], record["carrier"])
     delay, share = record.get("departure_delay_carrier_3h"), record.get("arrived_late_carrier_28d")
     if delay is not None and (delay >= SOME_MINUTES) == is_for:
-        yield f"{carrier} left {delay:.0f} min late in the last 3 hours" if is_for else f"{carrier} is on time today"
-    if share is not None:
-        yield f"{carrier} was {'late' if is_for else 'late only'} on {100 * share:.0f} % of its flights in four weeks"
+        minutes = f"{delay:.0f} min late" if is_for else "on time"
+        yield f"{carrier} left {minutes} in the last 3 hours"
+    if share is not None and (share >= USUAL) == is_for:
+        yield f"{carrier} was late on {'' if is_for else 'only '}{100 * share:.0f} % of its flights in four weeks"
 
 
 def _route(record: Record, is_for: bool) -> Phrases:
@@ -104,16 +112,13 @@ def _route(record: Record, is_for: bool) -> Phrases:
     yield f"the route to {city}"
 
 
-def _how_often(is_for: bool, share: float) -> str:
-    return "often" if is_for else "seldom" if share < SELDOM else "not often"
-
-
 def _flight_number(record: Record, is_for: bool) -> Phrases:
     yesterday, share = record.get("arrival_delay_flight_1d"), record.get("arrived_late_flight_28d")
     if is_for and yesterday is not None and yesterday >= SOME_MINUTES:
         yield f"this flight was {yesterday:.0f} min late when it flew last"
-    if share is not None:
-        yield f"this flight is {_how_often(is_for, share)} late ({100 * share:.0f} % in four weeks)"
+    if share is not None and (share >= USUAL) == is_for:
+        how_often = "often" if is_for else "seldom" if share < SELDOM else "not often"
+        yield f"this flight is {how_often} late ({100 * share:.0f} % in four weeks)"
 
 
 def _timetable(record: Record, is_for: bool) -> Phrases:
