@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import onnxruntime
 import pandas as pd
 import pytest
 
@@ -65,6 +66,15 @@ def assert_one_number(folder, table, columns):
     pd.testing.assert_frame_equal(given[expected.columns], expected, atol=EXACT, rtol=0)
     np.testing.assert_allclose(given.sum(axis=1), probability - typical, rtol=0, atol=EXACT)
     return model, records
+
+
+def test_a_graph_with_two_threads_gives_the_same_reasons(folder, rows, columns):
+    model, records, alone = explained(folder, rows, columns)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 2
+    model._session = onnxruntime.InferenceSession(str(folder / artifact.GRAPH), options)
+
+    pd.testing.assert_frame_equal(contributions(model.explainer.explain(records)), alone, check_exact=True)
 
 
 def test_the_service_and_the_report_give_the_same_contributions(folder, rows, columns):

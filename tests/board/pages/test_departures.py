@@ -12,6 +12,7 @@ import pytest
 from board.clock import duration
 from board.errors import ServiceUnavailable
 from board.flights import phrase
+from board.flights.departures import outcome_of
 from pipeline.features.point_in_time import NEVER
 from service_processes import until
 
@@ -278,6 +279,15 @@ def test_a_page_of_as_many_as_fit_is_small(page):
 )  # fmt: skip
 def test_a_reason_is_a_phrase(topic, contribution, record, expected):
     assert phrase(topic, contribution, record) == expected
+
+
+def test_a_flight_is_late_from_the_minutes_on_that_the_model_predicts():
+    assert [outcome_of(minutes, 15) for minutes in (-3.0, 0.0, 14.0, 15.0)] == [
+        ("3 min early", "good"),
+        ("on time", "good"),
+        ("14 min late", "good"),
+        ("15 min late", "bad"),
+    ]
 
 
 def test_minutes_are_written_as_people_say_them():

@@ -1,11 +1,12 @@
 """Reasons are asked for beside the requests: a few at a time, once for each prediction, and anew for another model."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
 from board.errors import ContentRejected, ServiceUnavailable
-from board.questions.explanations import AT_ONCE, Explanations
+from board.questions.explanations import AT_ONCE, REST, Explanations
 
 
 @pytest.fixture
@@ -50,6 +51,37 @@ def test_an_earlier_prediction_of_a_subject_is_shown_until_the_new_one_is_there(
 
     assert asyncio.run(ask()).keys() == {key}
     assert len(predictor.explained) == 2
+
+
+def test_each_prediction_of_a_subject_keeps_its_own_reasons(explanations, tracker, subjects):
+    key, moment = subjects[0]
+
+    async def ask():
+        asked = [await explanations.explain(tracker, key, at) for at in (moment - 600, moment)]
+        return asked, [explanations.of(tracker, [(key, at)])[key] for at in (moment - 600, moment)]
+
+    asked, shown = asyncio.run(ask())
+
+    assert asked[0]["record"] != asked[1]["record"]
+    assert shown == asked
+
+
+def test_between_two_requests_the_prediction_service_has_time_for_others(explanations, tracker, subjects, monkeypatch):
+    pauses, clock = [], iter(range(0, 1000, 7))
+
+    async def pause(seconds):
+        pauses.append(seconds)
+
+    monkeypatch.setattr("board.questions.explanations.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr("board.questions.explanations.asyncio.sleep", pause)
+
+    async def ask():
+        explanations.of(tracker, subjects)
+        await settled(explanations)
+
+    asyncio.run(ask())
+
+    assert pauses == [7 * REST] * 2
 
 
 def test_another_model_is_asked_anew_also_where_the_last_one_gave_none(explanations, tracker, predictor, subjects):

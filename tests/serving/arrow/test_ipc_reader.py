@@ -58,6 +58,12 @@ def test_a_dictionary_may_hold_a_missing_value_and_values_that_no_row_has():
     assert read(stream(pa.table({"a": column}))) == {"a": [None, "x", None]}
 
 
+def test_rows_may_have_the_later_values_of_a_dictionary_alone():
+    column = pa.DictionaryArray.from_arrays(pa.array([3, 1, None]), pa.array(["never", "x", "nor this", "y"]))
+
+    assert read(stream(pa.table({"a": column}))) == {"a": ["y", "x", None]}
+
+
 @pytest.mark.parametrize(("unit", "per_second"), [("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9)])
 @pytest.mark.parametrize("zone", [None, "America/New_York"])
 def test_timestamps_are_whole_numbers_of_their_unit(unit, per_second, zone):
