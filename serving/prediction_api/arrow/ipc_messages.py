@@ -8,6 +8,7 @@ faster, but on streams with some bytes changed both ended the process.
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from flatbuffers import number_types
@@ -80,28 +81,15 @@ def _place(holder: Table, number: int) -> int:
     return holder.Pos + offset if offset else 0
 
 
-def uint8(holder: Table, number: int) -> int:
-    """A field of one byte: of a union the kind, or a truth value."""
+def _number(flags: Any, holder: Table, number: int) -> int:
     place = _place(holder, number)
-    return holder.Get(number_types.Uint8Flags, place) if place else 0
+    return holder.Get(flags, place) if place else 0
 
 
-def int16(holder: Table, number: int) -> int:
-    """A field of two bytes, such as an enumeration."""
-    place = _place(holder, number)
-    return holder.Get(number_types.Int16Flags, place) if place else 0
-
-
-def int32(holder: Table, number: int) -> int:
-    """A field of four bytes."""
-    place = _place(holder, number)
-    return holder.Get(number_types.Int32Flags, place) if place else 0
-
-
-def int64(holder: Table, number: int) -> int:
-    """A field of eight bytes."""
-    place = _place(holder, number)
-    return holder.Get(number_types.Int64Flags, place) if place else 0
+uint8 = partial(_number, number_types.Uint8Flags)  # of a union the kind, or a truth value
+int16 = partial(_number, number_types.Int16Flags)  # such as an enumeration
+int32 = partial(_number, number_types.Int32Flags)
+int64 = partial(_number, number_types.Int64Flags)
 
 
 def text(holder: Table, number: int) -> str | None:
