@@ -58,7 +58,7 @@ repro: setup ## Reproduce data, model, metrics and report: dvc repro, after chec
 # One process more than processors, because tests also wait.
 IN_PROCESSES := --numprocesses $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n + 1 : 4))) --dist loadfile --no-loadscope-reorder
 test: setup ## Run the tests but the long ones (TESTS='tests/db -x': what pytest is given instead)
-	@$(if $(TESTS),,echo "Running the tests, about 13 minutes on two processors, without containers. For less, type for example" \
+	@$(if $(TESTS),,echo "Running the tests, about 12 minutes on two processors, without containers. For less, type for example" \
 	  "make test TESTS='tests/db -x'. Left to make test-long:" && python tests/repository/long_tests.py)
 	@python -m pytest $(or $(TESTS),$(IN_PROCESSES) -m "not long")
 
