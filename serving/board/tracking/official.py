@@ -79,8 +79,8 @@ class Officials:
     def due(self, before: datetime) -> list[Key]:
         """The subjects that wait and whose moment is before this one, in the order of moments."""
         end = before.timestamp() / SECONDS
-        pending = list(self.pending.items())  # a copy, because a thread may be changing it
-        return [key for key, moment in sorted(pending, key=itemgetter(1)) if moment < end]
+        pending = self.pending.copy()  # a thread may be changing it, also while list(items()) makes its pairs
+        return [key for key, moment in sorted(pending.items(), key=itemgetter(1)) if moment < end]
 
     async def predict_due(self, before: datetime) -> list[Key]:
         """Predicts every subject whose moment is before this one, and gives them; a few may have been refused."""
