@@ -7,12 +7,12 @@ import pytest
 import yaml
 
 STAGES = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
-PRINTS = ("pipeline.support", "pipeline.tracking", "pipeline.versioning")  # moves no byte of an output
+PRINTS = ("pipeline.support", "pipeline.tracking", "pipeline.versioning", "pipeline.compute")  # moves no byte of an output
 GRAPH = grimp.build_graph("pipeline", "column_types", cache_dir=None)
 
 
 def loaded(stage):
-    """The files that a stage loads, apart from those that only print or watch, and from empty packages."""
+    """The files that a stage loads, apart from those that only print, watch or carry work to workers, and empty packages."""
     module = f"pipeline.stages.{stage}"
     names = {module, *GRAPH.find_upstream_modules(module)}
     if "pipeline.recipes.loader" in names:  # which imports the recipe by its name
@@ -50,6 +50,8 @@ def test_each_dep_is_there_and_holds_a_module_that_the_stage_loads(stage):
         ("src/pipeline/support/errors.py", []),
         ("src/pipeline/support/console.py", []),
         ("src/pipeline/tracking/mlflow_runs.py", []),
+        ("src/pipeline/compute/engine.py", []),
+        ("conf/compute.yaml", []),
         ("src/pipeline/diff/gate_settings.py", []),
         ("src/pipeline/reporting/figures.py", ["evaluate"]),
         ("src/pipeline/reporting/templates/report.html.j2", ["evaluate"]),
