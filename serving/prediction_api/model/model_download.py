@@ -10,13 +10,14 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from prediction_api.errors import FetchFailed, NothingRegistered
+from prediction_api.model import mlflow_rest
 from prediction_api.model.artifact import FILES, METADATA, OLD_METADATA, file_names
 from service_kit.addresses import without_credentials
 
@@ -30,17 +31,10 @@ NICENESS = 10  # the processor belongs to those who answer
 
 def from_registry(uri: str, folder: Path, mark: str | None) -> dict[str, Any] | None:
     """Fetches ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION`` from the registry at MLFLOW_TRACKING_URI."""
-    try:
-        import mlflow
-        from mlflow import artifacts
-    except ImportError as error:
-        raise FetchFailed(
-            f"MODEL_URI={uri} needs MLflow to fetch from: install it beside this service (`pip install mlflow`)."
-        ) from error
     if not (parts := REGISTERED.fullmatch(uri)):
         raise FetchFailed(f"MODEL_URI={uri} should read models:/NAME@ALIAS or models:/NAME/VERSION.")
     name, alias, number = parts.groups()
-    client = mlflow.MlflowClient()
+    client, download = _registry_client(uri)
     if alias and alias not in _aliases(client, name):
         raise NothingRegistered(f"MODEL_URI={uri} should name a version; {name} has no alias {alias}. Promote one.")
     version = client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, number)
@@ -49,7 +43,7 @@ def from_registry(uri: str, folder: Path, mark: str | None) -> dict[str, Any] | 
         return None
     downloaded = folder / "downloaded"
     downloaded.mkdir()
-    artifacts.download_artifacts(artifact_uri=f"models:/{version_name}", dst_path=str(downloaded))
+    download(name, str(version.version), downloaded)
     metadata = next((path for name in (METADATA, OLD_METADATA) for path in sorted(downloaded.rglob(name))), None)
     if metadata is None:
         raise FetchFailed(
@@ -104,12 +98,33 @@ def from_dvc(uri: str, folder: Path, mark: str | None) -> dict[str, Any] | None:
     return {"mark": commit, "sha256": {}, "lineage": lineage}
 
 
+def _registry_client(uri: str) -> tuple[Any, Callable[[str, str, Path], object]]:
+    """A client of the registry, and the function that downloads a version by name and number into a folder.
+
+    MLflow's own client, which takes seconds to load, serves only where the registry is not simply behind HTTP.
+    """
+    if server := mlflow_rest.server_address():
+        client = mlflow_rest.RestClient(server)
+        return client, client.download_version
+    try:
+        import mlflow
+        from mlflow import artifacts
+    except ImportError as error:
+        raise FetchFailed(
+            f"MODEL_URI={uri} needs MLflow to fetch from, unless MLFLOW_TRACKING_URI names a server (http:// or https://): "
+            "name one, or install MLflow beside this service (`pip install mlflow`)."
+        ) from error
+    return mlflow.MlflowClient(), lambda name, version, folder: artifacts.download_artifacts(
+        artifact_uri=f"models:/{name}/{version}", dst_path=str(folder)
+    )
+
+
 def _aliases(client: Any, name: str) -> dict[str, str]:
     """The version of each alias; none where the registry knows no such model."""
     try:
         return dict(client.get_registered_model(name).aliases)
     except Exception as error:
-        if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
+        if getattr(error, "error_code", "") == mlflow_rest.NOT_FOUND:
             return {}
         raise
 

@@ -19,17 +19,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from prediction_api.errors import FetchFailed, InvalidModel, NothingRegistered
 from prediction_api.logs import LOGGER
-from prediction_api.model import artifact, model_download
+from prediction_api.model import artifact, mlflow_rest, model_download
 from prediction_api.model.artifact import ModelArtifact
 from prediction_api.model.model_download import FOLDER, NOTHING_REGISTERED, ORIGIN, REGISTERED, UNCHANGED
 from service_kit.addresses import without_credentials
 
 REMOTE = re.compile(r"(models:/|dvc://).+")
 GIT_SECONDS, ALIAS_SECONDS = 5, 5
-ALIAS_PATH = "/api/2.0/mlflow/registered-models/alias"  # of MLflow's REST API
-NO_SUCH_ALIAS = "RESOURCE_DOES_NOT_EXIST"
 logger = logging.getLogger(LOGGER)
 
 
@@ -137,23 +137,23 @@ class ModelSource:
                 logger.warning("the model is not cached for a start without its source", extra={"reason": str(error)})
 
     async def _version_of_alias(self) -> str | None:
-        """The version that a registry over HTTP gives to the alias, "" where it has none; loading MLflow takes seconds.
+        """The version that a registry over HTTP gives to the alias, "" where it has none; without a process of its own.
 
-        None where this request does not say, as for a registry that wants a password: then the download says.
+        None where this request does not say: then the download says.
         """
-        parts, server = REGISTERED.fullmatch(self.uri), os.environ.get("MLFLOW_TRACKING_URI", "")
-        if not (parts and parts["alias"] and server.startswith(("http://", "https://"))):
+        parts, server = REGISTERED.fullmatch(self.uri), mlflow_rest.server_address()
+        if not (server and parts and parts["alias"]):
             return None
-        import httpx  # takes time and memory that not everyone needs
-
         try:
-            async with httpx.AsyncClient(timeout=ALIAS_SECONDS) as client:
+            async with httpx.AsyncClient(**mlflow_rest.connection(server, ALIAS_SECONDS)) as client:
                 query = {"name": parts["name"], "alias": parts["alias"]}
-                answer = (await client.get(server.rstrip("/") + ALIAS_PATH, params=query)).json()
+                answer = (await client.get(mlflow_rest.ALIAS, params=query)).json()
             return (
-                "" if answer.get("error_code") == NO_SUCH_ALIAS else f"{parts['name']}/{answer['model_version']['version']}"
+                ""
+                if answer.get("error_code") == mlflow_rest.NOT_FOUND
+                else f"{parts['name']}/{answer['model_version']['version']}"
             )
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError, TypeError, AttributeError):
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, LookupError, TypeError, AttributeError):
             return None
 
     async def _download(self, folder: str, mark: str | None) -> bool:
