@@ -50,15 +50,18 @@ def share_installation(clone):
         os.utime(clone / name, (0, 0))
 
 
-@pytest.mark.parametrize(
-    "installs", [False, pytest.param(True, marks=pytest.mark.long("a newcomer's walk that begins with an installation"))]
-)
-def test_a_newcomer_can_walk_from_the_clone_to_the_second_champion_and_back(clone, installs):
-    if not installs:
+LONG = pytest.mark.long("a newcomer's walk that begins with an installation, with what each command refuses")
+
+
+@pytest.mark.parametrize("whole", [False, pytest.param(True, marks=LONG)])
+def test_a_newcomer_can_walk_from_the_clone_to_the_second_champion_and_back(clone, whole):
+    if not whole:
         share_installation(clone)
     ports = {name: free_port() for name in ("PREDICTION_API_PORT", "DATA_API_PORT", "BOARD_PORT")}
     # Threads that wait for each other cost minutes of processor time where other tests run beside.
-    environment = clones.environment(clone.parent, VIRTUAL_ENV="", CI="", OMP_NUM_THREADS="1", **ports)
+    environment = clones.environment(
+        clone.parent, VIRTUAL_ENV="", CI="", OMP_NUM_THREADS="1", WHOLE_WALK="1" if whole else "", **ports
+    )
 
     done = subprocess.run(
         ["tests/contract/walk.sh"], cwd=clone, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
