@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from ports import free_port
 from serving.conftest import RECORD, write_model
 
 MOST_FILES = 400
@@ -96,9 +96,3 @@ def until(true: Callable[[], Any], seconds: float = 30) -> None:
                 return
         assert time.monotonic() < end
         time.sleep(0.1)
-
-
-def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])

@@ -1,7 +1,6 @@
 """The services in processes of their own, as they run: started until they are ready, killed, started again on their port."""
 
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -14,6 +13,8 @@ from typing import Self
 import httpx
 import pytest
 
+from ports import free_port
+
 ROOT = Path.cwd()
 START_SECONDS = 30
 KEY = "ontime_development_key_of_the_prediction_service"
@@ -24,7 +25,7 @@ class Process:
     """A service on a free port, with these settings and no others."""
 
     def __init__(self, module: str, source: str, folder: Path, **settings: str) -> None:
-        self.port, self.log = plain_port(), folder / f"{module}.log"
+        self.port, self.log = free_port(), folder / f"{module}.log"
         self.url = f"http://127.0.0.1:{self.port}"
         known = {name: value for name, value in os.environ.items() if name in KEPT}
         self._environment = {
@@ -82,12 +83,3 @@ class Process:
                     return
             time.sleep(0.02)
         pytest.fail(f"{self._module} does not come: {self.log.read_text()[-5000:]}")
-
-
-def plain_port() -> int:
-    """A free port that the kernel gives to no client: where servers die all the time, a client must not take its place."""
-    while True:
-        port = random.randrange(20_000, 30_000)
-        with socket.socket() as found:
-            if found.connect_ex(("127.0.0.1", port)) != 0:
-                return port

@@ -13,7 +13,7 @@ import httpx
 
 import clones
 import containers
-from contract.processes import plain_port
+from ports import free_port
 
 PORTS = ("PREDICTION_API", "DATA_API", "BOARD", "MLFLOW", "PROMETHEUS", "ALERTMANAGER", "GRAFANA", "UPTIME_KUMA")
 HEALED_SECONDS = 120
@@ -30,7 +30,7 @@ class Stack:
 
     def __init__(self, clone: Path, **settings: str) -> None:
         self.clone, self.project = clone, f"ontime-test-{uuid.uuid4().hex[:8]}"
-        self.port = {name: plain_port() for name in PORTS}
+        self.port = {name: free_port() for name in PORTS}
         ports = {f"{name}_PORT": str(port) for name, port in self.port.items()}
         self.environment = clones.environment(clone.parent, COMPOSE_PROJECT_NAME=self.project, **ports, **settings)
 

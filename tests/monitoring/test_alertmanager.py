@@ -1,7 +1,6 @@
 """Alertmanager takes its configuration, tells the webhook once and not the consequences too, and stays quiet without one."""
 
 import json
-import socket
 import subprocess
 import threading
 import time
@@ -15,6 +14,7 @@ import httpx
 import pytest
 
 from monitoring.programs import IMAGES, has_image, ran
+from ports import free_port
 
 FOLDER = Path("monitoring/alertmanager").resolve()
 PAGE = {"alertname": "DatabaseUnavailable", "severity": "page", "job": "data-api", "instance": "a"}
@@ -54,9 +54,7 @@ def alertmanager():
 
     def start(webhook=None):
         names.append(f"ontime-test-{uuid.uuid4().hex[:8]}")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            address = f"127.0.0.1:{free.getsockname()[1]}"
+        address = f"127.0.0.1:{free_port()}"
         given = [] if webhook is None else ["--env", f"ALERT_WEBHOOK_URL={webhook}"]
         subprocess.run(
             [

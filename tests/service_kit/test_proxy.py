@@ -9,7 +9,8 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 
-from service_processes import free_port, running, until
+from ports import free_port
+from service_processes import running, until
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 PREFIX = "/team/ontime"

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ import pytest
 from onnx import TensorProto, helper
 from starlette.testclient import TestClient
 
+from ports import free_port
 from prediction_api.app import create_app
 from prediction_api.settings import Settings
 
@@ -243,13 +243,6 @@ def small_disk() -> Callable[[Path, str], AbstractContextManager[None]]:
             subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
     return mounted
-
-
-def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def wait_until_ready(server: Server, seconds: float = 20) -> None:

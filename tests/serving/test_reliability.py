@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 import pytest
 
+from ports import free_port
 from prediction_api.outbox.outbox import Outbox
 from serving.data_service import LOST, RECORDED, DataService
 
@@ -84,15 +85,6 @@ def load(url: str, record: dict[str, Any], batches: int = 0) -> Iterator[Load]:
         future.result()
 
 
-def plain_port() -> int:
-    """A free port that the kernel gives to no client: where servers die all the time, a client must not take its place."""
-    while True:
-        port = random.randrange(20_000, 30_000)
-        with socket.socket() as found:
-            if found.connect_ex(("127.0.0.1", port)) != 0:
-                return port
-
-
 def wait_until_it_listens(server: Any) -> None:
     """Returns once a client can connect; costs next to nothing, so that all there is of the processor goes to the start."""
     address = "127.0.0.1", httpx.URL(server.url).port
@@ -145,7 +137,7 @@ def killed_again_and_again(
     make_server: Callable[..., Any], outbox: Path, model: Path, url: str, record: dict[str, Any], kills: int, seed: int
 ) -> list[Answer]:
     """The answers that clients got from a server that was killed so many times, and at last delivered what waited."""
-    chance, port, answers = random.Random(seed), plain_port(), []
+    chance, port, answers = random.Random(seed), free_port(), []
     environment = {"OUTBOX_DIR": outbox, "MODEL_URI": model, "DATA_API_URL": url, "PREDICTION_API_PORT": port}
     for _ in range(kills):
         server = make_server(ready=False, **environment)

@@ -1,7 +1,6 @@
 """The service behind PgBouncer in transaction mode, where each transaction may get another server process."""
 
 import shutil
-import socket
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ import pytest
 from sqlalchemy import make_url, text
 
 from db.postgresql_server import plain
+from ports import free_port
 
 PGBOUNCER = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin")
 POOLED = 3  # fewer server processes than the service has connections
@@ -33,8 +33,7 @@ def url(postgresql_url, tmp_path):
     if PGBOUNCER is None:
         pytest.skip("there is no pgbouncer (apt-get install pgbouncer): the service was not tried behind it")
     address = make_url(postgresql_url)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        listening = free.getsockname()[1]
+    listening = free_port()
     content = CONFIGURATION.format(
         host=address.host, port=address.port, user=address.username, listening=listening, pooled=POOLED
     )

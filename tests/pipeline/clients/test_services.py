@@ -1,18 +1,15 @@
 """Clients of the services show neither a key nor a password in what they say of a failure."""
 
-import socket
-
 import pytest
 
 from pipeline.clients.services import DataService, PredictionService, ServiceUnavailable
+from ports import free_port
 
 
 @pytest.fixture
 def address():
     """An address at which nobody answers, without its scheme."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    return f"127.0.0.1:{port}"
+    return f"127.0.0.1:{free_port()}"
 
 
 @pytest.mark.parametrize("key", ["ontime_SECRET\n", "ontime_SECRET\r\nX: y", " ontime_SECRET", "ontime_SECR\u00c9T\u0142"])

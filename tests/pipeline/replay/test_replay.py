@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import socket
 import subprocess
 import sys
 import threading
@@ -32,6 +31,7 @@ from pipeline.replay import batches, comparison, playback
 from pipeline.replay.comparison import ScoresDiffer
 from pipeline.replay.playback import PredictionsMissing
 from pipeline.replay.preconditions import ReplayImpossible
+from ports import free_port
 
 LOST = -1  # instead of a status: the connection breaks off
 MOMENT = 1_700_000_000_000  # the millisecond of the first prediction
@@ -474,9 +474,7 @@ def run(**environment):
 
 @pytest.mark.parametrize("name", ["PREDICTION_API_URL", "DATA_API_URL"])
 def test_where_nobody_listens_one_sentence_says_what_to_type(fake, name):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        nobody = f"http://127.0.0.1:{free.getsockname()[1]}"
+    nobody = f"http://127.0.0.1:{free_port()}"
     done = run(**{"PREDICTION_API_URL": fake.url, "DATA_API_URL": fake.url, name: nobody})
 
     assert done.returncode == 1
