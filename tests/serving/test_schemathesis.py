@@ -77,7 +77,7 @@ LONG = pytest.mark.long("200 requests that nobody would think of to each route")
 
 @pytest.mark.parametrize(
     ("keys", "examples"),
-    [(OPEN, 60), (WITH_KEYS, 60), pytest.param(OPEN, 200, marks=LONG), pytest.param(WITH_KEYS, 200, marks=LONG)],
+    [(OPEN, 25), (WITH_KEYS, 25), pytest.param(OPEN, 200, marks=LONG), pytest.param(WITH_KEYS, 200, marks=LONG)],
     ids=["open", "with keys", "open, for longer", "with keys, for longer"],
 )
 def test_no_request_gets_an_answer_that_the_document_does_not_tell(run, keys, examples):
