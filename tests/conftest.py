@@ -17,6 +17,7 @@ import pipeline
 from pipeline.config.settings import Column, Model, Train
 from pipeline.data import model_inputs
 from pipeline.modeling import fitting
+from pipeline.modeling.parts import Parts
 from pipeline.support import console
 
 COLUMNS = {
@@ -38,6 +39,19 @@ MODELS = {
             "l2_regularization": 1.0,
             "max_features": 0.8,
             "early_stopping": False,
+        },
+    ),
+    "lightgbm": Model(
+        "lightgbm",
+        "lightgbm.Booster",
+        "ordinal",
+        {
+            "learning_rate": 0.1,
+            "num_iterations": 15,
+            "num_leaves": 8,
+            "min_data_in_leaf": 5,
+            "lambda_l2": 1.0,
+            "feature_fraction_bynode": 0.8,
         },
     ),
     "logistic": Model("logistic", "sklearn.linear_model.LogisticRegression", "one_hot", {"C": 1.0, "max_iter": 500}),
@@ -178,7 +192,7 @@ def fitted(rows):
         if key not in known:
             packed, truth = model_inputs.pack(rows, columns), rows["good"].to_numpy()
             folds = np.arange(len(rows)) % TRAIN.folds
-            known[key] = fitting.fit(packed, truth, folds, columns, MODELS[name], TRAIN, console.step)
+            known[key] = fitting.fit(Parts.held(packed), truth, folds, columns, MODELS[name], TRAIN, console.step)
         return known[key]
 
     return fit

@@ -22,6 +22,7 @@ from pipeline.config.settings import Params
 from pipeline.data import model_inputs, schema, sources, split, table_io
 from pipeline.evaluation import slice_scores
 from pipeline.modeling import fitting
+from pipeline.modeling.parts import Parts
 from pipeline.recipes import loader
 
 YEAR = timedelta(days=364)  # whole weeks, so that weekdays and rush hours stay what they are
@@ -80,7 +81,7 @@ def fit(train: pd.DataFrame, settings: Params) -> fitting.FittedModel:
     data = settings.data
     packed, truth = model_inputs.pack(train, data.columns), train[data.target.name].to_numpy()
     folds = fitting.assign_folds(train, data.target.name, data.split, settings.train)
-    return fitting.fit(packed, truth, folds, data.columns, settings.model, settings.train, step)
+    return fitting.fit(Parts.held(packed), truth, folds, data.columns, settings.model, settings.train, step)
 
 
 def score(fitted: fitting.FittedModel, test: pd.DataFrame, settings: Params) -> float:

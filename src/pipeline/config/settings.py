@@ -157,18 +157,20 @@ class Card:
 # The classes that a YAML file may name: a class that is named is called, and any other could run any code that is installed.
 # Of each, tests/pipeline/modeling/test_classifier.py shows that its ONNX graph gives the same probabilities. Forests are not
 # among them: skl2onnx 1.20 sends missing values, and values beside a threshold, another way than scikit-learn does.
+LIGHTGBM = "lightgbm.Booster"
 Classifier = Literal[
     "sklearn.ensemble.GradientBoostingClassifier",
     "sklearn.ensemble.HistGradientBoostingClassifier",
     "sklearn.linear_model.LogisticRegression",
     "sklearn.naive_bayes.GaussianNB",
     "sklearn.neural_network.MLPClassifier",
+    "lightgbm.Booster",
 ]
 
 
 @dataclass(frozen=True, config=CLOSED)
 class Model:
-    """A classifier of scikit-learn: its class, how it takes the columns, and the class's own ``parameters``.
+    """A classifier of scikit-learn, or LightGBM's: its class, how it takes the columns, and the class's own ``parameters``.
 
     ``encoding``: ``ordinal`` numbers the categories, and keeps missing values; ``one_hot`` gives each category a column of
     its own, scales numbers and fills in missing ones.
@@ -198,6 +200,7 @@ class Train:
     seed: Seed
     folds: Annotated[int, Field(ge=2, le=20)]
     threshold: Literal["f1", "rate"] | Share
+    max_rows: Annotated[int, Field(ge=100)] | None = None
 
 
 @dataclass(frozen=True, config=CLOSED)

@@ -1,7 +1,7 @@
 """The content of ``schema.json``: the declaration of each column, and the values that it has in the training table."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,16 @@ REFERENCE_BINS = 10  # quantile bins of a number's reference distribution, as us
 REFERENCE_CATEGORIES = 50  # the most frequent ones have a share each, the rest are pooled
 
 
-def describe(dataset: Dataset, train: pd.DataFrame) -> dict[str, Any]:
-    """The content of ``schema.json`` for the training rows ``train``."""
+class Table(Protocol):
+    """A table that gives one column at a time, such as a frame."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, column: str, /) -> pd.Series: ...
+
+
+def describe(dataset: Dataset, train: Table) -> dict[str, Any]:
+    """The content of ``schema.json`` for the training rows ``train``, which are read column by column."""
     target = dataset.target
     return {
         "name": dataset.name,

@@ -1,4 +1,4 @@
-"""The classifier that conf/model names: its parameters checked by its own class, and the class called by Hydra."""
+"""The classifier that conf/model names: its parameters checked, by its own class where that can, and the class called."""
 
 import inspect
 from collections.abc import Iterator, Mapping
@@ -7,31 +7,45 @@ from typing import Any
 from hydra.utils import get_class, instantiate
 from sklearn.utils import get_tags
 
-from pipeline.config.parsing import explain, not_a_setting
-from pipeline.config.settings import Model
+from pipeline.config.parsing import explain, not_a_setting, parse_settings
+from pipeline.config.settings import LIGHTGBM, Model
+from pipeline.modeling.boosting_parameters import BoostingParameters
 from pipeline.support.errors import ParamsInvalid
 
 SEED = "random_state"  # train.seed gives it
 # scikit-learn takes any rate above 0. Above 1 each tree overshoots what is left to learn, and boosting diverges.
 HIGHEST_LEARNING_RATE = 1.0
 SPLITTABLE = 20  # leaves that a small table can fill: a leaf needs no more than this share of its rows
+SMALLEST_LEAF = ("min_samples_leaf", "min_data_in_leaf")  # what scikit-learn and LightGBM call it
 
 
 def check(model: Model) -> None:
     """Raises ParamsInvalid, which names every parameter that the class does not have, or whose value it does not take."""
-    if faults := list(_faults(model)):
+    if model.target == LIGHTGBM:
+        # LightGBM itself takes any name, and prints a value that it refuses before it raises an error.
+        parse_settings(BoostingParameters, model.parameters, prefix="model")
+        if model.encoding != "ordinal":
+            raise ParamsInvalid(explain([f"model.encoding is {model.encoding!r}; it should be ordinal for LightGBM"]))
+    elif faults := list(_faults(model)):
         raise ParamsInvalid(explain(faults))
 
 
 def create(model: Model, rows: int, seed: int) -> Any:
     """The unfitted classifier for a training table of so many ``rows``; in a small one leaves may be smaller than set."""
-    parameters = dict(model.parameters)
-    if isinstance(smallest := parameters.get("min_samples_leaf"), int):
-        parameters["min_samples_leaf"] = min(smallest, max(rows // SPLITTABLE, 1))
+    parameters = for_table(model, rows)
     if SEED in _accepted(model):
         parameters[SEED] = seed
     # Not recursively: only the class itself is in settings.Classifier, a class among its parameters would not be.
     return instantiate({"_target_": model.target, **parameters}, _recursive_=False, _convert_="all")
+
+
+def for_table(model: Model, rows: int) -> dict[str, Any]:
+    """The parameters for a training table of so many ``rows``."""
+    parameters = dict(model.parameters)
+    for name in SMALLEST_LEAF:
+        if isinstance(smallest := parameters.get(name), int):
+            parameters[name] = min(smallest, max(rows // SPLITTABLE, 1))
+    return parameters
 
 
 def _faults(model: Model) -> Iterator[str]:

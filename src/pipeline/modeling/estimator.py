@@ -1,6 +1,6 @@
 """The estimators that ``conf/model`` chooses from: from packed raw columns to a log-odds, all of it fitted together."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,12 +43,15 @@ def build(model: Model, columns: Columns, rows: int, seed: int, ignored: Collect
 
     It accepts missing values and unseen categories.
     """
-    encoder = (_ordinal if model.encoding == "ordinal" else _one_hot)(columns)
-    parts = (
-        (name, part, [place for place in places if place not in ignored]) for name, part, places in encoder.transformers
-    )
-    encoder.transformers = [(name, part, places) for name, part, places in parts if places]
-    return Pipeline([("columns", encoder), ("classifier", classifier.create(model, rows, seed))])
+    return Pipeline([("columns", encoder(model, columns, ignored)), ("classifier", classifier.create(model, rows, seed))])
+
+
+def encoder(model: Model, columns: Columns, ignored: Collection[int] = ()) -> ColumnTransformer:
+    """The unfitted first part of the pipeline, which makes numbers of the columns."""
+    whole = (_ordinal if model.encoding == "ordinal" else _one_hot)(columns)
+    parts = ((name, part, [place for place in places if place not in ignored]) for name, part, places in whole.transformers)
+    whole.transformers = [(name, part, places) for name, part, places in parts if places]
+    return whole
 
 
 def empty_columns(packed: pd.DataFrame) -> list[str]:
@@ -56,18 +59,21 @@ def empty_columns(packed: pd.DataFrame) -> list[str]:
     return list(packed.columns[packed.isna().all()])
 
 
+def ignored_positions(empty: Collection[str], names: Sequence[str], rows: int) -> list[int]:
+    """The positions of the ``empty`` columns among ``names``. Raises TableInvalid where all of the ``rows`` are empty."""
+    if len(empty) == len(names):
+        raise TableInvalid(f"A model needs values to learn from; in these {rows} training rows all columns are empty.")
+    return [position for position, name in enumerate(names) if name in empty]
+
+
 def fit(model: Model, columns: Columns, packed: pd.DataFrame, truth: npt.NDArray[np.int8], seed: int) -> Pipeline:
     """A fitted pipeline, which ignores the columns that are empty in these rows.
 
     Raises TableInvalid where all are, ParamsInvalid where scikit-learn finds that the parameters do not go together.
     """
-    empty = empty_columns(packed)
-    if len(empty) == packed.shape[1]:
-        raise TableInvalid(
-            f"A model needs values to learn from; in these {len(packed)} training rows all columns are empty."
-        )
+    ignored = ignored_positions(empty_columns(packed), list(packed.columns), len(packed))
     try:
-        return build(model, columns, len(truth), seed, packed.columns.get_indexer(empty)).fit(packed, truth)
+        return build(model, columns, len(truth), seed, ignored).fit(packed, truth)
     except ValueError as error:
         raise ParamsInvalid(
             f"The parameters of {model.name} should go together; {first_line(error)}. Correct conf/model/{model.name}.yaml."

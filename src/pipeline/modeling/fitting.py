@@ -3,18 +3,22 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import Pipeline
 
-from pipeline.config.settings import Columns, Model, RandomSplit, Split, Train
+from pipeline.config.settings import LIGHTGBM, Columns, Model, RandomSplit, Split, Train
 from pipeline.data.model_inputs import epoch_seconds
+from pipeline.data.schema_json import Table
 from pipeline.evaluation import metrics
 from pipeline.modeling import calibration, estimator
 from pipeline.modeling.calibration import CalibratedModel
-from pipeline.support.errors import ParamsInvalid, PeriodEmpty
+from pipeline.modeling.parts import Parts
+from pipeline.support.errors import ParamsInvalid, PeriodEmpty, first_line
 
 Folds = npt.NDArray[np.intp]
 Step = Callable[[str], AbstractContextManager[object]]
@@ -36,8 +40,64 @@ class FittedModel:
     out_of_fold: npt.NDArray[np.float64]
 
 
+class Learner(Protocol):
+    """What fits the estimator, once without each fold and once with all rows (``without`` is None then)."""
+
+    def empty_columns(self, without: int | None) -> list[str]:
+        """The columns that it ignores, because these rows have no value in them."""
+        ...
+
+    def fit(self, without: int | None) -> Pipeline:
+        """The estimator, fitted to the rows of all folds but this one."""
+        ...
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """A learner that holds all rows, as scikit-learn wants them."""
+
+    model: Model
+    packed: pd.DataFrame
+    truth: npt.NDArray[np.int8]
+    folds: Folds
+    columns: Columns
+    seed: int
+
+    def empty_columns(self, without: int | None) -> list[str]:
+        """The numbers and datetimes without a single value in these rows."""
+        return estimator.empty_columns(self._select(self.packed, without))
+
+    def fit(self, without: int | None) -> Pipeline:
+        """``estimator.fit`` on these rows."""
+        rows, truth = self._select(self.packed, without), self._select(self.truth, without)
+        return estimator.fit(self.model, self.columns, rows, truth, self.seed)
+
+    def _select(self, values: Any, without: int | None) -> Any:
+        return values if without is None else values[self.folds != without]
+
+
+def create_learner(
+    model: Model, parts: Parts, truth: npt.NDArray[np.int8], folds: Folds, columns: Columns, seed: int
+) -> Learner:
+    """The learner of a model. All but LightGBM's hold the rows of all parts.
+
+    Raises ParamsInvalid where LightGBM lacks a library of the system.
+    """
+    if model.target != LIGHTGBM:
+        packed = pd.concat([packed for _, packed in parts]) if len(parts.sizes) > 1 else parts.load(0)
+        return InMemory(model, packed, truth, folds, columns, seed)
+    try:
+        from pipeline.modeling.lightgbm_training import BoostingLearner  # noqa: PLC0415 (it wants OpenMP from the system)
+    except OSError as error:
+        raise ParamsInvalid(
+            f"The model {model.name} needs LightGBM, which needs OpenMP from the system: {first_line(error)}. Install it "
+            "(Debian: apt install libgomp1; macOS: brew install libomp), or choose another model in conf/model."
+        ) from error
+    return BoostingLearner(model, parts, truth, folds, columns, seed)
+
+
 def fit(
-    packed: pd.DataFrame,
+    parts: Parts,
     truth: npt.NDArray[np.int8],
     folds: Folds,
     columns: Columns,
@@ -47,14 +107,14 @@ def fit(
 ) -> FittedModel:
     """Fits once without each fold for the calibration (Platt scaling, where it helps) and the threshold, then on all rows.
 
-    ``packed`` is a frame from ``model_inputs.pack``, ``truth`` [n] is 0 or 1, ``folds`` [n] numbers the fold of each row.
+    ``truth`` [n] is 0 or 1, ``folds`` [n] numbers the fold of each row of the ``parts``.
     """
+    learner = create_learner(model, parts, truth, folds, columns, settings.seed)
     log_odds = np.empty(len(truth))
-    for fold in np.unique(folds):
-        inside = folds == fold
-        with step(f"fit {model.name} without fold {fold + 1} of {folds.max() + 1}{_without_empty(packed[~inside])}"):
-            fold_model = estimator.fit(model, columns, packed[~inside], truth[~inside], settings.seed)
-            log_odds[inside] = estimator.log_odds(fold_model, packed[inside])
+    for fold in np.unique(folds).tolist():
+        with step(f"fit {model.name} without fold {fold + 1} of {folds.max() + 1}{_without_empty(learner, fold)}"):
+            fold_model = learner.fit(without=fold)
+            _score_fold(parts, folds, fold, fold_model, log_odds)
     if undefined := int(np.sum(~np.isfinite(log_odds))):
         raise ParamsInvalid(
             f"{model.name} should give each row a probability; it gives none to {undefined} of {len(truth)}, as where "
@@ -66,18 +126,26 @@ def fit(
         threshold = calibration.choose_threshold(settings.threshold, probability, truth)
         ranking = metrics.RankedScores.from_scores(truth, probability, threshold, VALIDATION_BINS)
         validation = {metric: round(value, metrics.DECIMALS) for metric, value in metrics.scores(ranking).items()}
-    with step(f"fit {model.name} on all {len(truth):,} rows{_without_empty(packed)}"):
-        final = estimator.fit(model, columns, packed, truth, settings.seed)
+    with step(f"fit {model.name} on all {len(truth):,} rows{_without_empty(learner, None)}"):
+        final = learner.fit(without=None)
     return FittedModel(CalibratedModel(final, slope, intercept), threshold, validation, probability)
 
 
-def _without_empty(packed: pd.DataFrame) -> str:
+def _score_fold(parts: Parts, folds: Folds, fold: int, fold_model: Pipeline, log_odds: npt.NDArray[np.float64]) -> None:
+    """Writes the log-odds of the rows of a fold into ``log_odds`` [n]."""
+    for number, span in enumerate(parts.spans()):
+        inside = folds[span] == fold
+        if inside.any():
+            log_odds[span][inside] = estimator.log_odds(fold_model, parts.load(number)[inside])
+
+
+def _without_empty(learner: Learner, without: int | None) -> str:
     """The end of a step's name: the columns that the model ignores, because these rows have no value in them."""
-    empty = estimator.empty_columns(packed)
+    empty = learner.empty_columns(without)
     return f", ignoring {', '.join(empty)}, empty there" if empty else ""
 
 
-def assign_folds(rows: pd.DataFrame, target: str, split: Split, settings: Train) -> Folds:
+def assign_folds(rows: Table, target: str, split: Split, settings: Train) -> Folds:
     """The fold of each row, from 0: consecutive periods of whole days for a split by time, random for a random split.
 
     Whole days, because rows of one day are alike: a fold's model must not learn from the days that it predicts.

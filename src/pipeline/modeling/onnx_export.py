@@ -15,6 +15,7 @@ from pipeline.config.settings import Columns
 from pipeline.data.schema import feature_names
 from pipeline.modeling.calibration import CalibratedModel
 from pipeline.modeling.estimator import DAY, LEAST, MINUTE, THURSDAY, WEEK, DatetimeParts
+from pipeline.modeling.thresholds import to_single_precision
 from pipeline.support.errors import ExportMissing
 
 MOST_CHARACTERS = 200  # of what skl2onnx says, which may be a page
@@ -53,15 +54,12 @@ def to_graph(model: CalibratedModel, columns: Columns) -> onnx.ModelProto:
 def _with_exact_thresholds(estimator: Pipeline) -> Pipeline:
     """The same estimator for single-precision values, with thresholds that the graph's single precision holds exactly.
 
-    A value goes left where it is at most the threshold. skl2onnx rounds thresholds to the nearest single-precision number;
-    rounded up onto a value, it would send that value the other way. The next number below divides the values as before.
+    skl2onnx rounds the thresholds of histogram boosting to the nearest single-precision number.
     """
     exact = copy.deepcopy(estimator)
     for trees in getattr(exact[-1], "_predictors", ()):
         for tree in trees:
-            thresholds = tree.nodes["num_threshold"]
-            single = thresholds.astype(np.float32)
-            tree.nodes["num_threshold"] = np.where(single > thresholds, np.nextafter(single, np.float32(-np.inf)), single)
+            tree.nodes["num_threshold"] = to_single_precision(tree.nodes["num_threshold"])
     return exact
 
 

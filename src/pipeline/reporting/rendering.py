@@ -112,4 +112,5 @@ def _points(share: float) -> str:
 
 
 def _pairs(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in values.items())
+    """What is set, by name."""
+    return ", ".join(f"{key} {value}" for key, value in values.items() if value is not None)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
@@ -13,12 +14,13 @@ import pandas as pd
 
 from pipeline.config.params_file import load_card, load_dataset, load_params
 from pipeline.config.paths import CARDS, COUNTS, DATASET, MODEL, TEST_TABLE, TRAIN_TABLE, VALIDATION
-from pipeline.config.settings import Card, Columns, Dataset, Params
-from pipeline.data import model_inputs, schema_json, table_io, topics
+from pipeline.config.settings import LIGHTGBM, Card, Columns, Dataset, Params
+from pipeline.data import model_inputs, schema_json, topics
 from pipeline.evaluation import permutation_importance
 from pipeline.files import atomic_write, digests
-from pipeline.modeling import artifact, classifier, fitting, onnx_export, parity
+from pipeline.modeling import artifact, classifier, fitting, onnx_export, parity, training_rows
 from pipeline.modeling.fitting import FittedModel
+from pipeline.modeling.training_rows import TrainingRows
 from pipeline.support import console
 
 IMPORTANCE_ROWS = 10_000  # of the training rows, where the importance of columns without a topic is asked for
@@ -31,36 +33,36 @@ def main() -> None:
     with console.step("read the examples"):
         data = load_dataset(DATASET)
         card = load_card(CARDS / f"{data.name}.yaml")
-        rows = table_io.read(TRAIN_TABLE)
-        packed = model_inputs.pack(rows, data.columns)
+        in_parts = settings.model.target == LIGHTGBM
+        rows = training_rows.read(TRAIN_TABLE, settings.train.max_rows, settings.train.seed, in_parts)
+        truth = rows[data.target.name].to_numpy()
         folds = fitting.assign_folds(rows, data.target.name, data.split, settings.train)
-    truth = rows[data.target.name].to_numpy()
-    fitted = fitting.fit(packed, truth, folds, data.columns, settings.model, settings.train, console.step)
+        parts = rows.packed(data.columns)
+    fitted = fitting.fit(parts, truth, folds, data.columns, settings.model, settings.train, console.step)
     with console.step("export the graph"):
         graph = onnx_export.to_graph(fitted.model, data.columns)
-    with console.step("compare it with the estimator on every row"):
-        for table in (rows, table_io.read(TEST_TABLE)):
+    for table in (TRAIN_TABLE, TEST_TABLE):
+        with console.step(f"compare it with the estimator on every row of {table}"):
             _compare(fitted, graph, table, data.columns)
-    columns = topics.assign_topics(data.columns, partial(_rank, graph, packed, truth, data.columns, settings.train.seed))
+    columns = topics.assign_topics(data.columns, partial(_rank, graph, rows, truth, data.columns, settings.train.seed))
     data = replace(data, columns=columns)
     with console.step(f"write {MODEL}"):
-        artifact.write(MODEL, graph, _schema(data, rows, fitted), _metadata(data, card, fitted, settings))
+        artifact.write(MODEL, graph, _schema(data, rows, fitted), _metadata(data, card, fitted, settings, rows))
         atomic_write.write_text(json.dumps(fitted.validation, indent=2) + "\n", VALIDATION)
 
 
-def _compare(fitted: FittedModel, graph: onnx.ModelProto, table: pd.DataFrame, columns: Columns) -> None:
-    packed = model_inputs.pack(table, columns)
+def _compare(fitted: FittedModel, graph: onnx.ModelProto, table: Path, columns: Columns) -> None:
     scorer = artifact.session(graph.SerializeToString())
-    exported = artifact.probability(scorer, model_inputs.to_arrays(packed, columns))
-    parity.compare(fitted.model.probability(packed), exported)
+    rows = training_rows.read(table, max_rows=None, seed=0, in_parts=True)
+    for span, packed in rows.packed(columns):
+        exported = artifact.probability(scorer, model_inputs.to_arrays(packed, columns))
+        parity.compare(fitted.model.probability(packed), exported, span.start)
 
 
-def _rank(
-    graph: onnx.ModelProto, packed: pd.DataFrame, truth: npt.NDArray[Any], columns: Columns, seed: int
-) -> Sequence[str]:
+def _rank(graph: onnx.ModelProto, rows: TrainingRows, truth: npt.NDArray[Any], columns: Columns, seed: int) -> Sequence[str]:
     """The names of the columns, the most important first, by the permutation importance on a sample of these rows."""
     sample = permutation_importance.sample_rows(truth, IMPORTANCE_ROWS, seed)
-    arrays = model_inputs.to_arrays(packed.iloc[sample], columns)
+    arrays = model_inputs.to_arrays(model_inputs.pack(rows.take(sample), columns), columns)
     predict = partial(artifact.probability, artifact.session(graph.SerializeToString()))
     with console.step(f"shuffle {len(columns)} columns in turn for their topics", len(columns)) as advance:
         losses = permutation_importance.auc_losses(predict, arrays, truth[sample], columns, seed, advance)
@@ -68,7 +70,7 @@ def _rank(
     return ranked
 
 
-def _schema(data: Dataset, rows: pd.DataFrame, fitted: FittedModel) -> dict[str, Any]:
+def _schema(data: Dataset, rows: TrainingRows, fitted: FittedModel) -> dict[str, Any]:
     """The schema of the columns and of the out-of-fold probabilities, each with its reference distribution for drift."""
     return {
         **schema_json.describe(data, rows),
@@ -76,8 +78,9 @@ def _schema(data: Dataset, rows: pd.DataFrame, fitted: FittedModel) -> dict[str,
     }
 
 
-def _metadata(data: Dataset, card: Card, fitted: FittedModel, settings: Params) -> dict[str, Any]:
+def _metadata(data: Dataset, card: Card, fitted: FittedModel, settings: Params, rows: TrainingRows) -> dict[str, Any]:
     """What the model was made with, from and for; no clock, no commit, no machine: the same inputs give the same bytes."""
+    packages = (*PACKAGES, "lightgbm") if settings.model.target == LIGHTGBM else PACKAGES
     return {
         "name": data.name,
         "question": data.options,
@@ -85,8 +88,9 @@ def _metadata(data: Dataset, card: Card, fitted: FittedModel, settings: Params) 
         "threshold": fitted.threshold,
         "metrics": dict(fitted.validation),  # of the out-of-fold predictions of the training rows
         "calibration": {"slope": fitted.model.slope, "intercept": fitted.model.intercept},
+        "rows": {"trained": len(rows), "table": rows.table_rows},
         "parameters": {"model": settings.model.as_declared(), "train": asdict(settings.train)},
-        "versions": {package: version(package) for package in PACKAGES},
+        "versions": {package: version(package) for package in sorted(packages)},
         "data": {path.name: digests.sha256(path) for path in (TRAIN_TABLE, TEST_TABLE, DATASET, COUNTS)},
     }
 

@@ -15,6 +15,7 @@ from pipeline.config.settings import Classifier, Model
 from pipeline.data import model_inputs, split
 from pipeline.modeling import artifact, classifier, estimator, fitting, onnx_export, parity
 from pipeline.modeling.calibration import CalibratedModel
+from pipeline.modeling.parts import Parts
 from pipeline.params import compose
 from pipeline.recipes import table
 from pipeline.support.errors import ExportInexact, ExportMissing, ParamsInvalid
@@ -37,7 +38,9 @@ def exported_and_estimated(penguins, model):
     columns, target = settings.data.columns, settings.data.target.name
     folds = fitting.assign_folds(train, target, settings.data.split, settings.train)
     packed, truth = model_inputs.pack(train, columns), train[target].to_numpy()
-    fitted = fitting.fit(packed, truth, folds, columns, model, settings.train, lambda what: contextlib.nullcontext())
+    fitted = fitting.fit(
+        Parts.held(packed), truth, folds, columns, model, settings.train, lambda what: contextlib.nullcontext()
+    )
     session = artifact.session(onnx_export.to_graph(fitted.model, columns).SerializeToString())
     rows = model_inputs.pack(pd.concat([train, test]), columns)
     exported = artifact.probability(session, model_inputs.to_arrays(rows, columns))
@@ -48,7 +51,7 @@ def exported_and_estimated(penguins, model):
 @pytest.mark.parametrize("target", typing.get_args(Classifier))
 def test_every_class_of_the_list_is_exported_exactly(penguins, target):
     name = target.rpartition(".")[2]
-    encoding = "ordinal" if name == "HistGradientBoostingClassifier" else "one_hot"
+    encoding = "ordinal" if name in {"HistGradientBoostingClassifier", "Booster"} else "one_hot"
     exported, estimated, scores = exported_and_estimated(penguins, Model(name, target, encoding, PARAMETERS.get(name, {})))
 
     assert parity.compare(estimated, exported) < parity.TOLERANCE
@@ -108,6 +111,28 @@ def test_a_classifier_without_a_graph_is_refused_in_one_sentence(fitted):
 def test_a_faulty_parameter_is_named_with_what_the_class_takes(parameters, words):
     with pytest.raises(ParamsInvalid, match=words):
         classifier.check(replace(MODELS["hgb"], parameters=parameters))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"num_leafs": 31}, r"model\.num_leafs is not a setting \(did you mean num_leaves\?\)"),
+        ({"n_estimators": 100}, r"model\.n_estimators is not a setting"),
+        ({"num_leaves": 1}, r"model\.num_leaves is 1; input should be greater than or equal to 2"),
+        ({"num_leaves": "many"}, r"model\.num_leaves is 'many'; input should be a valid integer"),
+        ({"learning_rate": 7}, r"model\.learning_rate is 7; input should be less than or equal to 1"),
+        ({"max_bin": 1000}, r"model\.max_bin is 1000; input should be less than or equal to 255"),
+        ({"seed": 1, "num_threads": 4}, r"model\.seed is not a setting.*; model\.num_threads is not a setting"),
+    ],
+)
+def test_a_faulty_parameter_of_lightgbm_is_named_with_what_it_takes(parameters, words):
+    with pytest.raises(ParamsInvalid, match=words):
+        classifier.check(replace(MODELS["lightgbm"], parameters=parameters))
+
+
+def test_lightgbm_takes_categories_as_numbers_alone():
+    with pytest.raises(ParamsInvalid, match=r"model\.encoding is 'one_hot'; it should be ordinal for LightGBM"):
+        classifier.check(replace(MODELS["lightgbm"], encoding="one_hot"))
 
 
 def test_a_class_that_takes_no_missing_values_needs_the_other_encoding():

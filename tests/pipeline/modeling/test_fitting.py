@@ -13,6 +13,7 @@ from pipeline.config.settings import Model, RandomSplit, TimeSplit
 from pipeline.data import model_inputs
 from pipeline.evaluation import metrics
 from pipeline.modeling import calibration, estimator, fitting
+from pipeline.modeling.parts import Parts
 from pipeline.support.errors import ParamsInvalid, PeriodEmpty, TableInvalid
 
 RANDOM = RandomSplit("random", test_share=0.25, seed=1)
@@ -22,7 +23,8 @@ BY_TIME = TimeSplit("time", "moment", date(2014, 1, 1))
 def fit(rows, model="hgb", settings=TRAIN, step=lambda _: contextlib.nullcontext()):
     folds = np.arange(len(rows)) % settings.folds
     model = MODELS[model] if isinstance(model, str) else model
-    return fitting.fit(model_inputs.pack(rows, COLUMNS), rows["good"].to_numpy(), folds, COLUMNS, model, settings, step)
+    parts = Parts.held(model_inputs.pack(rows, COLUMNS))
+    return fitting.fit(parts, rows["good"].to_numpy(), folds, COLUMNS, model, settings, step)
 
 
 @pytest.fixture(scope="module")
@@ -94,15 +96,17 @@ def test_a_model_that_gives_rows_no_probability_is_refused_by_name(rows):
     model = Model("naive_bayes", "sklearn.naive_bayes.GaussianNB", "one_hot", {})
 
     with pytest.raises(ParamsInvalid, match="naive_bayes should give each row a probability; it gives none to 300 of 300"):
-        fitting.fit(packed, truth, folds, columns, model, TRAIN, lambda _: contextlib.nullcontext())
+        fitting.fit(Parts.held(packed), truth, folds, columns, model, TRAIN, lambda _: contextlib.nullcontext())
 
 
-def test_rows_without_any_value_are_refused(rows):
+@pytest.mark.parametrize("model", MODELS)
+def test_rows_without_any_value_are_refused(rows, model):
     columns = {"size": COLUMNS["size"], "moment": COLUMNS["moment"]}
     packed = model_inputs.pack(rows.iloc[:20], columns) * np.nan
 
+    truth, folds = rows["good"].to_numpy()[:20], np.zeros(20, int)
     with pytest.raises(TableInvalid, match="in these 20 training rows all columns are empty"):
-        estimator.fit(MODELS["hgb"], columns, packed, rows["good"].to_numpy()[:20], 1)
+        fitting.create_learner(MODELS[model], Parts.held(packed), truth, folds, columns, 1).fit(without=None)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -113,21 +117,28 @@ def test_the_same_seed_gives_the_same_model(fitted, rows, model):
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"),
+    ("model", "setting", "value"),
     [
-        ("learning_rate", 0.2),
-        ("max_iter", 16),
-        ("max_leaf_nodes", 4),
-        ("min_samples_leaf", 15),
-        ("l2_regularization", 50.0),
-        ("max_features", 0.3),
+        ("hgb", "learning_rate", 0.2),
+        ("hgb", "max_iter", 16),
+        ("hgb", "max_leaf_nodes", 4),
+        ("hgb", "min_samples_leaf", 15),
+        ("hgb", "l2_regularization", 50.0),
+        ("hgb", "max_features", 0.3),
+        ("lightgbm", "learning_rate", 0.2),
+        ("lightgbm", "num_iterations", 16),
+        ("lightgbm", "num_leaves", 4),
+        ("lightgbm", "min_data_in_leaf", 15),
+        ("lightgbm", "lambda_l2", 50.0),
+        ("lightgbm", "feature_fraction_bynode", 0.3),
+        ("lightgbm", "max_bin", 15),
     ],
 )
-def test_every_setting_of_the_trees_changes_the_model(fitted, rows, setting, value):
+def test_every_setting_of_the_trees_changes_the_model(fitted, rows, model, setting, value):
     packed = model_inputs.pack(rows, COLUMNS)
-    other = fit(rows, changed("hgb", **{setting: value}))
+    other = fit(rows, changed(model, **{setting: value}))
 
-    assert other.model.probability(packed).tolist() != fitted("hgb").model.probability(packed).tolist()
+    assert other.model.probability(packed).tolist() != fitted(model).model.probability(packed).tolist()
 
 
 def test_the_penalty_changes_the_logistic_model(fitted, rows):

@@ -10,8 +10,9 @@ import pytest
 from conftest import COLUMNS, MODELS
 from pipeline.config.settings import Column
 from pipeline.data import model_inputs
-from pipeline.modeling import artifact, estimator, onnx_export, parity
+from pipeline.modeling import artifact, estimator, fitting, onnx_export, parity
 from pipeline.modeling.calibration import CalibratedModel
+from pipeline.modeling.parts import Parts
 from pipeline.support.errors import ExportInexact
 
 
@@ -74,7 +75,8 @@ def test_an_unusual_case_has_the_same_probability(model, values):
 @pytest.mark.parametrize("empty", [("size",), ("size", "weight"), ("moment",), ("size", "weight", "moment")], ids="+".join)
 def test_a_graph_takes_a_column_that_was_empty_in_training_and_ignores_it(name, empty, rows):
     emptied = rows.assign(**{column: rows[column].reindex([]).reindex(rows.index) for column in empty})
-    fitted = estimator.fit(MODELS[name], COLUMNS, model_inputs.pack(emptied, COLUMNS), rows["good"].to_numpy(), 1)
+    parts, truth = Parts.held(model_inputs.pack(emptied, COLUMNS)), rows["good"].to_numpy()
+    fitted = fitting.create_learner(MODELS[name], parts, truth, np.zeros(len(rows), int), COLUMNS, 1).fit(without=None)
     session = artifact.session(onnx_export.to_graph(CalibratedModel(fitted, 1.0, 0.0), COLUMNS).SerializeToString())
     missing, present = (
         artifact.probability(session, model_inputs.to_arrays(model_inputs.pack(table, COLUMNS), COLUMNS))
@@ -136,12 +138,14 @@ sys.path.insert(0, sys.argv[1])
 import numpy as np, pandas as pd
 from conftest import COLUMNS, MODELS, TRAIN
 from pipeline.modeling import fitting, onnx_export
+from pipeline.modeling.parts import Parts
 from pipeline.data import model_inputs
 from pipeline.support import console
 rows = pd.read_parquet(sys.argv[2])
 packed, truth = model_inputs.pack(rows, COLUMNS), rows["good"].to_numpy()
 for name in MODELS:
-    fitted_model = fitting.fit(packed, truth, np.arange(len(rows)) % TRAIN.folds, COLUMNS, MODELS[name], TRAIN, console.step)
+    folds, parts = np.arange(len(rows)) % TRAIN.folds, Parts.held(packed)
+    fitted_model = fitting.fit(parts, truth, folds, COLUMNS, MODELS[name], TRAIN, console.step)
     graph = onnx_export.to_graph(fitted_model.model, COLUMNS).SerializeToString(deterministic=True)
     print(hashlib.sha256(graph).hexdigest())
 """

@@ -74,7 +74,11 @@ def run(evaluation):
         "name": "things",
         "threshold": 0.4321,
         "question": {"horizon_hours": 2},
-        "parameters": {"model": {"name": "logistic", "_target_": "sklearn.linear_model.LogisticRegression"}},
+        "rows": {"trained": 12345, "table": 12345},
+        "parameters": {
+            "model": {"name": "logistic", "_target_": "sklearn.linear_model.LogisticRegression"},
+            "train": {"seed": 13, "max_rows": None},
+        },
         "sha256": {"model.onnx": "cc33"},
         "data": {"train.parquet": "aa11", "test.parquet": "bb22"},
     }
@@ -268,3 +272,11 @@ def test_important_columns_have_their_meaning(text):
 
 def test_cells_may_break_so_that_the_widest_table_fits_a_window(text):
     assert "nowrap" not in text
+
+
+def test_a_model_of_a_sample_says_of_how_many_rows(test_rows, settings):
+    whole = run(evaluated(test_rows))
+    sampled = replace(whole, metadata={**whole.metadata, "rows": {"trained": 1000, "table": 12345}})
+    words = html_report.render(sampled, settings.data.dataset(), settings)
+
+    assert "<dd>1,000 of 12,345 training rows, a sample that was drawn with the seed 13</dd>" in words

@@ -30,6 +30,7 @@ METADATA = {
     "question": {"late_minutes": 15},
     "threshold": 0.4321,
     "calibration": {"slope": 1.0, "intercept": 0.0},
+    "rows": {"trained": 12345, "table": 12345},
     "parameters": {"model": {"name": "logistic", "max_iter": 100}, "train": {"seed": 1, "threshold": "f1"}},
     "versions": {"numpy": "2.4.6", "onnx": "1.20.1"},
     "data": {"train.parquet": "aa11", "test.parquet": "bb22"},
@@ -312,3 +313,17 @@ def test_no_row_left_out_is_no_sentence(test_rows, settings):
     none_left_out = run(test_rows, settings, counts={"train": 1, "test": 200, "left_out": {"good unknown": 0}})
 
     assert "left out" not in model_card.render(none_left_out, CARD, settings.data.dataset(), settings)
+
+
+def test_a_card_of_a_model_of_a_sample_says_of_how_many_rows(made):
+    card = made(metadata={**METADATA, "rows": {"trained": 1000, "table": 12345}})
+    (row,) = (cells for cells in tables(card) if cells[0] == "Sample")
+
+    assert row[1].startswith("1,000 of 12,345 training rows, drawn with the seed 1: model, calibration and threshold come")
+    assert "| Sample |" not in made()
+
+
+def test_a_setting_without_a_value_is_left_out(made):
+    parameters = {**METADATA["parameters"], "train": {"seed": 1, "threshold": "f1", "max_rows": None}}
+
+    assert "| Fitted with | seed 1, threshold f1 |" in made(metadata={**METADATA, "parameters": parameters})

@@ -64,7 +64,7 @@ def said(done):
     return " ".join(done.stderr[done.stderr.index("error: ") :].split())
 
 
-@pytest.mark.parametrize("model", ["hgb", "logistic"])
+@pytest.mark.parametrize("model", ["hgb", "lightgbm", "logistic"])
 def test_the_penguins_pass_all_four_stages_without_a_line_of_python(place, model):
     settings(place, model=model)
     run_all(place)
@@ -89,6 +89,18 @@ def test_the_penguins_pass_all_four_stages_without_a_line_of_python(place, model
     assert "Not declared: write `purpose` in conf/card/table.yaml." in card
     assert json.loads((place / "data/model/metadata.json").read_text())["card"]["purpose"] == ""
     assert not list((place / "data").rglob(".*.new"))
+
+
+def test_a_model_of_a_sample_says_so_and_describes_the_rows_of_the_sample(place):
+    settings(place, "train.max_rows=120", model="lightgbm")
+    run_all(place)
+
+    metadata = json.loads((place / "data/model/metadata.json").read_text())
+    assert metadata["rows"] == {"trained": 120, "table": 249}
+    assert "lightgbm" in metadata["versions"]
+    assert json.loads((place / "data/model/schema.json").read_text())["rows"] == 120
+    assert "120 of 249 training rows" in (place / "data/report/report.html").read_text()
+    assert "| Sample | 120 of 249 training rows" in (place / "data/report/model_card.md").read_text()
 
 
 def test_the_model_carries_the_texts_of_its_card(place):
