@@ -13,7 +13,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from pipeline.config.params_file import load_params
@@ -21,6 +20,7 @@ from pipeline.config.parsing import parse_settings
 from pipeline.config.settings import Params
 from pipeline.data import model_inputs, schema, sources, split, table_io
 from pipeline.evaluation import slice_scores
+from pipeline.evaluation.row_labels import RowLabels, Slicing
 from pipeline.modeling import fitting
 from pipeline.modeling.parts import Parts
 from pipeline.recipes import loader
@@ -88,8 +88,9 @@ def score(fitted: fitting.FittedModel, test: pd.DataFrame, settings: Params) -> 
     """The ROC AUC; the other metrics, slices, curves and intervals are made and left."""
     data = settings.data
     probability = fitted.model.probability(model_inputs.pack(test, data.columns))
-    truth, by = test[data.target.name].to_numpy(np.float64), slice_scores.Slicing(data.slices, data.resample_by)
-    found = slice_scores.evaluate(test, truth, probability, fitted.threshold, by, settings.evaluate)
+    by = Slicing(data.slices, data.resample_by, settings.evaluate.smallest_slice)
+    labels = RowLabels.from_tables([test], data.target.name, by)
+    found = slice_scores.evaluate(labels, probability, fitted.threshold, settings.evaluate)
     return found.overall["roc_auc"]["value"] or 0.0
 
 

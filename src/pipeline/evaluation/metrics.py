@@ -1,21 +1,18 @@
-"""The metrics of a model with bootstrap intervals: ROC AUC, average precision, Brier score, log loss, ECE, F1.
+"""The metrics of a model: ROC AUC, average precision, Brier score, log loss, ECE, precision, recall, F1.
 
 Every metric takes row weights, so a bootstrap resample is a vector of counts over rows that are sorted once: 500 resamples
 of 100,000 rows take about a second. Tests compare each metric with scikit-learn's.
 """
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-import sklearn.metrics
 
 Floats = npt.NDArray[np.float64]
 METRICS = ("roc_auc", "average_precision", "brier", "log_loss", "calibration_error", "precision", "recall", "f1")
 DECIMALS = 6  # of scores: far finer than any interval, far coarser than the last bit, which depends on the processor
-CURVE_POINTS = 201
 SMALLEST_PROBABILITY = 1e-15  # probabilities are clipped to this before the logarithm of the log loss
 
 
@@ -40,19 +37,35 @@ class RankedScores:
     def from_scores(cls, truth: npt.ArrayLike, probability: npt.ArrayLike, threshold: float, bins: int) -> "RankedScores":
         """Sorts ``truth`` [n] (0 or 1) by ``probability`` [n]; cases at or above ``threshold`` are predicted positive."""
         p, y = np.asarray(probability, np.float64), np.asarray(truth, np.float64)
-        order = np.argsort(-p, kind="stable")
+        order = rank(p)
         p, y = p[order], y[order]
-        clipped = np.clip(p, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
+        squared, logarithmic = row_losses(y, p)
         return cls(
             truth=y,
             probability=p,
             order=order,
             ties=np.flatnonzero(np.append(p[1:] != p[:-1], True)),
-            bins=np.unique((np.arange(bins) * len(p)) // bins),
-            squared=(p - y) ** 2,
-            logarithmic=-np.where(y == 1, np.log(clipped), np.log1p(-clipped)),
+            bins=equal_count_bins(len(p), bins),
+            squared=squared,
+            logarithmic=logarithmic,
             predicted_positive=int(np.searchsorted(-p, -threshold, side="right")),
         )
+
+
+def rank(probability: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """The numbers of the rows from the highest probability to the lowest; rows of one probability keep their order."""
+    return np.argsort(-probability, kind="stable")
+
+
+def equal_count_bins(rows: int, bins: int) -> npt.NDArray[np.intp]:
+    """The first row of each of ``bins`` bins of equal counts; where there are fewer rows, each is a bin."""
+    return np.unique((np.arange(bins) * rows) // bins)
+
+
+def row_losses(truth: Floats, probability: Floats) -> tuple[Floats, Floats]:
+    """The squared error and the log loss of each row [n]."""
+    clipped = np.clip(probability, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
+    return (probability - truth) ** 2, -np.where(truth == 1, np.log(clipped), np.log1p(-clipped))
 
 
 def scores(ranking: RankedScores, weights: Floats | None = None) -> dict[str, float]:
@@ -84,71 +97,3 @@ def scores(ranking: RankedScores, weights: Floats | None = None) -> dict[str, fl
             "recall": float(true_at_threshold / positives),
             "f1": float(2 * true_at_threshold / (predicted_at_threshold + positives)),
         }
-
-
-def bootstrap_weights(groups: npt.NDArray[np.intp], count: int, seed: int) -> Iterator[Floats]:
-    """Row weights [n] of ``count`` resamples of the cluster bootstrap, which draws whole groups with replacement.
-
-    ``groups`` [n] numbers the group of each row from 0 (its day, say); single rows are the ordinary bootstrap (Efron 1979).
-    """
-    random = np.random.default_rng(seed)
-    size = int(groups.max()) + 1
-    for _ in range(count):
-        yield np.bincount(random.integers(0, size, size), minlength=size).astype(np.float64)[groups]
-
-
-def scores_with_intervals(
-    ranking: RankedScores,
-    groups: npt.NDArray[np.intp],
-    count: int,
-    confidence: float,
-    seed: int,
-    advance: Callable[[], None] = lambda: None,
-) -> dict[str, dict[str, float | None]]:
-    """Each metric with its bootstrap percentile interval: ``{metric: {value, low, high}}``, None where undefined.
-
-    ``advance`` is called after each resample.
-    """
-    resampled = []
-    for weights in bootstrap_weights(groups, count, seed):
-        resampled.append(list(scores(ranking, weights).values()))
-        advance()
-    values = scores(ranking)
-    intervals: dict[str, dict[str, float | None]] = {}
-    for metric, column in zip(METRICS, np.array(resampled).T, strict=True):
-        low, high = percentile_interval(column, confidence)
-        ends = {"value": values[metric], "low": low, "high": high}
-        intervals[metric] = {name: round(end, DECIMALS) if np.isfinite(end) else None for name, end in ends.items()}
-    return intervals
-
-
-def percentile_interval(resampled: Floats, confidence: float) -> tuple[float, float]:
-    """The bootstrap percentile interval of a metric's resampled values [resamples]; NaN, where undefined, is left out."""
-    defined = resampled[np.isfinite(resampled)]
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(defined, [tail, 1 - tail]) if len(defined) else (np.nan, np.nan)
-    return float(low), float(high)
-
-
-def roc_curve(ranking: RankedScores) -> pd.DataFrame:
-    """The ROC curve at evenly spaced false-positive rates."""
-    false_positive_rate, true_positive_rate, _ = sklearn.metrics.roc_curve(ranking.truth, ranking.probability)
-    grid = np.linspace(0, 1, CURVE_POINTS)
-    interpolated = np.interp(grid, false_positive_rate, true_positive_rate)
-    return pd.DataFrame({"false_positive_rate": grid, "true_positive_rate": interpolated}).round(4)
-
-
-def precision_recall_curve(ranking: RankedScores) -> pd.DataFrame:
-    """The best precision at each of evenly spaced recalls, over the thresholds that reach it (interpolated precision)."""
-    precision, recall, _ = sklearn.metrics.precision_recall_curve(ranking.truth, ranking.probability)
-    best_precision = np.maximum.accumulate(precision[:-1])[::-1]
-    grid = np.linspace(0, 1, CURVE_POINTS)[1:]
-    first = np.searchsorted(recall[-2::-1], grid - 1e-12)
-    return pd.DataFrame({"recall": grid, "precision": best_precision[first]}).round(4)
-
-
-def calibration_table(ranking: RankedScores) -> pd.DataFrame:
-    """The calibration curve (reliability diagram): rows, mean prediction and observed share of each equal-count bin."""
-    rows = np.diff(np.append(ranking.bins, len(ranking.truth)))
-    predicted, observed = (np.add.reduceat(x, ranking.bins) / rows for x in (ranking.probability, ranking.truth))
-    return pd.DataFrame({"rows": rows, "predicted": predicted, "observed": observed})[::-1].round(4)

@@ -1,40 +1,40 @@
 """The evaluation of a model on the test table: metrics with intervals, overall and by slice, and three curves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pipeline.compute import Engine, LocalEngine
 from pipeline.config.settings import Evaluate
-from pipeline.data import slices
-from pipeline.evaluation import metrics
+from pipeline.evaluation import bootstrap, curves
+from pipeline.evaluation.bootstrap import EXACT_ROWS, MOST_GROUPS, Scores
+from pipeline.evaluation.metrics import rank
+from pipeline.evaluation.ranked_rows import RankedRows
+from pipeline.evaluation.row_labels import RowLabels
 
 LARGE_GAP = 0.1  # between a predicted probability and the share observed, worth a sentence
-Scores = dict[str, dict[str, float | None]]
-
-
-@dataclass(frozen=True)
-class Slicing:
-    """The columns (or ``column.part``) whose values are slices, and the one whose values the bootstrap draws whole.
-
-    Without ``resample_by`` the bootstrap draws single rows.
-    """
-
-    slices: tuple[str, ...]
-    resample_by: str | None
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics of the whole test table, a table with one row per slice and metric, and the points of three curves."""
+    """Metrics of the whole test table, a table with one row per slice and metric, and the points of three curves.
+
+    ``binned_above`` is the number of rows above which intervals come from bins of scores, where the table has more;
+    ``bundled_groups`` is the number of groups, where there are so many that resamples draw bundles of them.
+    """
 
     overall: Scores
     slices: pd.DataFrame
     roc: pd.DataFrame
     precision_recall: pd.DataFrame
     calibration: pd.DataFrame
+    binned_above: int | None = None
+    bundled_groups: int | None = None
 
     @property
     def rate(self) -> float:
@@ -53,50 +53,58 @@ class Evaluation:
 
 
 def evaluate(
-    test: pd.DataFrame,
-    truth: npt.NDArray[np.float64],
-    probability: npt.NDArray[np.float64],
+    labels: RowLabels,
+    probability: npt.NDArray[Any],
     threshold: float,
-    by: Slicing,
     settings: Evaluate,
     advance: Callable[[], None] = lambda: None,
+    engine: Engine | None = None,
+    exact_rows: int = EXACT_ROWS,
 ) -> Evaluation:
-    """Scores ``probability`` [n] against ``truth`` [n]; ``advance`` is called after each resample of each part."""
-    ranking = metrics.RankedScores.from_scores(truth, probability, threshold, settings.calibration_bins)
-    groups = slices.resampling_groups(test, by.resample_by)
+    """Scores the ``probability`` [n] of labelled rows, with ``engine`` or here; ``advance`` is called after each part.
 
-    def score(rows: npt.NDArray[np.intp]) -> Scores:
-        part = metrics.RankedScores.from_scores(truth[rows], probability[rows], threshold, settings.calibration_bins)
-        _, own_groups = np.unique(groups[rows], return_inverse=True)
-        return metrics.scores_with_intervals(
-            part, own_groups, settings.resamples, settings.confidence, settings.seed, advance
-        )
-
+    Parts of more than ``exact_rows`` rows have their intervals from bins of scores; everything else is exact.
+    """
+    order = rank(probability)
+    ranked = RankedRows(probability[order], labels.truth[order], labels.groups[order])
+    score = partial(score_part, threshold, settings, exact_rows)
+    scores = (engine or LocalEngine()).map(score, _parts(ranked, labels, order), advance)
+    overall = next(scores)
+    groups, is_binned = int(ranked.groups.max()) + 1, len(ranked) > exact_rows
     return Evaluation(
-        overall=score(np.arange(len(test))),
-        slices=_score_slices(slice_rows(test, by, settings), truth, score),
-        roc=metrics.roc_curve(ranking),
-        precision_recall=metrics.precision_recall_curve(ranking),
-        calibration=metrics.calibration_table(ranking),
+        overall=overall,
+        slices=_slice_table(labels, scores),
+        roc=curves.roc_curve(ranked),
+        precision_recall=curves.precision_recall_curve(ranked),
+        calibration=curves.calibration_table(ranked, settings.calibration_bins),
+        binned_above=exact_rows if is_binned else None,
+        bundled_groups=groups if is_binned and groups > MOST_GROUPS else None,
     )
 
 
-def slice_rows(test: pd.DataFrame, by: Slicing, settings: Evaluate) -> list[tuple[str, str, npt.NDArray[np.intp]]]:
-    """The slices of the test table as (by, value, row numbers); values of few rows are pooled."""
-    result = []
-    for name in by.slices:
-        labels = slices.pool_small(slices.label_rows(test, name), settings.smallest_slice).to_numpy()
-        result += [(name, value, np.flatnonzero(labels == value)) for value in sorted(set(labels))]
-    return result
+def score_part(threshold: float, settings: Evaluate, exact_rows: int, ranked: RankedRows) -> Scores:
+    """The metrics of some rows with their intervals."""
+    values, resampled = bootstrap.resample(
+        ranked, threshold, settings.calibration_bins, settings.resamples, settings.seed, exact_rows
+    )
+    return bootstrap.intervals(values, resampled, settings.confidence)
 
 
-def _score_slices(
-    slices_with_rows: list[tuple[str, str, npt.NDArray[np.intp]]],
-    truth: npt.NDArray[np.float64],
-    score: Callable[[npt.NDArray[np.intp]], Scores],
-) -> pd.DataFrame:
+def _parts(ranked: RankedRows, labels: RowLabels, order: npt.NDArray[np.intp]) -> Iterator[RankedRows]:
+    """All rows, then those of each slice."""
+    yield ranked
+    for sliced in labels.slices.values():
+        codes = sliced.codes[order]
+        for number in range(len(sliced.values)):
+            yield ranked.select(np.flatnonzero(codes == number))
+
+
+def _slice_table(labels: RowLabels, scores: Iterator[Scores]) -> pd.DataFrame:
     rows = []
-    for by, value, members in slices_with_rows:
-        cells = {"by": by, "slice": value, "rows": len(members), "rate": round(float(truth[members].mean()), 4)}
-        rows += [{**cells, "metric": metric, **interval} for metric, interval in score(members).items()]
+    for by, sliced in labels.slices.items():
+        counts = np.bincount(sliced.codes, minlength=len(sliced.values))
+        positives = np.bincount(sliced.codes[labels.truth], minlength=len(sliced.values))
+        for value, count, positive in zip(sliced.values, counts.tolist(), positives.tolist(), strict=True):
+            cells = {"by": by, "slice": value, "rows": count, "rate": round(positive / count, 4)}
+            rows += [{**cells, "metric": metric, **interval} for metric, interval in next(scores).items()]
     return pd.DataFrame(rows, columns=["by", "slice", "rows", "rate", "metric", "value", "low", "high"])

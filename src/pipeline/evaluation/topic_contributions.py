@@ -49,6 +49,11 @@ def contributions(
     return pd.DataFrame(added)
 
 
+def sample_rows(rows: int, size: int, seed: int) -> npt.NDArray[np.int32]:
+    """The numbers of ``size`` random ones of so many rows."""
+    return np.random.default_rng(seed).permutation(np.arange(rows, dtype=np.int32))[:size]
+
+
 def mean_absolute(table: pd.DataFrame) -> pd.DataFrame:
     """The mean absolute contribution of each topic, the largest first."""
     means = table.abs().mean().round(DECIMALS)

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.diff import gate_settings
-from pipeline.evaluation import metrics
-from pipeline.evaluation.metrics import Floats
+from pipeline.evaluation import bootstrap
+from pipeline.evaluation.metrics import METRICS
+from pipeline.evaluation.ranked_rows import RankedRows
 
 ANY_THRESHOLD, ONE_BIN = 0.5, 1  # the metrics of conf/gate.yaml's `promote` depend on neither
 
@@ -37,30 +39,38 @@ class Difference:
 
 
 def differences(
-    truth: Floats,
-    champion: Floats,
-    candidate: Floats,
-    groups: npt.NDArray[np.intp],
+    truth: npt.NDArray[Any],
+    champion: npt.NDArray[Any],
+    candidate: npt.NDArray[Any],
+    groups: npt.NDArray[Any],
     settings: gate_settings.Promote,
     advance: Callable[[], None] = lambda: None,
 ) -> list[Difference]:
     """The difference in each metric of ``settings.tolerances`` between two probabilities [n] for the same ``truth`` [n].
 
     Intervals are percentile intervals of the paired bootstrap (Efron and Tibshirani 1993, chapter 8), which draws whole
-    ``groups`` [n]; resamples in which a metric is undefined are left out. ``advance`` is called after each resample.
+    ``groups`` [n]; resamples in which a metric is undefined are left out. Of a large table they come from bins of scores, as
+    those of evaluate do. ``advance`` is called for each resample of each model.
     """
-    base, head = (metrics.RankedScores.from_scores(truth, p, ANY_THRESHOLD, ONE_BIN) for p in (champion, candidate))
-    gains = []
-    for weights in metrics.bootstrap_weights(groups, settings.resamples, settings.seed):
-        old, new = metrics.scores(base, weights), metrics.scores(head, weights)
-        gains.append([gate_settings.gain(metric, old[metric], new[metric]) for metric in settings.tolerances])
-        advance()
-    old, new = metrics.scores(base), metrics.scores(head)
+    (old, old_resampled), (new, new_resampled) = (
+        bootstrap.resample(
+            RankedRows.from_rows(truth, p, groups),
+            ANY_THRESHOLD,
+            ONE_BIN,
+            settings.resamples,
+            settings.seed,
+            advance=advance,
+        )
+        for p in (champion, candidate)
+    )
     result = []
-    for (metric, tolerance), resampled in zip(settings.tolerances.items(), np.array(gains).T, strict=True):
-        low, high = metrics.percentile_interval(resampled, settings.confidence)
-        gain = gate_settings.gain(metric, old[metric], new[metric])
-        result.append(Difference(metric, old[metric], new[metric], gain, low, high, tolerance))
+    for metric, tolerance in settings.tolerances.items():
+        place = METRICS.index(metric)
+        resampled = zip(old_resampled[:, place], new_resampled[:, place], strict=True)
+        gains = np.array([gate_settings.gain(metric, *pair) for pair in resampled])
+        low, high = bootstrap.percentile_interval(gains, settings.confidence)
+        both = float(old[place]), float(new[place])
+        result.append(Difference(metric, *both, gate_settings.gain(metric, *both), low, high, tolerance))
     return result
 
 

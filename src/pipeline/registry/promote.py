@@ -7,18 +7,21 @@ python -m pipeline.registry.promote --because REASON    promotes it without a co
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 from pipeline.config.params_file import load_dataset, load_mapping, load_params
 from pipeline.config.paths import DATASET, MODEL, TEST_TABLE
 from pipeline.config.settings import Dataset, Params
-from pipeline.data import slices, table_io
+from pipeline.data import table_io
 from pipeline.diff import gate_settings
+from pipeline.evaluation.row_labels import RowLabels, Slicing
 from pipeline.modeling import artifact, predict
 from pipeline.registry import lineage, paired_bootstrap
 from pipeline.registry.champion_history import AliasChange, Kind
@@ -104,19 +107,35 @@ def _compare(
 ) -> list[Difference]:
     if champion.tags.get(lineage.QUESTION) != candidate.tags[lineage.QUESTION]:
         _reject(registry, champion, candidate, "it answers another question, or its rows were split in another way")
-    test = table_io.read(TEST_TABLE)
-    with console.step(f"score both on {len(test):,} test rows"), tempfile.TemporaryDirectory(prefix="champion-") as folder:
+    by = Slicing((), settings.data.resample_by)
+    labels = RowLabels.from_tables(_test_tables([data.target.name, *by.columns(data.columns)]), data.target.name, by)
+    step = console.step(f"score both on {len(labels.truth):,} test rows", 2 * len(labels.partitions))
+    with step as advance, tempfile.TemporaryDirectory(prefix="champion-") as folder:
         try:
-            old = predict.probability(registry.download(champion, Path(folder)), test, str(TEST_TABLE))
+            old = _score(registry.download(champion, Path(folder)), advance)
         except SchemaMismatch as error:
             _reject(registry, champion, candidate, f"the champion cannot be scored. {error}")
         except ArtifactsMissing as error:
             raise ArtifactsMissing(f"{error} {WITHOUT}") from error
-        new = predict.probability(MODEL, test, str(TEST_TABLE))
-    truth = test[data.target.name].to_numpy(np.float64)
-    groups = slices.resampling_groups(test, settings.data.resample_by)
-    with console.step(f"compare them on {tolerances.resamples} resamples", tolerances.resamples) as advance:
-        return paired_bootstrap.differences(truth, old, new, groups, tolerances, advance)
+        new = _score(MODEL, advance)
+    with console.step(f"compare them on {tolerances.resamples} resamples", 2 * tolerances.resamples) as advance:
+        return paired_bootstrap.differences(labels.truth, old, new, labels.groups, tolerances, advance)
+
+
+def _score(model: Path, advance: Callable[[], None]) -> npt.NDArray[np.float32]:
+    """The probability of each test row."""
+    parts = []
+    for table in _test_tables():
+        parts.append(predict.probability(model, table, str(TEST_TABLE)).astype(np.float32))
+        advance()
+    return np.concatenate(parts)
+
+
+def _test_tables(columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
+    """The partitions of the test table one after another, with these columns alone or with all."""
+    for file in sorted(TEST_TABLE.iterdir()) if TEST_TABLE.is_dir() else [TEST_TABLE]:
+        table = table_io.read(file)
+        yield table[columns] if columns else table
 
 
 def _show(differences: list[Difference], champion: Version, candidate: Version) -> None:

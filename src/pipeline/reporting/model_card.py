@@ -32,7 +32,7 @@ def render(run: Run, card: Card, data: Dataset, settings: Params) -> str:
         "card": _texts(card, data.name),
         "threshold_rule": THRESHOLDS.get(train["threshold"], "as set in train.threshold"),
         "trained": _trained(data.split, run.schema),
-        "tested": _tested(data.split, run.test),
+        "tested": _tested(data.split, run.tested),
         "extremes": list(_extremes(run.evaluation.slices)),
         "columns": [(name, loss, data.columns[name]) for name, loss in largest_losses],
         "available_from": Counter(column.available_from for column in data.columns.values()).most_common(),
@@ -68,10 +68,10 @@ def _trained(split: Split, schema: Mapping[str, Any]) -> str:
     return _dates(seen["minimum"], seen["maximum"])
 
 
-def _tested(split: Split, test: pd.DataFrame) -> str:
+def _tested(split: Split, period: tuple[pd.Timestamp, ...]) -> str:
     if isinstance(split, RandomSplit):
         return f"a random {100 * split.test_share:g} %"
-    return _dates(test[split.column].min().isoformat(), test[split.column].max().isoformat())
+    return _dates(*(moment.isoformat() for moment in period))
 
 
 def _dates(first: str, last: str) -> str:

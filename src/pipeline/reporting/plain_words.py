@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from pipeline.evaluation.slice_scores import Evaluation, Scores
+from pipeline.evaluation.bootstrap import Scores
+from pipeline.evaluation.slice_scores import Evaluation
 
 
 def sentences(evaluation: Evaluation, threshold: float, confidence: float) -> list[str]:

@@ -8,6 +8,8 @@ import jinja2
 import pandas as pd
 
 from pipeline.config.settings import Dataset, Params
+from pipeline.evaluation.bootstrap import MOST_GROUPS
+from pipeline.evaluation.group_sums import BINS
 from pipeline.evaluation.slice_scores import Evaluation
 
 NAMES = {
@@ -34,9 +36,10 @@ MEANINGS = {
 
 @dataclass(frozen=True)
 class Run:
-    """What the stages wrote about one model, the test rows, and how the model scored on them.
+    """What the stages wrote about one model, and how it scored on the test rows.
 
-    ``version`` is the one by which the services call the model.
+    ``version`` is the one by which the services call the model, ``tested`` the first and the last moment of the test rows,
+    or nothing where they were chosen at random.
     """
 
     version: str
@@ -44,7 +47,7 @@ class Run:
     schema: Mapping[str, Any]
     counts: Mapping[str, Any]
     validation: Mapping[str, float]
-    test: pd.DataFrame
+    tested: tuple[pd.Timestamp, ...]
     evaluation: Evaluation
     importances: pd.DataFrame
     contributions: pd.DataFrame
@@ -76,9 +79,21 @@ def render(
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"thousands": "{:,}".format, "score": _score, "interval": _interval}
-    environment.filters |= {"percent": _percent, "points": _points, "pairs": _pairs, "column_words": _column_words}
+    environment.filters |= {
+        "sampled_from": _sampled_from,
+        "percent": _percent,
+        "points": _points,
+        "pairs": _pairs,
+        "column_words": _column_words,
+    }
     return environment.get_template(template).render(
-        run=run, data=data, settings=settings, names=NAMES, meanings=MEANINGS, **values
+        run=run,
+        data=data,
+        settings=settings,
+        names=NAMES,
+        meanings=MEANINGS,
+        resamples=_explain_resamples(run.evaluation, settings),
+        **values,
     )
 
 
@@ -86,6 +101,27 @@ def intervals(rows: pd.DataFrame) -> dict[str, dict[str, float]]:
     """The value and the ends of the interval of each metric of a slice."""
     by_metric: dict[str, dict[str, float]] = rows.set_index("metric")[["value", "low", "high"]].T.to_dict()
     return by_metric
+
+
+def _explain_resamples(evaluation: Evaluation, settings: Params) -> str:
+    """How the intervals were made, in sentences."""
+    unit = settings.data.resample_by
+    sentences = [f"{settings.evaluate.resamples} bootstrap resamples of {f'whole groups by {unit}' if unit else 'rows'}."]
+    if evaluation.binned_above:
+        sentences.append(
+            f"Those of more than {evaluation.binned_above:,} rows come from each group's counts in {BINS} bins of scores: "
+            "an end of an interval of ROC AUC or average precision is then off by less than a hundredth of the interval's "
+            "width. All values are of the rows themselves."
+        )
+    if evaluation.bundled_groups:
+        bundled = f"{evaluation.bundled_groups:,} {'groups' if unit else 'rows'}"
+        sentences.append(f"The {bundled} are drawn in {MOST_GROUPS:,} random bundles there.")
+    return " ".join(sentences)
+
+
+def _sampled_from(size: int, rows: int) -> str:
+    """What a sample of at most ``size`` test rows is called."""
+    return f"a random {size:,} of the test rows" if size < rows else f"all {rows:,} test rows"
 
 
 def _column_words(slice_by: str) -> str:

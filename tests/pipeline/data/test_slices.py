@@ -13,6 +13,18 @@ TABLE = pd.DataFrame(
 )
 
 
+def labelled(*parts):
+    coder = slices.LabelCoder()
+    for part in parts:
+        coder.add(part)
+    return coder.result()
+
+
+def texts(labels, smallest=1):
+    pooled = labelled(labels).pool_small(smallest)
+    return [pooled.values[code] for code in pooled.codes]
+
+
 def test_a_column_is_its_own_slice():
     assert slices.label_rows(TABLE, "origin").tolist()[:2] == ["JFK", "EWR"]
 
@@ -28,7 +40,7 @@ def test_a_column_is_its_own_slice():
     ],
 )
 def test_a_part_of_a_datetime_is_named_so_that_text_sorts_like_time(part, names):
-    assert slices.pool_small(slices.label_rows(TABLE, f"moment.{part}"), 1).tolist() == names
+    assert texts(slices.label_rows(TABLE, f"moment.{part}")) == names
 
 
 def test_a_column_with_a_point_in_its_name_is_a_slice_like_any_other():
@@ -39,27 +51,48 @@ def test_a_column_with_a_point_in_its_name_is_a_slice_like_any_other():
 
 
 def test_small_slices_are_pooled_and_those_of_the_smallest_size_are_not():
-    found = slices.pool_small(pd.Series(["a", "a", "b", "c", None, None]), 2)
+    found = texts(pd.Series(["a", "a", "b", "c", None, None]), 2)
 
-    assert found.tolist() == ["a", "a", "other", "other", "missing", "missing"]
+    assert found == ["a", "a", "other", "other", "missing", "missing"]
 
 
 def test_missing_values_of_a_categorical_column_are_named_too():
-    assert slices.pool_small(pd.Series(["a", None], dtype="category"), 1).tolist() == ["a", "missing"]
+    assert texts(pd.Series(["a", None], dtype="category")) == ["a", "missing"]
 
 
 def test_large_numbers_keep_their_digits():
-    assert slices.pool_small(pd.Series([1_234_567, 1_234_568]), 1).tolist() == ["1234567", "1234568"]
+    assert texts(pd.Series([1_234_567, 1_234_568])) == ["1234567", "1234568"]
 
 
-def test_without_a_slice_each_row_is_a_group_of_its_own():
-    assert slices.resampling_groups(TABLE, None).tolist() == [0, 1, 2, 3]
+def test_a_missing_value_and_the_text_missing_are_one_slice():
+    assert texts(pd.Series(["missing", None, "a", "missing"]), 2) == ["missing", "missing", "other", "missing"]
 
 
 def test_rows_of_one_day_are_one_group_and_missing_days_another():
-    assert slices.resampling_groups(TABLE, "moment.date").tolist() == [1, 0, 2, 1]
+    assert labelled(slices.label_rows(TABLE, "moment.date")).codes.tolist() == [1, 0, 2, 1]
 
 
-def test_group_numbers_follow_the_values_and_not_the_order_of_the_rows():
-    assert slices.resampling_groups(TABLE, "origin").tolist() == [1, 0, 2, 1]
-    assert slices.resampling_groups(TABLE[::-1], "origin").tolist() == [1, 2, 0, 1]
+def test_numbers_follow_the_values_and_not_the_order_of_the_rows():
+    labels = labelled(TABLE["origin"])
+
+    assert (labels.values, labels.codes.tolist()) == (["EWR", "JFK", None], [1, 0, 2, 1])
+    assert labelled(TABLE["origin"][::-1]).codes.tolist() == [1, 2, 0, 1]
+
+
+def test_a_label_that_one_partition_has_as_a_whole_number_and_another_as_a_decimal_is_one():
+    labels = labelled(pd.Series([3, 2]), pd.Series([2.0, None]))
+
+    assert (labels.values, labels.codes.tolist()) == ([2, 3, None], [1, 0, 0, 2])
+    assert labels.pool_small(1).values == ["02", "03", "missing"]
+
+
+def test_more_labels_than_a_byte_holds_take_more_bytes():
+    labels = labelled(*(pd.Series(range(start, start + 100)) for start in (0, 100, 200)))
+
+    assert labels.codes.tolist() == [*range(300)]
+
+
+def test_the_column_of_a_slice_is_its_own_name_or_what_stands_before_the_part():
+    columns = {"Area.Name", "moment"}
+
+    assert [slices.column_of(name, columns) for name in ("Area.Name", "moment.month")] == ["Area.Name", "moment"]

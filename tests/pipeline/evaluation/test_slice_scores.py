@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from pipeline.config.settings import Evaluate
-from pipeline.evaluation import metrics, slice_scores
-from pipeline.evaluation.slice_scores import Slicing
+from pipeline.evaluation import bootstrap, curves, metrics, slice_scores
+from pipeline.evaluation.ranked_rows import RankedRows
+from pipeline.evaluation.row_labels import RowLabels, Slicing
 
 SETTINGS = Evaluate(1, 20, 0.9, calibration_bins=5, smallest_slice=30, importance_rows=100, reasons_rows=50)
 
@@ -20,23 +21,61 @@ def test_rows():
     return rows, (random.random(200) < probability).astype(float), probability
 
 
-def evaluate(test_rows, slices=("colour",), resample_by=None, **more):
-    return slice_scores.evaluate(*test_rows, 0.5, Slicing(slices, resample_by), SETTINGS, **more)
+def labelled(test_rows, slices=("colour",), resample_by=None, cut=None):
+    rows, truth, _ = test_rows
+    table = rows.assign(truth=truth)
+    tables = [table[start : start + cut] for start in range(0, len(table), cut)] if cut else [table]
+    return RowLabels.from_tables(tables, "truth", Slicing(slices, resample_by, SETTINGS.smallest_slice))
+
+
+def evaluate(test_rows, slices=("colour",), resample_by=None, cut=None, **more):
+    labels = labelled(test_rows, slices, resample_by, cut)
+    return slice_scores.evaluate(labels, test_rows[2], 0.5, SETTINGS, **more)
+
+
+def resampled(test_rows, groups):
+    _, truth, probability = test_rows
+    values = bootstrap.resample(RankedRows.from_rows(truth, probability, groups), 0.5, 5, 20, 1)
+    return bootstrap.intervals(*values, 0.9)
 
 
 def test_the_whole_table_is_scored_with_the_intervals_of_its_rows(test_rows):
-    _, truth, probability = test_rows
-    ranking = metrics.RankedScores.from_scores(truth, probability, 0.5, 5)
-
-    assert evaluate(test_rows).overall == metrics.scores_with_intervals(ranking, np.arange(200), 20, 0.9, 1)
+    assert evaluate(test_rows).overall == resampled(test_rows, np.arange(200))
 
 
 def test_the_bootstrap_draws_whole_groups_where_asked_to(test_rows):
-    rows, truth, probability = test_rows
-    ranking = metrics.RankedScores.from_scores(truth, probability, 0.5, 5)
-    days = (rows["moment"].dt.day - 1).to_numpy()
+    days = (test_rows[0]["moment"].dt.day - 1).to_numpy()
 
-    assert evaluate(test_rows, resample_by="moment.date").overall == metrics.scores_with_intervals(ranking, days, 20, 0.9, 1)
+    assert evaluate(test_rows, resample_by="moment.date").overall == resampled(test_rows, days)
+
+
+@pytest.mark.parametrize("cut", [1, 33, 199])
+@pytest.mark.parametrize("exact_rows", [200, 0])
+def test_partitions_in_any_cut_give_the_same_numbers(test_rows, cut, exact_rows):
+    more = {"slices": ("colour", "moment.hour"), "resample_by": "moment.date", "exact_rows": exact_rows}
+    whole, parts = evaluate(test_rows, **more), evaluate(test_rows, cut=cut, **more)
+
+    assert whole.overall == parts.overall
+    for table in ("slices", "roc", "precision_recall", "calibration"):
+        pd.testing.assert_frame_equal(getattr(whole, table), getattr(parts, table))
+
+
+def test_a_large_table_has_the_same_values_and_says_where_its_intervals_come_from(test_rows):
+    exact, binned = evaluate(test_rows), evaluate(test_rows, exact_rows=150)
+
+    assert (exact.binned_above, binned.binned_above) == (None, 150)
+    assert {name: interval["value"] for name, interval in binned.overall.items()} == {
+        name: interval["value"] for name, interval in exact.overall.items()
+    }
+    pd.testing.assert_frame_equal(binned.slices, exact.slices)  # each of them is small
+
+
+def test_so_many_groups_that_they_are_drawn_in_bundles_are_counted(test_rows, monkeypatch):
+    monkeypatch.setattr(slice_scores, "MOST_GROUPS", 100)
+
+    assert evaluate(test_rows, exact_rows=150).bundled_groups == 200
+    assert evaluate(test_rows).bundled_groups is None
+    assert evaluate(test_rows, resample_by="moment.date", exact_rows=150).bundled_groups is None
 
 
 def test_a_slice_is_scored_on_its_own_rows(test_rows):
@@ -75,20 +114,19 @@ def test_without_slices_there_is_an_empty_table_with_its_columns(test_rows):
 
 def test_the_curves_are_those_of_the_whole_table(test_rows):
     _, truth, probability = test_rows
-    ranking = metrics.RankedScores.from_scores(truth, probability, 0.5, 5)
+    ranked = RankedRows.from_rows(truth, probability, np.arange(200))
     result = evaluate(test_rows)
 
-    pd.testing.assert_frame_equal(result.roc, metrics.roc_curve(ranking))
-    pd.testing.assert_frame_equal(result.precision_recall, metrics.precision_recall_curve(ranking))
-    pd.testing.assert_frame_equal(result.calibration, metrics.calibration_table(ranking))
+    pd.testing.assert_frame_equal(result.roc, curves.roc_curve(ranked))
+    pd.testing.assert_frame_equal(result.precision_recall, curves.precision_recall_curve(ranked))
+    pd.testing.assert_frame_equal(result.calibration, curves.calibration_table(ranked, 5))
 
 
-def test_progress_is_reported_after_each_resample_of_each_part(test_rows):
+def test_progress_is_reported_after_each_part(test_rows):
     calls = []
     evaluate(test_rows, advance=lambda: calls.append(1))
 
-    parts = 1 + len(slice_scores.slice_rows(test_rows[0], Slicing(("colour",), None), SETTINGS))
-    assert len(calls) == parts * 20 == 80
+    assert len(calls) == labelled(test_rows).parts == 4
 
 
 def test_the_same_rows_give_the_same_evaluation(test_rows):

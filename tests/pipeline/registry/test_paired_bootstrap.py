@@ -69,7 +69,7 @@ def test_pairs_are_narrower_than_two_intervals(rows):
         np.quantile(
             [
                 metrics.roc_auc_score(truth, good, sample_weight=w)
-                for w in paired_bootstrap.metrics.bootstrap_weights(groups, 100, 3)
+                for w in paired_bootstrap.bootstrap.bootstrap_weights(groups, 100, 3)
             ],
             [0.025, 0.975],
         )
@@ -87,11 +87,11 @@ def test_groups_are_drawn_whole(rows):
     assert daily.low == pytest.approx(daily.high)  # there is one group, so that every resample is the table
 
 
-def test_each_resample_is_told(rows):
+def test_each_resample_of_each_model_is_told(rows):
     told = []
     paired_bootstrap.differences(*rows[:2], rows[1], rows[2], HOW, lambda: told.append(1))
 
-    assert len(told) == HOW.resamples
+    assert len(told) == 2 * HOW.resamples
 
 
 @pytest.mark.parametrize(

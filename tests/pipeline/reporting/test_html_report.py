@@ -1,5 +1,6 @@
 """The report is one page that needs no network, says how the model scored, and is the same bytes every time."""
 
+import html
 import re
 from collections import Counter
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pytest
 from pipeline.config.params_file import read_params
 from pipeline.config.settings import Evaluate
 from pipeline.evaluation import slice_scores
-from pipeline.evaluation.slice_scores import Slicing
+from pipeline.evaluation.row_labels import RowLabels, Slicing
 from pipeline.reporting import figures, html_report, rendering
 from pipeline.reporting.rendering import Run
 
@@ -63,9 +64,11 @@ def test_rows():
     return rows, (random.random(200) < probability).astype(float), probability
 
 
-def evaluated(test_rows, slices=("colour", "moment.date"), resample_by=None):
+def evaluated(test_rows, slices=("colour", "moment.date"), resample_by=None, **more):
     settings = Evaluate(1, 20, 0.9, calibration_bins=5, smallest_slice=1, importance_rows=100, reasons_rows=50)
-    return slice_scores.evaluate(*test_rows, 0.5, Slicing(slices, resample_by), settings)
+    rows, truth, probability = test_rows
+    labels = RowLabels.from_tables([rows.assign(truth=truth)], "truth", Slicing(slices, resample_by))
+    return slice_scores.evaluate(labels, probability, 0.5, settings, **more)
 
 
 def run(evaluation):
@@ -85,7 +88,7 @@ def run(evaluation):
     counts = {"train": 12345, "test": 200, "left_out": {"good unknown": 17}}
     schema = {"columns": [{"name": "size", "topic": "looks & size"}, {"name": "colour", "topic": "looks & size"}]}
     contributions = pd.DataFrame({"topic": ["looks & size"], "mean_absolute_contribution": [0.0321]})
-    return Run("abc123", metadata, schema, counts, {}, pd.DataFrame(), evaluation, losses, contributions)
+    return Run("abc123", metadata, schema, counts, {}, (), evaluation, losses, contributions)
 
 
 def page(evaluation, settings):
@@ -183,6 +186,24 @@ def test_groups_of_the_bootstrap_are_named(test_rows, settings):
 
 def without_ids(text):
     return re.sub(r'(id="|href="#|url\(#)[^")]*', r"\1", text)
+
+
+def test_intervals_from_bins_and_bundles_are_said_to_be(test_rows, settings, monkeypatch):
+    monkeypatch.setattr(slice_scores, "MOST_GROUPS", 150)
+    words = html.unescape(" ".join(page(evaluated(test_rows, exact_rows=100), settings).split()))
+
+    assert "of rows. Those of more than 100 rows come from each group's counts in 512 bins of scores: an end" in words
+    assert "The 200 rows are drawn in 10,000 random bundles there." in words
+    assert "bins of scores" not in page(evaluated(test_rows), settings)
+
+
+@pytest.mark.parametrize(("size", "words"), [(199, "a random 199 of the test rows"), (200, "all 200 test rows")])
+def test_a_sample_is_called_a_sample(test_rows, settings, size, words):
+    sampled = replace(settings, evaluate=replace(settings.evaluate, importance_rows=size, reasons_rows=size))
+    text = " ".join(page(evaluated(test_rows), sampled).split())
+
+    assert f"the mean of {words}" in text
+    assert f"orders {words}" in text
 
 
 def test_the_picture_of_slices_shows_the_auc_of_the_whole_table(test_rows, settings):

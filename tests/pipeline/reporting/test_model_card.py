@@ -11,7 +11,7 @@ from pipeline.config.params_file import read_params
 from pipeline.config.parsing import parse_settings
 from pipeline.config.settings import Card, Dataset
 from pipeline.evaluation import slice_scores
-from pipeline.evaluation.slice_scores import Slicing
+from pipeline.evaluation.row_labels import RowLabels, Slicing
 from pipeline.reporting import model_card, rendering
 from pipeline.reporting.model_card import text
 from pipeline.reporting.rendering import Run
@@ -64,7 +64,11 @@ def test_rows():
 
 def run(test_rows, settings, slices=("colour",), **more):
     test, truth, probability = test_rows
-    evaluation = slice_scores.evaluate(test, truth, probability, 0.5, Slicing(slices, None), settings.evaluate)
+    labels = RowLabels.from_tables(
+        [test.assign(truth=truth)], "truth", Slicing(slices, None, settings.evaluate.smallest_slice)
+    )
+    evaluation = slice_scores.evaluate(labels, probability, 0.5, settings.evaluate)
+    tested = test["moment"].min(), test["moment"].max()
     schema = {
         "target": {"rate": 0.25},
         "columns": [
@@ -80,7 +84,7 @@ def run(test_rows, settings, slices=("colour",), **more):
     counts = {"train": 12345, "test": 200, "left_out": {"good unknown": 17}}
     importances = pd.DataFrame({"column": ["size", "colour", "moment"], "auc_loss": [0.1, 0.0, -0.0001]})
     contributions = pd.DataFrame({"topic": ["looks", "size"], "mean_absolute_contribution": [0.1234, 0.0]})
-    values = Run("abc123", METADATA, schema, counts, {"roc_auc": 0.75}, test, evaluation, importances, contributions)
+    values = Run("abc123", METADATA, schema, counts, {"roc_auc": 0.75}, tested, evaluation, importances, contributions)
     return replace(values, **more)
 
 

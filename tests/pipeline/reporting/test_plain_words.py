@@ -6,15 +6,14 @@ import pytest
 
 from pipeline.config.settings import Evaluate
 from pipeline.evaluation import slice_scores
-from pipeline.evaluation.slice_scores import Slicing
+from pipeline.evaluation.row_labels import RowLabels, Slicing
 from pipeline.reporting import plain_words
 
 
 def evaluated(truth, probability, threshold=0.5, bins=4):
     settings = Evaluate(1, 20, 0.9, calibration_bins=bins, smallest_slice=1, importance_rows=100, reasons_rows=50)
-    frame = pd.DataFrame(index=range(len(truth)))
-    scored = np.asarray(truth, float), np.asarray(probability, float)
-    return slice_scores.evaluate(frame, *scored, threshold, Slicing((), None), settings)
+    labels = RowLabels.from_tables([pd.DataFrame({"truth": truth})], "truth", Slicing((), None))
+    return slice_scores.evaluate(labels, np.asarray(probability, float), threshold, settings)
 
 
 def sentences(*args, **options):
