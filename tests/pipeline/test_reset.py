@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import penguins
 from penguins import run
 
 MAKEFILE = Path("Makefile").resolve()
@@ -38,7 +39,7 @@ def test_scores_that_git_takes_for_its_own_are_put_back(project):
 
 
 def test_what_an_experiment_and_a_killed_stage_leave_goes_and_what_people_wrote_stays(project):
-    run(project, "dvc", "exp", "run", "--set-param", "model=naive_bayes")
+    penguins.remade(project, "model=naive_bayes")
     run(project, "git", "add", "--all")
     (project / "data/report/new.json").write_text("{}")
     (project / "data/model/schema.json").write_text("half of a")

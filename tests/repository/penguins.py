@@ -4,6 +4,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from dvc.repo import Repo
+
 import clones
 import in_process
 from pipeline.params import compose
@@ -41,14 +43,24 @@ def made(folder: Path) -> Path:
     return project
 
 
-def reproduced(project: Path, *overrides: str) -> None:
-    """Composes with these overrides, reproduces and commits: as `dvc repro`, with the stages in this process."""
+def remade(project: Path, *overrides: str) -> None:
+    """Composes with these overrides and reproduces: as `dvc repro`, with the stages and DVC in this process."""
     compose.write(compose.compose(project / "conf", list(overrides)), project / "params.yaml")
     for stage in STAGES:
         settings = {**environment(project), "DVC_STAGE": stage}
         done = in_process.run(f"stages.{stage}", folder=project, environment=settings)
         assert done.returncode == 0, done.stderr
-    run(project, "dvc", "commit", "--quiet", "--force")
+    in_process.call(lambda: _commit_outputs(project), [], folder=project, environment=environment(project))
+
+
+def _commit_outputs(project: Path) -> None:
+    with Repo(str(project)) as repository:
+        repository.commit(force=True)
+
+
+def reproduced(project: Path, *overrides: str) -> None:
+    """Composes with these overrides, reproduces and commits."""
+    remade(project, *overrides)
     run(project, "git", "add", "--all")
     run(project, "git", "commit", "--quiet", "--message", " ".join(overrides))
 

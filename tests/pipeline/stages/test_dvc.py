@@ -55,13 +55,19 @@ def test_a_terminal_shows_our_own_lines_alone(project, module, words, steps):
     assert re.fullmatch("\n".join(steps), "\n".join(step[1] for step in timed))
 
 
-def test_a_data_set_of_a_path_and_a_target_runs_as_an_experiment_and_needs_no_second_run(project):
+def test_a_data_set_of_a_path_and_a_target_runs_as_an_experiment_that_is_logged_under_its_name(project):
     declared = "source: {path: tests/pipeline/penguins.csv}\ntarget: {name: sex, positive: female}\n"
     (project / "conf/data/mine.yaml").write_text(declared)
     run(project, "git", "add", "conf")
 
-    run(project, "dvc", "exp", "run", "--set-param", "data=mine")
+    run(project, "dvc", "exp", "run", "--name", "my-table", "-S", "data=mine", "-S", "model=logistic")
 
+    client = mlflow.MlflowClient(f"sqlite:///{project.parent / 'mlflow.db'}")
+    (experiment,) = client.search_experiments(filter_string="name = 'penguins'")
+    (logged,) = client.search_runs([experiment.experiment_id], filter_string="tags.DVC_EXP_NAME = 'my-table'")
+    assert logged.data.params["model.name"] == "logistic"
+    assert logged.data.tags["git_commit"] == run(project, "git", "rev-parse", "HEAD").strip()
+    assert logged.data.tags["dvc.data/model"].endswith(".dir")
     assert "Running stage" not in run(project, "dvc", "repro")
     assert "penguins" in (project / "data/report/model_card.md").read_text()
     run(project, "git", "reset", "--hard", "--quiet")
@@ -101,24 +107,9 @@ def test_a_stage_killed_in_the_middle_leaves_outputs_that_checkout_brings_back_a
     assert model.read_bytes() == before
 
     params.write_text(was.replace("max_iter: 400", "max_iter: 5"))
-    assert "Running stage 'train'" in run(project, "dvc", "repro")
+    assert "Running stage 'train'" in run(project, "dvc", "repro", "train")
     assert model.read_bytes() != before
     assert json.loads((project / "data/model/metadata.json").read_text())["parameters"]["model"]["max_iter"] == 5
-    run(project, "git", "checkout", "--quiet", ".")
-    run(project, "dvc", "checkout")
-
-
-def test_an_experiment_composes_conf_runs_and_is_logged_under_its_name(project):
-    run(
-        project, "dvc", "exp", "run", "--name", "other-model", "-S", "model=logistic", *[w for o in QUICK for w in ("-S", o)]
-    )
-
-    client = mlflow.MlflowClient(f"sqlite:///{project.parent / 'mlflow.db'}")
-    (experiment,) = client.search_experiments(filter_string="name = 'table'")
-    (logged,) = client.search_runs([experiment.experiment_id], filter_string="tags.DVC_EXP_NAME = 'other-model'")
-    assert logged.data.params["model.name"] == "logistic"
-    assert logged.data.tags["git_commit"] == run(project, "git", "rev-parse", "HEAD").strip()
-    assert logged.data.tags["dvc.data/model"].endswith(".dir")
     run(project, "git", "checkout", "--quiet", ".")
     run(project, "dvc", "checkout")
 
