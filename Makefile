@@ -192,9 +192,9 @@ pictures: setup ## Take the pictures of the pages anew, in Chromium: the board o
 COMPILE = uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock: setup ## Update the hashed locks of requirements/ to what pyproject.toml asks for (UPGRADE=1: the newest of everything)
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra dev pyproject.toml -o requirements/dev.txt
-	@for extra in pipeline serving board registry db kuma; do \
+	@for extra in pipeline compute serving board registry db kuma; do \
 	  $(COMPILE) --extra $$extra -c requirements/dev.txt pyproject.toml -o requirements/$$extra.txt; done
-	@grep -A99 '^uv==' requirements/dev.txt | awk 'NR > 1 && /^[a-z]/ { exit } { print }' > requirements/uv.txt
+	@awk '/^[a-z]/ { is_uv = /^uv==/ } is_uv' requirements/dev.txt > requirements/uv.txt
 
 audit: setup ## Look for known vulnerabilities in the locked packages; fails if there is one, or if nobody could be asked
 	@python tests/repository/audit.py

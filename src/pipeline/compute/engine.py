@@ -42,9 +42,17 @@ class LocalEngine:
 
 @contextmanager
 def open_engine(environment: Mapping[str, str] = os.environ) -> Iterator[Engine]:
-    """The engine of conf/compute.yaml, or the one that COMPUTE_ENGINE names; what it starts ends with the block.
+    """The engine of conf/compute.yaml, or the one that the environment names; what it starts ends with the block.
 
-    Raises ParamsInvalid.
+    Raises ParamsInvalid, SchedulerAway, WorkerDiffers.
     """
-    settings.read(environment)
-    yield LocalEngine()
+    compute = settings.read(environment)
+    if compute.engine == "local":
+        yield LocalEngine()
+        return
+    from pipeline.compute import dask_cluster, dask_engine  # which take a quarter of a second, wanted or not
+
+    address = environment.get(settings.ADDRESS)
+    cluster = dask_cluster.connected(address) if address else dask_cluster.started(settings.workers(environment))
+    with cluster as client:
+        yield dask_engine.DaskEngine(client, compute.worker_seconds)

@@ -1,0 +1,128 @@
+"""The engine that sends tasks to the workers of a Dask cluster, through its interface of concurrent.futures.
+
+The futures are Dask's own, not those that ``client.get_executor()`` puts around them: these never end where fetching a
+result fails.
+"""
+
+import pickle
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from itertools import islice
+from typing import TypeVar
+
+from distributed import Client, Future, KilledWorker
+
+from pipeline.compute import installation, worker
+from pipeline.compute.errors import SchedulerAway, WorkerDiffers, WorkersAway
+from pipeline.compute.settings import FILE
+from pipeline.compute.worker import Outcome
+from pipeline.support.errors import first_line
+
+AHEAD = 2  # tasks sent ahead for each thread of a worker: one is computed while the next one travels
+LOOK_SECONDS = 5  # between two looks at the cluster while no result comes
+ANSWER_SECONDS = 30  # for a scheduler to answer while it is busy
+FETCH_SECONDS = 600  # for a result to arrive, or for its task to be computed again where its worker died meanwhile
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+class DaskEngine:
+    """Computes on the workers of a cluster. A task whose worker dies is computed again by another one.
+
+    ``worker_seconds`` is how long tasks wait while the cluster has no worker at all.
+    """
+
+    def __init__(self, client: Client, worker_seconds: float) -> None:
+        """Looks at the workers that are there. Raises WorkerDiffers, SchedulerAway."""
+        self._client = client
+        self._worker_seconds = worker_seconds
+        self._installation = installation.here()
+        self.check_workers()
+
+    def map(
+        self, function: Callable[[Task], Result], tasks: Iterable[Task], advance: Callable[[], None]
+    ) -> Iterator[Result]:
+        """The results in the order of the tasks, in whatever order the workers end them.
+
+        Raises SchedulerAway, WorkersAway, WorkerDiffers, WorkerFailed, and what ``function`` raises.
+        """
+        waiting = iter(tasks)
+        outstanding: deque[Future] = deque()
+        try:
+            while True:
+                for task in islice(waiting, max(0, AHEAD * max(1, self._threads()) - len(outstanding))):
+                    call = pickle.dumps((function, task), protocol=pickle.HIGHEST_PROTOCOL)
+                    outstanding.append(self._client.submit(worker.compute, call, self._installation, pure=False))
+                if not outstanding:
+                    return
+                outcome = self._wait(outstanding.popleft())
+                if outcome.error:
+                    raise outcome.error
+                advance()
+                yield outcome.result
+        finally:
+            self._client.cancel(list(outstanding))
+
+    def _wait(self, future: Future) -> Outcome:
+        """What a task came to. Looks at the cluster from time to time, for without workers no result would ever come."""
+        last_worker = time.monotonic()
+        while True:
+            with self._errors_of_dask():
+                try:
+                    future.exception(LOOK_SECONDS)  # waits, and fetches nothing
+                    outcome: Outcome = future.result(FETCH_SECONDS)
+                    return outcome
+                except TimeoutError:
+                    pass  # the cluster says below whether there is hope
+            if self._threads():
+                last_worker = time.monotonic()
+            elif time.monotonic() - last_worker > self._worker_seconds:
+                raise WorkersAway(
+                    f"The scheduler at {self._address} should have workers; it has had none for {self._worker_seconds:g} s. "
+                    f"Start some, or set worker_seconds in {FILE} to the time that they take to come."
+                )
+
+    def _threads(self) -> int:
+        """How many tasks the cluster computes at a time."""
+        with self._errors_of_dask():
+            return sum(self._client.sync(self._client.scheduler.ncores, callback_timeout=ANSWER_SECONDS).values())
+
+    def check_workers(self) -> None:
+        """Compares the workers that are there with this process. Raises WorkerDiffers, SchedulerAway."""
+        with self._errors_of_dask():
+            answers = self._client.run(installation.here, on_error="return")
+        for address, found in sorted(answers.items()):
+            if isinstance(found, ImportError | AttributeError):
+                raise worker.differs(address, [f"no module {found.name}"])
+            if isinstance(found, installation.Installation) and (
+                differences := installation.differences(self._installation, found)
+            ):
+                raise worker.differs(address, differences)
+
+    @property
+    def _address(self) -> str:
+        return str(self._client.scheduler.address)
+
+    @contextmanager
+    def _errors_of_dask(self) -> Iterator[None]:
+        """Raises what Dask raises as one sentence; a task itself raises nothing."""
+        try:
+            yield
+        except KilledWorker as error:
+            raise WorkersAway(
+                f"A worker should compute the task; {error.allowed_failures + 1} died with it. If they have too little "
+                "memory, give them more, or run fewer of them, then try again."
+            ) from error
+        except ImportError as error:
+            raise WorkerDiffers(
+                f"Every worker should have the source of this process; one that joined has not ({first_line(error)}). Give "
+                "it this commit, and restart it."
+            ) from error
+        except (OSError, CancelledError) as error:
+            raise SchedulerAway(
+                f"The scheduler at {self._address} should answer until all is computed; it has gone. Start it, then try "
+                "again: what was not complete was not kept."
+            ) from error

@@ -1,0 +1,159 @@
+"""The engine of a Dask cluster gives what the one in this process gives, whatever happens to its workers."""
+
+import os
+import signal
+import socket
+import time
+from dataclasses import replace
+
+import distributed
+import pytest
+
+import compute_tasks
+from pipeline import compute
+from pipeline.compute import dask_cluster, installation
+from pipeline.compute.dask_engine import AHEAD, DaskEngine
+from pipeline.compute.errors import SchedulerAway, WorkerDiffers, WorkerFailed, WorkersAway
+from pipeline.support.errors import TableInvalid
+
+
+def nothing():
+    pass
+
+
+@pytest.fixture(scope="module")
+def client():
+    """A cluster of two workers, threads of this process: what they compute and how is the same."""
+    options = {"processes": False, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
+    with (
+        distributed.LocalCluster(n_workers=2, **options) as cluster,
+        distributed.Client(cluster, set_as_default=False) as connected,
+    ):
+        yield connected
+
+
+@pytest.fixture
+def engine(client):
+    return DaskEngine(client, worker_seconds=1)
+
+
+def test_results_come_in_the_order_of_the_tasks_and_each_is_counted(engine):
+    seconds, done = [0.2, 0.0, 0.1, 0.0, 0.05, 0.0], []
+
+    assert list(engine.map(compute_tasks.wait, seconds, lambda: done.append(1))) == seconds
+    assert len(done) == len(seconds)
+
+
+def test_only_a_few_tasks_are_taken_ahead(engine):
+    taken = []
+    results = engine.map(compute_tasks.double, (taken.append(number) or number for number in range(100)), nothing)
+
+    assert next(results) == 0
+    assert len(taken) == 2 * AHEAD
+    assert list(results) == [2 * number for number in range(1, 100)]
+
+
+def test_an_error_of_a_task_arrives_as_it_is_with_the_workers_traceback_as_a_note(engine):
+    with pytest.raises(TableInvalid) as caught:
+        list(engine.map(compute_tasks.refuse, [7], nothing))
+
+    assert str(caught.value) == "flights.csv: row 7 is broken"
+    assert "in refuse" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (
+            compute_tasks.fill_the_disk,
+            r"^The worker inproc://\S+ failed to read or write /tmp/spill: No space left on device\. Free",
+        ),
+        (compute_tasks.fill_the_memory, r"^The worker inproc://\S+ has too little free memory for a task\. Give it more"),
+    ],
+)
+def test_what_a_worker_lacks_is_said_of_that_worker(engine, function, words):
+    with pytest.raises(WorkerFailed, match=words):
+        list(engine.map(function, [1], nothing))
+
+
+def test_an_error_that_cannot_be_pickled_keeps_its_words(engine):
+    with pytest.raises(RuntimeError, match=r"^Unportable: 1 and 2\n"):
+        list(engine.map(compute_tasks.raise_unportable, [1], nothing))
+
+
+def test_an_error_leaves_nothing_in_flight_and_the_engine_usable(engine, client):
+    with pytest.raises(TableInvalid):
+        list(engine.map(compute_tasks.refuse, range(100), nothing))
+
+    assert list(engine.map(compute_tasks.double, [4], nothing)) == [8]
+    assert not client.futures
+
+
+def test_a_worker_with_other_source_or_packages_is_named_before_and_during_work(engine, client, monkeypatch):
+    here = installation.here()
+    other = replace(here, source="other", packages={**here.packages, "pandas": "2.2.0"})
+    words = (
+        r"^The worker inproc://\S+ should have .* it has another src/pipeline or src/column_types.*, "
+        rf"pandas {here.packages['pandas']} in place of 2\.2\.0\. Give it this commit"
+    )
+    monkeypatch.setattr(engine, "_installation", other)
+
+    with pytest.raises(WorkerDiffers, match=words):
+        list(engine.map(compute_tasks.double, [1], nothing))
+    with pytest.raises(WorkerDiffers, match=words):
+        engine.check_workers()
+
+
+def test_a_cluster_without_workers_is_named_after_the_time_that_is_set(monkeypatch):
+    monkeypatch.setattr("pipeline.compute.dask_engine.LOOK_SECONDS", 0.1)
+    with (
+        distributed.LocalCluster(n_workers=0, processes=False, dashboard_address="127.0.0.1:0") as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+        pytest.raises(WorkersAway, match=r"should have workers; it has had none for 0\.2 s\. Start some"),
+    ):
+        list(DaskEngine(client, worker_seconds=0.2).map(compute_tasks.double, [1], nothing))
+
+
+@pytest.mark.parametrize(
+    ("address", "found"),
+    [("nowhere", "missing port"), ("tcp://127.0.0.1:{closed}", "Timed out"), ("tcp://127.0.0.1:{silent}", "")],
+)
+def test_a_scheduler_that_is_away_is_one_sentence_within_seconds(monkeypatch, address, found):
+    monkeypatch.setattr(dask_cluster, "CONNECT_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent, socket.create_server(("127.0.0.1", 0)) as closed:
+        ports = {"silent": silent.getsockname()[1], "closed": closed.getsockname()[1]}
+        closed.close()
+        address, start = address.format(**ports), time.monotonic()
+
+        with (
+            pytest.raises(SchedulerAway, match=rf"^DASK_SCHEDULER_ADDRESS={address} should be .*{found}.*Start it, correct"),
+            compute.open_engine({"DASK_SCHEDULER_ADDRESS": address}),
+        ):
+            pass
+
+    assert time.monotonic() - start < 10
+
+
+def test_a_task_whose_worker_is_killed_is_computed_again(monkeypatch, capfd):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["src", "tests"]))
+    tasks, processes = [(number, 0.1) for number in range(8)], set()
+    with compute.open_engine({"DASK_WORKERS": "2"}) as engine:
+        results = []
+        for number, process in engine.map(compute_tasks.wait_in, tasks, nothing):
+            results.append(number)
+            processes.add(process)
+            if number == 1:
+                os.kill(process, signal.SIGKILL)
+
+    assert results == list(range(8))
+    assert len(processes) > 1
+    assert not any(is_running(process) for process in processes)
+    assert capfd.readouterr() == ("", "")
+
+
+def is_running(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
