@@ -10,11 +10,11 @@ import os
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import TextIOWrapper
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
@@ -38,41 +38,33 @@ BLOCK_BYTES, ROWS = 2 * 2**20, 16_384  # of a chunk: of a CSV file, of a Parquet
 RESULT = pa.schema([("probability", pa.float64()), ("label", pa.bool_())])
 Write = Callable[[npt.NDArray[np.float64], npt.NDArray[np.bool_]], None]
 UNREADABLE = (
-    OSError,
-    pa.ArrowException,
-    UnicodeDecodeError,
-    csv.Error,
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    RuntimeError,
-)
+    OSError, pa.ArrowException, UnicodeDecodeError, csv.Error, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError
+)  # fmt: skip
 Batches = Iterator[tuple[pa.RecordBatch, int]]  # each with how far the file is read by then
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some rows of a file: the number of the first one (from 1), the columns, and how far the file is read by now."""
+    """Some rows of a file: the number of the first one (from 1), the columns, and how far the input is read by now."""
 
+    path: Path
     first_row: int
     columns: dict[str, npt.NDArray[Any]]
     done: int
 
 
 def read(path: Path, schema: Schema) -> tuple[int, str, Iterator[Chunk]]:
-    """The size of a file, in which unit, and its chunks, whose ``done`` counts in that unit.
+    """The size of a file, in which unit, and its chunks, whose ``done`` counts in that unit; of a folder those of its files.
 
     Raises TableUnreadable where the file, a column or a value is not what the schema wants.
     """
     _check_input(path)
-    columns = schema.columns
-    with _read_errors(path, schema.table_format):
-        size = path.stat().st_size
-        if csv_format.is_csv(path):
-            return size, "B", _chunks(path, schema, _csv_batches(path, schema))
-        file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**20)
-        _check_header(path, file.schema_arrow.names, schema)
-        return file.metadata.num_rows, "rows", _chunks(path, schema, _parquet_batches(file, columns))
+    if csv_format.is_csv(path) and not path.is_dir():
+        with _read_errors(path, schema.table_format):
+            return path.stat().st_size, "B", _chunks(path, schema, _csv_batches(path, schema))
+    files = sorted(path.glob(f"*{PARQUET}")) if path.is_dir() else [path]
+    rows = [_count_rows(file, schema) for file in files]
+    return sum(rows), "rows", _parquet_chunks(dict(zip(files, accumulate([0, *rows]), strict=False)), schema)
 
 
 @contextmanager
@@ -102,8 +94,9 @@ def _writer(path: Path, file: Any) -> Any:
 
 def _check_input(path: Path) -> None:
     if path.is_dir():
-        raise TableUnreadable(f"{path} should be a CSV or Parquet file; it is a folder. Score each file in it by itself.")
-    if not (csv_format.is_csv(path) or csv_format.is_parquet(path)):
+        if not any(path.glob(f"*{PARQUET}")):
+            raise TableUnreadable(f"{path} should be a file, or a folder of Parquet files; it is a folder without any.")
+    elif not (csv_format.is_csv(path) or csv_format.is_parquet(path)):
         raise TableUnreadable(
             f"{path} should be a CSV or Parquet file; its name ends in {path.suffix or 'nothing'}. "
             f"Convert it, or rename it to what it is: {csv_format.ENDINGS}."
@@ -130,7 +123,7 @@ def _chunks(path: Path, schema: Schema, batches: Batches) -> Iterator[Chunk]:
     with _read_errors(path, schema.table_format):
         for batch, done in batches:
             columns = {column.name: _values(path, first_row, column, batch, schema) for column in schema.columns}
-            yield Chunk(first_row, columns, done)
+            yield Chunk(path, first_row, columns, done)
             first_row += batch.num_rows
 
 
@@ -189,9 +182,24 @@ def _csv_reader(
     return arrow_csv.open_csv(file, **options)
 
 
-def _parquet_batches(file: parquet.ParquetFile, columns: Sequence[Column]) -> Batches:
+def _count_rows(path: Path, schema: Schema) -> int:
+    """The rows of a Parquet file, whose header is checked."""
+    with _read_errors(path, schema.table_format), parquet.ParquetFile(path) as file:
+        _check_header(path, file.schema_arrow.names, schema)
+        return int(file.metadata.num_rows)
+
+
+def _parquet_chunks(rows_before: Mapping[Path, int], schema: Schema) -> Iterator[Chunk]:
+    """The chunks of Parquet files one after another, each file with the number of rows before it."""
+    for path, done in rows_before.items():
+        with _read_errors(path, schema.table_format):
+            file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**20)
+        with file:
+            yield from _chunks(path, schema, _parquet_batches(file, schema.columns, done))
+
+
+def _parquet_batches(file: parquet.ParquetFile, columns: Sequence[Column], done: int) -> Batches:
     present = [column.name for column in columns if column.name in file.schema_arrow.names]
-    done = 0
     for batch in file.iter_batches(batch_size=ROWS, columns=present, use_threads=False):
         done += batch.num_rows
         yield batch, done

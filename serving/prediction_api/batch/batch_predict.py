@@ -38,7 +38,7 @@ def score(source: Path, target: Path, folder: Path) -> int:
     size, unit, chunks = batch_io.read(source, model.artifact.schema)
     rows = 0
     with batch_io.written(target) as write, tqdm(total=size, unit=unit, unit_scale=True, desc="score", disable=None) as bar:
-        for chunk, probability in _predicted(model, source, chunks):
+        for chunk, probability in _predicted(model, chunks):
             write(probability, probability >= model.threshold)
             rows += len(probability)
             bar.update(chunk.done - bar.n)
@@ -46,13 +46,13 @@ def score(source: Path, target: Path, folder: Path) -> int:
     return rows
 
 
-def _predicted(model: OnnxModel, source: Path, chunks: Iterator[Chunk]) -> Iterator[tuple[Chunk, Probability]]:
+def _predicted(model: OnnxModel, chunks: Iterator[Chunk]) -> Iterator[tuple[Chunk, Probability]]:
     """The chunks in their order with their probabilities, predicted by all processors, a few chunks ahead."""
     workers = min(os.cpu_count() or 1, MOST_WORKERS)
     waiting: deque[tuple[Chunk, Future[Probability]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for chunk in chunks:
-            waiting.append((chunk, pool.submit(_predict, model, source, chunk)))
+            waiting.append((chunk, pool.submit(_predict, model, chunk)))
             if len(waiting) > workers + 1:
                 first, future = waiting.popleft()
                 yield first, future.result()
@@ -61,10 +61,10 @@ def _predicted(model: OnnxModel, source: Path, chunks: Iterator[Chunk]) -> Itera
             yield first, future.result()
 
 
-def _predict(model: OnnxModel, source: Path, chunk: Chunk) -> Probability:
+def _predict(model: OnnxModel, chunk: Chunk) -> Probability:
     columns = model.artifact.schema.columns
     for column in columns:
-        _check(source, chunk, column, chunk.columns[column.name])
+        _check(chunk, column, chunk.columns[column.name])
     return model.probabilities(_packed(columns, chunk.columns))
 
 
@@ -76,7 +76,7 @@ def _packed(columns: tuple[Column, ...], values: dict[str, npt.NDArray[Any]]) ->
     return packed
 
 
-def _check(source: Path, chunk: Chunk, column: Column, values: npt.NDArray[Any]) -> None:
+def _check(chunk: Chunk, column: Column, values: npt.NDArray[Any]) -> None:
     """Refuses values that the API would refuse; raises TableUnreadable."""
     if column.kind == "category":
         missing, faulty = values == "", _foreign(column, values)
@@ -93,7 +93,7 @@ def _check(source: Path, chunk: Chunk, column: Column, values: npt.NDArray[Any])
         value = values[row]
         got = "nothing" if missing[row] else shown(value if isinstance(value, str) else value.item())
         raise TableUnreadable(
-            f"{source}, row {chunk.first_row + row}: {column.name} should be {expected_value(column)}; it is {got}."
+            f"{chunk.path}, row {chunk.first_row + row}: {column.name} should be {expected_value(column)}; it is {got}."
         )
 
 

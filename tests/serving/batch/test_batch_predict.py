@@ -453,12 +453,33 @@ def test_an_input_that_is_not_there_is_refused_by_name(score, tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["in.csv", "in.parquet", "in"])
-def test_a_folder_in_place_of_the_input_is_refused_as_such(score, tmp_path, name):
+def test_a_folder_without_parquet_files_is_refused_as_such(score, tmp_path, name):
     (tmp_path / name).mkdir()
 
-    with pytest.raises(TableUnreadable, match=rf"{name} should be .*; it is a folder\. Score each file in it by itself\."):
+    with pytest.raises(TableUnreadable, match=rf"{name} should be .* a folder of Parquet files; it is a folder without"):
         score(tmp_path / name)
     assert left(tmp_path) == []
+
+
+def test_a_folder_of_parquet_files_is_scored_in_the_order_of_their_names(score, tmp_path):
+    (tmp_path / "in").mkdir()
+    for name, part in (("b", rows(40)[25:]), ("a", rows(40)[:25])):
+        write_parquet(tmp_path / f"in/{name}.parquet", part)
+
+    whole, parts = score(write_parquet(tmp_path / "in.parquet", rows(40))), score(tmp_path / "in")
+
+    assert parts[0].tolist() == whole[0].tolist()
+    assert parts[1] == whole[1]
+
+
+def test_a_value_at_fault_in_a_folder_is_named_with_its_file_and_its_row_there(score, tmp_path):
+    (tmp_path / "in").mkdir()
+    faulty = [*rows(3), rows(1)[0] | {"distance": 1e6}]
+    for name, part in (("a", rows(5)), ("b", faulty)):
+        write_parquet(tmp_path / f"in/{name}.parquet", part)
+
+    with pytest.raises(TableUnreadable, match=r"in/b\.parquet, row 4: distance should be"):
+        score(tmp_path / "in")
 
 
 def test_a_csv_file_in_another_encoding_is_refused(score, tmp_path):
