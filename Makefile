@@ -75,7 +75,7 @@ serve: setup ## Serve predictions on 127.0.0.1:8000, data on :8001 and the board
 	@python -m pipeline.operations.serve
 
 demo: setup ## Replay the test months against the running services, compare live with offline (DAYS=1: one day; SPEED=60: an hour a minute; SECRETS=)
-	@test -f data/processed/test.parquet -a -f data/raw/flights.parquet || dvc checkout --quiet data/processed data/raw 2>/dev/null || true
+	@test -d data/processed/test -a -d data/raw/flights || dvc checkout --quiet data/processed data/raw 2>/dev/null || true
 	@python -m pipeline.replay $(if $(DAYS),--days $(DAYS)) $(if $(SPEED),--speed $(SPEED)) $(REPLAY)
 
 events: setup ## Send the rows of FILE, with a column known_at, as events of TABLE to the data service (FOLLOW=1: and lines that are added)

@@ -21,7 +21,7 @@ from servers import ROOT, Server, console, free_port, judge, serving
 from prediction_api.model import artifact
 from prediction_api.model.onnx_model import OnnxModel
 
-MODEL, TEST = ROOT / "data/model", ROOT / "data/processed/test.parquet"
+MODEL, TEST = ROOT / "data/model", ROOT / "data/processed/test"
 ROWS, CONNECTIONS, LEAST_SHARE = 1000, (1, 8), 0.7
 JSON, ARROW = "application/json", "application/vnd.apache.arrow.stream"
 
@@ -29,7 +29,7 @@ JSON, ARROW = "application/json", "application/vnd.apache.arrow.stream"
 def write_bodies(folder: Path) -> dict[str, Path]:
     """The same flights of the test table in both forms, by media type."""
     names = [column["name"] for column in json.loads((MODEL / "schema.json").read_text())["columns"]]
-    table = pq.ParquetFile(TEST).read_row_group(0, columns=names).slice(0, ROWS).combine_chunks()
+    table = pq.read_table(TEST, columns=names).slice(0, ROWS).combine_chunks()
     records = [
         {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in row.items()}
         for row in table.to_pylist()

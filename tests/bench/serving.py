@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from servers import ROOT, Server, console, free_port, judge, serving
 
 HERE = Path(__file__).parent
-MODEL, TRAIN, TEST = (ROOT / "data" / name for name in ("model", "processed/train.parquet", "processed/test.parquet"))
+MODEL, TRAIN, TEST = (ROOT / "data" / name for name in ("model", "processed/train", "processed/test"))
 LEAST_SHARE, MOST_TIMES_P99, LEAST_TIMES_MLFLOW, LEAST_TIMES_BATCH = 0.9, 2.0, 50, 10
 MOST_START_SECONDS, MOST_RESIDENT_MB, MOST_IMAGE_MB, MOST_SCORE_MB, COPIES = 1.5, 130, 350, 400, 10
 REASONS, MOST_REASONS_MS = "reasons=true", 10.0
@@ -53,7 +53,7 @@ def bodies(folder: Path) -> tuple[Path, Path]:
     schema = json.loads((MODEL / "schema.json").read_text())
     names = [column["name"] for column in schema["columns"]]
     (one := folder / "one.json").write_text(json.dumps({column["name"]: column["example"] for column in schema["columns"]}))
-    rows = pq.ParquetFile(TEST).read_row_group(0, columns=names).slice(0, 1000).to_pylist()
+    rows = pq.read_table(TEST, columns=names).slice(0, 1000).to_pylist()
     plain = [
         {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in row.items()} for row in rows
     ]

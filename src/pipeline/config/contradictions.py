@@ -25,6 +25,7 @@ def _contradictions(data: Data) -> Iterator[str]:
     yield from _wrong_columns(data.columns)
     yield from _wrong_topics(data.columns)
     yield from _wrong_keys(data.tables)
+    yield from _wrong_partitions(data.tables)
     if not data.columns:
         return  # the stage ingest infers them, and asks again
     for index, slice_name in enumerate(data.slices):
@@ -65,6 +66,20 @@ def _wrong_keys(tables: Mapping[str, RawTable]) -> Iterator[str]:
             yield f"{setting} has {', '.join(unknown)}; each column of a key should be declared in the columns of its table"
         if doubled := [column for column, count in Counter(table.key).items() if count > 1]:
             yield f"{setting} names {', '.join(doubled)} twice"
+
+
+def _wrong_partitions(tables: Mapping[str, RawTable]) -> Iterator[str]:
+    for name, table in tables.items():
+        declared = table.columns.get(table.partition_by or "")
+        if table.partition_by and table.columns and not (declared and declared.kind == "datetime"):
+            datetimes = [column for column, settings in table.columns.items() if settings.kind == "datetime"]
+            there_is = (
+                f"these are {', '.join(datetimes)}" if datetimes else "it has none; without `partition_by` rows are counted"
+            )
+            yield (
+                f"data.tables.{name}.partition_by is {table.partition_by}; it should be a datetime column declared in the "
+                f"columns of its table ({there_is})"
+            )
 
 
 def _is_example(kind: Kind, value: float | str) -> bool:

@@ -5,12 +5,12 @@ from pathlib import Path
 LOCK = Path("dvc.lock")
 CARDS = Path("conf/card")
 
-RAW = Path("data/raw")
+RAW = Path("data/raw")  # of each table a folder of partitions
 INFERRED_COLUMNS = RAW / "columns.yaml"  # of a table without declared columns
 
-PROCESSED = Path("data/processed")
-TRAIN_TABLE = PROCESSED / "train.parquet"
-TEST_TABLE = PROCESSED / "test.parquet"
+PROCESSED = Path("data/processed")  # training and test rows are folders of partitions
+TRAIN_TABLE = PROCESSED / "train"
+TEST_TABLE = PROCESSED / "test"
 DATASET = PROCESSED / "dataset.json"
 COUNTS = PROCESSED / "counts.json"
 

@@ -58,12 +58,14 @@ class Source:
 class RawTable(TableFormat):
     """One raw table: its file in the source, its format, the digest that it must have, and its declared columns.
 
-    No two rows have the same values in the columns of the ``key``, and none of them is missing there.
+    No two rows have the same values in the columns of the ``key``, and none of them is missing there. It is kept in
+    partitions: one for each month (UTC) of the column ``partition_by``, or for so many rows where that is not given.
     """
 
     file: str
     columns: Columns
     key: tuple[str, ...] = ()
+    partition_by: str | None = None
     sha256: str | None = None
 
 

@@ -1,10 +1,32 @@
 """Splits examples into training and test rows: by time, or at random with a seed."""
 
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
 from pipeline.config.settings import RandomSplit, Split, TimeSplit
 from pipeline.support.errors import PeriodEmpty, TableInvalid
+
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many rows, and how many of them with the target, a part of the examples has."""
+
+    rows: int = 0
+    positives: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(self.rows + other.rows, self.positives + other.positives)
+
+
+def count(examples: pd.DataFrame, target: str) -> Counts:
+    """The counts of these rows."""
+    return Counts(len(examples), int(examples[target].sum()))
 
 
 def split(examples: pd.DataFrame, settings: Split, target: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -14,20 +36,19 @@ def split(examples: pd.DataFrame, settings: Split, target: str) -> tuple[pd.Data
     by time has missing values.
     """
     if isinstance(settings, TimeSplit):
-        train, test = _split_by_time(examples, settings)
+        train, test = split_by_time(examples, settings)
     else:
-        train, test = _split_at_random(examples, settings, target)
-    for name, part in (("training", train), ("test", test)):
-        if part[target].nunique() < 2:
-            raise PeriodEmpty(
-                f"The {name} part needs rows with and without {target}; it has {len(part)} rows, "
-                f"{int(part[target].sum())} of them with it. {_advice(examples, settings)}"
-            )
+        is_test = draw_test_rows(examples[target].to_numpy(), settings)
+        train, test = examples[~is_test], examples[is_test]
+    refuse_single_class(count(train, target), count(test, target), settings, target, period(examples, settings))
     return train, test
 
 
-def _split_by_time(examples: pd.DataFrame, settings: TimeSplit) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows before ``test_from``, and rows from then on: no training row is later than a test row."""
+def split_by_time(examples: pd.DataFrame, settings: TimeSplit) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows before ``test_from``, and rows from then on: no training row is later than a test row.
+
+    Raises TableInvalid where a row has no time.
+    """
     times = examples[settings.column].dt.tz_localize(None)
     if times.isna().any():
         raise TableInvalid(
@@ -39,18 +60,44 @@ def _split_by_time(examples: pd.DataFrame, settings: TimeSplit) -> tuple[pd.Data
     return examples[times < start], examples[(times >= start) & (times < end)]
 
 
-def _split_at_random(examples: pd.DataFrame, settings: RandomSplit, target: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Training rows and a random share of test rows, drawn with a seed; stratified by the target if the settings say so."""
-    classes = examples[target] if settings.stratify else None
+def draw_test_rows(truth: npt.NDArray[np.int8], settings: RandomSplit) -> Flags:
+    """Which rows [n] are test rows: a random share, drawn with a seed; stratified by their ``truth`` if the settings say so.
+
+    Raises PeriodEmpty where there are too few rows.
+    """
+    classes, is_test = truth if settings.stratify else None, np.zeros(len(truth), dtype=bool)
     try:
-        train, test = train_test_split(examples, test_size=settings.test_share, random_state=settings.seed, stratify=classes)
+        _, test = train_test_split(
+            np.arange(len(truth)), test_size=settings.test_share, random_state=settings.seed, stratify=classes
+        )
     except ValueError as error:
-        raise PeriodEmpty(f"The {len(examples)} rows cannot be split: {error} {_advice(examples, settings)}") from error
-    return train.sort_index(), test.sort_index()
+        raise PeriodEmpty(f"The {len(truth)} rows cannot be split: {error} {_advice(settings, None)}") from error
+    is_test[test] = True
+    return is_test
 
 
-def _advice(examples: pd.DataFrame, settings: Split) -> str:
+def period(examples: pd.DataFrame, settings: Split) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+    """The first and the last time of a split by time; None of one at random, and of no rows."""
+    if not isinstance(settings, TimeSplit) or not len(examples):
+        return None
+    return examples[settings.column].min(), examples[settings.column].max()
+
+
+def refuse_single_class(
+    train: Counts, test: Counts, settings: Split, target: str, times: tuple[pd.Timestamp, pd.Timestamp] | None
+) -> None:
+    """Raises PeriodEmpty where one of the two parts has no rows or lacks a class; ``times`` are those of all examples."""
+    for name, part in (("training", train), ("test", test)):
+        if part.positives in (0, part.rows):
+            raise PeriodEmpty(
+                f"The {name} part needs rows with and without {target}; it has {part.rows} rows, "
+                f"{part.positives} of them with it. {_advice(settings, times)}"
+            )
+
+
+def _advice(settings: Split, times: tuple[pd.Timestamp, pd.Timestamp] | None) -> str:
     if isinstance(settings, RandomSplit):
         return "Correct data.split.test_share, or bring more rows."
-    times = examples[settings.column]
-    return f"{settings.column} runs from {times.min()} to {times.max()}: set data.split.test_from between them."
+    if times is None:
+        return "The table has no example at all."
+    return f"{settings.column} runs from {times[0]} to {times[1]}: set data.split.test_from between them."

@@ -2,13 +2,15 @@
 
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
+import numpy as np
 import pandas as pd
 from pydantic.dataclasses import dataclass
 
 from column_types.category_text import plain_text
 from pipeline.config.settings import CLOSED, Data, Target
+from pipeline.recipes.part import Part, Reach
 from pipeline.support.errors import TableInvalid
 
 COMPARISON = re.compile(r"(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?)")
@@ -22,32 +24,42 @@ class Options:
     """No settings beyond those of every data set."""
 
 
-def examples(tables: Mapping[str, pd.DataFrame], data: Data, _options: Options) -> tuple[pd.DataFrame, dict[str, int]]:
-    """The rows that have a target, with the declared columns; the target is 1 where ``data.target.positive`` says so.
-
-    The second result counts the rows without a target. Raises TableInvalid where the target is no question with two answers.
-    """
+def reach(tables: Collection[str], _options: Options) -> Reach:
+    """Each row is an example by itself. Raises TableInvalid where there are several tables."""
     if len(tables) != 1:
         raise TableInvalid(
             f"The recipe `table` takes one table; data.tables in conf/data/ has {len(tables)}. Leave one, or write a recipe "
             "of your own."
         )
-    (table,) = tables.values()
-    target = data.target
+    (name,) = tables
+    return Reach(name)
+
+
+def examples(
+    tables: Mapping[str, pd.DataFrame], data: Data, options: Options, part: Part | None = None
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """The rows that have a target, with the declared columns; the target is 1 where ``data.target.positive`` says so.
+
+    The second result counts the rows without a target. Raises TableInvalid where the target is no question with two answers.
+    """
+    table, target = tables[reach(tables, options).table], data.target
     if target.name not in table:
         raise TableInvalid(
             f"data.target.name is {target.name}; the table has the columns {', '.join(table.columns)}. "
             "Correct it in conf/data/ and type `make params`."
         )
     labelled = table[table[target.name].notna()]
-    positive = _is_positive(labelled[target.name], target).astype("int8")
+    labels = labelled[target.name]
+    distinct = pd.Series(labels.unique()) if part is None or part.labels is None else part.labels
+    answers = dict(zip(distinct.tolist(), _is_positive(distinct, target), strict=True))
+    positive = np.array([answers[label] for label in labels.tolist()], np.int8)
     frame = labelled[list(data.columns)].assign(**{target.name: positive})
     return frame.reset_index(drop=True), {f"{target.name} unknown": len(table) - len(labelled)}
 
 
 def _is_positive(labels: pd.Series, target: Target) -> pd.Series:
-    """Which labels are the positive one, are among the positive ones, or compare with a number as ``positive`` says."""
-    texts = labels.map({label: plain_text(label) for label in labels.unique().tolist()})
+    """Which of the distinct labels are the positive one, or among these, or compare with a number as ``positive`` says."""
+    texts = labels.map(plain_text)
     distinct, is_list = sorted(texts.unique()), isinstance(target.positive, tuple)
     declared, undeclared = target.positive, "which of them counts as yes is not declared"
     if declared == ():
@@ -68,7 +80,7 @@ def _is_positive(labels: pd.Series, target: Target) -> pd.Series:
         if len(distinct) > 2 and not is_list:
             raise TableInvalid(_explain(target, distinct, "Ontime answers questions with two answers, such as yes and no"))
     if positive.nunique() < 2:
-        raise TableInvalid(_explain(target, distinct, f"all {len(labels)} rows would have the same answer"))
+        raise TableInvalid(_explain(target, distinct, "all rows would have the same answer"))
     return positive
 
 

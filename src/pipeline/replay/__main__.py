@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def _load_dataset() -> Dataset:
-    if not TEST_TABLE.is_file() or not DATASET.is_file():
+    if not TEST_TABLE.is_dir() or not DATASET.is_file():
         raise ReplayImpossible(f"{TEST_TABLE} should hold the rows to replay; it is not there. Type `make repro`.")
     return load_dataset(DATASET)
 

@@ -41,7 +41,7 @@ def replay(data: Dataset, bins: int, most_days: int | None, speed: float | None)
         metadata, version = check(prediction, store), prediction.model()["version"]
         board.check()
     with console.step("compute columns and probabilities offline"):
-        tables = {name: table_io.read(RAW / f"{name}.parquet") for name in data.tables}
+        tables = {name: table_io.read(RAW / name) for name in data.tables}
         whole = expectation.expect(data, tables, data.split)
         expected = whole.first_days(most_days)
         probability = predict_offline(expected, data)

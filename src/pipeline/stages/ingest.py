@@ -1,13 +1,17 @@
-"""Stage: copies the source tables into data/raw as Parquet, after checking them against their declaration."""
+"""Stage: copies the source tables into data/raw as Parquet, in partitions, after checking them against their declaration."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+
+import pandas as pd
 
 from pipeline.config.contradictions import refuse_contradictions
 from pipeline.config.params_file import load_params
 from pipeline.config.paths import INFERRED_COLUMNS, RAW
-from pipeline.config.settings import Data
-from pipeline.data import column_inference, schema, sources, table_io, table_key
+from pipeline.config.settings import Data, RawTable
+from pipeline.data import column_inference, schema, sources, table_io
+from pipeline.data.key_index import KeyIndex
+from pipeline.data.partition_writer import PartitionWriter
 from pipeline.files import atomic_write
 from pipeline.support import console
 
@@ -16,22 +20,42 @@ def main() -> None:
     settings = load_params()
     files = sources.locate(settings.data)
     data = settings.data if settings.data.columns else _infer_columns(settings.data, files)
-    tables = {}
-    for name, declared in data.tables.items():
-        with console.step(f"read and check {name}"):
-            tables[name] = table_io.read_source(files[name], declared, data.target.name)
-            rows = tables[name].to_pandas()
-            invalid_rows = schema.check(rows, declared.columns, name, settings.ingest.invalid_rows_allowed)
-            table_key.check(rows, declared.key, name)
-        if invalid_rows:
-            console.warn(
-                f"{invalid_rows} rows of {name} break their declaration (ingest.invalid_rows_allowed lets them pass)"
-            )
-    with console.step(f"write {RAW}"), atomic_write.replaced_folder(RAW) as folder:
-        for name, table in tables.items():
-            table_io.write(table, folder / f"{name}.parquet")
+    with atomic_write.replaced_folder(RAW) as folder:
+        for name, declared in data.tables.items():
+            check = schema.TableCheck(name, settings.ingest.invalid_rows_allowed)
+            _copy(files[name], declared, data.target.name, check, folder / name)
+            if check.invalid_rows:
+                allowed = "ingest.invalid_rows_allowed lets them pass"
+                console.warn(f"{check.invalid_rows} rows of {name} break their declaration ({allowed})")
         if not settings.data.columns:
             (folder / INFERRED_COLUMNS.name).write_text(column_inference.dump(data.columns), encoding="utf-8")
+
+
+def _copy(source: Path, declared: RawTable, target: str, check: schema.TableCheck, folder: Path) -> None:
+    """Writes a table as partitions; of a folder of files one is read at a time."""
+    name, writer = folder.name, PartitionWriter(folder, declared.partition_by)
+    keys = KeyIndex(folder / ".keys", declared.key, name)
+    with console.step(f"read and check {name}", _count_files(source)) as advance:
+        for file, table in table_io.iterate_source(source, declared, target):
+            rows, place = table.to_pandas(), "" if file == source else str(file)
+            check.add(schema.inspect(rows, declared.columns), place)
+            keys.add(rows, place)
+            writer.add(table, file)
+            advance()
+        check.finish()
+        keys.finish(lambda numbers: _read_again(source, declared, target, numbers))
+    with console.step(f"write {RAW / name}", writer.count()) as advance:
+        writer.finish(advance)
+
+
+def _count_files(source: Path) -> int:
+    return len(list(source.rglob(f"*{table_io.ENDING}"))) if source.is_dir() else 1
+
+
+def _read_again(source: Path, declared: RawTable, target: str, numbers: Sequence[int]) -> Iterator[tuple[int, pd.DataFrame]]:
+    for number, (_, table) in enumerate(table_io.iterate_source(source, declared, target)):
+        if number in numbers:
+            yield number, table.to_pandas()
 
 
 def _infer_columns(data: Data, files: Mapping[str, Path]) -> Data:

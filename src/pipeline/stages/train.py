@@ -91,7 +91,10 @@ def _metadata(data: Dataset, card: Card, fitted: FittedModel, settings: Params, 
         "rows": {"trained": len(rows), "table": rows.table_rows},
         "parameters": {"model": settings.model.as_declared(), "train": asdict(settings.train)},
         "versions": {package: version(package) for package in sorted(packages)},
-        "data": {path.name: digests.sha256(path) for path in (TRAIN_TABLE, TEST_TABLE, DATASET, COUNTS)},
+        "data": {
+            **{folder.name: digests.folder_sha256(folder) for folder in (TRAIN_TABLE, TEST_TABLE)},
+            **{path.name: digests.sha256(path) for path in (DATASET, COUNTS)},
+        },
     }
 
 

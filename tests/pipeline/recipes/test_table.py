@@ -56,7 +56,7 @@ def test_a_whole_number_is_found_beside_missing_ones_that_make_the_column_decima
     ("labels", "problem"),
     [
         (["no", "no"], "yes is none of them"),
-        (["yes", "yes"], "all 2 rows would have the same answer"),
+        (["yes", "yes"], "all rows would have the same answer"),
         (["Yes", "no"], "yes is none of them"),
         (["yes", "no", "maybe"], "Ontime answers questions with two answers"),
     ],

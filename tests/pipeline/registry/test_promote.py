@@ -12,7 +12,7 @@ import pytest
 
 import in_process
 import penguins
-from pipeline.files.digests import sha256
+from pipeline.files.digests import folder_sha256, sha256
 from pipeline.registry import lineage
 from pipeline.registry.mlflow_registry import Registry
 from pipeline.tracking import mlflow_runs
@@ -100,7 +100,7 @@ def lineage_of_the_first(place, registry, commit):
     assert version.tags["git_commit"] == commit
     assert version.tags["dvc_lock"] == sha256(place / "dvc.lock")
     assert version.tags["params"] == sha256(place / "params.yaml")
-    assert version.tags["data.test.parquet"] == sha256(place / "data/processed/test.parquet")
+    assert version.tags["data.test"] == folder_sha256(place / "data/processed/test")
     assert float(version.tags["metric.roc_auc"]) == scores["roc_auc"]
     for name in ("model.onnx", "schema.json", "metadata.json"):
         assert version.tags[f"sha256.{name}"] == sha256(place / "data/model" / name)
@@ -197,7 +197,7 @@ def who_was_champion(place, commit):
     with clock_of("America/New_York"):  # a moment is in UTC all the same, as the history prints it
         status, told = verb(place, "history", "--at", rows[1][0])
     assert (status, f"commit {commit}" in told, "version 1 of ontime was champion" in told) == (0, True, True)
-    assert f"test.parquet {sha256(place / 'data/processed/test.parquet')[:12]}" in told
+    assert f"test {folder_sha256(place / 'data/processed/test')[:12]}" in told
     assert "the models that answered then are not known: nobody answers at http://127.0.0.1:9" in told
     assert "no version of ontime was champion" in verb(place, "history", "--at", "2020-01-01T00:00Z")[1]
     status, told = verb(place, "history", "--at", "2999-01-01T00:00Z")
@@ -279,7 +279,7 @@ def test_a_champion_that_reads_other_columns_is_not_compared(place, registry):
     status, told = verb(place, "promote")
 
     assert (status, champion(registry)) == (1, before)
-    assert "the champion cannot be scored. data/processed/test.parquet should have the columns" in told
+    assert "the champion cannot be scored. data/processed/test should have the columns" in told
     assert "it lacks island" in told
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -176,12 +177,12 @@ def place(tmp_path, monkeypatch, values, columns, graph, rows, test_rows):
     for name in services.SETTINGS:
         monkeypatch.delenv(name, raising=False)
     Path("params.yaml").write_text(yaml.safe_dump(values))
-    Path("data/processed").mkdir(parents=True)
+    Path("data/processed/test").mkdir(parents=True)
 
     def write(table=test_rows, split=BY_TIME):
         how = parse_settings(Dataset, {"name": "x", "target": {"name": "good"}, "columns": {}, "split": split}).split
         data = Dataset("things", Target("good"), columns, how)
-        table_io.write(table, Path("data/processed/test.parquet"))
+        table_io.write(table, Path("data/processed/test/000000.parquet"))
         Path("data/processed/dataset.json").write_text(dump_settings(data))
         metadata = {"name": "things", "threshold": 0.4, "data": {}, "parameters": {}, "versions": {}, "question": {}}
         artifact.write(Path("data/model"), graph, schema_json.describe(data, rows), metadata)
@@ -494,9 +495,9 @@ def test_a_difference_is_exit_status_1_after_the_table(fake):
 
 
 def test_without_a_test_table_the_pipeline_is_asked_for(fake):
-    Path("data/processed/test.parquet").unlink()
+    shutil.rmtree("data/processed/test")
 
-    with pytest.raises(ReplayImpossible, match=r"test\.parquet should hold the rows to replay; .*`make repro`"):
+    with pytest.raises(ReplayImpossible, match=r"data/processed/test should hold the rows to replay; .*`make repro`"):
         replay.main()
 
 

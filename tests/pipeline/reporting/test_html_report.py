@@ -83,7 +83,7 @@ def run(evaluation):
             "train": {"seed": 13, "max_rows": None},
         },
         "sha256": {"model.onnx": "cc33"},
-        "data": {"train.parquet": "aa11", "test.parquet": "bb22"},
+        "data": {"train": "aa11", "test": "bb22"},
     }
     counts = {"train": 12345, "test": 200, "left_out": {"good unknown": 17}}
     schema = {"columns": [{"name": "size", "topic": "looks & size"}, {"name": "colour", "topic": "looks & size"}]}
@@ -237,7 +237,7 @@ def test_no_slices_leave_a_page(test_rows, settings):
 def test_the_page_names_the_model_and_how_to_find_its_commit(text):
     words = " ".join(text.split())
 
-    for name, digest in (("model.onnx", "cc33"), ("train.parquet", "aa11"), ("test.parquet", "bb22")):
+    for name, digest in (("model.onnx", "cc33"), ("data/processed/train", "aa11"), ("data/processed/test", "bb22")):
         assert f"<dt>{name}</dt><dd>{digest}</dd>" in words
     assert "git log -S cc33 -- data/report/model_card.md" in words
 

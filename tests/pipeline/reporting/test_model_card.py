@@ -33,7 +33,7 @@ METADATA = {
     "rows": {"trained": 12345, "table": 12345},
     "parameters": {"model": {"name": "logistic", "max_iter": 100}, "train": {"seed": 1, "threshold": "f1"}},
     "versions": {"numpy": "2.4.6", "onnx": "1.20.1"},
-    "data": {"train.parquet": "aa11", "test.parquet": "bb22"},
+    "data": {"train": "aa11", "test": "bb22"},
     "sha256": {"model.onnx": "cc33"},
 }
 

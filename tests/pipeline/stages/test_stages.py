@@ -166,11 +166,11 @@ def test_columns_that_were_inferred_can_be_declared_and_give_the_same_examples(p
     target = "source: {path: tests/pipeline/penguins.csv}\ntarget: {name: sex, positive: female}\n"
     minimal(place, target)
     run_all(place, STAGES[:2])
-    inferred = (place / "data/processed/train.parquet").read_bytes()
+    inferred = (place / "data/processed/train/000000.parquet").read_bytes()
     minimal(place, target + (place / "data/raw/columns.yaml").read_text())
     run_all(place, STAGES[:2])
 
-    assert (place / "data/processed/train.parquet").read_bytes() == inferred
+    assert (place / "data/processed/train/000000.parquet").read_bytes() == inferred
     assert not (place / "data/raw/columns.yaml").exists()
 
 
@@ -274,7 +274,7 @@ def test_a_parquet_table_with_datetimes_split_by_time_passes_all_four_stages(pla
     run_all(place)
 
     slices = pd.read_csv(place / "data/report/plots/slices.csv", dtype={"slice": str})
-    test = pd.read_parquet(place / "data/processed/test.parquet")
+    test = pd.read_parquet(place / "data/processed/test")
     assert test["when"].min() >= pd.Timestamp("2021-07-01")
     assert set(slices["slice"][slices["by"] == "shop"]) == {"north", "south", "missing"}
     assert json.loads((place / "data/report/metrics.json").read_text())["roc_auc"] > 0.6
@@ -306,7 +306,7 @@ def test_small_and_large_numbers_of_a_table_are_not_rounded(place):
     settings(place, "data.columns.body_mass_g.range=null")
     run_all(place, ["ingest", "preprocess"])
 
-    assert pd.read_parquet(place / "data/processed/train.parquet")["body_mass_g"].nunique() > 50
+    assert pd.read_parquet(place / "data/processed/train/000000.parquet")["body_mass_g"].nunique() > 50
 
 
 def test_a_category_may_be_called_na_where_the_table_says_what_is_missing(place):
@@ -315,7 +315,7 @@ def test_a_category_may_be_called_na_where_the_table_says_what_is_missing(place)
     settings(place, '+data.tables.table.missing=[""]', "data.slices=[island]")
     run_all(place, ["ingest"])
 
-    assert "NA" in set(pd.read_parquet(place / "data/raw/table.parquet")["island"])
+    assert "NA" in set(pd.read_parquet(place / "data/raw/table/000000.parquet")["island"])
 
 
 def test_rows_that_are_allowed_to_break_their_declaration_pass_with_a_warning(place):
@@ -376,12 +376,12 @@ def test_a_source_with_another_digest_is_refused(place):
 def test_a_column_that_is_missing_is_named_and_the_last_good_output_stays(place):
     settings(place)
     run_all(place, ["ingest"])
-    before = (place / "data/raw/table.parquet").read_bytes()
+    before = (place / "data/raw/table/000000.parquet").read_bytes()
     source = place / "tests/pipeline/penguins.csv"
     source.write_text(source.read_text().replace("island", "isle"))
 
     assert "column island is missing" in said(run(place, "ingest"))
-    assert (place / "data/raw/table.parquet").read_bytes() == before
+    assert (place / "data/raw/table/000000.parquet").read_bytes() == before
 
 
 def test_rows_with_the_same_key_are_refused_whatever_may_break_its_declaration(place):
@@ -401,12 +401,12 @@ def test_a_category_full_of_numbers_is_refused(place):
 def test_a_damaged_raw_table_is_refused_with_the_way_back(place):
     settings(place)
     run_all(place, ["ingest"])
-    raw = place / "data/raw/table.parquet"
+    raw = place / "data/raw/table/000000.parquet"
     raw.write_bytes(raw.read_bytes()[:-100])
 
     sentence = said(run(place, "preprocess"))
 
-    assert "data/raw/table.parquet should be a Parquet file" in sentence
+    assert "data/raw/table/000000.parquet should be a Parquet file" in sentence
     assert "dvc checkout --force" in sentence
 
 
@@ -447,7 +447,7 @@ def test_a_folder_that_cannot_be_written_is_named(place):
 def test_a_full_disk_leaves_the_last_good_output_and_says_what_to_do(place):
     settings(place)
     run_all(place, ["ingest"])
-    before = (place / "data/raw/table.parquet").read_bytes()
+    before = (place / "data/raw/table/000000.parquet").read_bytes()
 
     def no_room():
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
@@ -455,7 +455,7 @@ def test_a_full_disk_leaves_the_last_good_output_and_says_what_to_do(place):
     sentence = said(run_process(place, "ingest", preexec_fn=no_room))
 
     assert "Free space or grant access, then try again" in sentence
-    assert (place / "data/raw/table.parquet").read_bytes() == before
+    assert (place / "data/raw/table/000000.parquet").read_bytes() == before
     assert not list((place / "data").glob(".*"))
 
 

@@ -52,7 +52,7 @@ SETTINGS = {
 }  # fmt: skip
 METADATA = {
     "versions": dict.fromkeys(("onnx", "onnxruntime", "numpy"), "1.0"),
-    "data": {"train.parquet": "a" * 64, "test.parquet": "b" * 64},
+    "data": {"train": "a" * 64, "test": "b" * 64},
 }
 
 

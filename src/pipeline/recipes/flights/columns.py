@@ -13,6 +13,7 @@ MONTH = 28 * DAY
 # Features look at what happened in the MONTH before their moment. A flight that departed or landed then was due at most this
 # many days before that moment, so nothing older changes a feature.
 HISTORY_DAYS = 32
+PLANNED_AHEAD = HOUR  # minutes after its scheduled departure for which the timetable is looked at
 DEPARTURE_HOURS = {"origin": (1, 3, 6), "carrier": (1, 3, 6), "destination": (1, 3, 6), "origin_carrier": (1,)}
 LATE_HOURS = (("origin", 1), ("origin_carrier", 3))
 TURNAROUND = 30  # minutes: the shortest stay on the ground between two flights of an aircraft
@@ -72,7 +73,7 @@ def _schedule_features(question: Question) -> dict[str, Any]:
         "destination": flights["dest"].array,
         "distance": flights["distance"].array,
         "planned_departures_between": planned.window(origin, due, 2 * HOUR)["count"],
-        "planned_departures_after": planned.window(origin, due + HOUR, HOUR)["count"],
+        "planned_departures_after": planned.window(origin, due + PLANNED_AHEAD, PLANNED_AHEAD)["count"],
     }
 
 
@@ -83,14 +84,19 @@ def _weather_features(question: Question) -> dict[str, Floats]:
     training period they raise the calibration error (ECE) from 0.017 to 0.025.
     """
     weather, moment = question.history.weather, question.moment
-    row = weather.last_row(question.asked.flights, moment)
-    row = np.where(moment - take_or_nan(weather.observed_at, row) <= OLDEST_WEATHER, row, -1)
-    rows_everywhere = weather.last_rows_everywhere(moment)
+    row = _younger_than(OLDEST_WEATHER, weather.last_row(question.asked.flights, moment), question)
+    rows_everywhere = [_younger_than(MONTH, any_row, question) for any_row in weather.last_rows_everywhere(moment)]
     visibilities = [take_or_nan(weather.values["visibility"], any_row) for any_row in rows_everywhere]
     return {
         **{name: take_or_nan(value, row) for name, value in weather.values.items()},
         "lowest_visibility": np.fmin.reduce([np.full(len(moment), np.nan), *visibilities]),  # without stations missing
     }
+
+
+def _younger_than(age: int, row: Integers, question: Question) -> Integers:
+    """The rows of observations [n], -1 for those that are older than ``age`` minutes at their moment."""
+    observed_at = take_or_nan(question.history.weather.observed_at, row)
+    return np.where(question.moment - observed_at <= age, row, -1)
 
 
 def _departure_features(question: Question) -> dict[str, Floats]:

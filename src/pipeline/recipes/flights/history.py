@@ -70,6 +70,10 @@ class History:
         """The same of the rows at these places of the table of flights that is known."""
         return self.known.take(self._row_at[places])
 
+    def rows_at(self, places: slice) -> Integers:
+        """The rows of what is known, in time order, of these places of the table of flights."""
+        return np.sort(self._row_at[places])
+
     def seats(self, tail_numbers: pd.Series) -> Floats:
         """The seats of each aircraft [n], NaN for one that is not in the fleet list."""
         return np.array([self._seats.get(number, np.nan) for number in tail_numbers.tolist()], np.float64)
