@@ -29,7 +29,7 @@ def roc_curve(ranked: RankedRows) -> pd.DataFrame:
 
 def precision_recall_curve(ranked: RankedRows) -> pd.DataFrame:
     """The best precision at each of evenly spaced recalls, over the thresholds that reach it (interpolated precision)."""
-    true, predicted = counts_at_positives(ranked)
+    true, predicted = counts_at_positives(*classes(ranked))
     grid = np.linspace(0, 1, CURVE_POINTS)[1:]
     precision = np.zeros(len(grid))
     if len(true):
@@ -54,12 +54,13 @@ def classes(ranked: RankedRows) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     return positives, negatives
 
 
-def counts_at_positives(ranked: RankedRows) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+def counts_at_positives(
+    positives: npt.NDArray[Any], negatives: npt.NDArray[Any]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """How many rows are true positives, and how many are predicted positive, at the probability of each positive row.
 
-    Both are in ascending order of the probability. Between these thresholds precision is lower and recall the same.
+    All are in ascending order of the probability. Between these thresholds precision is lower and recall the same.
     """
-    positives, negatives = classes(ranked)
     true = len(positives) - np.searchsorted(positives, positives, side="left")
     return true, true + len(negatives) - np.searchsorted(negatives, positives, side="left")
 

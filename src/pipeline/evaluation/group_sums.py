@@ -82,7 +82,7 @@ def exact_scores(ranked: RankedRows, sums: GroupSums) -> Floats:
     """Each of METRICS [metrics] of the rows themselves, none of them from bins; NaN where a class is absent."""
     values: Floats = sums.scores(np.ones((1, len(sums.totals))))[0]
     positives, negatives = curves.classes(ranked)
-    true, predicted = curves.counts_at_positives(ranked)
+    true, predicted = curves.counts_at_positives(positives, negatives)
     below, not_above = (int(np.searchsorted(negatives, positives, side=side).sum()) for side in ("left", "right"))
     with np.errstate(divide="ignore", invalid="ignore"):
         values[METRICS.index("roc_auc")] = np.divide(below + not_above, 2 * len(positives) * len(negatives))

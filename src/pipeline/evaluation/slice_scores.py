@@ -11,6 +11,7 @@ import pandas as pd
 
 from pipeline.compute import Engine, LocalEngine
 from pipeline.config.settings import Evaluate
+from pipeline.data.slices import Labels
 from pipeline.evaluation import bootstrap, curves
 from pipeline.evaluation.bootstrap import EXACT_ROWS, MOST_GROUPS, Scores
 from pipeline.evaluation.metrics import rank
@@ -65,10 +66,9 @@ def evaluate(
 
     Parts of more than ``exact_rows`` rows have their intervals from bins of scores; everything else is exact.
     """
-    order = rank(probability)
-    ranked = RankedRows(probability[order], labels.truth[order], labels.groups[order])
+    ranked, slices = _rank(labels, probability)
     score = partial(score_part, threshold, settings, exact_rows)
-    scores = (engine or LocalEngine()).map(score, _parts(ranked, labels, order), advance)
+    scores = (engine or LocalEngine()).map(score, _parts(ranked, slices), advance)
     overall = next(scores)
     groups, is_binned = int(ranked.groups.max()) + 1, len(ranked) > exact_rows
     return Evaluation(
@@ -90,13 +90,19 @@ def score_part(threshold: float, settings: Evaluate, exact_rows: int, ranked: Ra
     return bootstrap.intervals(values, resampled, settings.confidence)
 
 
-def _parts(ranked: RankedRows, labels: RowLabels, order: npt.NDArray[np.intp]) -> Iterator[RankedRows]:
+def _rank(labels: RowLabels, probability: npt.NDArray[Any]) -> tuple[RankedRows, list[Labels]]:
+    """The rows from the highest probability to the lowest, and the labels of each slicing in that order."""
+    order = rank(probability)
+    slices = [Labels(sliced.values, sliced.codes[order]) for sliced in labels.slices.values()]
+    return RankedRows(probability[order], labels.truth[order], labels.groups[order]), slices
+
+
+def _parts(ranked: RankedRows, slices: list[Labels]) -> Iterator[RankedRows]:
     """All rows, then those of each slice."""
     yield ranked
-    for sliced in labels.slices.values():
-        codes = sliced.codes[order]
+    for sliced in slices:
         for number in range(len(sliced.values)):
-            yield ranked.select(np.flatnonzero(codes == number))
+            yield ranked.select(np.flatnonzero(sliced.codes == number))
 
 
 def _slice_table(labels: RowLabels, scores: Iterator[Scores]) -> pd.DataFrame:
