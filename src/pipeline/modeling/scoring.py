@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
-import pyarrow as pa
-import pyarrow.parquet
 
 from pipeline.compute import Engine
 from pipeline.config.settings import Columns
-from pipeline.data import model_inputs
+from pipeline.data import model_inputs, table_io
 from pipeline.modeling import artifact
 
 ROWS_AT_ONCE = 1 << 16  # so that memory does not grow with the rows of a partition either
@@ -22,16 +20,20 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Partition:
-    """The Parquet file of a partition, and the numbers of the rows whose inputs are wanted beside all probabilities."""
+    """The Parquet file of a partition, and the numbers of the rows whose inputs are wanted beside all probabilities.
 
-    table: bytes
+    Errors call it by its ``path``, which no worker opens.
+    """
+
+    path: str
+    content: bytes
     sample: npt.NDArray[np.intp]
 
 
 def score_table(
     graph: bytes,
     columns: Columns,
-    files: Iterable[bytes],
+    files: Iterable[tuple[str, bytes]],
     rows: Sequence[int],
     sample: npt.NDArray[np.integer],
     engine: Engine,
@@ -39,13 +41,14 @@ def score_table(
 ) -> tuple[npt.NDArray[np.float32], Arrays]:
     """The probability [n] of each row of a table, and the packed inputs of a ``sample`` of row numbers, in its order.
 
-    The table comes as the Parquet ``files`` of its partitions, of so many ``rows`` each; ``advance`` is called after each.
+    The table comes as the Parquet ``files`` of its partitions, each a path and its content, of so many ``rows`` each;
+    ``advance`` is called after each. Raises TableInvalid where one is damaged.
     """
     ends, chosen = np.cumsum(rows), np.unique(sample)
     edges = np.searchsorted(chosen, ends)[:-1]
     tasks = (
-        Partition(table, numbers - (end - count))
-        for table, numbers, end, count in zip(files, np.split(chosen, edges), ends, rows, strict=True)
+        Partition(*file, numbers - (end - count))
+        for file, numbers, end, count in zip(files, np.split(chosen, edges), ends, rows, strict=True)
     )
     probability, inputs = np.empty(ends[-1], np.float32), []
     for end, count, (part, arrays) in zip(
@@ -64,8 +67,8 @@ def score_partition(graph: bytes, columns: Columns, partition: Partition) -> tup
     rows are cut, because vector instructions take some rows together and the rest one by one.
     """
     probabilities, samples, start = [], [], 0
-    file = pa.parquet.ParquetFile(pa.BufferReader(partition.table))
-    for batch in file.iter_batches(ROWS_AT_ONCE, columns=list(columns)):
+    table = table_io.decode(partition.content, partition.path, list(columns))
+    for batch in table.to_batches(ROWS_AT_ONCE):
         arrays = model_inputs.to_arrays(model_inputs.pack(batch.to_pandas(), columns), columns)
         probabilities.append(predict(graph, arrays).astype(np.float32))
         chosen = partition.sample[(partition.sample >= start) & (partition.sample < start + len(batch))] - start

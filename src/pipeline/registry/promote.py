@@ -19,7 +19,7 @@ import pandas as pd
 from pipeline.config.params_file import load_dataset, load_mapping, load_params
 from pipeline.config.paths import DATASET, MODEL, TEST_TABLE
 from pipeline.config.settings import Dataset, Params
-from pipeline.data import table_io
+from pipeline.data import partitions
 from pipeline.diff import gate_settings
 from pipeline.evaluation.row_labels import RowLabels, Slicing
 from pipeline.modeling import artifact, predict
@@ -133,9 +133,7 @@ def _score(model: Path, advance: Callable[[], None]) -> npt.NDArray[np.float32]:
 
 def _test_tables(columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
     """The partitions of the test table one after another, with these columns alone or with all."""
-    for file in sorted(TEST_TABLE.iterdir()) if TEST_TABLE.is_dir() else [TEST_TABLE]:
-        table = table_io.read(file)
-        yield table[columns] if columns else table
+    return (table for _, table in partitions.iterate(TEST_TABLE, columns))
 
 
 def _show(differences: list[Difference], champion: Version, candidate: Version) -> None:

@@ -28,7 +28,7 @@ from pipeline.config.paths import (
     VALIDATION,
 )
 from pipeline.config.settings import Columns, Dataset, Evaluate, Params, RandomSplit
-from pipeline.data import table_io
+from pipeline.data import partitions, table_io
 from pipeline.evaluation import permutation_importance, slice_scores, topic_contributions
 from pipeline.evaluation.row_labels import RowLabels, Slicing
 from pipeline.evaluation.slice_scores import Evaluation
@@ -89,7 +89,7 @@ def _score(
     """The probability of each test row, and the rows whose importances and whose contributions are worked out."""
     important = permutation_importance.sample_rows(labels.truth, settings.importance_rows, settings.seed)
     explained = topic_contributions.sample_rows(len(labels.truth), settings.reasons_rows, settings.seed)
-    files = (file.read_bytes() for file in _files())
+    files = ((str(file), file.read_bytes()) for file in table_io.files(TEST_TABLE))
     rows, sample = labels.partitions, np.concatenate([important, explained])
     with console.step(f"score {len(labels.truth):,} test rows", len(rows)) as advance:
         probability, inputs = scoring.score_table(graph, columns, files, rows, sample, engine, advance)
@@ -121,12 +121,7 @@ def _contributions(graph: bytes, sample: Sample, columns: list[dict[str, Any]]) 
 
 def _tables(columns: Iterable[str]) -> Iterator[pd.DataFrame]:
     """The partitions of the test table, with these columns alone."""
-    names = list(dict.fromkeys(columns))
-    return (table_io.read(file)[names] for file in _files())
-
-
-def _files() -> list[Path]:
-    return sorted(TEST_TABLE.iterdir()) if TEST_TABLE.is_dir() else [TEST_TABLE]
+    return (table for _, table in partitions.iterate(TEST_TABLE, list(dict.fromkeys(columns))))
 
 
 def _write(run: Run, data: Dataset, settings: Params) -> None:

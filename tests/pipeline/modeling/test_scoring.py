@@ -1,14 +1,13 @@
 """Partitions are scored with the same numbers in any cut, and only the rows of the sample leave them."""
 
-import io
-
 import numpy as np
 import pytest
 
 from conftest import COLUMNS
 from pipeline.compute import LocalEngine
-from pipeline.data import model_inputs
+from pipeline.data import model_inputs, table_io
 from pipeline.modeling import artifact, onnx_export, scoring
+from pipeline.support.errors import TableInvalid
 
 
 @pytest.fixture(params=["hgb", "logistic"])
@@ -20,16 +19,10 @@ def packed(rows):
     return model_inputs.to_arrays(model_inputs.pack(rows, COLUMNS), COLUMNS)
 
 
-def parquet(rows):
-    file = io.BytesIO()
-    rows.to_parquet(file, index=False)
-    return file.getvalue()
-
-
 def scored(graph, rows, size, sample=(), advance=lambda: None):
     parts = [rows[start : start + size] for start in range(0, len(rows), size)]
-    files, counts = (parquet(part) for part in parts), [len(part) for part in parts]
-    return scoring.score_table(graph, COLUMNS, files, counts, np.array(sample, np.int32), LocalEngine(), advance)
+    files, counts = ((f"{number}.parquet", table_io.encode(part)) for number, part in enumerate(parts)), map(len, parts)
+    return scoring.score_table(graph, COLUMNS, files, list(counts), np.array(sample, np.int32), LocalEngine(), advance)
 
 
 @pytest.mark.parametrize("size", [1, 7, 29, 10_000])
@@ -68,3 +61,10 @@ def test_other_columns_of_a_partition_are_not_read(graph, rows):
     unreadable = rows[:20].assign(more=[{"a": 1}] * 20)
 
     assert scored(graph, unreadable, 20)[0].tolist() == scored(graph, rows[:20], 20)[0].tolist()
+
+
+def test_a_damaged_partition_is_named(graph, rows):
+    files = [("data/processed/test/2013-10.parquet", table_io.encode(rows[:20])[:-9])]
+
+    with pytest.raises(TableInvalid, match=r"data/processed/test/2013-10\.parquet should be .* `dvc checkout --force`"):
+        scoring.score_table(graph, COLUMNS, files, [20], np.array([]), LocalEngine(), lambda: None)
