@@ -152,10 +152,10 @@ bench: bench-pipeline bench-serving bench-database bench-board ## Time everythin
 bench-pipeline: setup ## Time the cold pipeline, one, three and ten copies of the table, and an idle dvc repro
 	@python tests/bench/run.py
 
-bench-serving: setup ## Time the prediction service beside an endpoint that does nothing, MLflow's server, scikit-learn and SQLite
+bench-serving: setup ## Time the prediction service beside LitServe, BentoML, MLServer, MLflow's server, ONNX Runtime, and others
 	@test -f data/model/metadata.json || $(MAKE) repro
 	@python tests/bench/serving.py
-	@PYTHONPATH=src:serving python tests/bench/batches.py
+	@PYTHONPATH=src:serving python tests/bench/peers.py
 	@PYTHONPATH=serving python tests/bench/outbox.py
 
 bench-database: setup ## Time the data service and its event log beside bare inserts, and with 100,000 and 10 million stored predictions

@@ -1,15 +1,11 @@
-"""Fits the model's estimator once more, saves it for `mlflow models serve`, and times predict_proba on a frame in memory.
+"""Fits the model's estimator once more, and times predict_proba on a frame in memory.
 
-`python estimator.py FOLDER` prints JSON: the rows of the whole table and the seconds of the fastest of three predictions.
+`python estimator.py` prints JSON: the rows of the whole table and the seconds of the fastest of three predictions.
 """
 
 import json
-import logging
-import sys
 import time
-from pathlib import Path
 
-import mlflow
 import pandas as pd
 
 from pipeline.config.params_file import load_dataset, load_params
@@ -20,8 +16,7 @@ from pipeline.modeling import estimator
 ROUNDS = 3
 
 
-def main(folder: Path) -> None:
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
+def main() -> None:
     settings, data = load_params(), load_dataset(DATASET)
     train = table_io.read(TRAIN_TABLE)
     packed, truth = model_inputs.pack(train, data.columns), train[data.target.name].to_numpy()
@@ -32,18 +27,8 @@ def main(folder: Path) -> None:
         start = time.perf_counter()
         fitted.predict_proba(whole)
         times.append(time.perf_counter() - start)
-    mlflow.sklearn.save_model(
-        fitted,
-        folder / "estimator",
-        serialization_format="cloudpickle",
-        pyfunc_predict_fn="predict_proba",
-        pip_requirements=[],
-    )
-    for rows in (1, 1000):
-        body = {"dataframe_split": json.loads(whole.head(rows).fillna(0).to_json(orient="split", index=False))}
-        (folder / f"estimator-{rows}.json").write_text(json.dumps(body))
     print(json.dumps({"rows": len(whole), "seconds": min(times)}))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 ROOT = Path(__file__).parents[2]
-READY_SECONDS = 90
+READY_SECONDS, STOP_SECONDS = 90, 15
 console = Console(highlight=False, markup=False, soft_wrap=True)
 
 
@@ -29,20 +29,26 @@ class Server:
 
     @property
     def processor_seconds(self) -> float:
-        """Processor time so far, in seconds, of its first process."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+        """Processor time so far, in seconds, of its processes that run and of those that ended."""
+        ticks = sum(sum(map(int, fields[11:15])) for fields in _family(self.process.pid).values())
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     @property
     def resident_mb(self) -> float:
-        """Resident memory in MB, of all processes that it started."""
-        kilobytes = 0
-        for status in Path("/proc").glob("[0-9]*/status"):
-            with suppress(OSError):
-                lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
-                if os.getpgid(int(status.parent.name)) == self.process.pid:
-                    kilobytes += int(lines.get("VmRSS", "0").split()[0])
-        return kilobytes / 1024
+        """Resident memory in MB, of all its processes."""
+        return sum(int(fields[21]) for fields in _family(self.process.pid).values()) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def _family(ancestor: int) -> dict[int, list[str]]:
+    """A process and all that it started, each with the fields of its /proc/PID/stat from the third on."""
+    processes = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            processes[int(path.parent.name)] = path.read_text().rpartition(")")[2].split()
+    family: set[int] = {ancestor} & processes.keys()
+    while more := {number for number, fields in processes.items() if int(fields[1]) in family} - family:
+        family |= more
+    return {number: processes[number] for number in family}
 
 
 @contextmanager
@@ -60,8 +66,15 @@ def serving(command: Sequence[str], port: int, path: str, log: Path, **environme
             time.sleep(0.01)
         yield Server(port, process, time.perf_counter() - start)
     finally:
+        family = _family(process.pid)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)
+        for number, fields in family.items():  # what did not end by itself
+            with suppress(ProcessLookupError):
+                if _family(number).get(number, [""] * 20)[19] == fields[19]:  # the same start: the number was not given anew
+                    os.kill(number, signal.SIGKILL)
         process.wait()
 
 

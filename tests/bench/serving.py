@@ -1,4 +1,4 @@
-"""Times the prediction service beside an endpoint that does nothing, and beside `mlflow models serve`, in one run.
+"""Times the prediction service beside an endpoint that does nothing, with its reasons and over whole files, in one run.
 
 Each server has one worker and answers the same record over 8 connections, in turn, so that a busy machine slows all. Prints
 rows to compare and holds them to their targets; a missed one is said and is no error, because a busy machine can miss any.
@@ -22,7 +22,7 @@ from servers import ROOT, Server, console, free_port, judge, serving
 
 HERE = Path(__file__).parent
 MODEL, TRAIN, TEST = (ROOT / "data" / name for name in ("model", "processed/train", "processed/test"))
-LEAST_SHARE, MOST_TIMES_P99, LEAST_TIMES_MLFLOW, LEAST_TIMES_BATCH = 0.9, 2.0, 50, 10
+LEAST_SHARE, MOST_TIMES_P99 = 0.9, 2.0
 MOST_START_SECONDS, MOST_RESIDENT_MB, MOST_IMAGE_MB, MOST_SCORE_MB, COPIES = 1.5, 130, 350, 400, 10
 REASONS, MOST_REASONS_MS = "reasons=true", 10.0
 IMAGE = "ontime-prediction-api"
@@ -48,21 +48,15 @@ def service(folder: Path, number: int = 0) -> Any:
     return serving(command, port, "/readyz", folder / f"service-{number}.log", PYTHONPATH="src:serving", **settings)
 
 
-def bodies(folder: Path) -> tuple[Path, Path]:
-    """Requests with one record, the schema's own example, and with a thousand of the test table."""
+def body(folder: Path) -> Path:
+    """A request with one record, the schema's own example."""
     schema = json.loads((MODEL / "schema.json").read_text())
-    names = [column["name"] for column in schema["columns"]]
     (one := folder / "one.json").write_text(json.dumps({column["name"]: column["example"] for column in schema["columns"]}))
-    rows = pq.read_table(TEST, columns=names).slice(0, 1000).to_pylist()
-    plain = [
-        {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in row.items()} for row in rows
-    ]
-    (many := folder / "many.json").write_text(json.dumps({"records": plain}))
-    return one, many
+    return one
 
 
-def beside_no_op(folder: Path, one: Path, rounds: int, seconds: float) -> float:
-    """Rows on one record at a time; gives the service's answers per second."""
+def beside_no_op(folder: Path, one: Path, rounds: int, seconds: float) -> None:
+    """Rows on one record at a time."""
     port = free_port()
     idle = serving(
         [sys.executable, str(HERE / "empty_endpoint.py"), str(MODEL), str(port)],
@@ -73,6 +67,7 @@ def beside_no_op(folder: Path, one: Path, rounds: int, seconds: float) -> float:
     )
     with idle as no_op, service(folder) as ours:
         turns = [[load(server, "/predict", one, seconds) for server in (ours, no_op)] for _ in range(rounds)]
+        start, resident = ours.seconds, ours.resident_mb
     console.print(f"\nOne record a request, 8 connections, {rounds} rounds of {seconds:g} s in turn")
     console.print(f"{'':36}{'answers/s':>10}{'p50':>10}{'p99':>10}")
     for name, told in zip(
@@ -82,7 +77,8 @@ def beside_no_op(folder: Path, one: Path, rounds: int, seconds: float) -> float:
         console.print(f"{name:36}{speed:10,.0f}{half * 1e3:7.2f} ms{most * 1e3:7.2f} ms")
     judge("A / B in answers per second", median(a["per_second"] / b["per_second"] for a, b in turns), least=LEAST_SHARE)
     judge("A / B in p99", median(a["p99"] / b["p99"] for a, b in turns), most=MOST_TIMES_P99)
-    return median(ours["per_second"] for ours, _ in turns)
+    judge("start of A to ready, seconds", start, most=MOST_START_SECONDS)
+    judge("resident memory of A after single records, MB", resident, most=MOST_RESIDENT_MB)
 
 
 def with_reasons(folder: Path, one: Path, rounds: int, seconds: float) -> None:
@@ -97,31 +93,6 @@ def with_reasons(folder: Path, one: Path, rounds: int, seconds: float) -> None:
         console.print(f"{path:36}{connections:12}{speed:10,.0f}{half * 1e3:7.2f} ms{most * 1e3:7.2f} ms")
         if REASONS in path:
             judge(f"p99 with reasons, {connections} at a time, ms", most * 1e3, most=MOST_REASONS_MS)
-
-
-def beside_mlflow(folder: Path, one: Path, many: Path, seconds: float) -> None:
-    """Rows on `mlflow models serve` with the same estimator; the service answers in turn."""
-    port = free_port()
-    command = ["mlflow", "models", "serve", "-m", str(folder / "estimator"), "-p", str(port), "-h", "127.0.0.1"]
-    started = serving([*command, "--env-manager", "local"], port, "/ping", folder / "mlflow.log", PYTHONPATH="src")
-    rows: list[tuple[str, float, float, float, float, float]] = []
-    with service(folder, 1) as ours, started as mlflow:
-        for name, server, path, single, batch in (
-            ("A  prediction service", ours, "", one, many),
-            ("C  mlflow models serve", mlflow, "/invocations", folder / "estimator-1.json", folder / "estimator-1000.json"),
-        ):
-            alone = load(server, path or "/predict", single, seconds)["per_second"]
-            resident = server.resident_mb
-            together = 1000 * load(server, path or "/predict/batch", batch, seconds)["per_second"]
-            rows.append((name, alone, together, server.seconds, resident, server.resident_mb))
-    console.print(f"\n{'':36}{'answers/s':>10}{'batch, rows/s':>16}{'start':>9}{'resident':>11}{'after batches':>15}")
-    for name, alone, together, start, resident, after in rows:
-        console.print(f"{name:36}{alone:10,.0f}{together:16,.0f}{start:7.2f} s{resident:8.0f} MB{after:12.0f} MB")
-    (_, alone, together, start, resident, _), (_, alone_c, together_c, *_) = rows
-    judge("A / C in answers per second", alone / alone_c, least=LEAST_TIMES_MLFLOW)
-    judge("A / C in rows per second, 1,000 a request", together / together_c, least=LEAST_TIMES_BATCH)
-    judge("start of A to ready, seconds", start, most=MOST_START_SECONDS)
-    judge("resident memory of A after single records, MB", resident, most=MOST_RESIDENT_MB)
 
 
 def files(folder: Path, in_memory: dict[str, float]) -> None:
@@ -195,15 +166,14 @@ def main() -> None:
         folder = Path(name)
         with console.status("fit the estimator once more"):
             done = subprocess.run(
-                [sys.executable, str(HERE / "estimator.py"), name], cwd=ROOT, capture_output=True, text=True, check=False,
+                [sys.executable, str(HERE / "estimator.py")], cwd=ROOT, capture_output=True, text=True, check=False,
                 env={**os.environ, "PYTHONPATH": "src", "GOMP_SPINCOUNT": "1000"},
             )  # fmt: skip
         if done.returncode:
             sys.exit(done.stderr)
-        one, many = bodies(folder)
+        one = body(folder)
         beside_no_op(folder, one, asked.rounds, asked.seconds)
         with_reasons(folder, one, max(1, asked.rounds // 2), asked.seconds)
-        beside_mlflow(folder, one, many, asked.seconds)
         files(folder, json.loads(done.stdout.splitlines()[-1]))
         image()
 
