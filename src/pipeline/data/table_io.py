@@ -93,6 +93,13 @@ def read(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     return pa.concat_tables(parts, promote_options="default").to_pandas()
 
 
+def count_rows(file: Path) -> int:
+    """The number of rows of a Parquet file that a stage wrote. Raises TableInvalid where it is missing or damaged."""
+    with _parquet_errors(str(file)):
+        rows: int = pa.parquet.read_metadata(file).num_rows
+    return rows
+
+
 def decode(content: bytes, path: str, columns: Sequence[str] | None = None) -> pa.Table:
     """The table in the bytes of the file at ``path``; with ``columns`` only these, as far as there are such.
 

@@ -1,14 +1,12 @@
 """The rows that a model learns from: the training table, or a sample of it, partition by partition."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow.parquet
 
 from pipeline.config.settings import Columns
 from pipeline.data import model_inputs, table_io
@@ -58,24 +56,18 @@ class TrainingRows:
         return Parts(self.sizes, lambda number: model_inputs.pack(self.load(number, names), columns))
 
 
-def read(table: Path, max_rows: int | None, seed: int, in_parts: bool) -> TrainingRows:
-    """The rows of a table; of one with more than ``max_rows`` so many, drawn with the seed by a hash of their numbers.
+def read(folder: Path, max_rows: int | None, seed: int, in_parts: bool) -> TrainingRows:
+    """The rows of a table in partitions; of more than ``max_rows`` so many, drawn with the seed by a hash of their numbers.
 
     They are in memory, unless they are all and ``in_parts`` asks for a partition at a time. Raises TableInvalid.
     """
-    files = [table] if table.is_file() else sorted(table.glob("*.parquet"))
-    sizes = [pyarrow.parquet.read_metadata(file).num_rows for file in files]
-    total = sum(sizes)
+    sizes = {file: rows for file in table_io.files(folder) if (rows := table_io.count_rows(file))}
+    files, total = list(sizes), sum(sizes.values())
     if max_rows is not None and total > max_rows:
         return TrainingRows.held(_gather(map(table_io.read, files), sampling.draw_rows(total, max_rows, seed)), total)
     if in_parts:
-        return TrainingRows(tuple(sizes), partial(_read, files), total)
-    return TrainingRows.held(table_io.read(table), total)
-
-
-def _read(files: Sequence[Path], number: int, columns: list[str] | None) -> pd.DataFrame:
-    frame = table_io.read(files[number])
-    return frame if columns is None else frame[columns]
+        return TrainingRows(tuple(sizes.values()), lambda number, columns: table_io.read(files[number], columns), total)
+    return TrainingRows.held(table_io.read(folder), total)
 
 
 def _gather(parts: Iterator[pd.DataFrame], rows: npt.NDArray[np.int64]) -> pd.DataFrame:

@@ -420,10 +420,11 @@ def test_the_index_is_not_written(tmp_path, rows):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
+@pytest.mark.parametrize("read", [table_io.read, table_io.count_rows])
 @pytest.mark.parametrize("content", [None, b"", b"PAR1 and so on"])
-def test_a_missing_or_damaged_file_of_a_stage_is_named_with_the_command_that_brings_it_back(tmp_path, content):
+def test_a_missing_or_damaged_file_of_a_stage_is_named_with_the_command_that_brings_it_back(tmp_path, content, read):
     if content is not None:
         (tmp_path / "a.parquet").write_bytes(content)
 
     with pytest.raises(TableInvalid, match=r"a\.parquet should be a Parquet file that an earlier stage wrote.*`dvc repro`"):
-        table_io.read(tmp_path / "a.parquet")
+        read(tmp_path / "a.parquet")

@@ -12,7 +12,7 @@ from pipeline.modeling import sampling, training_rows
 DATA = Dataset("things", Target("good"), COLUMNS, RandomSplit("random", test_share=0.25, seed=1))
 
 
-@pytest.fixture(params=[(300,), (100, 150, 50), (1, 299)], ids=str)
+@pytest.fixture(params=[(300,), (100, 0, 150, 50), (1, 299)], ids=str)
 def folder(request, rows, tmp_path):
     """The rows as a folder of partitions."""
     ends = np.cumsum(request.param)
