@@ -87,7 +87,7 @@ def running(name: str, folder: Path, **settings: str) -> Iterator[Server]:
         process.wait(30)
 
 
-def until(true: Callable[[], Any], seconds: float = 30) -> None:
+def until(true: Callable[[], Any], seconds: float = 60) -> None:
     """Returns once a condition holds; while a service does not answer, it does not hold."""
     end = time.monotonic() + seconds
     while True:

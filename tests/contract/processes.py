@@ -16,7 +16,7 @@ import pytest
 from ports import free_port
 
 ROOT = Path.cwd()
-START_SECONDS = 30
+START_SECONDS = 90
 KEY = "ontime_development_key_of_the_prediction_service"
 KEPT = {"PATH", "HOME", "TMPDIR", "LANG"}
 

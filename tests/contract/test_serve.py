@@ -16,7 +16,7 @@ from ports import free_port
 
 pytestmark = needs_model
 MODULES = ("data_api", "prediction_api", "board")
-SECONDS = 40  # for anything that is waited for
+SECONDS = 90  # for anything that is waited for
 LONG = pytest.mark.long("`make serve` ended or killed at each moment, and each of its ports taken")
 
 

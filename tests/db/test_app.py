@@ -11,7 +11,7 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
 from data_api.app import create_app
-from data_api.database.engine import create_engine_for, transaction
+from data_api.database.engine import POOL_SECONDS, create_engine_for, transaction
 from data_api.database.migrations_runner import head
 from db.postgresql_server import PostgresqlServer
 from service_kit.logs import QUIET, configure
@@ -215,7 +215,7 @@ def test_whoever_watches_asks_the_database_nothing_and_a_busy_pool_is_ready(make
         service.check_database()
         begin = time.monotonic()
         assert [client.get("/readyz").status_code for _ in range(20)] == [200] * 20
-        assert time.monotonic() - begin < 3
+        assert time.monotonic() - begin < 20 * POOL_SECONDS / 2
 
 
 def test_a_look_that_is_long_ago_counts_for_nothing(client, monkeypatch):

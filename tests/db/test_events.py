@@ -197,8 +197,8 @@ def test_a_reader_waits_for_news(post, follow):
     threading.Timer(0.5, post, [event(1)]).start()
     start = time.monotonic()
 
-    assert len(follow(wait=10)) == 1
-    assert 0.4 < time.monotonic() - start < 5
+    assert len(follow(wait=30)) == 1
+    assert 0.4 < time.monotonic() - start < 25
     assert follow(after=1, wait=0.3) == []
 
 

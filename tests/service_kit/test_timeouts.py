@@ -312,7 +312,7 @@ def test_many_idle_connections_keep_nobody_from_an_answer_and_are_closed(server,
 
     start = time.monotonic()
     assert server.answers()
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 5
 
     for connection in idle:
         rest(connection)

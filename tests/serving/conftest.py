@@ -191,7 +191,7 @@ class Server:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
-    def stop(self, seconds: float = 20) -> int:
+    def stop(self, seconds: float = 60) -> int:
         """Asks it to end and gives its exit status."""
         self.process.terminate()
         return self.process.wait(seconds)
@@ -245,7 +245,7 @@ def small_disk() -> Callable[[Path, str], AbstractContextManager[None]]:
     return mounted
 
 
-def wait_until_ready(server: Server, seconds: float = 20) -> None:
+def wait_until_ready(server: Server, seconds: float = 60) -> None:
     """Returns once /readyz answers 200; fails with the server's log where it ends or never does."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:

@@ -143,7 +143,7 @@ def killed_again_and_again(
         server = make_server(ready=False, **environment)
         wait_until_it_listens(server)
         with load(server.url, record) as seen:
-            assert seen.predicting.wait(15), server.log.read_text()
+            assert seen.predicting.wait(60), server.log.read_text()
             time.sleep(chance.uniform(0.03, 0.3))
             server.kill()
         assert seen.refusals == []
@@ -203,7 +203,7 @@ def test_a_reload_under_load_drops_no_request(make_server, make_model, record, t
     server = make_server(MODEL_URI=model, ADMIN_KEYS=f"admin:{digest}")
     with load(server.url, record, batches=2) as seen:
         for number in range(1, 21):
-            assert seen.predicting.wait(15)
+            assert seen.predicting.wait(60)
             if number % 5 == 0:  # a truncated model comes first, and changes nothing
                 graph = model / "model.onnx"
                 graph.write_bytes(graph.read_bytes()[:-1])
@@ -231,14 +231,14 @@ def test_a_reload_under_load_drops_no_request(make_server, make_model, record, t
 def test_a_stop_under_load_answers_every_request_that_was_accepted(make_server, record, tmp_path, sync, moment):
     server = make_server(OUTBOX_SYNC=sync)
     with load(server.url, record, batches=2) as seen:
-        assert seen.predicting.wait(15)
+        assert seen.predicting.wait(60)
         time.sleep(moment)
         begin = time.monotonic()
         status = server.stop()
         took = time.monotonic() - begin
 
     assert status in {0, -15}
-    assert took < 10
+    assert took < 30
     assert seen.refusals == []
     assert [error for error in seen.broken if isinstance(error, http.client.IncompleteRead)] == []
     kept = on_disk(tmp_path / "outbox")
@@ -263,4 +263,4 @@ def test_a_request_of_which_half_has_come_is_answered_by_a_stop(make_server, rec
         found = json.loads(answer.read())
 
     assert (answer.status, found["model_version"] != "") == (200, True)
-    assert server.process.wait(10) in {0, -15}
+    assert server.process.wait(60) in {0, -15}

@@ -62,10 +62,10 @@ def test_a_hash_is_not_lost_where_the_form_of_the_password_is_another(client, en
 
 
 def test_a_long_password_takes_no_time_to_normalize(client):
-    start = time.perf_counter()
+    start = time.process_time()
     form = {"username": "admin", "password": "a" + "\u0301\u0323" * 20_000}
     assert client.post("/token", data=form).status_code in {401, 413}
-    assert time.perf_counter() - start < 1.5
+    assert time.process_time() - start < 1.5
 
 
 def test_a_password_that_is_too_long_to_normalize_counts_as_it_is():

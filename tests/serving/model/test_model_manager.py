@@ -81,7 +81,7 @@ def answer(model):
     return model.probabilities(model.inputs([model.example()])).tolist()
 
 
-async def until(true, seconds=2.0):
+async def until(true, seconds=30.0):
     async with asyncio.timeout(seconds):
         while not true():
             await asyncio.sleep(0.01)

@@ -168,7 +168,7 @@ def is_alive(process):
         return False
 
 
-def dies(process, seconds=2.0):
+def dies(process, seconds=10.0):
     until = time.monotonic() + seconds
     while is_alive(process) and time.monotonic() < until:
         time.sleep(0.02)
@@ -514,9 +514,9 @@ def test_a_file_missing_from_the_cache_of_dvc_is_one_sentence(repository, tmp_pa
 
 SLOW = """
 import os, pathlib, subprocess, time
-child = subprocess.Popen(["sleep", "8"])
+child = subprocess.Popen(["sleep", "30"])
 pathlib.Path({told!r}).write_text(f"{{os.getpid()}} {{child.pid}}")
-time.sleep(8)
+time.sleep(30)
 """
 
 
@@ -540,12 +540,12 @@ def test_a_fetch_beyond_its_time_fails_with_the_setting_that_bounds_it(stand_in)
 
 def test_a_fetch_beyond_its_time_ends_at_once_with_the_processes_that_it_started(slow):
     before = time.monotonic()
-    with pytest.raises(FetchFailed, match=r"within 2\.5 seconds"):
-        fetch("models:/tiny@champion", seconds=2.5)
+    with pytest.raises(FetchFailed, match=r"within 4 seconds"):
+        fetch("models:/tiny@champion", seconds=4)
     took = time.monotonic() - before
 
     assert [dies(process) for process in slow.read_text().split()] == [True, True]
-    assert took < 6
+    assert took < 20
 
 
 def test_a_cancelled_fetch_ends_at_once_with_the_processes_that_it_started(slow):
@@ -562,7 +562,7 @@ def test_a_cancelled_fetch_ends_at_once_with_the_processes_that_it_started(slow)
     took = asyncio.run(cancel())
 
     assert [dies(process) for process in slow.read_text().split()] == [True, True]
-    assert took < 4
+    assert took < 20
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from prediction_api.metrics import Metrics
 from prediction_api.model import artifact
 from prediction_api.model.model_manager import ModelManager
 from prediction_api.model.model_source import ModelSource
-from prediction_api.outbox.deployments import Deployments, replica_name
+from prediction_api.outbox.deployments import SEND_SECONDS, Deployments, replica_name
 from serving.conftest import COLUMNS
 from serving.data_service import SILENT, DataService, confirmation
 
@@ -93,13 +93,13 @@ async def running(deployments, *models):
     await asyncio.wait([task])
 
 
-async def until_async(true, seconds=5.0):
+async def until_async(true, seconds=30.0):
     async with asyncio.timeout(seconds):
         while not true():
             await asyncio.sleep(0.005)
 
 
-def until(true, seconds=20):
+def until(true, seconds=60):
     end = time.monotonic() + seconds
     while not true():
         if time.monotonic() > end:
@@ -412,9 +412,9 @@ def test_predictions_and_a_stop_do_not_wait_for_who_takes_no_deployments(
 
     begin = time.monotonic()
     assert httpx.post(f"{server.url}/predict", json=record).status_code == 200
-    assert time.monotonic() - begin < 1
+    assert time.monotonic() - begin < SEND_SECONDS
     assert server.stop() in {0, -15}
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 20
 
     assert len(data_service.recorded) == 1
     assert [content["ended_at"] is not None for content in newest(folder).values()] == [True]

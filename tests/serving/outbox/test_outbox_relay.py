@@ -47,7 +47,7 @@ def open_service(make_settings, data_service) -> Iterator[Callable[..., TestClie
         yield open_
 
 
-def until(true: Callable[[], Any], seconds: float = 20) -> None:
+def until(true: Callable[[], Any], seconds: float = 60) -> None:
     """Returns once it is so."""
     end = time.monotonic() + seconds
     while not true():
@@ -496,7 +496,7 @@ def test_a_stop_does_not_wait_long_for_a_data_service_that_is_away(make_server, 
 
     begin = time.monotonic()
     assert server.stop() in {0, -15}
-    assert time.monotonic() - begin < 12
+    assert time.monotonic() - begin < 25
 
     data_service.stop()
     data_service.answer = lambda predictions: RECORDED
@@ -516,7 +516,7 @@ def test_predictions_are_answered_while_the_data_service_is_silent(open_service,
     done = threading.Event()
     threading.Thread(target=lambda: (predict(client, record, [200.0]), done.set()), daemon=True).start()
 
-    assert done.wait(5)
+    assert done.wait(30)
     data_service.stop()  # or the service would wait for it when it closes
 
 
