@@ -17,6 +17,7 @@ from db.postgresql_server import PostgresqlServer
 from service_kit.logs import QUIET, configure
 
 JSON = {"content-type": "application/json"}
+own_database = pytest.mark.parametrize("url", ["sqlite"], indirect=True)  # the other kind would show the same once more
 
 
 def refusal(answer):
@@ -137,6 +138,7 @@ def test_a_schema_that_is_behind_is_not_ready(client, engine):
     }
 
 
+@own_database
 def test_a_locked_sqlite_file_is_a_database_that_is_away(make_client, tmp_path, as_service, prediction, monkeypatch):
     monkeypatch.setattr("data_api.database.engine.BUSY_SECONDS", 0.2)
     client = make_client(database_url=f"sqlite:///{tmp_path}/locked.db")
@@ -149,6 +151,7 @@ def test_a_locked_sqlite_file_is_a_database_that_is_away(make_client, tmp_path, 
     assert client.post("/predictions", json={"predictions": [prediction()]}, headers=as_service).status_code == 201
 
 
+@own_database
 def test_a_database_that_is_away_at_the_start_is_waited_for(make_client, as_service, caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("data_api"), "propagate", True)
     server = PostgresqlServer(("fsync=off",))
@@ -173,6 +176,7 @@ def test_a_database_that_is_away_at_the_start_is_waited_for(make_client, as_serv
         server.close()
 
 
+@own_database
 def test_connections_that_the_server_closed_fail_no_request(make_client, postgresql_url, as_service):
     client = make_client(database_url=postgresql_url)
     assert client.get("/me", headers=as_service).status_code == 200
@@ -187,6 +191,7 @@ def test_connections_that_the_server_closed_fail_no_request(make_client, postgre
     assert client.get("/me", headers=as_service).status_code == 200
 
 
+@own_database
 def test_a_database_that_goes_away_is_said_by_those_who_watch(make_client):
     server = PostgresqlServer(("fsync=off",))
     try:
@@ -224,6 +229,7 @@ def test_a_look_that_is_long_ago_counts_for_nothing(client, monkeypatch):
     assert client.get("/metrics").text.count("data_api_ready 0.0") == 1
 
 
+@own_database
 def test_a_question_that_takes_too_long_is_given_up(make_client, postgresql_url, monkeypatch):
     client = make_client(database_url=postgresql_url, statement_seconds=0.05)
     key = {"x-api-key": "ontime_development_key_of_the_prediction_service"}
@@ -239,6 +245,7 @@ def test_a_question_that_takes_too_long_is_given_up(make_client, postgresql_url,
     assert "STATEMENT_SECONDS" in detail
 
 
+@own_database
 def test_a_write_that_waits_too_long_for_others_is_told_to_come_back(make_client, postgresql_url, as_service, prediction):
     client = make_client(database_url=postgresql_url, statement_seconds=0.3)
     content = {"json": {"predictions": [prediction()]}, "headers": as_service}
