@@ -15,7 +15,8 @@ from pipeline.versioning import dvc
 QUEUED = re.compile(r"Queued experiment '([^']+)'")
 TASK = re.compile(r"^\w{7} +(\S+) .* (Queued|Running)\s*$", re.MULTILINE)
 WORKERS = re.compile(r"Worker status: (\d+) active, (\d+) idle")
-POLL_SECONDS = 3.0  # asking DVC takes a processor about one second
+POLL_SECONDS = 3.0
+REST_PER_QUESTION = 5  # times as long as DVC took to answer: about a second of a processor, more on a busy machine
 
 
 @tenacity.retry(stop=tenacity.stop_after_attempt(3), wait=tenacity.wait_fixed(1), reraise=True)
@@ -34,9 +35,11 @@ def enqueue(overrides: Sequence[str]) -> list[str]:
 def work_off(names: Sequence[str], jobs: int, stop: threading.Event, advance: Callable[[], None]) -> None:
     """Runs so many workers until none of these experiments is left, or until ``stop``; others replace those that died."""
     threads = os.environ.get("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))  # an experiment's share
-    ended, quiet, started = 0, 0, False
-    while quiet < 2 and not stop.wait(POLL_SECONDS):  # twice: between the queue and its end an experiment is briefly nowhere
+    ended, quiet, started, rest = 0, 0, False, POLL_SECONDS
+    while quiet < 2 and not stop.wait(rest):  # twice: between the queue and its end an experiment is briefly nowhere
+        asked = time.monotonic()
         queued, running, workers = status()
+        rest = max(POLL_SECONDS, REST_PER_QUESTION * (time.monotonic() - asked))
         waiting = (queued | running).intersection(names)
         quiet = 0 if waiting else quiet + 1
         for _ in range(ended, len(names) - len(waiting)):

@@ -53,6 +53,20 @@ def test_every_point_of_a_grid_has_a_name(monkeypatch):
     assert dvc_queue.enqueue(["a=1,2", "b=3"]) == ["a-b", "c-d"]
 
 
+def test_dvc_rests_five_times_as_long_as_a_question_took(typed, monkeypatch):
+    class Stop(threading.Event):
+        def wait(self, timeout=None):
+            rests.append(timeout)
+
+    rests, clock = [], iter([0.0, 2.0, 10.0, 10.5])
+    monkeypatch.setattr(dvc_queue, "status", lambda: (set(), set(), 0))
+    monkeypatch.setattr(dvc_queue.time, "monotonic", lambda: next(clock))
+
+    worked_off("a", stop=Stop())
+
+    assert rests == [dvc_queue.POLL_SECONDS, 10.0]
+
+
 def test_workers_start_once_and_each_end_is_counted(answers, typed):
     answers += [({"a", "b"}, set(), 0), (set(), {"a", "b"}, 2), (set(), {"b"}, 2), (set(), set(), 2)]
 
