@@ -29,11 +29,13 @@ def roc_curve(ranked: RankedRows) -> pd.DataFrame:
 
 def precision_recall_curve(ranked: RankedRows) -> pd.DataFrame:
     """The best precision at each of evenly spaced recalls, over the thresholds that reach it (interpolated precision)."""
-    true, predicted = counts_at_positives(*classes(ranked))
+    positives, negatives = classes(ranked)
     grid = np.linspace(0, 1, CURVE_POINTS)[1:]
     precision = np.zeros(len(grid))
-    if len(true):
-        best_precision, recall = np.maximum.accumulate(true / predicted)[::-1], true[::-1] / len(true)
+    if len(positives):  # at the probabilities of the others precision is lower, and recall the same
+        true = len(positives) - np.searchsorted(positives, positives, side="left")
+        predicted = true + len(negatives) - np.searchsorted(negatives, positives, side="left")
+        best_precision, recall = np.maximum.accumulate(true / predicted)[::-1], true[::-1] / len(positives)
         precision = best_precision[np.searchsorted(recall, grid - 1e-12)]
     return pd.DataFrame({"recall": grid, "precision": precision}).round(4)
 
@@ -52,17 +54,6 @@ def classes(ranked: RankedRows) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """The probabilities of the positive rows and those of the negative rows, each in ascending order."""
     positives, negatives = (ranked.probability[::-1][rows[::-1]] for rows in (ranked.truth, ~ranked.truth))
     return positives, negatives
-
-
-def counts_at_positives(
-    positives: npt.NDArray[Any], negatives: npt.NDArray[Any]
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """How many rows are true positives, and how many are predicted positive, at the probability of each positive row.
-
-    All are in ascending order of the probability. Between these thresholds precision is lower and recall the same.
-    """
-    true = len(positives) - np.searchsorted(positives, positives, side="left")
-    return true, true + len(negatives) - np.searchsorted(negatives, positives, side="left")
 
 
 def _count_above(thresholds: npt.NDArray[Any], ascending: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], ...]:

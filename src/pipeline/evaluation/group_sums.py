@@ -16,7 +16,7 @@ from pipeline.evaluation.metrics import METRICS, Floats, equal_count_bins
 from pipeline.evaluation.ranked_rows import RankedRows
 
 BINS = 512  # the ends of intervals are then off by less than a hundredth of their width, as test_bootstrap.py shows
-BLOCK_ROWS = 1 << 20  # that are added up at once
+BLOCK_ROWS = 1 << 17  # that are added up at once
 BLOCK_GROUPS = 1 << 9  # whose counts are multiplied at once
 CLASSES = 2
 
@@ -82,11 +82,15 @@ def exact_scores(ranked: RankedRows, sums: GroupSums) -> Floats:
     """Each of METRICS [metrics] of the rows themselves, none of them from bins; NaN where a class is absent."""
     values: Floats = sums.scores(np.ones((1, len(sums.totals))))[0]
     positives, negatives = curves.classes(ranked)
-    true, predicted = curves.counts_at_positives(positives, negatives)
-    below, not_above = (int(np.searchsorted(negatives, positives, side=side).sum()) for side in ("left", "right"))
+    beaten, precisions = 0, 0.0  # a tie counts as half a beaten negative row, so each is counted twice here
+    for rows in _blocks(len(positives), BLOCK_ROWS):
+        below, not_above = (np.searchsorted(negatives, positives[rows], side=side) for side in ("left", "right"))
+        beaten += int(below.sum() + not_above.sum())
+        true = len(positives) - np.searchsorted(positives, positives[rows], side="left")
+        precisions += float((true / (true + len(negatives) - below)).sum())
     with np.errstate(divide="ignore", invalid="ignore"):
-        values[METRICS.index("roc_auc")] = np.divide(below + not_above, 2 * len(positives) * len(negatives))
-        values[METRICS.index("average_precision")] = np.divide((true / predicted).sum(), len(positives))
+        values[METRICS.index("roc_auc")] = np.divide(beaten, 2 * len(positives) * len(negatives))
+        values[METRICS.index("average_precision")] = np.divide(precisions, len(positives))
     return values
 
 
