@@ -73,9 +73,7 @@ def _wrong_partitions(tables: Mapping[str, RawTable]) -> Iterator[str]:
         declared = table.columns.get(table.partition_by or "")
         if table.partition_by and table.columns and not (declared and declared.kind == "datetime"):
             datetimes = [column for column, settings in table.columns.items() if settings.kind == "datetime"]
-            there_is = (
-                f"these are {', '.join(datetimes)}" if datetimes else "it has none; without `partition_by` rows are counted"
-            )
+            there_is = f"these are {', '.join(datetimes)}" if datetimes else "it has none: leave `partition_by` out"
             yield (
                 f"data.tables.{name}.partition_by is {table.partition_by}; it should be a datetime column declared in the "
                 f"columns of its table ({there_is})"

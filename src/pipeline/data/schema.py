@@ -92,9 +92,10 @@ def check(frame: pd.DataFrame, columns: Columns, table: str, invalid_rows_allowe
     return whole.finish()
 
 
-def inspect(frame: pd.DataFrame, columns: Columns) -> Findings:
-    """What breaks the declaration in these rows."""
-    near = {name: get_close_matches(name, map(str, frame.columns), n=1) for name in columns if name not in frame}
+def inspect(frame: pd.DataFrame, columns: Columns, names: Sequence[str] = ()) -> Findings:
+    """What breaks the declaration in these rows; ``names`` are those of the table's columns, where the frame has not all."""
+    others = list(map(str, names or frame.columns))
+    near = {name: get_close_matches(name, others, n=1) for name in columns if name not in frame}
     column_faults = [
         f"column {name} is missing" + (f" (is it {names[0]!r}?)" if names else "") for name, names in near.items()
     ]

@@ -16,6 +16,10 @@ def load_recipe(name: str) -> Any:
     A recipe has a class ``Options``, its own settings, and a function ``examples(tables, data, options)``, which gives one
     row per case, with the declared columns and the target (0 or 1), and counts the rows that it left out, by reason.
 
+    It gets all tables whole, unless it has a function ``reach(tables, options)``, which names the table of the cases and
+    says how far before and after its own time a case looks (`pipeline.recipes.part`). Then ``examples(tables, data, options,
+    part)`` is called for each partition of that table; without ``part`` it must give the same for the whole tables.
+
     A recipe with a live half is a package, by which the columns can be computed from events as they happen. It also has
     ``History(tables, …)``, what is known; ``answer(history, asked, moment)``, the columns of what is asked by name, each
     case as of its moment; ``features(tables, options)``, the columns of every case, by the index of its row;

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
 from pipeline.config.contradictions import refuse_contradictions
 from pipeline.config.params_file import load_params
@@ -37,8 +38,8 @@ def _copy(source: Path, declared: RawTable, target: str, check: schema.TableChec
     keys = KeyIndex(folder / ".keys", declared.key, name)
     with console.step(f"read and check {name}", _count_files(source)) as advance:
         for file, table in table_io.iterate_source(source, declared, target):
-            rows, place = table.to_pandas(), "" if file == source else str(file)
-            check.add(schema.inspect(rows, declared.columns), place)
+            rows, place = _declared_columns(table, declared), "" if file == source else str(file)
+            check.add(schema.inspect(rows, declared.columns, table.column_names), place)
             keys.add(rows, place)
             writer.add(table, file)
             advance()
@@ -55,7 +56,11 @@ def _count_files(source: Path) -> int:
 def _read_again(source: Path, declared: RawTable, target: str, numbers: Sequence[int]) -> Iterator[tuple[int, pd.DataFrame]]:
     for number, (_, table) in enumerate(table_io.iterate_source(source, declared, target)):
         if number in numbers:
-            yield number, table.to_pandas()
+            yield number, _declared_columns(table, declared)
+
+
+def _declared_columns(table: pa.Table, declared: RawTable) -> pd.DataFrame:
+    return table.select([name for name in declared.columns if name in table.column_names]).to_pandas()
 
 
 def _infer_columns(data: Data, files: Mapping[str, Path]) -> Data:

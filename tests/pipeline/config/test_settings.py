@@ -329,6 +329,12 @@ def test_a_data_set_without_path_or_target_is_refused_by_that_name(values, missi
         ("data.split", {"by": "time", "column": "size", "test_from": "2020-01-01"}, "data.split.column is size"),
         ("data.tables.table.key", ["nope"], "data.tables.table.key has nope; each column of a key should be declared"),
         ("data.tables.table.key", ["size", "size"], "data.tables.table.key names size twice"),
+        (
+            "data.tables.table.partition_by",
+            "nope",
+            r"partition_by is nope; it should be a datetime column declared in the columns of its table \(it has none",
+        ),
+        ("data.tables.table.partition_by", "size", "data.tables.table.partition_by is size; it should be a datetime column"),
         ("data.columns.size.example", "long", "data.columns.size.example is 'long'; it should be a number"),
         (
             "data.columns.on",
