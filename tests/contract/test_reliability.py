@@ -194,7 +194,7 @@ def test_postgresql_is_stopped_for_a_while(server, data, database, record, tmp_p
     assert data.process.poll() is None
 
 
-@pytest.mark.parametrize("kills", [10, pytest.param(50, marks=LONG)])
+@pytest.mark.parametrize("kills", [6, pytest.param(50, marks=LONG)])
 def test_the_data_service_is_killed_again_and_again(data, database, record, tmp_path, kills):
     with serving(tmp_path, data.url) as prediction:
         with load(prediction.url, data.url, record) as seen:
