@@ -1,49 +1,49 @@
-"""The predictions of records that came by column, and their lines in the outbox, which are built column by column.
+"""The predictions of records by column."""
 
-A thousand lines are 2 MB of JSON. Made from a dict for each record they take as long as the model; made from the texts of
-whole columns, half of that.
-"""
-
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from pydantic_core import to_json
+import numpy.typing as npt
+from uuid_utils import uuid7
 
-from prediction_api.model.column_reader import ColumnBatch, Moments
-from prediction_api.model.onnx_model import Warnings
+from prediction_api.model.warning_table import WarningTable
 
-NO_WARNINGS: Warnings = []
-Texts = Sequence[bytes]
+LOW = 8  # hexadecimal digits at the end of an id that count the predictions of a batch
+PAIRS = [f"{number:02x}" for number in range(256)]
 
 
 @dataclass(frozen=True)
 class ColumnPredictions:
-    """The predictions of a batch, in the order of its records; ids are None of a dry run, ``warnings`` are by row."""
+    """The predictions [n] of a batch, in the order of its records; ids are None of a dry run."""
 
     prediction_ids: list[str | None]
-    probabilities: list[float]
-    labels: list[bool]
+    probabilities: npt.NDArray[np.float64]
     threshold: float
     model_version: str
-    warnings: dict[int, Warnings]
+    warnings: WarningTable
+
+    @property
+    def labels(self) -> npt.NDArray[np.bool_]:
+        """Which probabilities reach the threshold."""
+        return self.probabilities >= self.threshold
 
     @classmethod
     def of_answers(cls, answers: Sequence[dict[str, Any]]) -> "ColumnPredictions":
         """The answers to records in JSON, of which there is at least one, by column; without their subjects."""
         return cls(
             [answer["prediction_id"] for answer in answers],
-            [answer["probability"] for answer in answers],
-            [answer["label"] for answer in answers],
+            np.array([answer["probability"] for answer in answers]),
             answers[0]["threshold"],
             answers[0]["model_version"],
-            {row: answer["warnings"] for row, answer in enumerate(answers)},
+            WarningTable.of_rows({row: answer["warnings"] for row, answer in enumerate(answers)}),
         )
 
     def answers(self) -> list[dict[str, Any]]:
         """The predictions as the answers to records in JSON."""
-        columns = zip(self.prediction_ids, self.probabilities, self.labels, strict=True)
+        warnings = self.warnings.by_row()
+        columns = zip(self.prediction_ids, self.probabilities.tolist(), self.labels.tolist(), strict=True)
         return [
             {
                 "prediction_id": prediction_id,
@@ -51,56 +51,24 @@ class ColumnPredictions:
                 "label": label,
                 "threshold": self.threshold,
                 "model_version": self.model_version,
-                "warnings": self.warnings.get(row, NO_WARNINGS),
+                "warnings": warnings.get(row, []),
             }
             for row, (prediction_id, probability, label) in enumerate(columns)
         ]
 
-    def lines(self, beside: Mapping[str, Any], batch: ColumnBatch, names: Sequence[str]) -> list[bytes]:
-        """The outbox's lines: answer, what is stored ``beside`` it, and the record, its fields in the order of ``names``."""
-        by_name = dict(_feature_texts(batch))
-        features: dict[str, Texts | bytes] = {name: by_name[name] for name in names if name in by_name}
-        fields: dict[str, Texts | bytes] = {
-            "prediction_id": _json_texts(self.prediction_ids),
-            "probability": _number_texts(self.probabilities),
-            "label": [b"true" if label else b"false" for label in self.labels],
-            "threshold": to_json(self.threshold),
-            "model_version": to_json(self.model_version),
-            "warnings": [to_json(self.warnings[row]) if row in self.warnings else b"[]" for row in range(batch.rows)],
-            **{name: to_json(value) for name, value in beside.items()},
-        }
-        template = b'{%b,"features":{%b}}' % (_template(fields), _template(features))
-        columns = [texts for texts in (*fields.values(), *features.values()) if not isinstance(texts, bytes)]
-        return [template % row for row in zip(*columns, strict=True)]
+
+def new_ids(count: int) -> list[str]:
+    """Ids for the predictions of a batch: a new UUID version 7 and those after it, so that the first one names them all.
+
+    Only the last 32 bits differ, which are random in a UUID of version 7; the counter before them is this batch's alone.
+    """
+    text = str(uuid7())
+    return consecutive_ids(f"{text[:-LOW]}{int(text[-LOW:], 16) >> 1:0{LOW}x}", count)
 
 
-def _template(texts: Mapping[str, Texts | bytes]) -> bytes:
-    """The fields of a JSON object, with %b for the values of a row; the texts that are bytes are the same in each row."""
-    values = ((name, text.replace(b"%", b"%%") if isinstance(text, bytes) else b"%b") for name, text in texts.items())
-    return b",".join(b"%b:%b" % (to_json(name).replace(b"%", b"%%"), value) for name, value in values)
-
-
-def _feature_texts(batch: ColumnBatch) -> Iterator[tuple[str, Texts]]:
-    """The values of each column as JSON."""
-    if batch.numbers:
-        texts = _number_texts(np.concatenate(list(batch.numbers.values())).tolist())
-        for place, name in enumerate(batch.numbers):
-            yield name, texts[place * batch.rows : (place + 1) * batch.rows]
-    for name, values in batch.categories.items():
-        yield name, _json_texts(values.tolist())
-    for name, moments in batch.datetimes.items():
-        yield name, _moment_texts(moments)
-
-
-def _number_texts(numbers: Sequence[float]) -> Texts:
-    return to_json(numbers, inf_nan_mode="null")[1:-1].split(b",")
-
-
-def _json_texts(values: Sequence[str | None]) -> Texts:
-    texts = {value: to_json(value) for value in set(values)}
-    return [texts[value] for value in values]
-
-
-def _moment_texts(moments: Moments) -> Texts:
-    missing = np.isnan(moments.seconds).tolist()
-    return [b"null" if gap else b'"%b"' % text.encode() for gap, text in zip(missing, moments.texts.tolist(), strict=True)]
+def consecutive_ids(first: str, count: int) -> list[str]:
+    """An id of ``new_ids`` and those after it, ``count`` together."""
+    prefix, number = first[:-LOW], int(first[-LOW:], 16)
+    start, end = number >> 8, number + count - 1 >> 8
+    ids = [block + pair for block in [f"{prefix}{high:0{LOW - 2}x}" for high in range(start, end + 1)] for pair in PAIRS]
+    return ids[number & 255 :][:count]

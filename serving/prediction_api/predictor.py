@@ -8,14 +8,15 @@ from typing import NamedTuple
 from pydantic_core import to_json
 from uuid_utils import uuid7
 
-from prediction_api.column_predictions import ColumnPredictions
+from prediction_api.column_predictions import ColumnPredictions, new_ids
 from prediction_api.errors import ReasonsUnavailable
 from prediction_api.metrics import Metrics
-from prediction_api.model.column_reader import ColumnBatch
+from prediction_api.model.column_batch import ColumnBatch
 from prediction_api.model.microbatch import Answer, PredictionRequest
 from prediction_api.model.onnx_model import OnnxModel, Warnings
 from prediction_api.model.subjects import Subject, with_subject
 from prediction_api.outbox.outbox import Outbox
+from prediction_api.outbox.packed_batch import pack
 
 ROWS_IN_THREAD = 32  # a batch of this size or more would keep single predictions waiting
 NO_WARNINGS: Warnings = []
@@ -85,44 +86,45 @@ class Predictor:
         if dry_run:
             return predictions
         await self._outbox.append(lines)
-        self._count_labels(predictions.probabilities, sum(predictions.labels))
-        for warnings in predictions.warnings.values():
-            for warning in warnings:
-                self._metrics.warnings[warning["kind"]].inc()
+        self._count_columns(predictions)
         return predictions
 
+    def _count_columns(self, predictions: ColumnPredictions) -> None:
+        self._count_labels(len(predictions.probabilities), int(predictions.labels.sum()))
+        self._metrics.probability.observe_array(predictions.probabilities)
+        for kind, count in predictions.warnings.counts().items():
+            self._metrics.warnings[kind].inc(count)
+
     def _count(self, answers: Sequence[Answer]) -> None:
-        self._count_labels([answer["probability"] for answer in answers], sum([answer["label"] for answer in answers]))
+        self._count_labels(len(answers), sum([answer["label"] for answer in answers]))
+        self._metrics.probability.observe([answer["probability"] for answer in answers])
         for answer in answers:
             for warning in answer["warnings"]:
                 self._metrics.warnings[warning["kind"]].inc()
 
-    def _count_labels(self, probabilities: Sequence[float], positives: int) -> None:
-        for label, count in ((True, positives), (False, len(probabilities) - positives)):
-            if count:
-                self._metrics.predictions[label].inc(count)
-        self._metrics.probability.observe(probabilities)
+    def _count_labels(self, count: int, positives: int) -> None:
+        for label, of_label in ((True, positives), (False, count - positives)):
+            if of_label:
+                self._metrics.predictions[label].inc(of_label)
 
 
 def _columns_and_lines(
     model: OnnxModel, read: Callable[[], ColumnBatch], caller: str | None, dry_run: bool
 ) -> tuple[ColumnPredictions, list[bytes]]:
-    """The predictions and the outbox's lines, in the order of the records; no lines of a dry run."""
+    """The predictions and the outbox's lines, which hold many predictions each; no lines of a dry run."""
     batch = read()
     inputs = model.column_inputs(batch)
-    probabilities: list[float] = model.probabilities(inputs).tolist()
     predictions = ColumnPredictions(
-        prediction_ids=[None if dry_run else str(uuid7()) for _ in probabilities],
-        probabilities=probabilities,
-        labels=[probability >= model.threshold for probability in probabilities],
+        prediction_ids=[None] * batch.rows if dry_run else [*new_ids(batch.rows)],
+        probabilities=model.probabilities(inputs),
         threshold=model.threshold,
         model_version=model.version,
-        warnings=model.warnings(inputs),
+        warnings=model.column_warnings(batch, inputs),
     )
     if dry_run:
         return predictions, []
     beside = {"time": datetime.now(UTC).isoformat(), "model_name": model.name, "caller": caller}
-    return predictions, predictions.lines(beside, batch, list(model.records.columns))
+    return predictions, pack(predictions, beside, batch, list(model.records.columns))
 
 
 def _answers_and_lines(

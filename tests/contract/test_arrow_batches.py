@@ -13,6 +13,7 @@ from pipeline.config.paths import MODEL, TEST_TABLE
 from prediction_api.app import create_app
 from prediction_api.settings import Settings
 from serving.arrow.streams import ARROW, stream, table_of
+from serving.kept import kept_lines
 
 ROWS, BATCHES = 1000, 6
 
@@ -35,10 +36,9 @@ def encoded(table):
 
 def lines(folder):
     """What is kept, without what no two predictions share."""
-    for path in sorted(folder.glob("*.log")):
-        for line in path.read_bytes().splitlines():
-            content = json.loads(line[9:])
-            yield line[9:].replace(content["prediction_id"].encode(), b"").replace(content["time"].encode(), b"")
+    for line in kept_lines(folder):
+        content = json.loads(line)
+        yield line.replace(content["prediction_id"].encode(), b"").replace(content["time"].encode(), b"")
 
 
 @needs_model

@@ -23,6 +23,7 @@ from service_kit import api_keys
 from service_kit.body_limit import READ_AHEAD_BYTES
 from service_kit.logs import JsonLines
 from serving.conftest import COLUMNS
+from serving.kept import kept_lines
 
 SOURCE = Path(__file__).parents[2] / "serving" / "prediction_api"
 JSON, NDJSON = {"content-type": "application/json"}, {"content-type": "application/x-ndjson"}
@@ -37,8 +38,7 @@ def pair(name, key):
 
 def kept(folder):
     """Every prediction in an outbox, in its order."""
-    lines = [line for path in sorted(folder.glob("*.log")) for line in path.read_bytes().splitlines()]
-    return [json.loads(line[line.index(b"{") :]) for line in lines]
+    return [json.loads(line) for line in kept_lines(folder)]
 
 
 def lines_of(records):
@@ -418,8 +418,9 @@ def test_a_refused_record_is_not_kept(client, record, outbox):
 
 def fill(client, record):
     """Fills an outbox of a million bytes."""
-    for _ in range(4):
-        client.post("/predict/batch", json={"records": [record] * 1000})
+    for _ in range(2):
+        records = [{**record, "carrier": f"{number:0500d}"} for number in range(600)]
+        client.post("/predict/batch", json={"records": records})
 
 
 def test_a_full_outbox_refuses_with_503_and_the_others_go_on(client_of, record, outbox):

@@ -22,6 +22,7 @@ import pytest
 
 from ports import free_port
 from prediction_api.outbox.outbox import Outbox
+from prediction_api.outbox.packed_batch import unpack_all
 from serving.data_service import LOST, RECORDED, DataService
 
 CLIENTS = 8
@@ -118,7 +119,7 @@ def on_disk(folder: Path) -> list[Answer]:
     outbox, found = Outbox(copy), []
     while batch := outbox.peek(10_000):
         assert batch.damaged == 0
-        found += [json.loads(line) for line in batch.lines]
+        found += [json.loads(line) for line in unpack_all(batch.lines)]
         outbox.ack(batch.after)
     asyncio.run(outbox.close())
     return found
@@ -142,7 +143,7 @@ def killed_again_and_again(
     for _ in range(kills):
         server = make_server(ready=False, **environment)
         wait_until_it_listens(server)
-        with load(server.url, record) as seen:
+        with load(server.url, record, batches=1) as seen:
             assert seen.predicting.wait(60), server.log.read_text()
             time.sleep(chance.uniform(0.03, 0.3))
             server.kill()

@@ -1,15 +1,14 @@
 """The forms in which a batch is asked for and answered: JSON, NDJSON and Arrow IPC streams."""
 
-from collections.abc import Sequence
-from itertools import chain
 from typing import Any
 
+import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
 from prediction_api.arrow import ipc_writer
 from prediction_api.column_predictions import ColumnPredictions
-from prediction_api.model.onnx_model import Warnings
+from prediction_api.model.warning_table import WarningTable
 from prediction_api.predictor import Options
 from service_kit.media_type import JSON
 from service_kit.problems import FieldError, ProblemError
@@ -38,21 +37,25 @@ def check_format(options: Options, is_arrow: bool) -> None:
 def arrow_response(predictions: ColumnPredictions) -> Response:
     """The predictions as an Arrow stream."""
     rows = len(predictions.probabilities)
-    warnings = [predictions.warnings.get(row, []) for row in range(rows)]
+    same = np.zeros(rows, np.intp)
     content = ipc_writer.write(
         {
             "prediction_id": ipc_writer.texts(predictions.prediction_ids),
             "probability": ipc_writer.numbers(predictions.probabilities),
             "label": ipc_writer.truths(predictions.labels),
-            "threshold": ipc_writer.numbers([predictions.threshold] * rows),
-            "model_version": ipc_writer.texts([predictions.model_version] * rows),
-            "warnings": _warnings(warnings),
+            "threshold": ipc_writer.numbers(np.full(rows, predictions.threshold)),
+            "model_version": ipc_writer.texts([predictions.model_version], same),
+            "warnings": _warnings(rows, predictions.warnings),
         }
     )
     return Response(content, media_type=ARROW)
 
 
-def _warnings(warnings: Sequence[Warnings]) -> Any:
-    every = list(chain.from_iterable(warnings))
-    fields = {name: ipc_writer.texts([warning[name] for warning in every]) for name in ("field", "kind", "detail")}
-    return ipc_writer.lists([len(of_record) for of_record in warnings], ipc_writer.structs(fields))
+def _warnings(rows: int, warnings: WarningTable) -> Any:
+    fields: dict[str, Any] = {}
+    for name in ("field", "kind", "detail"):
+        texts, codes = [warning[name] for warning in warnings.different], warnings.codes
+        if len(set(texts)) == 1:  # as the period of training, which all rows of today are outside of
+            texts, codes = texts[:1], np.zeros_like(codes)
+        fields[name] = ipc_writer.texts(texts, codes)
+    return ipc_writer.lists(np.bincount(warnings.rows, minlength=rows), ipc_writer.structs(fields))

@@ -14,9 +14,10 @@ from prediction_api.arrow.ipc_messages import InvalidArrow, UnsupportedArrow
 from prediction_api.column_predictions import ColumnPredictions
 from prediction_api.errors import OutboxUnavailable, ReasonsUnavailable
 from prediction_api.model.microbatch import Answer
+from prediction_api.model.onnx_model import OnnxModel
 from prediction_api.model.record_reader import Batch, InvalidJson, InvalidRecords
 from prediction_api.model.subjects import SUBJECTS
-from prediction_api.predictor import Options
+from prediction_api.predictor import ROWS_IN_THREAD, Options, Predictor
 from service_kit import api_keys
 from service_kit.body_limit import read_body
 from service_kit.caller_keys import require_key
@@ -26,6 +27,7 @@ from service_kit.problems import FieldError, ProblemError
 NDJSON = "application/x-ndjson"
 LINES = (NDJSON, "application/ndjson", "application/jsonl")
 REFUSED = (InvalidArrow, InvalidJson, InvalidRecords, OutboxUnavailable, ReasonsUnavailable)
+Predictions = ColumnPredictions | list[Answer]
 PREDICT, BATCH = "/predict", "/predict/batch"
 
 
@@ -57,37 +59,49 @@ async def predict_batch(request: Request) -> Response:
     is_arrow_wanted = wants_arrow(request, default=body_type == ARROW)
     check_format(options, is_arrow_wanted or body_type == ARROW)
     body = await read_body(request.receive)
+    model = service.model_manager.current.model
     try:
         if body_type == ARROW:
-            model = service.model_manager.current.model
             read = partial(model.columns.batch, body)
-            predictions = await service.predictor.predict_columns(model, read, caller, options.dry_run)
-            return arrow_response(predictions) if is_arrow_wanted else _answer(predictions.answers(), is_lines=False)
-        answers = await _predict_records(service, body, body_type in LINES, options, caller, not is_arrow_wanted)
+            predictions: Predictions = await service.predictor.predict_columns(model, read, caller, options.dry_run)
+        else:
+            batch = _read_records(model, body, body_type in LINES, options, takes_subjects=not is_arrow_wanted)
+            predictions = await _predict_records(service.predictor, model, batch, options, caller)
     except REFUSED as error:
         raise _problem(error) from error
     if is_arrow_wanted:
-        return arrow_response(ColumnPredictions.of_answers(answers))
-    return _answer(answers, body_type in LINES)
+        return arrow_response(_by_column(predictions))
+    return _answer(predictions, body_type in LINES)
+
+
+def _read_records(model: OnnxModel, body: bytes, is_lines: bool, options: Options, takes_subjects: bool) -> Batch:
+    batch = Batch(model.records.lines(body), []) if is_lines else model.records.batch(body)
+    if batch.subjects and not takes_subjects:
+        wanted = "no subjects where the answer is an Arrow stream"
+        raise InvalidRecords([FieldError(SUBJECTS, wanted, f"{len(batch.subjects)} of them")])
+    check_size(batch.records, options, "the body" if is_lines else "records")
+    return batch
 
 
 async def _predict_records(
-    service: AppState, body: bytes, is_lines: bool, options: Options, caller: str | None, takes_subjects: bool
-) -> list[Answer]:
-    model = service.model_manager.current.model
-    records, subjects = Batch(model.records.lines(body), []) if is_lines else model.records.batch(body)
-    if subjects and not takes_subjects:
-        raise InvalidRecords(
-            [FieldError(SUBJECTS, "no subjects where the answer is an Arrow stream", f"{len(subjects)} of them")]
-        )
-    check_size(records, options, "the body" if is_lines else "records")
+    predictor: Predictor, model: OnnxModel, batch: Batch, options: Options, caller: str | None
+) -> Predictions:
+    """The predictions of records, by column where there are many that are alike."""
+    records, subjects = batch
+    if len(records) >= ROWS_IN_THREAD and not (subjects or options.reasons) and model.have_all_columns(records):
+        return await predictor.predict_columns(model, partial(model.to_columns, records), caller, options.dry_run)
     requests = [(record, caller) for record in records]
     if options is NO_OPTIONS:
-        return await service.predictor.predict(model, requests, subjects)
-    return await service.predictor.predict_with(options, model, requests, subjects)
+        return await predictor.predict(model, requests, subjects)
+    return await predictor.predict_with(options, model, requests, subjects)
 
 
-def _answer(answers: list[Answer], is_lines: bool) -> Response:
+def _by_column(predictions: Predictions) -> ColumnPredictions:
+    return predictions if isinstance(predictions, ColumnPredictions) else ColumnPredictions.of_answers(predictions)
+
+
+def _answer(predictions: Predictions, is_lines: bool) -> Response:
+    answers = predictions.answers() if isinstance(predictions, ColumnPredictions) else predictions
     if is_lines:
         return Response(b"".join([to_json(answer) + b"\n" for answer in answers]), media_type=NDJSON)
     return Response(to_json({"predictions": answers}), media_type=JSON)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from flatbuffers.table import Table
 
 from prediction_api.arrow.arrow_types import ArrowField, ArrowType
+from prediction_api.arrow.factorize import factorize
 from prediction_api.arrow.ipc_messages import (
     BROKEN,
     DICTIONARY,
@@ -24,6 +25,7 @@ from prediction_api.arrow.ipc_messages import (
     vector,
 )
 
+KEY_BYTES = 7
 MOST_TEXT_BYTES = 2048  # more of a text is cut: no category is as long
 Array = npt.NDArray[Any]
 
@@ -38,11 +40,18 @@ class TooManyRows(ValueError):
 
 @dataclass(frozen=True)
 class ArrowColumn:
-    """The values [n] of a column, of which texts are Python's or None, and which of them [n] are missing."""
+    """The values [n] of a column, and which of them [n] are missing; of texts the values are places in ``texts``."""
 
     type: ArrowType
     values: Array
     missing: npt.NDArray[np.bool_]
+    texts: list[str | None] = field(default_factory=list)
+
+    def value(self, row: int) -> Any:
+        """The value of a row as Python has it, None where it is missing."""
+        if self.missing[row]:
+            return None
+        return self.texts[self.values[row]] if self.texts else self.values[row : row + 1].tolist()[0]
 
 
 @dataclass
@@ -53,11 +62,17 @@ class _Buffers:
     nodes: list[list[int]]
     places: list[list[int]]
     body: memoryview
+    none_missing: npt.NDArray[np.bool_] | None = None  # which columns without a bitmap share
     taken: int = field(default=0, init=False)
 
     def missing(self) -> npt.NDArray[np.bool_]:
         """Which values of a batch the next buffer, a bitmap, calls missing; without a bitmap none."""
-        return _missing(self.next("u1"), self.length)
+        bits = self.next("u1")
+        if len(bits):
+            return _missing(bits, self.length)
+        if self.none_missing is None:
+            self.none_missing = np.zeros(self.length, bool)
+        return self.none_missing
 
     def next(self, dtype: str) -> Array:
         """The next buffer as an array."""
@@ -65,7 +80,7 @@ class _Buffers:
         self.taken += 1
         if not 0 <= offset <= offset + length <= len(self.body):
             raise InvalidArrow("a buffer lies outside of its message")
-        return np.frombuffer(self.body[offset : offset + length - length % np.dtype(dtype).itemsize], dtype)
+        return np.frombuffer(self.body, dtype, length // np.dtype(dtype).itemsize, offset) if length else np.empty(0, dtype)
 
 
 def read_columns(body: bytes, fields: Sequence[ArrowField], most_rows: int) -> list[ArrowColumn]:
@@ -86,9 +101,13 @@ def read_columns(body: bytes, fields: Sequence[ArrowField], most_rows: int) -> l
 
 def _joined(kind: ArrowType, parts: Sequence[ArrowColumn]) -> ArrowColumn:
     if not parts:
-        return ArrowColumn(kind, np.empty(0), np.empty(0, bool))
+        return ArrowColumn(kind, np.empty(0, np.intp), np.empty(0, bool))
+    starts = accumulate((len(part.texts) for part in parts), initial=0)
     return ArrowColumn(
-        kind, np.concatenate([part.values for part in parts]), np.concatenate([part.missing for part in parts])
+        kind,
+        np.concatenate([part.values + start if start else part.values for part, start in zip(parts, starts, strict=False)]),
+        np.concatenate([part.missing for part in parts]),
+        [text for part in parts for text in part.texts],
     )
 
 
@@ -149,8 +168,11 @@ def _column(
         return _looked_up(kind, indices, missing, dictionaries.get(field.dictionary))
     if kind.layout in ("text", "large_text"):
         missing, offsets, data = _text_buffers(buffers, rows, kind)
-        texts = [None if gap else text for gap, text in zip(missing.tolist(), _texts(offsets, data), strict=True)]
-        return ArrowColumn(kind, np.array(texts, object), missing)
+        codes, different = _different_texts(offsets, data)
+        texts = [_text(raw) for raw in different]
+        if missing.any():
+            codes[missing] = len(texts)
+        return ArrowColumn(kind, codes, missing, [*texts, None])
     missing = buffers.missing()
     if kind.layout == "bool":
         return ArrowColumn(kind, _bits(buffers.next("u1"), rows).astype(bool), missing)
@@ -180,16 +202,26 @@ def _text_buffers(buffers: _Buffers, rows: int, kind: ArrowType) -> tuple[Array,
     return _missing(bits, rows), offsets, data
 
 
-def _texts(offsets: Array, data: Array) -> list[str]:
-    raw, ends = data.tobytes(), offsets.tolist()
-    return [_text(raw, start, end) for start, end in pairwise(ends)]
+def _different_texts(offsets: Array, data: Array) -> tuple[npt.NDArray[np.intp], list[bytes]]:
+    """The places [n] of texts among the different ones, and the bytes of these, of long ones one more than is read."""
+    raw, lengths = data.tobytes(), np.diff(offsets)
+    if not 0 < lengths.max(initial=0) <= KEY_BYTES:
+        ends = np.minimum(offsets[1:], offsets[:-1] + (MOST_TEXT_BYTES + 1)).tolist()
+        return factorize([raw[start:end] for start, end in zip(offsets.tolist(), ends, strict=False)])
+    # Short texts and their lengths are numbers of 64 bits, which numpy compares faster than Python makes them texts.
+    keys = np.zeros((len(lengths), KEY_BYTES + 1), np.uint8)
+    keys[:, KEY_BYTES] = lengths
+    for place in range(int(lengths.max())):
+        keys[:, place] = np.where(lengths > place, data.take(offsets[:-1] + place, mode="clip"), 0)
+    _, first, codes = np.unique(keys.view(np.uint64)[:, 0], return_index=True, return_inverse=True)
+    return codes, [raw[offsets[row] : offsets[row + 1]] for row in first.tolist()]
 
 
-def _text(raw: bytes, start: int, end: int) -> str:
-    if end - start > MOST_TEXT_BYTES:
-        return raw[start : start + MOST_TEXT_BYTES].decode(errors="ignore")
+def _text(raw: bytes) -> str:
+    if len(raw) > MOST_TEXT_BYTES:
+        return raw[:MOST_TEXT_BYTES].decode(errors="ignore")
     try:
-        return raw[start:end].decode()
+        return raw.decode()
     except UnicodeDecodeError as error:
         raise InvalidArrow("a text is not in UTF-8") from error
 
@@ -202,15 +234,16 @@ def _looked_up(
     if dictionary is None:
         if len(used):
             raise InvalidArrow("a dictionary is missing")
-        return ArrowColumn(kind, np.full(len(indices), None, object), missing)
+        return ArrowColumn(kind, np.zeros(len(indices), np.intp), missing, [None])
     gaps, offsets, data = dictionary
     if len(used) and not 0 <= used[0] <= used[-1] < len(gaps):
         raise InvalidArrow("an index lies outside of its dictionary")
-    texts = np.array([_dictionary_text(int(number), gaps, offsets, data) for number in used] + [None], object)
-    values = texts[np.where(missing, len(used), np.searchsorted(used, indices))]
-    return ArrowColumn(kind, values, np.array([value is None for value in values.tolist()], bool))
+    texts = [_dictionary_text(number, gaps, offsets, data) for number in used.tolist()]
+    codes = np.where(missing, len(used), np.searchsorted(used, indices))
+    is_gap = np.array([text is None for text in (*texts, None)])
+    return ArrowColumn(kind, codes, is_gap[codes], [*texts, None])
 
 
 def _dictionary_text(number: int, gaps: Array, offsets: Array, data: Array) -> str | None:
     start, end = int(offsets[number]), int(offsets[number + 1])
-    return None if gaps[number] else _text(data[start:end].tobytes(), 0, end - start)
+    return None if gaps[number] else _text(data[start : min(end, start + MOST_TEXT_BYTES + 1)].tobytes())

@@ -6,6 +6,7 @@ from typing import Any
 
 import nanoarrow
 import numpy as np
+import numpy.typing as npt
 from nanoarrow.ipc import StreamWriter
 
 Array = Any  # of nanoarrow, which has no types
@@ -19,31 +20,35 @@ def write(columns: Mapping[str, Array]) -> bytes:
     return stream.getvalue()
 
 
-def texts(values: Sequence[str | None]) -> Array:
-    """A column of utf8."""
+def texts(values: Sequence[str | None], codes: npt.NDArray[np.integer[Any]] | None = None) -> Array:
+    """A column of utf8: the values, or those that ``codes`` [n] name by their places."""
     parts = [value.encode() if value else b"" for value in values]
     missing = np.array([value is None for value in values], bool)
+    lengths = np.array([len(part) for part in parts], np.int32)
+    if codes is not None:
+        missing, lengths = missing[codes], lengths[codes]
+        parts = [parts[code] for code in codes.tolist()] if len(parts) != 1 else parts * len(codes)
     bitmap = np.packbits(~missing, bitorder="little") if missing.any() else None
-    return nanoarrow.c_array_from_buffers(
-        nanoarrow.string(), len(parts), [bitmap, _offsets([len(part) for part in parts]), b"".join(parts)]
-    )
+    return nanoarrow.c_array_from_buffers(nanoarrow.string(), len(parts), [bitmap, _offsets(lengths), b"".join(parts)])
 
 
-def numbers(values: Sequence[float]) -> Array:
+def numbers(values: npt.ArrayLike) -> Array:
     """A column of float64."""
-    return nanoarrow.c_array_from_buffers(nanoarrow.float64(), len(values), [None, np.array(values, np.float64)])
+    content = np.asarray(values, np.float64)
+    return nanoarrow.c_array_from_buffers(nanoarrow.float64(), len(content), [None, content])
 
 
-def truths(values: Sequence[bool]) -> Array:
+def truths(values: npt.ArrayLike) -> Array:
     """A column of bool."""
-    bits = np.packbits(np.array(values, bool), bitorder="little")
-    return nanoarrow.c_array_from_buffers(nanoarrow.bool_(), len(values), [None, bits])
+    content = np.asarray(values, bool)
+    return nanoarrow.c_array_from_buffers(nanoarrow.bool_(), len(content), [None, np.packbits(content, bitorder="little")])
 
 
-def lists(sizes: Sequence[int], items: Array) -> Array:
+def lists(sizes: npt.ArrayLike, items: Array) -> Array:
     """A column of lists, of which each takes as many of the items as its size says."""
     kind = nanoarrow.list_(items.schema)
-    return nanoarrow.c_array_from_buffers(kind, len(sizes), [None, _offsets(sizes)], children=[items])
+    offsets = _offsets(sizes)
+    return nanoarrow.c_array_from_buffers(kind, len(offsets) - 1, [None, offsets], children=[items])
 
 
 def structs(columns: Mapping[str, Array]) -> Array:
@@ -53,5 +58,5 @@ def structs(columns: Mapping[str, Array]) -> Array:
     return nanoarrow.c_array_from_buffers(kind, length, [None], children=list(columns.values()))
 
 
-def _offsets(sizes: Sequence[int]) -> Any:
+def _offsets(sizes: npt.ArrayLike) -> Any:
     return np.concatenate([[0], np.cumsum(sizes, dtype=np.int32)]).astype(np.int32)

@@ -1,8 +1,8 @@
 """Reads records from the columns of an Arrow stream: the same checks as of JSON, on whole columns."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, partial
 from itertools import islice
 from typing import Any
 
@@ -12,39 +12,20 @@ from pydantic import ValidationError
 
 from column_types.category_text import speller
 from prediction_api.arrow.arrow_types import ArrowField, ArrowType, read_schema
+from prediction_api.arrow.factorize import factorize
 from prediction_api.arrow.ipc_reader import ArrowColumn, TooManyRows, read_columns
 from prediction_api.model.artifact import Column, Schema
+from prediction_api.model.column_batch import SECOND, Categories, ColumnBatch, Moments
 from prediction_api.model.record_fields import MOST_SHOWN, category_reader, expected_value, limits, number_markers, shown
 from prediction_api.model.record_reader import MOST_FIELD_ERRORS, InvalidRecords, unknown_field
 from service_kit.problems import FieldError
 
 LEAST_COLUMNS_READ = 1000  # so many unknown ones are named before a stream is called too wide
+CACHED_TEXTS = 256  # of a column, as they are read
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-MICROSECONDS = 10**6
 YEAR_1, YEAR_10000 = -62_135_596_800, 253_402_300_800  # in seconds since 1970: where Python's datetimes begin and end
-Array = npt.NDArray[Any]
-Faults = Iterator[tuple[int, Any]]  # rows, and what they hold
-
-
-@dataclass(frozen=True)
-class Moments:
-    """Datetimes [n] as seconds since 1970, NaN where missing, and as a record's JSON has them."""
-
-    seconds: npt.NDArray[np.float64]
-    texts: npt.NDArray[np.str_]
-
-
-@dataclass(frozen=True)
-class ColumnBatch:
-    """Records by column, of those columns that the stream has, in the order of the schema.
-
-    A column of numbers is an array [n] of float64, NaN where missing; one of categories [n] of texts or None.
-    """
-
-    rows: int
-    numbers: dict[str, npt.NDArray[np.float64]]
-    categories: dict[str, Array]
-    datetimes: dict[str, Moments]
+OUTSIDE_YEARS = "a year before 1 or after 9999"
+Fault = tuple[int, int, FieldError]  # the row, and the place of the column in the schema
 
 
 class ColumnReader:
@@ -56,7 +37,10 @@ class ColumnReader:
         self._most = most
         self._markers = np.array(number_markers(schema.table_format))
         categories = [column for column in schema.columns if column.kind == "category"]
-        self._read_category = {column.name: category_reader(column, schema.table_format) for column in categories}
+        self._read_category = {
+            column.name: lru_cache(CACHED_TEXTS, typed=True)(category_reader(column, schema.table_format))
+            for column in categories
+        }
         self._spelled = {column.name for column in categories if speller(column.known_categories)}
 
     def batch(self, body: bytes) -> ColumnBatch:
@@ -114,88 +98,91 @@ class ColumnReader:
 
     def _checked(self, rows: int, found: Sequence[tuple[Column, ArrowColumn]]) -> ColumnBatch:
         """The columns as a model takes them; raises InvalidRecords with the errors of the first records at fault."""
-        batch = ColumnBatch(rows, {}, {}, {})
-        faults: list[tuple[int, int, FieldError]] = []
-        for column, values in found:
-            name = column.name
-            for row, value in self._read(column, values, batch):
-                error = FieldError(f"records[{row}].{name}", expected_value(column), shown(value))
-                faults.append((row, self._place[name], error))
+        numbers = [(column, values) for column, values in found if column.kind == "number"]
+        batch = ColumnBatch(rows, [column.name for column, _ in numbers], self._matrix(rows, numbers), {}, {})
+        faults = [*self._number_faults(batch.matrix, numbers), *self._other_faults(found, batch)]
         if faults:
             raise InvalidRecords([error for *_, error in sorted(faults, key=lambda fault: fault[:2])])
         return batch
 
-    def _read(self, column: Column, values: ArrowColumn, batch: ColumnBatch) -> Faults:
-        """Puts a column into the batch; gives the first rows that are at fault, and their values."""
-        if column.kind == "number":
-            numbers = self._numbers(column, values)
-            batch.numbers[column.name] = numbers
-            low, high = limits(column)
-            faulty = ~((numbers >= low) & (numbers <= high))
-            return _faults(faulty & ~np.isnan(numbers) if column.nullable else faulty, numbers, values)
-        if column.kind == "category":
-            batch.categories[column.name], faulty = _categories(self._read_category[column.name], values)
-            return _faults(faulty, values.values, values)
-        batch.datetimes[column.name], faulty = _moments(values, column)
-        return _faults(faulty, batch.datetimes[column.name].texts, values)
+    def _matrix(self, rows: int, numbers: Sequence[tuple[Column, ArrowColumn]]) -> npt.NDArray[np.float64]:
+        """Columns of numbers [columns, rows], NaN where missing."""
+        matrix = np.empty((len(numbers), rows))
+        whole: Any = None
+        for row, (column, values) in zip(matrix, numbers, strict=True):
+            row[:] = np.nan if values.type.layout == "missing" else values.values
+            if values.missing is not whole:
+                row[values.missing] = np.nan
+                whole = whole if values.missing.any() else values.missing  # columns without gaps share one array
+            if column.nullable and len(self._markers):
+                row[np.isin(row, self._markers)] = np.nan
+        return matrix
 
-    def _numbers(self, column: Column, values: ArrowColumn) -> npt.NDArray[np.float64]:
-        if values.type.layout == "missing":
-            return np.full(len(values.missing), np.nan)
-        numbers = values.values.astype(np.float64)
-        numbers[values.missing] = np.nan
-        if column.nullable and len(self._markers):
-            numbers[np.isin(numbers, self._markers)] = np.nan
-        return numbers
+    def _number_faults(
+        self, matrix: npt.NDArray[np.float64], numbers: Sequence[tuple[Column, ArrowColumn]]
+    ) -> Iterator[Fault]:
+        lowest, highest = np.array([limits(column) for column, _ in numbers]).reshape(-1, 2, 1).swapaxes(0, 1)
+        nullable = np.array([column.nullable for column, _ in numbers], bool).reshape(-1, 1)
+        right = (matrix >= lowest) & (matrix <= highest)
+        if right.all():
+            return
+        right |= np.isnan(matrix) & nullable
+        for place in np.flatnonzero(~right.all(axis=1)).tolist():
+            column, values = numbers[place]
+            yield from self._faults(column, ~right[place], partial(_number_shown, matrix[place], values))
+
+    def _other_faults(self, found: Sequence[tuple[Column, ArrowColumn]], batch: ColumnBatch) -> Iterator[Fault]:
+        """Puts columns of categories and datetimes into the batch; gives what is at fault in them."""
+        for column, values in found:
+            if column.kind == "category":
+                batch.categories[column.name], faulty = _categories(self._read_category[column.name], values)
+                yield from self._faults(column, faulty, values.value)
+            elif column.kind == "datetime":
+                moments, outside = _moments(values, column)
+                batch.datetimes[column.name] = moments
+                faulty = outside | moments.missing & (not column.nullable)
+                yield from self._faults(column, faulty, partial(_moment_shown, outside))
+
+    def _faults(self, column: Column, faulty: npt.NDArray[np.bool_], shown_value: Callable[[int], Any]) -> Iterator[Fault]:
+        """The first rows that are at fault, with what they hold."""
+        for row in np.flatnonzero(faulty)[:MOST_FIELD_ERRORS].tolist():
+            error = FieldError(f"records[{row}].{column.name}", expected_value(column), shown(shown_value(row)))
+            yield row, self._place[column.name], error
 
 
-def _faults(faulty: npt.NDArray[np.bool_], converted: Array, values: ArrowColumn) -> Faults:
-    for row in np.flatnonzero(faulty)[:MOST_FIELD_ERRORS].tolist():
-        is_missing = values.missing[row] or converted[row] != converted[row]
-        value = (values.values if values.type.layout != "timestamp" else converted)[row]
-        yield row, None if is_missing else value.item() if isinstance(value, np.generic) else value
+def _number_shown(numbers: npt.NDArray[np.float64], values: ArrowColumn, row: int) -> Any:
+    return None if np.isnan(numbers[row]) else values.value(row)
 
 
-def _categories(read: Callable[[Any], Any], values: ArrowColumn) -> tuple[Array, npt.NDArray[np.bool_]]:
-    """The texts [n] of a column, None where missing, and which are at fault; each different value is read once."""
-    found = values.values.tolist()
-    if values.missing.any():
-        found = [None if gap else value for gap, value in zip(values.missing.tolist(), found, strict=True)]
-    different = set(found)
-    texts, refused = _read_each(read, different)
-    faulty = np.array([value in refused for value in found]) if refused else np.zeros(len(found), bool)
-    if all(texts.get(value, value) is value for value in different):
-        return np.array(found, object), faulty
-    return np.array([texts.get(value) for value in found], object), faulty
+def _moment_shown(outside: npt.NDArray[np.bool_], row: int) -> str | None:
+    return OUTSIDE_YEARS if outside[row] else None
 
 
-def _read_each(read: Callable[[Any], Any], values: Iterable[Any]) -> tuple[dict[Any, Any], set[Any]]:
-    texts, refused = {}, set()
-    for value in values:
+def _categories(read: Callable[[Any], Any], values: ArrowColumn) -> tuple[Categories, npt.NDArray[np.bool_]]:
+    """A column as the schema writes it, and which rows are at fault; each different value is read once."""
+    codes, different = values.values, values.texts
+    if not different:
+        codes, different = factorize(
+            [None if gap else value for gap, value in zip(values.missing.tolist(), codes.tolist(), strict=True)]
+        )
+    is_used = np.bincount(codes, minlength=len(different)) > 0
+    texts: list[str | None] = list(different)
+    refused = np.zeros(len(different), bool)
+    for place in np.flatnonzero(is_used).tolist():
         try:
-            texts[value] = read(value)
+            texts[place] = read(different[place])
         except ValidationError:
-            refused.add(value)
-    return texts, refused
+            refused[place] = True
+    return Categories(codes, texts), refused[codes]
 
 
 def _moments(values: ArrowColumn, column: Column) -> tuple[Moments, npt.NDArray[np.bool_]]:
-    """The datetimes [n] of a column, and which of them are at fault."""
-    missing = values.missing
+    """The datetimes [n] of a column, and which of them lie outside of the years of Python's datetimes."""
+    missing, is_utc = values.missing, bool(column.time_zone)
     if values.type.layout == "missing":
-        texts = np.full(len(missing), "")
-        return Moments(np.full(len(missing), np.nan), texts), missing & (not column.nullable)
+        return Moments(np.zeros(len(missing), np.int64), missing, is_utc), np.zeros(len(missing), bool)
     per_second = PER_SECOND[values.type.unit]
     whole = np.where(missing, 0, values.values // per_second)
     outside = (whole < YEAR_1) | (whole >= YEAR_10000)
-    whole[outside] = 0
-    fraction = np.where(missing | outside, 0, values.values % per_second) * MICROSECONDS // per_second
-    texts = np.datetime_as_string(whole.astype("datetime64[s]"))
-    if fraction.any():
-        exact = np.datetime_as_string((whole * MICROSECONDS + fraction).astype("datetime64[us]"))
-        texts = np.where(fraction > 0, exact, texts)
-    if column.time_zone:
-        texts = np.char.add(texts, "Z")
-    if outside.any():
-        texts = np.where(outside, "a year before 1 or after 9999", texts)
-    return Moments(np.where(missing, np.nan, whole), texts), outside | missing & (not column.nullable)
+    fraction = np.where(missing, 0, values.values % per_second) * SECOND // per_second
+    return Moments(np.where(outside, 0, whole * SECOND + fraction), missing, is_utc), outside

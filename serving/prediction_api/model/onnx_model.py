@@ -1,7 +1,8 @@
 """A model in memory: records in, probabilities and warnings out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -11,10 +12,12 @@ import onnxruntime
 
 from prediction_api.errors import InvalidModel
 from prediction_api.model.artifact import GRAPH, SCHEMA, Column, ModelArtifact
-from prediction_api.model.column_reader import ColumnBatch, ColumnReader
+from prediction_api.model.column_batch import Categories, ColumnBatch, from_records
+from prediction_api.model.column_reader import ColumnReader
 from prediction_api.model.reasons import MOST_TOPICS, Explainer
 from prediction_api.model.record_reader import Record, RecordReader
 from prediction_api.model.training_table import TrainingTable, seconds
+from prediction_api.model.warning_table import Found, WarningTable
 
 INPUTS = {"number": "numbers", "category": "categories", "datetime": "datetimes"}
 OUTPUT = "probability"
@@ -60,24 +63,46 @@ class OnnxModel:
             packed["datetimes"] = np.array(rows, np.float64)
         return packed
 
+    def have_all_columns(self, records: Sequence[Record]) -> bool:
+        """Whether each of the records, which were checked, has a field for each column."""
+        count = len(self.records.columns)
+        return all(len(record) == count for record in records)
+
+    def to_columns(self, records: Sequence[Record]) -> ColumnBatch:
+        """Records that have all columns, by column."""
+        return from_records(self.artifact.schema.columns, records)
+
     def column_inputs(self, batch: ColumnBatch) -> Inputs:
         """Records by column as the graph's inputs: the same as ``inputs`` of the same records."""
         packed: Inputs = {}
         if names := self._names.get("number"):
-            packed["numbers"] = np.empty((batch.rows, len(names)), np.float32)
-            for place, name in enumerate(names):
-                packed["numbers"][:, place] = batch.numbers.get(name, np.nan)
+            places = [names.index(name) for name in batch.number_names]
+            packed["numbers"] = np.full((batch.rows, len(names)), np.nan, np.float32)
+            packed["numbers"][:, places] = batch.matrix.T
         if names := self._names.get("category"):
             packed["categories"] = np.full((batch.rows, len(names)), "", object)
             for place, name in enumerate(names):
-                texts = batch.categories.get(name, np.empty(0, object)).tolist()
-                packed["categories"][: len(texts), place] = [text or "" for text in texts]
+                if column := batch.categories.get(name):
+                    packed["categories"][:, place] = np.array([text or "" for text in column.texts], object)[column.codes]
         if names := self._names.get("datetime"):
             packed["datetimes"] = np.full((batch.rows, len(names)), np.nan)
             for place, name in enumerate(names):
                 if name in batch.datetimes:
                     packed["datetimes"][:, place] = batch.datetimes[name].seconds
         return packed
+
+    def column_warnings(self, batch: ColumnBatch, inputs: Inputs) -> WarningTable:
+        """What is unlike the training table: the same as ``warnings`` of the same records."""
+        found: list[Iterable[Found]] = []
+        if training := self._training.get("number"):
+            found.append(training.number_columns(inputs["numbers"]))
+        if training := self._training.get("category"):
+            nothing = Categories(np.zeros(batch.rows, np.intp), [None])
+            columns = [batch.categories.get(name, nothing) for name in self._names["category"]]
+            found.append(training.category_columns(columns))
+        if training := self._training.get("datetime"):
+            found.append(training.date_columns(inputs["datetimes"]))
+        return WarningTable.join(chain.from_iterable(found))
 
     def probabilities(self, inputs: Inputs) -> npt.NDArray[np.float64]:
         """The probability [n] of each row."""

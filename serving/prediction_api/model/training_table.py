@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from prediction_api.arrow.factorize import factorize
 from prediction_api.metrics import OUTSIDE_PERIOD, OUTSIDE_RANGE, UNSEEN_CATEGORY, UNSEEN_MISSING
 from prediction_api.model.artifact import Column
+from prediction_api.model.column_batch import EPOCH, Categories
+from prediction_api.model.warning_table import Found
 
-EPOCH = datetime(1970, 1, 1)
 Warnings = Iterator[tuple[int, dict[str, str]]]  # rows and what is unlike the training table there
 
 
@@ -42,20 +44,15 @@ class TrainingTable:
         if np.count_nonzero(usual) == usual.size:
             return
         for row, place in np.argwhere(~(usual | missing)).tolist():
-            low, high = self._lowest[place], self._highest[place]
-            text = f"{values[row, place]:g} is outside the {low:g} to {high:g} of the training table"
-            yield row, self._warning(place, OUTSIDE_RANGE, text)
+            yield row, self._out_of_range(place, values[row, place])
         for row, place in np.argwhere(missing & ~usual).tolist():
             yield row, self._missing(place)
 
     def _category_warnings(self, values: npt.NDArray[Any]) -> Warnings:
         for row, texts in enumerate(values.tolist()):
             for place, text in enumerate(texts):
-                if text:
-                    if (seen := self._categories[place]) is not None and text not in seen:
-                        yield row, self._warning(place, UNSEEN_CATEGORY, f"{text!r} was not in the training table")
-                elif place in self._never_missing:
-                    yield row, self._missing(place)
+                if warning := self._category_warning(place, text):
+                    yield row, warning
 
     def _date_warnings(self, values: npt.NDArray[Any]) -> Warnings:
         """In plain Python, because a record holds few dates, for which numpy's calls cost more."""
@@ -63,16 +60,67 @@ class TrainingTable:
             for place, (low, high, period) in enumerate(self._periods):
                 moment = moments[place]
                 if moment < low or moment > high:
-                    text = f"{_shown(moment)} is outside the {period} of the training table"
-                    yield row, self._warning(place, OUTSIDE_PERIOD, text)
+                    yield row, self._warning(place, OUTSIDE_PERIOD, _outside(_shown(moment), period))
                 elif moment != moment and place in self._never_missing:  # noqa: PLR0124 (NaN)
                     yield row, self._missing(place)
+
+    def number_columns(self, values: npt.NDArray[Any]) -> Iterator[Found]:
+        """The warnings of numbers [n, columns], as of ``warnings``."""
+        usual = (values >= self._lowest) & (values <= self._highest)
+        if usual.all():
+            return
+        missing = np.isnan(values)
+        rows, places = np.divmod(np.flatnonzero(~(usual | missing)), values.shape[1])
+        codes, different = factorize(zip(places.tolist(), values[rows, places].tolist(), strict=True))
+        yield rows, codes, [self._out_of_range(*pair) for pair in different]
+        rows, places = np.divmod(np.flatnonzero(missing & ~self._sometimes_missing), values.shape[1])
+        codes, different = factorize(places.tolist())
+        yield rows, codes, [self._missing(place) for place in different]
+
+    def category_columns(self, columns: Sequence[Categories]) -> Iterator[Found]:
+        """The warnings of columns of categories, as of ``warnings``."""
+        for place, column in enumerate(columns):
+            warnings = [self._category_warning(place, text) for text in column.texts]
+            if different := [warning for warning in warnings if warning]:
+                is_unusual = np.array([warning is not None for warning in warnings])
+                rows = np.flatnonzero(is_unusual[column.codes])
+                yield rows, (is_unusual.cumsum() - 1)[column.codes[rows]], different
+
+    def date_columns(self, values: npt.NDArray[np.float64]) -> Iterator[Found]:
+        """The warnings of datetimes [n, columns], as of ``warnings``."""
+        for place, (low, high, period) in enumerate(self._periods):
+            moments = values[:, place]
+            rows = np.flatnonzero((moments < low) | (moments > high))
+            different, codes = np.unique(moments[rows], return_inverse=True)
+            texts = np.datetime_as_string(different.astype("datetime64[s]")).tolist()
+            yield rows, codes, [self._warning(place, OUTSIDE_PERIOD, _outside(text, period)) for text in texts]
+            if place in self._never_missing:
+                rows = np.flatnonzero(np.isnan(moments))
+                yield rows, np.zeros_like(rows), [self._missing(place)]
+
+    def _category_warning(self, place: int, text: str | None) -> dict[str, str] | None:
+        if not text:
+            return self._missing(place) if place in self._never_missing else None
+        seen = self._categories[place]
+        return None if seen is None or text in seen else self._unseen(place, text)
+
+    def _unseen(self, place: int, text: str) -> dict[str, str]:
+        return self._warning(place, UNSEEN_CATEGORY, f"{text!r} was not in the training table")
+
+    def _out_of_range(self, place: int, value: float) -> dict[str, str]:
+        return self._warning(
+            place, OUTSIDE_RANGE, _outside(f"{value:g}", f"{self._lowest[place]:g} to {self._highest[place]:g}")
+        )
 
     def _missing(self, place: int) -> dict[str, str]:
         return self._warning(place, UNSEEN_MISSING, "it is missing, as in no row of the training table")
 
     def _warning(self, place: int, kind: str, text: str) -> dict[str, str]:
         return {"field": self._columns[place].name, "kind": kind, "detail": text}
+
+
+def _outside(value: str, expected: str) -> str:
+    return f"{value} is outside the {expected} of the training table"
 
 
 def seconds(value: datetime | None) -> float:

@@ -6,7 +6,6 @@ process has an outbox; replicas that share a folder have one each, in numbered f
 
 import asyncio
 import fcntl
-import json
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from prediction_api.errors import OutboxLocked, OutboxUnavailable, OutboxUnusable
+from prediction_api.outbox.packed_batch import time_of
 from prediction_api.outbox.segment_log import SEGMENT_BYTES, SegmentLog, SegmentNotSynced
 
 FIRST_BYTES, FIRST_LINES = 2**16, 10
@@ -56,12 +56,12 @@ class Outbox(SegmentLog):
         return self.size >= self.most_bytes
 
     def oldest(self) -> str | None:
-        """When the first line that waits was written: its ``time``, ISO 8601; None where none waits."""
+        """When the first prediction that waits was made: its ``time``, ISO 8601; None where none waits."""
         batch = self.peek(FIRST_LINES, FIRST_BYTES)
-        return json.loads(batch.lines[0])["time"] if batch and batch.lines else None
+        return time_of(batch.lines[0]) if batch and batch.lines else None
 
     async def append(self, lines: Sequence[bytes]) -> None:
-        """Makes lines durable, each a JSON object without a line break; raises OutboxUnavailable where it cannot."""
+        """Makes lines durable, each JSON without a line break, or packed; raises OutboxUnavailable where it cannot."""
         if self.full:
             raise OutboxUnavailable(
                 f"The outbox holds {self.size:,} bytes and may hold {self.most_bytes:,} (OUTBOX_MAX_BYTES): "

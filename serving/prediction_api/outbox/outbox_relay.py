@@ -10,7 +10,8 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
@@ -18,11 +19,13 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from prediction_api.errors import ContentRejected, DataServiceUnavailable, unconfirmed
 from prediction_api.logs import LOGGER
 from prediction_api.metrics import Metrics
+from prediction_api.outbox.log_lines import is_packed
 from prediction_api.outbox.outbox import Outbox
+from prediction_api.outbox.packed_batch import unpack_all
 from service_kit.service_client import CONTENT_STATUSES, masked, open_client, read_refusal
 
 ROUTE = "/predictions"
-MOST_LINES, MOST_BYTES = 500, 2**20
+MOST_LINES, MOST_BYTES = 500, 2**20  # of a parcel
 IDLE_SECONDS = 0.2
 LAST_SECONDS = 5.0  # at shutdown; what is left waits on disk
 SLOWEST_RETRY_SECONDS = 30
@@ -30,6 +33,13 @@ AFTER_FAILURE_SECONDS = 1.0
 ROW = re.compile(r"predictions\.(\d+)(?:\.|$)")  # a field in the data service's problem: the place of a line in the batch
 SendLines = Callable[[list[bytes]], Awaitable[None]]
 logger = logging.getLogger(LOGGER)
+
+
+class Refused(NamedTuple):
+    """Predictions that the data service refuses for good, and why it refuses the first of them."""
+
+    lines: list[bytes]
+    reason: str
 
 
 class OutboxRelay:
@@ -68,28 +78,28 @@ class OutboxRelay:
             await self._client.aclose()
 
     async def _deliver_batch(self, send: SendLines) -> bool:
-        """Delivers the next batch, or makes batches smaller where it is refused as a whole; False where no line waits."""
+        """Delivers the next batch; what the data service refuses becomes dead letters. False where no line waits."""
         batch = self._outbox.peek(self._most_lines, MOST_BYTES)
         if batch is None:
             return False
-        try:
-            arrived = await self._deliver_lines(batch.lines, send)
-        except ContentRejected:  # as a whole, as where it is too large
-            self._most_lines = len(batch.lines) // 2
-            return True
-        self.arrived += arrived
-        self._metrics.delivered.inc(arrived)
-        if batch.damaged:
-            logger.error("lines of the outbox are damaged and cannot be delivered", extra={"lines": batch.damaged})
-            self._metrics.refused.inc(batch.damaged)
+        lines = await _predictions(batch.lines)
+        count, refused = len(lines), Refused([], "")
+        while lines:
+            parcel = _first_parcel(lines, self._most_lines)
+            try:
+                refused = _joined(refused, await self._deliver_lines(parcel, send))
+                lines = lines[len(parcel) :]
+            except ContentRejected:  # as a whole, as where it is too large
+                self._most_lines = len(parcel) // 2
+        self._record(count, refused, batch.damaged)
         self._most_lines = min(MOST_LINES, 2 * self._most_lines)
         self._outbox.ack(batch.after)
         return True
 
-    async def _deliver_lines(self, lines: list[bytes], send: SendLines) -> int:
-        """Sends lines until the data service has them, without those that it refuses by their place; gives how many it took.
+    async def _deliver_lines(self, lines: list[bytes], send: SendLines) -> Refused:
+        """Sends lines until the data service has them, without those that it refuses by their place, which are given.
 
-        The refused ones become dead letters. Raises ContentRejected for a refusal that names no line.
+        Raises ContentRejected for a refusal that names no line.
         """
         refused: list[bytes] = []
         reason = ""
@@ -104,12 +114,20 @@ class OutboxRelay:
                 refused += [lines[row] for row in sorted(rows)]
                 lines = [line for row, line in enumerate(lines) if row not in rows]
                 reason = reason or str(error)
-        if refused:
-            self._outbox.dead_letter(refused)
-            self._metrics.refused.inc(len(refused))
-            extra = {"lines": len(refused), "reason": reason}
+        return Refused(refused, reason)
+
+    def _record(self, count: int, refused: Refused, damaged: int) -> None:
+        """Counts what was delivered of so many predictions, and keeps the refused ones."""
+        if refused.lines:
+            self._outbox.dead_letter(refused.lines)
+            self._metrics.refused.inc(len(refused.lines))
+            extra = {"lines": len(refused.lines), "reason": refused.reason}
             logger.error("the data service refuses predictions, which are kept in refused.ndjson", extra=extra)
-        return len(lines)
+        if damaged:
+            logger.error("lines of the outbox are damaged and cannot be delivered", extra={"lines": damaged})
+            self._metrics.refused.inc(damaged)
+        self.arrived += count - len(refused.lines)
+        self._metrics.delivered.inc(count - len(refused.lines))
 
     async def _send_until_taken(self, lines: list[bytes]) -> None:
         attempts = AsyncRetrying(
@@ -161,6 +179,21 @@ class OutboxRelay:
         self._metrics.delivery_failures.inc()
         extra = {"reason": str(error), "attempt": state.attempt_number, "waiting": self._outbox.depth}
         logger.warning("the data service does not take predictions; they wait in the outbox", extra=extra)
+
+
+async def _predictions(lines: list[bytes]) -> list[bytes]:
+    """The predictions in lines of the outbox; packed ones become lines in a thread, beside the event loop."""
+    return await asyncio.to_thread(unpack_all, lines) if any(map(is_packed, lines)) else lines
+
+
+def _first_parcel(lines: list[bytes], most: int) -> list[bytes]:
+    """The first lines that are sent together: no more than so many, nor than MOST_BYTES, and at least one."""
+    ends = accumulate(map(len, lines[:most]))
+    return lines[: max(1, sum(end <= MOST_BYTES for end in ends))]
+
+
+def _joined(refused: Refused, more: Refused) -> Refused:
+    return Refused(refused.lines + more.lines, refused.reason or more.reason)
 
 
 def _rows(fields: Sequence[str], count: int) -> set[int]:

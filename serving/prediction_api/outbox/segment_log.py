@@ -1,9 +1,9 @@
 """A log on disk: lines are appended at its end, read from a cursor, and removed once they were acknowledged.
 
-A folder holds segments, files to which lines are only ever appended. A segment is named after the number of its first line.
-A line is a checksum and its content. Only a crash in the middle of a write can leave half a line at the end; nobody was told
-that it is kept, and the next start cuts it. The cursor is written after the lines before it were delivered: a crash between
-the two delivers them again.
+A folder holds segments, files to which lines are only ever appended. A line holds one prediction, or a batch of them
+packed; a segment is named after the number of its first prediction. Only a crash in the middle of a write can leave half a
+line at the end; nobody was told that it is kept, and the next start cuts it. The cursor is written after the lines before it
+were delivered: a crash between the two delivers them again.
 
 SQLite in WAL mode was measured in its place (tests/bench/outbox.py, ``sync=process``): an append takes 4 to 6 times as long,
 an append of 1,000 lines 2.4 to 3.8 times, the whole answer to a micro-batch 1.3 to 1.7 times; with ``full`` the disk
@@ -13,20 +13,20 @@ decides, and both take the same time. One damaged byte in a write-ahead log also
 import json
 import logging
 import os
-import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import compress
 from pathlib import Path
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from prediction_api.logs import LOGGER
+from prediction_api.outbox.log_lines import content_of, is_intact, prediction_count, with_checksum
 
 SEGMENT_BYTES, BATCH_BYTES = 16 * 2**20, 4 * 2**20
 CURSOR = "cursor.json"
-CHECKSUM_CHARACTERS = 9  # eight hexadecimal digits and a space
 logger = logging.getLogger(LOGGER)
 
 
@@ -36,7 +36,7 @@ class SegmentNotSynced(OSError):
 
 @checked_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Cursor:
-    """The first line that was not acknowledged: its segment, its first byte there, and its number."""
+    """The first line that was not acknowledged: its segment, its first byte there, the number of its first prediction."""
 
     segment: int
     offset: int
@@ -45,7 +45,7 @@ class Cursor:
 
 @dataclass(frozen=True)
 class OutboxBatch:
-    """Lines to deliver together, where the cursor stands once they are, and how many more were damaged."""
+    """Contents of lines to deliver together, where the cursor stands then, and how many more predictions were damaged."""
 
     lines: list[bytes]
     after: Cursor
@@ -69,7 +69,7 @@ class SegmentLog:
 
     @property
     def depth(self) -> int:
-        """How many lines wait."""
+        """How many predictions wait."""
         if self._cursor.segment == self._current and self._cursor.offset == self._sizes[self._current]:
             return 0
         return max(1, self.next_line - self._cursor.line)
@@ -81,7 +81,7 @@ class SegmentLog:
 
     def write(self, lines: Sequence[bytes]) -> None:
         """Gives all lines to the system or none, each without a line break. Raises OSError, or SegmentNotSynced."""
-        content = b"".join([b"%08x %b\n" % (zlib.crc32(line), line) for line in lines])
+        content = b"".join(map(with_checksum, lines))
         try:
             self._cut_half_line()
             if self._sizes[self._current] and self._sizes[self._current] + len(content) > self._segment_bytes:
@@ -93,10 +93,13 @@ class SegmentLog:
                 self._cut_half_line()
             raise
         self._sizes[self._current] += len(content)
-        self.next_line += len(lines)
+        self.next_line += sum(map(prediction_count, lines))
 
     def peek(self, most_lines: int, most_bytes: int = BATCH_BYTES) -> OutboxBatch | None:
-        """The first lines that wait, the same again until they are acknowledged, or None where none waits."""
+        """The first lines that wait, the same again until they are acknowledged, or None where none waits.
+
+        They hold ``most_lines`` predictions or fewer, or are a single line that holds more.
+        """
         if not self.depth:
             return None
         cursor, segment_end = self._cursor, self._sizes[self._cursor.segment]
@@ -104,16 +107,17 @@ class SegmentLog:
         if b"\n" not in content:  # one line longer than most_bytes, or one whose end is damaged
             content = self._read(segment_end)
         content = content[: content.rfind(b"\n") + 1] or content
-        lines = [line + b"\n" for line in content.removesuffix(b"\n").split(b"\n", most_lines)[:most_lines]]
-        offset = min(cursor.offset + sum(map(len, lines)), segment_end)
-        intact = [line[CHECKSUM_CHARACTERS:-1] for line in lines if _is_intact(line)]
-        return OutboxBatch(intact, Cursor(cursor.segment, offset, cursor.line + len(lines)), len(lines) - len(intact))
+        lines = _first_lines(content, most_lines)
+        counts, intact = [prediction_count(content_of(line)) for line in lines], [is_intact(line) for line in lines]
+        after = Cursor(cursor.segment, min(cursor.offset + sum(map(len, lines)), segment_end), cursor.line + sum(counts))
+        damaged = sum(count for count, is_whole in zip(counts, intact, strict=True) if not is_whole)
+        return OutboxBatch([content_of(line) for line in compress(lines, intact)], after, damaged)
 
     def last_line(self) -> bytes | None:
         """The line that was appended last, whether or not it was acknowledged; None where it is not there any more."""
         content = self._path(self._current).read_bytes()[: self._sizes[self._current]]
         line = content[content.rfind(b"\n", 0, -1) + 1 :]
-        return line[CHECKSUM_CHARACTERS:-1] if line and _is_intact(line) else None
+        return content_of(line) if line and is_intact(line) else None
 
     def ack(self, after: Cursor) -> None:
         """Remembers that everything before ``after`` has arrived, and removes segments that nobody needs any more."""
@@ -211,7 +215,7 @@ class SegmentLog:
         content = self._path(last).read_bytes()
         self._sizes[last] = content.rfind(b"\n") + 1
         os.truncate(self._path(last), self._sizes[last])
-        return last + content.count(b"\n")
+        return last + sum(prediction_count(content_of(line)) for line in content[: self._sizes[last]].split(b"\n")[:-1])
 
     def _remove_acknowledged(self) -> None:
         for first in [first for first in self._sizes if first < self._cursor.segment]:
@@ -219,8 +223,15 @@ class SegmentLog:
             del self._sizes[first]
 
 
-def _is_intact(line: bytes) -> bool:
-    return line[: CHECKSUM_CHARACTERS - 1] == b"%08x" % zlib.crc32(line[CHECKSUM_CHARACTERS:-1])
+def _first_lines(content: bytes, most: int) -> list[bytes]:
+    """The first lines, with their line breaks, that hold together no more predictions; at least one."""
+    lines, count = list[bytes](), 0
+    for line in [part + b"\n" for part in content.removesuffix(b"\n").split(b"\n", most)[:most]]:
+        count += prediction_count(content_of(line))
+        if lines and count > most:
+            break
+        lines.append(line)
+    return lines
 
 
 def _sync_folder(folder: Path) -> None:

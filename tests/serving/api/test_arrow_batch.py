@@ -8,6 +8,7 @@ import pytest
 
 from service_kit.api_keys import digest
 from serving.arrow.streams import ARROW, SCHEMA, stream, table_of
+from serving.kept import kept_lines as lines
 
 URL = "/predict/batch"
 JSON = "application/json"
@@ -43,11 +44,6 @@ def post(client, body, accept=None, url=URL, **headers):
 
 def without_own(answers):
     return [{name: value for name, value in answer.items() if name not in OWN} for answer in answers]
-
-
-def lines(outbox):
-    """What is kept, without checksums."""
-    return [line[9:] for path in sorted(outbox.glob("*.log")) for line in path.read_bytes().splitlines()]
 
 
 def test_a_stream_is_answered_with_a_stream_that_holds_what_json_would(client, records, body):
@@ -194,6 +190,8 @@ def test_compression_is_refused_in_a_sentence(client, body):
 def test_a_full_outbox_refuses_a_stream(client_of, body):
     client = client_of(outbox_max_bytes=1_000_000)
 
-    statuses = [post(client, body).status_code for _ in range(60)]
+    large = stream(pa.concat_tables([table_of(body)] * 25))
+
+    statuses = [post(client, large).status_code for _ in range(60)]
 
     assert (statuses[0], statuses[-1], set(statuses)) == (200, 503, {200, 503})

@@ -25,7 +25,7 @@ def read(body, most_rows=1000):
     fields = read_schema(body, 100)
     columns = read_columns(body, fields, most_rows)
     return {
-        field.name: [None if gap else value for gap, value in zip(column.missing, column.values.tolist(), strict=True)]
+        field.name: [column.value(row) for row in range(len(column.missing))]
         for field, column in zip(fields, columns, strict=True)
     }
 

@@ -392,7 +392,8 @@ def test_a_full_outbox_answers_503_until_the_data_service_takes_something(open_s
     client = open_service(outbox_max_bytes=1_000_000)
     answers = []
     for _ in range(10):
-        answer = client.post("/predict/batch", json={"records": [record] * 1000})
+        records = [{**record, "carrier": f"{number:0500d}"} for number in range(600)]
+        answer = client.post("/predict/batch", json={"records": records})
         if answer.status_code != 200:
             break
         answers += answer.json()["predictions"]
@@ -552,3 +553,36 @@ def test_a_server_that_repeats_the_key_does_not_make_it_public(status, tmp_path)
             return str(error)
 
     assert "SECRET" not in asyncio.run(send())
+
+
+def test_a_prediction_of_a_packed_batch_that_is_refused_is_kept_aside_alone(open_service, data_service, record, outbox):
+    data_service.answer, data_service.faults = poisoned(422), places_of_the_poison
+    distances = [POISON if number in {0, 700, 1199} else 100.0 + number for number in range(1200)]
+    client = open_service(max_records=2000)
+
+    answers = predict(client, record, distances)
+    until(lambda: outbox_of(client)["waiting"] == 0)
+
+    sound = [answer for answer, distance in zip(answers, distances, strict=True) if distance != POISON]
+    assert ids(data_service.recorded) == ids(sound)
+    assert aside(outbox) == [POISON] * 3
+    assert metric(client, "prediction_api_outbox_delivered_total") == 1197
+    assert metric(client, "prediction_api_outbox_refused_total") == 3
+
+
+def test_a_packed_batch_is_sent_in_parts_that_the_data_service_takes(open_service, data_service, record):
+    data_service.answer = lambda predictions: 413 if len(predictions) > 100 else RECORDED
+    client = open_service()
+
+    answers = predict(client, record, [100.0 + number for number in range(700)])
+    until(lambda: outbox_of(client)["waiting"] == 0)
+
+    assert ids(data_service.recorded) == ids(answers)
+
+
+def test_how_many_wait_is_counted_in_predictions_also_after_a_restart(make_settings, record):
+    for number in (1, 2):
+        with TestClient(create_app(make_settings())) as client:
+            predict(client, record, [100.0] * 40)
+            client.post("/predict", json=record)
+            assert outbox_of(client)["waiting"] == 41 * number
