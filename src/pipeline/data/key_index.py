@@ -22,12 +22,15 @@ class KeyIndex:
 
     def __init__(self, folder: Path, key: Sequence[str], table: str) -> None:
         self._folder, self._key, self._table = folder, list(key), table
-        self._places: list[str] = []
+        self._places: list[tuple[str, int]] = []
         folder.mkdir(parents=True)
 
-    def add(self, frame: pd.DataFrame, place: str) -> None:
-        """Adds the next part. Raises TableInvalid where a row of it has no key, or that of an earlier one of it."""
-        table_key.check(frame, self._key, self._table, place)
+    def add(self, frame: pd.DataFrame, place: str, rows_before: int = 0) -> None:
+        """Adds the next part, of the file ``place``, which has ``rows_before`` others before these.
+
+        Raises TableInvalid where a row of it has no key, or that of an earlier one of it.
+        """
+        table_key.check(frame, self._key, self._table, place, rows_before)
         if self._key:
             hashes = _hashes(frame[self._key])
             records = np.empty(len(hashes), RECORD)
@@ -36,7 +39,7 @@ class KeyIndex:
             for bucket in np.unique(buckets):
                 with (self._folder / f"{bucket:02d}").open("ab") as file:
                     file.write(records[buckets == bucket].tobytes())
-        self._places.append(place)
+        self._places.append((place, rows_before))
 
     def finish(self, read: Read) -> None:
         """Raises TableInvalid where two parts have a row with the same key; ``read`` gives parts by their numbers again."""
@@ -51,10 +54,11 @@ class KeyIndex:
     def _compare(self, suspects: Records, read: Read) -> None:
         parts = np.unique(suspects["part"]).tolist()
         rows = {part: np.sort(suspects["row"][suspects["part"] == part]) for part in parts}
-        keys = [
-            frame[self._key].iloc[rows[part]].assign(**{table_key.PART: self._places[part], table_key.ROW: rows[part]})
-            for part, frame in read(parts)
-        ]
+        keys = []
+        for part, frame in read(parts):
+            place, rows_before = self._places[part]
+            numbers = {table_key.PART: place, table_key.ROW: rows_before + rows[part].astype(np.int64)}
+            keys.append(frame[self._key].iloc[rows[part]].assign(**numbers))
         table_key.compare(pd.concat(keys, ignore_index=True), self._key, self._table)
 
 

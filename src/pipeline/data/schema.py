@@ -92,8 +92,11 @@ def check(frame: pd.DataFrame, columns: Columns, table: str, invalid_rows_allowe
     return whole.finish()
 
 
-def inspect(frame: pd.DataFrame, columns: Columns, names: Sequence[str] = ()) -> Findings:
-    """What breaks the declaration in these rows; ``names`` are those of the table's columns, where the frame has not all."""
+def inspect(frame: pd.DataFrame, columns: Columns, names: Sequence[str] = (), rows_before: int = 0) -> Findings:
+    """What breaks the declaration in these rows, before which the file has ``rows_before`` others.
+
+    ``names`` are those of the table's columns, where the frame has not all.
+    """
     others = list(map(str, names or frame.columns))
     near = {name: get_close_matches(name, others, n=1) for name in columns if name not in frame}
     column_faults = [
@@ -110,7 +113,9 @@ def inspect(frame: pd.DataFrame, columns: Columns, names: Sequence[str] = ()) ->
             row = broken.argmax()
             invalid |= broken
             value = str(frame[name].iloc[row])[:MOST_SHOWN]
-            row_faults.append(f"{name} should {rule}; {broken.sum()} rows are not, such as row {row + 1}: {value}")
+            row_faults.append(
+                f"{name} should {rule}; {broken.sum()} rows are not, such as row {rows_before + row + 1}: {value}"
+            )
         if column.kind == "category" and not column.categories:
             numeric_texts[name] = _numeric_texts(frame[name])
     return Findings(tuple(column_faults), tuple(row_faults), int(invalid.sum()), numeric_texts)

@@ -1,5 +1,6 @@
 """A source that is a folder of Parquet files: one table, whose files are read one by one."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,6 +9,8 @@ from pyarrow.dataset import get_partition_keys
 
 from pipeline.config.settings import RawTable
 from pipeline.support.errors import TableInvalid, first_line
+
+ROWS_AT_ONCE = 1_000_000
 
 
 def open_folder(path: Path, declared: RawTable, target: str) -> pa.dataset.Dataset:
@@ -36,6 +39,20 @@ def open_folder(path: Path, declared: RawTable, target: str) -> pa.dataset.Datas
                 "Add them, empty where nothing is known, or take the file out of the folder."
             )
     return pa.dataset.dataset(path, whole, format="parquet", partitioning="hive")
+
+
+def read_file(file: pa.dataset.ParquetFileFragment, schema: pa.Schema) -> Iterator[pa.Table]:
+    """The rows of one of the files, in tables of as many row groups as have ROWS_AT_ONCE rows, and of at least one."""
+    groups: list[int] = []
+    rows = 0
+    for group in file.row_groups:
+        if groups and rows + group.num_rows > ROWS_AT_ONCE:
+            yield file.subset(row_group_ids=groups).to_table(schema)
+            groups, rows = [], 0
+        groups.append(group.id)
+        rows += group.num_rows
+    if groups:
+        yield file.subset(row_group_ids=groups).to_table(schema)
 
 
 def _without_dictionaries(schema: pa.Schema) -> pa.Schema:

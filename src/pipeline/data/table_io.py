@@ -14,7 +14,7 @@ from column_types import arrow, csv_format
 from column_types.arrow import Reading
 from pipeline.config.settings import Column, RawTable
 from pipeline.data.source_errors import opened, read_errors, suggest_format
-from pipeline.data.source_folder import open_folder
+from pipeline.data.source_folder import open_folder, read_file
 from pipeline.support.errors import TableInvalid, first_line
 
 ENDING = ".parquet"  # of what the stages write
@@ -41,20 +41,22 @@ def read_source(path: Path, declared: RawTable, target: str = "") -> pa.Table:
     return table
 
 
-def iterate_source(path: Path, declared: RawTable, target: str = "") -> Iterator[tuple[Path, pa.Table]]:
-    """The table as `read_source` gives it, file by file of a folder, each with its path; any other in one part.
+def iterate_source(path: Path, declared: RawTable, target: str = "") -> Iterator[tuple[Path, int, pa.Table]]:
+    """The table as `read_source` gives it: of a folder its files one by one, a large file in several parts; any other whole.
 
+    Each part has the path of its file and the number of rows before it there.
     A part may have another type than the next one where a column is empty in it. Raises TableInvalid.
     """
     if not path.is_dir():
-        yield path, read_source(path, declared, target)
+        yield path, 0, read_source(path, declared, target)
         return
     dataset, rows = open_folder(path, declared, target), 0
-    for file in dataset.get_fragments():
-        with read_errors(Path(file.path), declared):
-            table = file.to_table(dataset.schema)
-        rows += len(table)
-        yield Path(file.path), _with_kinds(table, Path(file.path), declared, target)
+    for fragment in dataset.get_fragments():
+        file, rows_before = Path(fragment.path), 0
+        for table in _guarded(read_file(fragment, dataset.schema), file, declared):
+            yield file, rows_before, _with_kinds(table, file, declared, target, rows_before)
+            rows_before += len(table)
+        rows += rows_before
     _refuse_empty(rows, path, dataset.schema.names)
 
 
@@ -136,12 +138,18 @@ def _read_whole(path: Path, declared: RawTable, target: str) -> pa.Table:
         return _read_csv(path, declared, target) if is_csv else pa.parquet.ParquetFile(path).read()
 
 
+def _guarded(parts: Iterator[pa.Table], path: Path, declared: RawTable) -> Iterator[pa.Table]:
+    """The parts of a file; what is wrong with it is said as of a whole file."""
+    with read_errors(path, declared):
+        yield from parts
+
+
 def _refuse_empty(rows: int, path: Path, names: Sequence[str]) -> None:
     if not rows:
         raise TableInvalid(f"{path} has {len(names)} columns and no rows. Replace it by a file with rows.")
 
 
-def _with_kinds(table: pa.Table, path: Path, declared: RawTable, target: str) -> pa.Table:
+def _with_kinds(table: pa.Table, path: Path, declared: RawTable, target: str, rows_before: int = 0) -> pa.Table:
     """The columns that have a name, the declared ones and the target converted to their kinds."""
     with read_errors(path, declared):  # a name may be in another encoding
         names = [name for name in table.column_names if name]
@@ -153,7 +161,7 @@ def _with_kinds(table: pa.Table, path: Path, declared: RawTable, target: str) ->
     table = table.select(names).replace_schema_metadata(None)
     if target in names and pa.types.is_binary(table.schema.field(target).type):
         declared = replace(declared, columns={**declared.columns, target: Column("category")})
-    return _convert(table, path, declared, is_typed=not csv_format.is_csv(path))
+    return _convert(table, path, declared, is_typed=not csv_format.is_csv(path), rows_before=rows_before)
 
 
 def _convert(table: pa.Table, path: Path, declared: RawTable, is_typed: bool, rows_before: int = 0) -> pa.Table:

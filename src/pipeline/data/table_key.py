@@ -11,10 +11,10 @@ MOST_SHOWN = 60  # characters of a value in a message
 PART, ROW = " part", " row"  # columns of keys out of several parts of a table: in which one, and in which row of it
 
 
-def check(frame: pd.DataFrame, key: Sequence[str], table: str, place: str = "") -> None:
+def check(frame: pd.DataFrame, key: Sequence[str], table: str, place: str = "", rows_before: int = 0) -> None:
     """Raises TableInvalid where a row has no value in a column of the ``key``, or the same ones as an earlier row.
 
-    ``place`` is the file that these rows are read from, where the table has several.
+    ``place`` is the file that these rows are read from, where the table has several, after ``rows_before`` others.
     """
     if not key:
         return
@@ -23,11 +23,12 @@ def check(frame: pd.DataFrame, key: Sequence[str], table: str, place: str = "") 
     within = f" of {place}" if place else ""
     if missing.to_numpy().any():
         row = int(missing.any(axis=1).to_numpy().argmax())
-        _refuse(key, table, f"row {row + 1:,}{within} has no {', '.join(missing.columns[missing.iloc[row]])}")
+        _refuse(key, table, f"row {rows_before + row + 1:,}{within} has no {', '.join(missing.columns[missing.iloc[row]])}")
     if repeated.any():
         row = int(repeated.to_numpy().argmax())
         first = int((columns == columns.iloc[row]).all(axis=1).to_numpy().argmax())
-        _refuse(key, table, f"rows {first + 1:,} and {row + 1:,}{within} both have {_values(columns.iloc[row])}")
+        rows = f"rows {rows_before + first + 1:,} and {rows_before + row + 1:,}{within}"
+        _refuse(key, table, f"{rows} both have {_values(columns.iloc[row])}")
 
 
 def compare(keys: pd.DataFrame, key: Sequence[str], table: str) -> None:

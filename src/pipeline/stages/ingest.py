@@ -33,16 +33,17 @@ def main() -> None:
 
 
 def _copy(source: Path, declared: RawTable, target: str, check: schema.TableCheck, folder: Path) -> None:
-    """Writes a table as partitions; of a folder of files one is read at a time."""
+    """Writes a table as partitions; of a folder of files one, or a part of one, is read at a time."""
     name, writer = folder.name, PartitionWriter(folder, declared.partition_by)
     keys = KeyIndex(folder / ".keys", declared.key, name)
     with console.step(f"read and check {name}", _count_files(source)) as advance:
-        for file, table in table_io.iterate_source(source, declared, target):
+        for file, rows_before, table in table_io.iterate_source(source, declared, target):
             rows, place = _declared_columns(table, declared), "" if file == source else str(file)
-            check.add(schema.inspect(rows, declared.columns, table.column_names), place)
-            keys.add(rows, place)
+            check.add(schema.inspect(rows, declared.columns, table.column_names, rows_before), place)
+            keys.add(rows, place, rows_before)
             writer.add(table, file)
-            advance()
+            if rows_before == 0:
+                advance()
         check.finish()
         keys.finish(lambda numbers: _read_again(source, declared, target, numbers))
     with console.step(f"write {RAW / name}", writer.count()) as advance:
@@ -54,7 +55,7 @@ def _count_files(source: Path) -> int:
 
 
 def _read_again(source: Path, declared: RawTable, target: str, numbers: Sequence[int]) -> Iterator[tuple[int, pd.DataFrame]]:
-    for number, (_, table) in enumerate(table_io.iterate_source(source, declared, target)):
+    for number, (*_, table) in enumerate(table_io.iterate_source(source, declared, target)):
         if number in numbers:
             yield number, _declared_columns(table, declared)
 

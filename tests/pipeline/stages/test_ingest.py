@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 import in_process
-from pipeline.data import partitions, table_io
+from pipeline.data import partitions, source_folder, table_io
 
 PARAMS = Path("params.yaml").resolve()
 START = pd.Timestamp("2013-01-01")
@@ -86,6 +86,25 @@ def test_a_value_at_fault_is_named_with_its_file_and_row_and_the_tables_of_befor
     assert "such as row 5: 5000. Correct" in said
     assert raw(tmp_path) == before
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["raw"]
+
+
+def test_a_large_file_is_read_in_parts_and_its_rows_are_counted_from_its_beginning(ingest, tmp_path, monkeypatch):
+    monkeypatch.setattr(source_folder, "ROWS_AT_ONCE", 40)
+    (tmp_path / "source").mkdir()
+    large, path = rows(0, 140), tmp_path / "source/1.parquet"
+
+    def write(frame):
+        frame.to_parquet(path, index=False, row_group_size=20)
+
+    write(large)
+    assert "error" not in ingest(key=["code"], partition_by="at")
+    assert table_io.read(tmp_path / "data/raw/table")["number"].tolist() == [*range(140)]
+    write(large.assign(number=large["number"].where(large["number"] != 130, 5000)))
+    assert "such as row 131: 5000" in ingest()
+    write(large.assign(code=large["code"].where(large["number"] != 130, "c17")))
+    assert "row 18 of source/1.parquet and row 131 of source/1.parquet both have code c17" in ingest(key=["code"])
+    write(large.assign(code=large["code"].where(large["number"] != 130, "c125")))
+    assert "rows 126 and 131 of source/1.parquet both have code c125" in ingest(key=["code"])
 
 
 def test_rows_that_may_be_invalid_are_counted_over_all_files(ingest):
