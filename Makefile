@@ -87,7 +87,7 @@ up: setup ## Build and start all containers, and wait until they are healthy (CO
 	@python -m pipeline.operations.up $(if $(CORE),--core)
 
 down: ## Stop and remove the containers; the volumes with the data stay
-	@docker compose --profile monitoring down --remove-orphans
+	@docker compose --profile monitoring --profile dask down --remove-orphans
 
 logs: ## Follow the logs of the containers (SERVICE=prediction-api: of one of them)
 	@docker compose $(if $(CORE),--profile core,--profile monitoring) logs --follow --tail 100 $(SERVICE)

@@ -18,6 +18,7 @@ WHOLE = yaml.safe_load(TEXT)
 SERVICES = WHOLE["services"]
 OURS = {name for name, one in SERVICES.items() if "build" in one}
 CORE = {"postgres", "data-api", "prediction-api", "gateway", "board", "pipeline"}
+DASK = {"dask-scheduler", "dask-worker"}
 DOCKERFILES = sorted(Path(name) for name in subprocess.check_output(["git", "ls-files", "*Dockerfile"], text=True).split())
 DEVELOPMENT = Path(".secrets/development")
 
@@ -56,7 +57,8 @@ def test_the_project_is_named_after_the_folder_so_that_clones_do_not_share_volum
 
 def test_without_a_profile_only_the_core_starts():
     assert {name for name, one in SERVICES.items() if "profiles" not in one} == CORE
-    assert {tuple(one["profiles"]) for name, one in SERVICES.items() if name not in CORE} == {("", "monitoring")}
+    assert {tuple(one["profiles"]) for name, one in SERVICES.items() if name not in CORE | DASK} == {("", "monitoring")}
+    assert {tuple(SERVICES[name]["profiles"]) for name in DASK} == {("dask",)}
 
 
 def test_the_core_waits_for_nothing_of_the_monitoring():
@@ -77,8 +79,9 @@ def services(*words):
 
 
 def test_a_plain_up_starts_everything_and_another_profile_the_core():
-    assert services() == services("--profile", "monitoring") == set(SERVICES)
+    assert services() == services("--profile", "monitoring") == set(SERVICES) - DASK
     assert services("--profile", "core") == CORE
+    assert services("--profile", "dask") == CORE | DASK
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
@@ -92,7 +95,7 @@ def test_a_container_of_ours_may_write_nothing_but_its_volumes_and_has_limits(na
 
     assert (one["read_only"], one["cap_drop"], one["security_opt"]) == (True, ["ALL"], ["no-new-privileges:true"])
     assert set(one["deploy"]["resources"]["limits"]) == {"memory", "cpus", "pids"}
-    assert set(one.get("cap_add", [])) <= ({"SETGID", "SETUID"} if name == "pipeline" else set())
+    assert set(one.get("cap_add", [])) <= ({"SETGID", "SETUID"} if name in {"pipeline", *DASK} else set())
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=str)
@@ -125,6 +128,12 @@ def test_what_goes_on_running_says_whether_it_is_well(name):
 
     assert SERVICES[name]["restart"] == "unless-stopped"
     assert "healthcheck" in SERVICES[name] or "HEALTHCHECK" in dockerfile.read_text()
+
+
+def test_the_cluster_is_reached_from_this_machine_and_reaches_no_service():
+    assert {name for name, one in SERVICES.items() if "compute" in one["networks"]} == DASK
+    assert all(SERVICES[name]["networks"] == ["compute"] for name in DASK)
+    assert all(volume.endswith(":ro") for name in DASK for volume in SERVICES[name]["volumes"])
 
 
 def test_only_who_must_is_in_the_network_of_the_database():

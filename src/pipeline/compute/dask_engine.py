@@ -95,11 +95,11 @@ class DaskEngine:
         with self._errors_of_dask():
             answers = self._client.run(installation.here, on_error="return")
         for address, found in sorted(answers.items()):
-            if isinstance(found, ImportError | AttributeError):
-                raise worker.differs(address, [f"no module {found.name}"])
-            if isinstance(found, installation.Installation) and (
-                differences := installation.differences(self._installation, found)
-            ):
+            if isinstance(found, OSError):
+                continue  # it has gone; the others compute
+            if isinstance(found, Exception):
+                raise worker.differs(address, [f"none of this source ({first_line(found)})"])
+            if differences := installation.differences(self._installation, found):
                 raise worker.differs(address, differences)
 
     @property
@@ -116,10 +116,10 @@ class DaskEngine:
                 f"A worker should compute the task; {error.allowed_failures + 1} died with it. If they have too little "
                 "memory, give them more, or run fewer of them, then try again."
             ) from error
-        except ImportError as error:
+        except (ImportError, RuntimeError) as error:  # neither could unpickle what was sent
             raise WorkerDiffers(
-                f"Every worker should have the source of this process; one that joined has not ({first_line(error)}). Give "
-                "it this commit, and restart it."
+                f"The scheduler at {self._address} and its workers should have the source of this process; one has not "
+                f"({first_line(error.__cause__ or error)}). Give it this commit, and restart it."
             ) from error
         except (OSError, CancelledError) as error:
             raise SchedulerAway(

@@ -40,7 +40,7 @@ def differs(worker: str, found: list[str]) -> WorkerDiffers:
     """The error about a worker and what it has otherwise."""
     return WorkerDiffers(
         f"The worker {worker} should have the source and the packages of this process; it has {', '.join(found)}. Give it "
-        "this commit and requirements/pipeline.txt, and restart it; in containers, `docker compose --profile dask up -d "
+        "this commit and requirements/pipeline.txt, and restart it; in containers, `docker compose up -d "
         "--build --force-recreate dask-worker`."
     )
 
