@@ -36,6 +36,7 @@ READERS = {
     "conf/config.yaml": [("params.compose",), ("experiments.run", "model=hgb")],
     "conf/data/table.yaml": [("params.compose",), ("experiments.run", "data=table")],
     "conf/gate.yaml": [("diff.__main__", "HEAD"), ("registry.promote",)],
+    "conf/compute.yaml": [("stages.preprocess",)],
     "conf/sweep.yaml": [("experiments.sweep",), ("experiments.sweep", "--list=HEAD")],
     "conf/card/table.yaml": [("stages.train",), ("stages.evaluate",)],
     "dvc.lock": [("diff.__main__", "HEAD"), ("registry.promote",), ("experiments.sweep",)],
@@ -44,7 +45,7 @@ READERS = {
 AT_EACH_COMMAND = ("conflict", "empty", "a key twice")  # all kinds at each of them would take minutes
 CASES = [(file, kind, command) for file, commands in READERS.items() for command in commands for kind in AT_EACH_COMMAND]
 HARMLESS = {
-    (f"conf/{name}.yaml", "empty") for name in ("card/table", "config", "data/table", "model/hgb")
+    (f"conf/{name}.yaml", "empty") for name in ("card/table", "compute", "config", "data/table", "model/hgb")
 }  # keys are missing
 
 

@@ -64,7 +64,8 @@ class DaskEngine:
                 advance()
                 yield outcome.result
         finally:
-            self._client.cancel(list(outstanding))
+            if self._client.status == "running":
+                self._client.cancel(list(outstanding))
 
     def _wait(self, future: Future) -> Outcome:
         """What a task came to. Looks at the cluster from time to time, for without workers no result would ever come."""
@@ -86,9 +87,12 @@ class DaskEngine:
                 )
 
     def _threads(self) -> int:
-        """How many tasks the cluster computes at a time."""
+        """How many tasks the cluster computes at a time. Of our own cluster, workers that have given up start anew."""
         with self._errors_of_dask():
-            return sum(self._client.sync(self._client.scheduler.ncores, callback_timeout=ANSWER_SECONDS).values())
+            threads = self._client.sync(self._client.scheduler.ncores, callback_timeout=ANSWER_SECONDS)
+        if (own := self._client.cluster) and len(threads) < len(own.worker_spec):
+            own.scale(len(own.worker_spec))  # a worker that dies while it starts is not started again by what watches it
+        return sum(threads.values())
 
     def check_workers(self) -> None:
         """Compares the workers that are there with this process. Raises WorkerDiffers, SchedulerAway."""
@@ -116,10 +120,11 @@ class DaskEngine:
                 f"A worker should compute the task; {error.allowed_failures + 1} died with it. If they have too little "
                 "memory, give them more, or run fewer of them, then try again."
             ) from error
-        except (ImportError, RuntimeError) as error:  # neither could unpickle what was sent
+        except (ImportError, RuntimeError) as error:  # it could not unpickle what was sent
+            cause = error.__cause__
             raise WorkerDiffers(
                 f"The scheduler at {self._address} and its workers should have the source of this process; one has not "
-                f"({first_line(error.__cause__ or error)}). Give it this commit, and restart it."
+                f"({first_line(cause if isinstance(cause, Exception) else error)}). Give it this commit, and restart it."
             ) from error
         except (OSError, CancelledError) as error:
             raise SchedulerAway(

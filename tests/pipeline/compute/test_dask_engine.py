@@ -157,3 +157,14 @@ def is_running(process):
     except ProcessLookupError:
         return False
     return True
+
+
+def test_results_that_nobody_takes_end_quietly_after_their_cluster():
+    with (
+        distributed.LocalCluster(n_workers=1, processes=False, dashboard_address="127.0.0.1:0") as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        results = DaskEngine(client, worker_seconds=1).map(compute_tasks.double, range(9), nothing)
+        assert next(results) == 0
+
+    results.close()

@@ -1,0 +1,153 @@
+"""Preprocess on a cluster whose workers, scheduler or stage are killed: the same bytes, or an error and nothing written."""
+
+import hashlib
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path.cwd()
+KILLS = 50
+WORKER, SCHEDULER = "distributed.cli.dask_worker", "distributed.cli.dask_scheduler"
+
+pytestmark = pytest.mark.long("50 kills of workers, and those of a scheduler and of a stage, while it computes on a cluster")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with the raw tables of the flights and the examples that one process made of them."""
+    folder = tmp_path_factory.mktemp("flights")
+    for name in ("params.yaml", "requirements/pipeline.txt"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy(name, folder / name)
+    for stage in ("ingest", "preprocess"):
+        done = subprocess.run(command(stage), cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def cluster():
+    """The address of a scheduler, and both its process and that of its worker."""
+    scheduler = start(SCHEDULER, "--host=127.0.0.1", "--port=0", "--dashboard-address=127.0.0.1:0")
+    address = next(found[1] for line in scheduler.stderr if (found := re.search(r"Scheduler at: +(\S+)", line)))
+    worker = start(WORKER, address, "--nthreads=1", "--memory-limit=0", "--dashboard-address=127.0.0.1:0")
+    next(line for line in worker.stderr if "Registered to" in line)
+    yield address, scheduler, worker
+    for process in (worker, scheduler):
+        for child in (*psutil.Process(process.pid).children(recursive=True), process):
+            child.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def start(module, *words):
+    return subprocess.Popen([sys.executable, "-m", module, *words], env=environment(), stderr=subprocess.PIPE, text=True)
+
+
+def command(stage):
+    return [sys.executable, "-m", f"pipeline.stages.{stage}"]
+
+
+def environment(**settings):
+    return {**os.environ, "PYTHONPATH": str(ROOT / "src"), **settings}
+
+
+def preprocess(place, **settings):
+    return subprocess.Popen(
+        command("preprocess"),
+        cwd=place,
+        env=environment(**settings),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def digest(place):
+    """The digest of all that the folder of examples holds, beside which nothing is left over."""
+    assert sorted(path.name for path in (place / "data").iterdir()) == ["processed", "raw"]
+    files = sorted(path for path in (place / "data/processed").rglob("*") if path.is_file())
+    return hashlib.sha256(b"".join(str(path).encode() + path.read_bytes() for path in files)).hexdigest()
+
+
+def workers(stage):
+    """The processes of workers that a stage has started itself."""
+    try:
+        children = psutil.Process(stage.pid).children()
+        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def await_examples(place, stage):
+    """Waits until the first partition is written, or the stage has ended."""
+    while stage.poll() is None and not any((place / "data/.processed.new").glob("train/*")):
+        time.sleep(0.02)
+
+
+def test_the_examples_are_the_same_bytes_whenever_workers_are_killed(place):
+    wanted, chance, kills = digest(place), random.Random(0), 0
+    while kills < KILLS:
+        stage = preprocess(place, DASK_WORKERS="2")
+        await_examples(place, stage)
+        while stage.poll() is None:
+            if (running := workers(stage)) and kills < KILLS:
+                chance.choice(running).kill()
+                kills += 1
+            time.sleep(chance.uniform(0, 5))
+        (_, said), code = stage.communicate(), stage.returncode
+        assert (code, "Traceback" in said, "distributed" in said) == (0, False, False), said
+        assert digest(place) == wanted
+
+
+@pytest.mark.parametrize("workers", ["1", "2", "3"])
+def test_the_examples_are_the_same_bytes_whatever_the_number_of_workers(place, workers):
+    wanted = digest(place)
+    stage = preprocess(place, DASK_WORKERS=workers)
+    _, said = stage.communicate()
+
+    assert (stage.returncode, digest(place)) == (0, wanted), said
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_a_stage_that_is_stopped_leaves_no_process_and_says_one_sentence(place, number, code):
+    stage = preprocess(place, DASK_WORKERS="2")
+    await_examples(place, stage)
+    children = psutil.Process(stage.pid).children(recursive=True)
+    os.killpg(stage.pid, number) if number == signal.SIGINT else stage.send_signal(number)
+    _, said = stage.communicate(timeout=60)
+
+    assert stage.returncode == code
+    assert len(said.splitlines()) == (code > 0), said
+    assert psutil.wait_procs(children, timeout=30)[1] == []
+    shutil.rmtree(place / "data/.processed.new", ignore_errors=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_scheduler_that_vanishes_is_one_sentence_and_the_examples_stay_as_they_were(place, cluster, number):
+    (address, scheduler, _), wanted = cluster, digest(place)
+    stage = preprocess(place, DASK_SCHEDULER_ADDRESS=address)
+    await_examples(place, stage)
+    scheduler.send_signal(number)
+    _, said = stage.communicate(timeout=120)
+
+    assert stage.returncode == 1
+    assert re.fullmatch(rf"error: The scheduler at {address} should answer until all is computed; it has gone\. .*\n", said)
+    assert digest(place) == wanted
+
+
+def test_a_cluster_elsewhere_gives_the_same_bytes_again_and_again(place, cluster):
+    (address, _, _), wanted = cluster, digest(place)
+    for _ in range(2):
+        stage = preprocess(place, DASK_SCHEDULER_ADDRESS=address)
+        _, said = stage.communicate(timeout=300)
+        assert (stage.returncode, digest(place)) == (0, wanted), said
