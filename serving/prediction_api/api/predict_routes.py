@@ -1,5 +1,6 @@
 """The two routes that predict: plain routes of Starlette, because the model's own schema reads their bodies."""
 
+from contextlib import suppress
 from functools import partial
 
 from pydantic_core import to_json
@@ -13,6 +14,7 @@ from prediction_api.app_state import AppState
 from prediction_api.arrow.ipc_messages import InvalidArrow, UnsupportedArrow
 from prediction_api.column_predictions import ColumnPredictions
 from prediction_api.errors import OutboxUnavailable, ReasonsUnavailable
+from prediction_api.model.json_columns import NotPlain
 from prediction_api.model.microbatch import Answer
 from prediction_api.model.onnx_model import OnnxModel
 from prediction_api.model.record_reader import Batch, InvalidJson, InvalidRecords
@@ -29,6 +31,7 @@ LINES = (NDJSON, "application/ndjson", "application/jsonl")
 REFUSED = (InvalidArrow, InvalidJson, InvalidRecords, OutboxUnavailable, ReasonsUnavailable)
 Predictions = ColumnPredictions | list[Answer]
 PREDICT, BATCH = "/predict", "/predict/batch"
+LEAST_BYTES = 2**15  # a smaller batch is read before a thread that reads it has started
 
 
 async def predict(request: Request) -> Response:
@@ -64,14 +67,27 @@ async def predict_batch(request: Request) -> Response:
         if body_type == ARROW:
             read = partial(model.columns.batch, body)
             predictions: Predictions = await service.predictor.predict_columns(model, read, caller, options.dry_run)
-        else:
+        elif body_type in LINES or not (columns := await _predict_plain(service.predictor, model, body, options, caller)):
             batch = _read_records(model, body, body_type in LINES, options, takes_subjects=not is_arrow_wanted)
             predictions = await _predict_records(service.predictor, model, batch, options, caller)
+        else:
+            predictions = columns
     except REFUSED as error:
         raise _problem(error) from error
     if is_arrow_wanted:
         return arrow_response(_by_column(predictions))
     return _answer(predictions, body_type in LINES)
+
+
+async def _predict_plain(
+    predictor: Predictor, model: OnnxModel, body: bytes, options: Options, caller: str | None
+) -> ColumnPredictions | None:
+    """The predictions of a large batch in JSON that can be read straight into columns, else None."""
+    if len(body) < LEAST_BYTES or options.reasons:
+        return None
+    with suppress(NotPlain):
+        return await predictor.predict_columns(model, partial(model.json_columns.batch, body), caller, options.dry_run)
+    return None
 
 
 def _read_records(model: OnnxModel, body: bytes, is_lines: bool, options: Options, takes_subjects: bool) -> Batch:

@@ -14,6 +14,7 @@ from prediction_api.errors import InvalidModel
 from prediction_api.model.artifact import GRAPH, SCHEMA, Column, ModelArtifact
 from prediction_api.model.column_batch import Categories, ColumnBatch, from_records
 from prediction_api.model.column_reader import ColumnReader
+from prediction_api.model.json_columns import JsonColumnReader
 from prediction_api.model.reasons import MOST_TOPICS, Explainer
 from prediction_api.model.record_reader import Record, RecordReader
 from prediction_api.model.training_table import TrainingTable, seconds
@@ -36,6 +37,7 @@ class OnnxModel:
         self.name, self.version, self.threshold = schema.name, artifact.version, artifact.metadata.threshold
         self.records = RecordReader(schema, most_records)
         self.columns = ColumnReader(schema, most_records)
+        self.json_columns = JsonColumnReader(schema, most_records)
         names = {kind: [column.name for column in schema.columns if column.kind == kind] for kind in INPUTS}
         self._names = {kind: columns for kind, columns in names.items() if columns}
         self._take = {kind: _taker(columns) for kind, columns in self._names.items()}
