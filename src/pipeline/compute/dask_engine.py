@@ -87,12 +87,9 @@ class DaskEngine:
                 )
 
     def _threads(self) -> int:
-        """How many tasks the cluster computes at a time. Of our own cluster, workers that have given up start anew."""
+        """How many tasks the cluster computes at a time."""
         with self._errors_of_dask():
-            threads = self._client.sync(self._client.scheduler.ncores, callback_timeout=ANSWER_SECONDS)
-        if (own := self._client.cluster) and len(threads) < len(own.worker_spec):
-            own.scale(len(own.worker_spec))  # a worker that dies while it starts is not started again by what watches it
-        return sum(threads.values())
+            return sum(self._client.sync(self._client.scheduler.ncores, callback_timeout=ANSWER_SECONDS).values())
 
     def check_workers(self) -> None:
         """Compares the workers that are there with this process. Raises WorkerDiffers, SchedulerAway."""
