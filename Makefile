@@ -156,7 +156,7 @@ bench-serving: setup ## Time the prediction service beside LitServe, BentoML, ML
 	@test -f data/model/metadata.json || $(MAKE) repro
 	@python tests/bench/serving.py
 	@PYTHONPATH=src:serving python tests/bench/peers.py
-	@PYTHONPATH=serving python tests/bench/outbox.py
+	@PYTHONPATH=src:serving python tests/bench/outbox.py
 
 bench-database: setup ## Time the data service and its event log beside bare inserts, and with 100,000 and 10 million stored predictions
 	@PYTHONPATH=tests:src:db python tests/bench/database.py

@@ -19,6 +19,7 @@ from servers import ROOT, console
 
 from prediction_api.app_state import AppState
 from prediction_api.outbox.outbox import Outbox, Sync
+from prediction_api.predictor import Predictor
 from prediction_api.settings import Settings
 
 ROUNDS, SECONDS = 7, 0.2
@@ -108,16 +109,15 @@ async def row(name: str, spools: Sequence[Spool], append_to: Callable[[Spool], A
 async def compare(folder: Path, sync: Sync, state: AppState) -> None:
     """Prints the rows of one way to sync."""
     model = state.model_manager.current.model
-    state.outbox = memory = MemorySpool()  # type: ignore[assignment]
-    await state.predict(model, [(model.example(), None)])
+    memory = MemorySpool()
+    await Predictor(memory, state.metrics).predict(model, [(model.example(), None)])  # type: ignore[arg-type]
     spools: tuple[Spool, Spool] = (LogSpool(folder / f"log-{sync}", sync), SqliteSpool(folder / f"{sync}.sqlite", sync))
 
     async def append(count: int, spool: Spool) -> None:
         await spool.append([*memory.last] * count)
 
     async def answer(count: int, spool: Spool) -> None:
-        state.outbox = spool  # type: ignore[assignment]
-        await state.predict(model, [(model.example(), None)] * count)
+        await Predictor(spool, state.metrics).predict(model, [(model.example(), None)] * count)  # type: ignore[arg-type]
 
     for name, step, counts in (("append", append, (1, 1000)), ("answer", answer, (1, 8, 1000))):
         for count in counts:
