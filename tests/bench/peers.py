@@ -105,9 +105,7 @@ def measure(
 def report(session: list[float], speeds: Speeds, servers: Mapping[str, Server]) -> None:
     """Prints the medians beside those of the service, and holds the service to its targets."""
     console.print(f"\n{'':58}{'records/s':>11}{'service / it':>14}{'CPU a request':>15}{'start':>9}{'resident':>10}")
-    console.print(
-        f"{'ONNX Runtime, one session, ready arrays':58}{ROWS * median(session):11,.0f}{1e3 / median(session):26.2f} ms"
-    )
+    console.print(f"{'ONNX Runtime, one session, ready arrays':58}{ROWS * median(session):11,.0f}")
     for (name, kind, connections), measured in speeds.items():
         speed, processor = (median(values) for values in zip(*measured, strict=True))
         title = f"{name}, {'a record' if kind == 'one' else f'{ROWS:,} as {kind}'} a request, {connections} at a time"
