@@ -114,7 +114,7 @@ history: setup ## Show which model was champion when, and why (AT='2026-11-23 14
 
 ## Experiment
 RESULTS := params.yaml dvc.lock data/report
-.PHONY: params reset experiment sweep experiments diff notebooks verify test-pythons bench bench-pipeline bench-serving bench-database bench-board
+.PHONY: params reset experiment sweep experiments diff notebooks verify test-pythons bench bench-pipeline bench-scale bench-serving bench-database bench-board
 params: setup ## Compose conf/ into params.yaml
 	@python -m pipeline.params.compose
 
@@ -151,6 +151,9 @@ bench: bench-pipeline bench-serving bench-database bench-board ## Time everythin
 
 bench-pipeline: setup ## Time the cold pipeline, one, three and ten copies of the table, and an idle dvc repro
 	@python tests/bench/run.py
+
+bench-scale: setup ## Time the pipeline on 1, 10, 30 and 100 copies of the table, and two Dask workers beside one process (about an hour)
+	@PYTHONPATH=src python tests/bench/scale.py
 
 bench-serving: setup ## Time the prediction service beside LitServe, BentoML, MLServer, MLflow's server, ONNX Runtime, and others
 	@test -f data/model/metadata.json || $(MAKE) repro

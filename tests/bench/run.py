@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,11 +46,12 @@ class Cost:
     printed: str
 
 
-def cost(what: str, command: Sequence[str], folder: Path) -> Cost:
+def cost(what: str, command: Sequence[str], folder: Path, more: Mapping[str, str] | None = None) -> Cost:
     """Runs a command in the clone of ``folder``; what `wait4` tells of it covers the stages that `dvc repro` starts."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as remarks, console.status(what):
         # Threads wait as they do in the stage that fits, so that the bare script has the same chance on a busy machine.
-        settings, start = environment(folder, PYTHONPATH="src", GOMP_SPINCOUNT="1000"), time.perf_counter()
+        settings = environment(folder, PYTHONPATH="src", GOMP_SPINCOUNT="1000") | dict(more or {})
+        start = time.perf_counter()
         process = subprocess.Popen(
             command, cwd=folder / "clone", env=settings, stdout=out, stderr=remarks, start_new_session=True
         )
