@@ -60,7 +60,7 @@ def started(workers: int) -> Iterator[distributed.Client]:
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0",
             memory_limit=None,
-            security=Security.temporary(),  # or whoever has an account on this machine could send tasks
+            security=Security.temporary(),  # else anybody with an account on this machine could send tasks
             silence_logs=logging.WARNING if _is_debugging() else logging.CRITICAL,
         )
         try:

@@ -28,7 +28,7 @@ def compute(call: bytes, wanted: Installation, *, here: str = "") -> Outcome:
     if found := installation.differences(wanted, installation.here()):
         return Outcome(error=differs(here, found))
     try:
-        function, task = pickle.loads(call)  # noqa: S301, whoever can send a task can run any code anyway
+        function, task = pickle.loads(call)  # noqa: S301, a client that can send a task can run any code anyway
         return Outcome(function(task))
     except (OSError, MemoryError) as error:
         return Outcome(error=_portable(_failed(here, error), here))

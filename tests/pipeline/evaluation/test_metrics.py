@@ -19,16 +19,6 @@ REFERENCES = {
 }
 
 
-@pytest.fixture(params=["distinct", "tied", "one value"])
-def cases(request):
-    """Truth and probability of 500 rows."""
-    random = np.random.default_rng(11)
-    probability = random.uniform(0.01, 0.99, 500)
-    probability = {"distinct": probability, "tied": probability.round(1) * 0.9 + 0.05, "one value": np.full(500, 0.4)}
-    chosen = probability[request.param]
-    return (random.random(500) < chosen).astype(int), chosen
-
-
 @pytest.fixture(params=["unweighted", "counts"])
 def weights(request):
     return None if request.param == "unweighted" else np.random.default_rng(3).integers(0, 4, 500).astype(float)

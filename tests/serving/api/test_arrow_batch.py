@@ -16,12 +16,6 @@ OWN = ("prediction_id", "time")  # what no two predictions share
 
 
 @pytest.fixture
-def client(client_of):
-    """A client of an app with the settings of a test."""
-    return client_of()
-
-
-@pytest.fixture
 def records(record):
     """Records of which some get warnings, in more than one batch of the stream."""
     odd = {"carrier": 'Ž"%s', "season": None, "delay": 1e4, "departs": "2014-01-01T00:00:00"}

@@ -13,12 +13,6 @@ OWN = ("prediction_id", "time")  # what no two predictions share
 
 
 @pytest.fixture
-def client(client_of):
-    """A client of an app with the settings of a test."""
-    return client_of()
-
-
-@pytest.fixture
 def records(record):
     """Records of which some get warnings, larger than what is read at once."""
     odd = {"carrier": 'Ž"%s', "season": None, "delay": -0.0, "departs": "2014-01-01T00:00:00"}
