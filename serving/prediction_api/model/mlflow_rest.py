@@ -5,10 +5,11 @@ The server also hands over the files of a version, whichever store they are in.
 
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
@@ -16,6 +17,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from prediction_api.model.artifact import GRAPH, METADATA, OLD_METADATA, SCHEMA
 from service_kit.addresses import without_credentials
 
+Answer = TypeVar("Answer")
 API = "/api/2.0/mlflow"
 ALIAS = f"{API}/registered-models/alias"
 ARTIFACT = "/model-versions/get-artifact"
@@ -101,40 +103,48 @@ class RestClient:
 
     def __init__(self, server: str) -> None:
         self._shown = without_credentials(server)
-        self._client = httpx.Client(**connection(server, float(os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT") or SECONDS)))
+        self._seconds = _setting("MLFLOW_HTTP_REQUEST_TIMEOUT", SECONDS)
+        self._client = self._open(server)
         self._attempts = Retrying(
             retry=retry_if_exception_type(httpx.TransportError),
-            stop=stop_after_attempt(1 + int(os.environ.get("MLFLOW_HTTP_REQUEST_MAX_RETRIES") or RETRIES)),
+            stop=stop_after_attempt(1 + int(_setting("MLFLOW_HTTP_REQUEST_MAX_RETRIES", RETRIES))),
             wait=wait_fixed(PAUSE_SECONDS),
             reraise=True,
         )
 
     def get_registered_model(self, name: str) -> RegisteredModel:
         """A model with all its aliases."""
-        model = self._ask(f"{API}/registered-models/get", "registered_model", name=name)
-        aliases = {alias["alias"]: str(alias["version"]) for alias in model.get("aliases", ())}
-        return RegisteredModel(aliases, _pairs(model, "tags"))
+        return self._ask(f"{API}/registered-models/get", "registered_model", _model, name=name)
 
     def get_model_version_by_alias(self, name: str, alias: str) -> ModelVersion:
         """The version that an alias names."""
-        return _version(self._ask(ALIAS, "model_version", name=name, alias=alias))
+        return self._ask(ALIAS, "model_version", _version, name=name, alias=alias)
 
     def get_model_version(self, name: str, version: str) -> ModelVersion:
         """A version by its number."""
-        return _version(self._ask(f"{API}/model-versions/get", "model_version", name=name, version=version))
+        return self._ask(f"{API}/model-versions/get", "model_version", _version, name=name, version=version)
 
     def get_run(self, run_id: str) -> Run:
         """A run with its tags and the last value of each metric."""
-        data = self._ask(f"{API}/runs/get", "run", run_id=run_id).get("data", {})
-        metrics = {name: float(value) for name, value in _pairs(data, "metrics", 0).items()}
-        return Run(RunData(_pairs(data, "tags"), metrics))
+        return self._ask(f"{API}/runs/get", "run", _run, run_id=run_id)
 
     def download_version(self, name: str, version: str, folder: Path) -> None:
         """Writes the files of a version that is a model directory into ``folder``; a file that it lacks is left out."""
-        if not self._download(name, version, folder / METADATA):
-            self._download(name, version, folder / OLD_METADATA)
+        self._download_metadata(name, version, folder)
         for file in (GRAPH, SCHEMA):
             self._download(name, version, folder / file)
+
+    def _download_metadata(self, name: str, version: str, folder: Path) -> None:
+        """Takes the old name where the server hands over nothing under the new one."""
+        try:
+            if self._download(name, version, folder / METADATA):
+                return
+        except RegistryError as error:  # over a store elsewhere, a server says no better of a file that is missing
+            with suppress(RegistryError):
+                if error.error_code and self._download(name, version, folder / OLD_METADATA):
+                    return
+            raise
+        self._download(name, version, folder / OLD_METADATA)
 
     def _download(self, name: str, version: str, path: Path) -> bool:
         try:
@@ -146,33 +156,66 @@ class RestClient:
         path.write_bytes(content)
         return True
 
-    def _ask(self, path: str, subject: str, **parameters: str) -> dict[str, Any]:
+    def _ask(self, path: str, subject: str, read: Callable[[Mapping[str, Any]], Answer], **parameters: str) -> Answer:
         answer = self._get(path, parameters)
         try:
-            content = answer.json()[subject]
-        except (ValueError, LookupError, TypeError):
-            content = None
-        if not isinstance(content, dict):
-            raise RegistryError(self._complain(f"{path} was answered with no {subject} in JSON"))
-        return content
+            return read(answer.json()[subject])
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise RegistryError(self._complain(f"{path} was answered with no {subject} in JSON")) from error
 
     def _get(self, path: str, parameters: Mapping[str, str]) -> httpx.Response:
         try:
             answer = self._attempts(self._client.get, path, params=dict(parameters))
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except httpx.TimeoutException as error:
+            reason = f"it did not answer within {self._seconds:g} s (MLFLOW_HTTP_REQUEST_TIMEOUT)"
+            raise RegistryError(self._complain(reason)) from error
+        except httpx.HTTPError as error:
             raise RegistryError(self._complain(str(error) or type(error).__name__)) from error
         if answer.is_success:
             return answer
         try:
-            code, message = (answer.json()[name] for name in ("error_code", "message"))
+            code, message = (str(answer.json()[name]) for name in ("error_code", "message"))
         except (ValueError, LookupError, TypeError):
             code, message = "", answer.reason_phrase
         if answer.status_code in (401, 403):
             message += "; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
         raise RegistryError(self._complain(f"{path} was answered with {answer.status_code} {message}"), code)
 
+    def _open(self, server: str) -> httpx.Client:
+        try:
+            return httpx.Client(**connection(server, self._seconds))
+        except httpx.InvalidURL:  # its text may hold a part of a password
+            raise RegistryError(
+                "MLFLOW_TRACKING_URI should be an address such as http://mlflow:5000, with %2F for a / in a password, "
+                "%40 for an @ and %3A for a colon; correct it"
+            ) from None
+        except OSError as error:
+            raise RegistryError(
+                "MLFLOW_TRACKING_SERVER_CERT_PATH and MLFLOW_TRACKING_CLIENT_CERT_PATH should name files with certificates "
+                f"(PEM); reading them failed: {error.strerror or error}"
+            ) from error
+
     def _complain(self, reason: str) -> str:
         return f"the MLflow server at {self._shown} (MLFLOW_TRACKING_URI) should hand over the model; {reason}"
+
+
+def _setting(name: str, default: float) -> float:
+    value = os.environ.get(name) or default
+    try:
+        return float(value)
+    except ValueError as error:
+        raise RegistryError(f"{name} should be a number, or be left out; it is {value!r}") from error
+
+
+def _model(model: Mapping[str, Any]) -> RegisteredModel:
+    aliases = {alias["alias"]: str(alias["version"]) for alias in model.get("aliases", ())}
+    return RegisteredModel(aliases, _pairs(model, "tags"))
+
+
+def _run(run: Mapping[str, Any]) -> Run:
+    data = run.get("data", {})
+    metrics = {name: float(value) for name, value in _pairs(data, "metrics", 0).items()}
+    return Run(RunData(_pairs(data, "tags"), metrics))
 
 
 def _version(version: Mapping[str, Any]) -> ModelVersion:

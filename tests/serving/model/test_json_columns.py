@@ -1,4 +1,4 @@
-"""Whatever is read straight into columns is what the reader of records would have given; the rest is left to it."""
+"""Batches that are read straight into columns are what the reader of records would have given; the rest is left to it."""
 
 import json
 from dataclasses import replace

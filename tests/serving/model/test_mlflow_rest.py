@@ -2,6 +2,7 @@
 
 import base64
 import json
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -26,6 +27,8 @@ def registry(monkeypatch):
                 return
             status, content = answer
             self.send_response(status)
+            if status == 302:
+                self.send_header("Location", content.decode())
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
@@ -123,6 +126,65 @@ def test_a_file_that_a_version_lacks_is_left_out_and_any_other_error_is_raised(r
 
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"about.json": b"{}", "model.onnx": b"graph"}
     assert "was answered with 500" in str(complaint(lambda: client().download_version("tiny", "1", tmp_path)))
+
+
+def test_an_old_model_is_handed_over_where_the_server_fails_for_a_missing_file(registry, tmp_path):
+    failed = (500, json.dumps({"error_code": "INTERNAL_ERROR", "message": "NoSuchKey"}).encode())
+    registry[1].extend([failed, (200, b"{}"), (200, b"graph"), (200, b"schema"), failed, failed])
+
+    client().download_version("tiny", "1", tmp_path)
+
+    assert {path.name for path in tmp_path.iterdir()} == {"about.json", "model.onnx", "schema.json"}
+    assert "NoSuchKey" in str(complaint(lambda: client().download_version("tiny", "1", tmp_path)))
+
+
+def test_credentials_do_not_follow_to_another_host(registry, monkeypatch):
+    requests, answers = registry
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "abc")
+    elsewhere = mlflow_rest.server_address().replace("127.0.0.1", "localhost")
+    answers.extend([(302, elsewhere.encode()), (200, json.dumps(RUN).encode())])
+
+    client().get_run("1")
+
+    assert [request.headers["Authorization"] for request in requests] == ["Bearer abc", None]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("MLFLOW_HTTP_REQUEST_TIMEOUT", "ten", "MLFLOW_HTTP_REQUEST_TIMEOUT should be a number"),
+        ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "no", "MLFLOW_HTTP_REQUEST_MAX_RETRIES should be a number"),
+        ("MLFLOW_TRACKING_SERVER_CERT_PATH", "/nowhere.pem", "MLFLOW_TRACKING_SERVER_CERT_PATH"),
+        ("MLFLOW_TRACKING_URI", "http://me:se/cret@127.0.0.1:9", "with %2F for a /"),
+    ],
+)
+def test_a_setting_at_fault_is_named_without_a_part_of_a_password(monkeypatch, name, value, expected):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv(name, value)
+
+    error = str(complaint(client))
+
+    assert expected in error
+    assert "se/" not in error
+    assert "'se'" not in error
+
+
+def test_a_version_without_its_number_is_no_version(registry):
+    registry[1].append((200, b'{"model_version": {"tags": [{}]}}'))
+
+    assert "was answered with no model_version" in str(complaint(lambda: client().get_model_version("tiny", "1")))
+
+
+def test_a_server_that_is_too_slow_names_the_setting(monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "0.05")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    silent = socket.create_server(("127.0.0.1", 0))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{silent.getsockname()[1]}")
+
+    with silent:
+        error = str(complaint(lambda: client().get_run("1")))
+
+    assert "within 0.05 s (MLFLOW_HTTP_REQUEST_TIMEOUT)" in error
 
 
 def test_a_complaint_shows_no_password(monkeypatch):
