@@ -62,7 +62,7 @@ class _Buffers:
     nodes: list[list[int]]
     places: list[list[int]]
     body: memoryview
-    none_missing: npt.NDArray[np.bool_] | None = None  # which columns without a bitmap share
+    none_missing: npt.NDArray[np.bool_] | None = None  # one array, which all columns without a bitmap share
     taken: int = field(default=0, init=False)
 
     def missing(self) -> npt.NDArray[np.bool_]:

@@ -72,7 +72,7 @@ class JsonColumnReader:
 
 
 def _decoder(columns: Sequence[Column], places: Mapping[str, str], most: int) -> Callable[[bytes], Any]:
-    """A function that decodes a batch into records with an attribute for each column, and raises what says NotPlain."""
+    """Decodes a batch into records with an attribute for each column; the function raises msgspec's errors, or NotPlain."""
     fields = [(places[column.name], _json_type(column)) for column in columns]
     names = {place: name for name, place in places.items()}
     try:

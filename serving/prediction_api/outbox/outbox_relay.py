@@ -117,7 +117,7 @@ class OutboxRelay:
         return Refused(refused, reason)
 
     def _record(self, count: int, refused: Refused, damaged: int) -> None:
-        """Counts what was delivered of so many predictions, and keeps the refused ones."""
+        """Counts delivered and refused predictions, and keeps the refused ones."""
         if refused.lines:
             self._outbox.dead_letter(refused.lines)
             self._metrics.refused.inc(len(refused.lines))
@@ -187,7 +187,7 @@ async def _predictions(lines: list[bytes]) -> list[bytes]:
 
 
 def _first_parcel(lines: list[bytes], most: int) -> list[bytes]:
-    """The first lines that are sent together: no more than so many, nor than MOST_BYTES, and at least one."""
+    """The first lines that are sent together: at most ``most`` lines and MOST_BYTES, and at least one line."""
     ends = accumulate(map(len, lines[:most]))
     return lines[: max(1, sum(end <= MOST_BYTES for end in ends))]
 

@@ -23,10 +23,8 @@ from prediction_api.outbox.log_lines import is_packed, packed_content, packed_li
 
 MOST_ROWS, MOST_BYTES = 1000, 2**19  # of a line, which is delivered as a whole
 HEADER_BYTES = 4
-ROWS_AT_ONCE, PAUSE_SECONDS = (
-    100,
-    0.0005,
-)  # the event loop waits no longer than for these rows
+ROWS_AT_ONCE = 100  # the event loop waits no longer than for these
+PAUSE_SECONDS = 0.0005  # after them, in which it goes on
 Array = npt.NDArray[Any]
 
 

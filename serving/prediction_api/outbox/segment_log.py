@@ -104,8 +104,9 @@ class SegmentLog:
             return None
         cursor, segment_end = self._cursor, self._sizes[self._cursor.segment]
         content = self._read(most_bytes)
-        if b"\n" not in content:  # one line longer than most_bytes, or one whose end is damaged
-            content = self._read(segment_end)
+        while b"\n" not in content and most_bytes < segment_end:  # a longer line, or one whose end is damaged
+            most_bytes *= 4
+            content = self._read(most_bytes)
         content = content[: content.rfind(b"\n") + 1] or content
         lines = _first_lines(content, most_lines)
         counts, intact = [prediction_count(content_of(line)) for line in lines], [is_intact(line) for line in lines]

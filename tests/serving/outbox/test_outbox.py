@@ -200,6 +200,18 @@ def test_a_line_longer_than_a_parcel_is_a_parcel_of_its_own(open_outbox):
     assert drained(outbox) == [1]
 
 
+def test_the_time_of_the_oldest_is_found_without_reading_the_lines_behind_it(open_outbox, monkeypatch):
+    outbox = open_outbox()
+    asyncio.run(outbox.append([line(number, text="x" * 300_000) for number in range(20)]))
+    sizes = []
+    read = outbox._read
+    monkeypatch.setattr(outbox, "_read", lambda size: sizes.append(len(content := read(size))) or content)
+
+    outbox.oldest()
+
+    assert max(sizes) < 2_000_000
+
+
 def test_depth_and_size_are_those_of_what_waits(open_outbox):
     outbox = open_outbox(segment_bytes=200)
     append_each(outbox, range(10))
