@@ -1,4 +1,4 @@
-"""Where the parts of a stage are computed: in this process, or on the workers of a cluster. It moves no byte of a result."""
+"""Where the parts of a stage are computed: in this process, or on the workers of a cluster, to the same bytes."""
 
 from pipeline.compute.engine import Engine, LocalEngine, open_engine
 

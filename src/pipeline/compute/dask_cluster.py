@@ -39,7 +39,7 @@ def connected(address: str) -> Iterator[distributed.Client]:
         try:
             asyncio.run(asyncio.wait_for(_greet(address), CONNECT_SECONDS + 1))
             client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-        except (OSError, ValueError, ImportError) as error:
+        except (OSError, ValueError, ImportError, TypeError) as error:  # TypeError: tls:// without certificates
             found = "it does not answer" if type(error) is TimeoutError else first_line(error)
             raise SchedulerAway(
                 f"DASK_SCHEDULER_ADDRESS={address} should be where a scheduler of Dask listens; {found}. Start it, "

@@ -50,7 +50,7 @@ def open_engine(environment: Mapping[str, str] = os.environ) -> Iterator[Engine]
     if compute.engine == "local":
         yield LocalEngine()
         return
-    from pipeline.compute import dask_cluster, dask_engine  # which take a quarter of a second, wanted or not
+    from pipeline.compute import dask_cluster, dask_engine  # importing them takes a quarter of a second
 
     address = environment.get(settings.ADDRESS)
     cluster = dask_cluster.connected(address) if address else dask_cluster.started(settings.workers(environment))

@@ -37,7 +37,7 @@ def _differences(wanted: Installation, found: Installation) -> Iterator[str]:
         yield "another src/pipeline or src/column_types, or has loaded them before an edit"
     for name, version in wanted.packages.items():
         if (other := found.packages.get(name)) != version:
-            yield f"{name} {other or 'not at all'} in place of {version}"
+            yield f"{name} {other} in place of {version}" if other else f"no {name} in place of {version}"
 
 
 def _digest() -> str:

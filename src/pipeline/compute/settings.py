@@ -1,6 +1,7 @@
 """The settings of conf/compute.yaml and of the environment: where the parts of a stage are computed."""
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +43,12 @@ def read(environment: Mapping[str, str], file: Path = FILE) -> Compute:
 
 def workers(environment: Mapping[str, str]) -> int:
     """How many workers this machine gets: DASK_WORKERS, or one for each processor. Raises ParamsInvalid."""
-    text = environment.get(WORKERS) or str(len(os.sched_getaffinity(0)))
+    text = environment.get(WORKERS) or str(_processors())
     if not (text.isascii() and text.isdigit() and int(text)):
         raise ParamsInvalid(f"{WORKERS} should be a whole number from 1 on; it is {text!r}. Correct it, or unset it.")
     return int(text)
+
+
+def _processors() -> int:
+    """How many processors this process may use; on macOS nobody says, so all."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

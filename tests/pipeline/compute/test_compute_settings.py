@@ -1,4 +1,4 @@
-"""conf/compute.yaml and the environment say where it is computed; what they say wrongly is refused by name."""
+"""conf/compute.yaml and the environment say where stages compute; what they say wrongly is refused by name."""
 
 import pytest
 
@@ -19,6 +19,13 @@ from pipeline.support.errors import ParamsInvalid
 )
 def test_the_environment_overrides_the_committed_engine(environment, engine):
     assert settings.read(environment).engine == engine
+
+
+def test_the_file_counts_where_the_environment_says_nothing(tmp_path):
+    (tmp_path / "compute.yaml").write_text("engine: dask\nworker_seconds: 7\n")
+
+    assert settings.read({}, tmp_path / "compute.yaml") == settings.Compute("dask", 7)
+    assert settings.read({"COMPUTE_ENGINE": "local"}, tmp_path / "compute.yaml") == settings.Compute("local", 7)
 
 
 def test_a_folder_without_the_file_computes_in_the_process_of_the_stage(tmp_path):
@@ -42,8 +49,10 @@ def test_a_number_of_workers_that_is_none_is_refused(workers):
         settings.workers({"DASK_WORKERS": workers})
 
 
-def test_without_a_number_each_processor_gets_a_worker():
-    assert settings.workers({}) >= 1
+def test_without_a_number_each_processor_gets_a_worker(monkeypatch):
+    monkeypatch.setattr(settings, "_processors", lambda: 7)
+
+    assert settings.workers({}) == 7
 
 
 def test_the_engine_of_the_own_process_does_not_load_dask(python):

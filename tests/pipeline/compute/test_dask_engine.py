@@ -116,7 +116,12 @@ def test_a_cluster_without_workers_is_named_after_the_time_that_is_set(monkeypat
 
 @pytest.mark.parametrize(
     ("address", "found"),
-    [("nowhere", "missing port"), ("tcp://127.0.0.1:{closed}", "Timed out"), ("tcp://127.0.0.1:{silent}", "")],
+    [
+        ("nowhere", "missing port"),
+        ("tcp://127.0.0.1:{closed}", "Timed out"),
+        ("tcp://127.0.0.1:{silent}", ""),
+        ("tls://127.0.0.1:{silent}", "TLS"),
+    ],
 )
 def test_a_scheduler_that_is_away_is_one_sentence_within_seconds(monkeypatch, address, found):
     monkeypatch.setattr(dask_cluster, "CONNECT_SECONDS", 0.3)
