@@ -64,7 +64,7 @@ class TableCheck:
             before = self._numeric_texts.get(name, frozenset())
             self._numeric_texts[name] = None if texts is None or before is None else before | texts
         if findings.column_faults or self.invalid_rows > self._allowed:
-            self._refuse(self._clauses[:MOST_PARTS_SHOWN])
+            self._refuse(self._clauses[-MOST_PARTS_SHOWN:])  # the last one is why
 
     def finish(self) -> int:
         """The number of invalid rows. Raises TableInvalid where a category holds numbers in all parts."""

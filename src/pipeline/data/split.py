@@ -30,7 +30,7 @@ def count(examples: pd.DataFrame, target: str) -> Counts:
 
 
 def split(examples: pd.DataFrame, settings: Split, target: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The training rows and the test rows, each in the order of the examples.
+    """The training rows and the test rows of a table in memory, each in the order of the examples.
 
     Raises PeriodEmpty where one of the two parts has no rows or lacks a class, and TableInvalid where the column of a split
     by time has missing values.

@@ -105,8 +105,11 @@ def _read_tables(work: Work, task: Task) -> tuple[dict[str, pd.DataFrame], Part 
 
 
 def _read_part(work: Work, task: Task, table: str, name: str) -> pa.Table:
-    """The columns that are declared, and the target; all where there is none of that name, for the recipe to say so."""
-    is_complete = work.labels is not None or len(task.files) > 1
+    """The columns that are declared, and the target.
+
+    All columns for a recipe without a reach, and where there is no column of the target's name, for the recipe to say so.
+    """
+    is_complete = work.reach and (work.labels is not None or len(task.files) > 1)
     columns = [*work.data.tables[table].columns, work.data.target.name] if is_complete else None
     return table_io.decode(task.files[table][name], _path(task, table, name), columns)
 

@@ -175,3 +175,13 @@ def test_numbers_that_single_precision_keeps_apart_well_enough_pass(numbers):
 
 def test_columns_of_one_kind_come_in_declared_order(columns):
     assert schema.feature_names(columns, "number") == ["size", "weight"]
+
+
+def test_the_part_that_ends_a_check_is_named_after_others_that_were_allowed():
+    columns = {"x": Column("number", range=(0, 1))}
+    check = schema.TableCheck("t", invalid_rows_allowed=10)
+    for number in range(4):
+        check.add(schema.inspect(pd.DataFrame({"x": [2.0]}), columns), f"part {number}")
+
+    with pytest.raises(TableInvalid, match="in part 4: column x is missing"):
+        check.add(schema.inspect(pd.DataFrame({"y": [2.0]}), columns), "part 4")

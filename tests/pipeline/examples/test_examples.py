@@ -102,6 +102,24 @@ def test_a_recipe_that_looks_back_needs_the_time_of_rows(flights, tmp_path):
         in_partitions(data, every(3000, tables), tmp_path)
 
 
+def test_a_recipe_without_a_reach_gets_all_columns_of_all_tables(flights, tmp_path, monkeypatch):
+    data, tables = flights
+    tables = every(100, tables)
+    assert "dep_time" not in data.tables["flights"].columns
+    recipe = loader.load_recipe(data.recipe)
+    monkeypatch.delattr(recipe, "reach")
+    given = {}
+    examples = recipe.examples
+    monkeypatch.setattr(recipe, "examples", lambda tables, *others: given.update(tables) or examples(tables, *others))
+
+    results = in_partitions(data, tables, tmp_path)
+
+    assert {name: list(rows.columns) for name, rows in given.items()} == {
+        name: list(rows.columns) for name, rows in tables.items()
+    }
+    assert_equal(results, whole(data, tables))
+
+
 COLUMNS = {"size": Column("number"), "kind": Column("category"), "at": Column("datetime")}
 BY_TIME, AT_RANDOM = TimeSplit("time", "at", date(2013, 3, 10)), RandomSplit("random", 0.3, 7)
 
