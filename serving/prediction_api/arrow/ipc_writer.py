@@ -24,7 +24,7 @@ def texts(values: Sequence[str | None], codes: npt.NDArray[np.integer[Any]] | No
     """A column of utf8: the values, or those that ``codes`` [n] name by their places."""
     parts = [value.encode() if value else b"" for value in values]
     missing = np.array([value is None for value in values], bool)
-    lengths = np.array([len(part) for part in parts], np.int32)
+    lengths = np.fromiter(map(len, parts), np.int32, len(parts))
     if codes is not None:
         missing, lengths = missing[codes], lengths[codes]
         parts = [parts[code] for code in codes.tolist()] if len(parts) != 1 else parts * len(codes)

@@ -11,9 +11,9 @@ from prediction_api.arrow.factorize import factorize
 from prediction_api.metrics import OUTSIDE_PERIOD, OUTSIDE_RANGE, UNSEEN_CATEGORY, UNSEEN_MISSING
 from prediction_api.model.artifact import Column
 from prediction_api.model.column_batch import EPOCH, Categories
-from prediction_api.model.warning_table import Found
+from prediction_api.model.warning_table import Found, Unusual
 
-Warnings = Iterator[tuple[int, dict[str, str]]]  # rows and what is unlike the training table there
+Warnings = Iterator[tuple[int, Unusual]]  # rows and what is unlike the training table there
 
 
 class TrainingTable:
@@ -23,8 +23,8 @@ class TrainingTable:
         self._columns = columns
         bounds = [(_bound(column.seen.minimum, -np.inf), _bound(column.seen.maximum, np.inf)) for column in columns]
         self._lowest, self._highest = np.array(bounds, np.float32).T  # as the graph compares them
-        is_datetime = columns[0].kind == "datetime"
-        self._periods = [(low, high, f"{_shown(low)} to {_shown(high)}") for low, high in bounds] if is_datetime else []
+        periods = enumerate(bounds if columns[0].kind == "datetime" else [])
+        self._periods = [self._period(place, *bound) for place, bound in periods]
         self._never_missing = [
             place
             for place, column in enumerate(columns)
@@ -57,10 +57,10 @@ class TrainingTable:
     def _date_warnings(self, values: npt.NDArray[Any]) -> Warnings:
         """In plain Python, because a record holds few dates, for which numpy's calls cost more."""
         for row, moments in enumerate(values.tolist()):
-            for place, (low, high, period) in enumerate(self._periods):
+            for place, (low, high, early, late) in enumerate(self._periods):
                 moment = moments[place]
                 if moment < low or moment > high:
-                    yield row, self._warning(place, OUTSIDE_PERIOD, _outside(_shown(moment), period))
+                    yield row, early if moment < low else late
                 elif moment != moment and place in self._never_missing:  # noqa: PLR0124 (NaN)
                     yield row, self._missing(place)
 
@@ -88,39 +88,39 @@ class TrainingTable:
 
     def date_columns(self, values: npt.NDArray[np.float64]) -> Iterator[Found]:
         """The warnings of datetimes [n, columns], as of ``warnings``."""
-        for place, (low, high, period) in enumerate(self._periods):
+        for place, (low, high, early, late) in enumerate(self._periods):
             moments = values[:, place]
-            rows = np.flatnonzero((moments < low) | (moments > high))
-            different, codes = np.unique(moments[rows], return_inverse=True)
-            texts = np.datetime_as_string(different.astype("datetime64[s]")).tolist()
-            yield rows, codes, [self._warning(place, OUTSIDE_PERIOD, _outside(text, period)) for text in texts]
+            for is_outside, warning in ((moments < low, early), (moments > high, late)):
+                if len(rows := np.flatnonzero(is_outside)):
+                    yield rows, np.zeros_like(rows), [warning]
             if place in self._never_missing:
                 rows = np.flatnonzero(np.isnan(moments))
                 yield rows, np.zeros_like(rows), [self._missing(place)]
 
-    def _category_warning(self, place: int, text: str | None) -> dict[str, str] | None:
+    def _category_warning(self, place: int, text: str | None) -> Unusual | None:
         if not text:
             return self._missing(place) if place in self._never_missing else None
         seen = self._categories[place]
         return None if seen is None or text in seen else self._unseen(place, text)
 
-    def _unseen(self, place: int, text: str) -> dict[str, str]:
+    def _unseen(self, place: int, text: str) -> Unusual:
         return self._warning(place, UNSEEN_CATEGORY, f"{text!r} was not in the training table")
 
-    def _out_of_range(self, place: int, value: float) -> dict[str, str]:
-        return self._warning(
-            place, OUTSIDE_RANGE, _outside(f"{value:g}", f"{self._lowest[place]:g} to {self._highest[place]:g}")
-        )
+    def _out_of_range(self, place: int, value: float) -> Unusual:
+        usual = f"{self._lowest[place]:g} to {self._highest[place]:g}"
+        return self._warning(place, OUTSIDE_RANGE, f"{value:g} is outside the {usual} of the training table")
 
-    def _missing(self, place: int) -> dict[str, str]:
+    def _period(self, place: int, low: float, high: float) -> tuple[float, float, Unusual, Unusual]:
+        """The period of a column, and the warnings of moments before and after it, the same for all rows."""
+        early = self._warning(place, OUTSIDE_PERIOD, f"it is before {_shown(low)}, where the training table begins")
+        late = self._warning(place, OUTSIDE_PERIOD, f"it is after {_shown(high)}, where the training table ends")
+        return low, high, early, late
+
+    def _missing(self, place: int) -> Unusual:
         return self._warning(place, UNSEEN_MISSING, "it is missing, as in no row of the training table")
 
-    def _warning(self, place: int, kind: str, text: str) -> dict[str, str]:
+    def _warning(self, place: int, kind: str, text: str) -> Unusual:
         return {"field": self._columns[place].name, "kind": kind, "detail": text}
-
-
-def _outside(value: str, expected: str) -> str:
-    return f"{value} is outside the {expected} of the training table"
 
 
 def seconds(value: datetime | None) -> float:
