@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from servers import ROOT
@@ -65,6 +66,30 @@ class Flights:
         ]
 
 
+def binary_tensors(flights: Flights) -> tuple[bytes, dict[str, str]]:
+    """All flights as binary tensors of the Open Inference Protocol, one a column: the body and its headers."""
+    inputs, contents = [], []
+    for column in flights.model.artifact.schema.columns:
+        values = [record[column.name] for record in flights.records()]
+        if column.kind == "number":
+            datatype, content = "FP64", np.array(values, "<f8").tobytes()
+        else:
+            texts = [value.encode() for value in values]
+            datatype, content = "BYTES", b"".join([len(text).to_bytes(4, "little") + text for text in texts])
+        inputs.append(
+            {
+                "name": column.name,
+                "datatype": datatype,
+                "shape": [ROWS],
+                "parameters": {"binary_data_size": len(content)},
+            }
+        )
+        contents.append(content)
+    head = encode({"inputs": inputs, "parameters": {"binary_data_output": True}})
+    headers = {"Content-Type": BINARY, "Inference-Header-Content-Length": str(len(head))}
+    return b"".join((head, *contents)), headers
+
+
 def of_service(flights: Flights) -> dict[str, Request]:
     """What the prediction service is asked: a record, and a thousand in each form."""
     many = flights.records()
@@ -76,10 +101,18 @@ def of_service(flights: Flights) -> dict[str, Request]:
         probabilities: list[float] = pa.ipc.open_stream(body).read_all()["probability"].to_pylist()
         return probabilities
 
+    def from_tensors(body: bytes) -> list[float]:
+        head, _ = json.JSONDecoder().raw_decode(body.decode("latin-1"))
+        size = sum(output["parameters"]["binary_data_size"] for output in head["outputs"])
+        probabilities: list[float] = np.frombuffer(body, "<f8", ROWS, len(body) - size).tolist()  # the first output
+        return probabilities
+
+    tensors, headers = binary_tensors(flights)
     return {
         "one": Request("/predict", encode(many[0]), lambda body: [json.loads(body)["probability"]]),
         "JSON": Request("/predict/batch", encode({"records": many}), from_json),
         "Arrow": Request("/predict/batch", flights.stream(), from_arrow, {"Content-Type": ARROW}),
+        "OIP": Request(f"/v2/models/{flights.model.name}/infer", tensors, from_tensors, headers),
     }
 
 

@@ -22,6 +22,12 @@ ROUTES = [
     "GET /healthz",
     "GET /readyz",
     "GET /metrics",
+    "GET /v2",
+    "GET /v2/health/live",
+    "GET /v2/health/ready",
+    "GET /v2/models/{name}",
+    "GET /v2/models/{name}/ready",
+    "POST /v2/models/{name}/infer",
 ]
 # Every check of schemathesis is on: statuses, media types, headers, bodies, methods, keys, and that what the document allows
 # is accepted and what it forbids refused.
@@ -33,7 +39,11 @@ CONFIG = {
         {
             "include-name": "POST /predict/batch",
             "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", 401, 403, 404, 409, 422]}},
-        }
+        },
+        {  # nor that tensors have the columns of the model, and lengths that fit
+            "include-name": "POST /v2/models/{name}/infer",
+            "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", 400, 401, 404, 422]}},
+        },
     ],
     "generation": {"mode": "all", "deterministic": True, "no-shrink": True},
 }

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI
 from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter
 
+from prediction_api.api import inference_openapi
 from prediction_api.api.batch_formats import ARROW
 from prediction_api.api.predict_options import PARAMETERS
 from prediction_api.api.predict_routes import BATCH, NDJSON, PREDICT
@@ -89,7 +90,7 @@ class BatchResponse(BaseModel):
 
 def document(app: FastAPI, model: OnnxModel) -> dict[str, Any]:
     """The OpenAPI document of an app whose predict routes take what this model takes."""
-    page = describe(app, model.version, BatchResponse)
+    page = describe(app, model.version, BatchResponse, *inference_openapi.MODELS)
     schemas = page["components"]["schemas"]
     batch = TypeAdapter(model.records.batch_type).json_schema(ref_template=REFERENCE)
     parts = batch.pop("$defs")
@@ -115,6 +116,7 @@ def document(app: FastAPI, model: OnnxModel) -> dict[str, Any]:
     paths["/reload"]["post"]["security"] = [{"ApiKey": []}]
     for (path, method), statuses in REFUSALS.items():
         paths[path][method]["responses"] |= {str(status): _problem(status) for status in statuses}
+    inference_openapi.describe(paths, model)
     return page
 
 

@@ -19,6 +19,7 @@ from prediction_api.model.microbatch import Answer
 from prediction_api.model.onnx_model import OnnxModel
 from prediction_api.model.record_reader import Batch, InvalidJson, InvalidRecords
 from prediction_api.model.subjects import SUBJECTS
+from prediction_api.open_inference.infer_request import InvalidTensors
 from prediction_api.predictor import ROWS_IN_THREAD, Options, Predictor
 from service_kit import api_keys
 from service_kit.body_limit import read_body
@@ -28,7 +29,7 @@ from service_kit.problems import FieldError, ProblemError
 
 NDJSON = "application/x-ndjson"
 LINES = (NDJSON, "application/ndjson", "application/jsonl")
-REFUSED = (InvalidArrow, InvalidJson, InvalidRecords, OutboxUnavailable, ReasonsUnavailable)
+REFUSED = (InvalidArrow, InvalidTensors, InvalidJson, InvalidRecords, OutboxUnavailable, ReasonsUnavailable)
 Predictions = ColumnPredictions | list[Answer]
 PREDICT, BATCH = "/predict", "/predict/batch"
 LEAST_BYTES = 2**15  # a smaller batch is read before a thread that reads it has started
@@ -37,7 +38,7 @@ LEAST_BYTES = 2**15  # a smaller batch is read before a thread that reads it has
 async def predict(request: Request) -> Response:
     """Predicts the record in the body."""
     service: AppState = request.app.state.service
-    caller = _caller(request, service)
+    caller = caller_of(request, service)
     media_type(request, JSON, default=JSON)
     options = read_options(request.scope["query_string"])
     body = await read_body(request.receive)
@@ -49,14 +50,14 @@ async def predict(request: Request) -> Response:
         else:
             (answer,) = await service.predictor.predict_with(options, model, [(record, caller)])
     except REFUSED as error:
-        raise _problem(error) from error
+        raise problem_of(error) from error
     return Response(to_json(answer), media_type=JSON)
 
 
 async def predict_batch(request: Request) -> Response:
     """Predicts all records in the body, or none where one is refused."""
     service: AppState = request.app.state.service
-    caller = _caller(request, service)
+    caller = caller_of(request, service)
     body_type = media_type(request, JSON, *LINES, ARROW, default=JSON)
     options = read_options(request.scope["query_string"])
     is_arrow_wanted = wants_arrow(request, default=body_type == ARROW)
@@ -73,7 +74,7 @@ async def predict_batch(request: Request) -> Response:
         else:
             predictions = columns
     except REFUSED as error:
-        raise _problem(error) from error
+        raise problem_of(error) from error
     if is_arrow_wanted:
         return arrow_response(_by_column(predictions))
     return _answer(predictions, body_type in LINES)
@@ -126,7 +127,8 @@ def _answer(predictions: Predictions, is_lines: bool) -> Response:
 ROUTES = (Route(PREDICT, predict, methods=["POST"]), Route(BATCH, predict_batch, methods=["POST"]))
 
 
-def _caller(request: Request, service: AppState) -> str | None:
+def caller_of(request: Request, service: AppState) -> str | None:
+    """Who asks, by their key; None where no keys are set. Raises ProblemError (401)."""
     if not service.keys:
         return None
     caller = require_key(service.keys, request.headers.get(api_keys.HEADER), "a key (API_KEYS)")
@@ -134,9 +136,12 @@ def _caller(request: Request, service: AppState) -> str | None:
     return caller
 
 
-def _problem(
-    error: InvalidArrow | InvalidJson | InvalidRecords | OutboxUnavailable | ReasonsUnavailable,
+def problem_of(
+    error: InvalidArrow | InvalidTensors | InvalidJson | InvalidRecords | OutboxUnavailable | ReasonsUnavailable,
 ) -> ProblemError:
+    """What a caller is told of a body that cannot be read, or of predictions that cannot be made now."""
+    if isinstance(error, InvalidTensors):
+        return ProblemError(400, f"The body should be a request of the Open Inference Protocol; {error}.")
     if isinstance(error, InvalidArrow):
         status = 415 if isinstance(error, UnsupportedArrow) else 400
         return ProblemError(status, f"The body should be an Arrow IPC stream; {error}.")

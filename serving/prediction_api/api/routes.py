@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.routing import APIRoute
 
+from prediction_api.api import inference_routes
 from prediction_api.api.predict_routes import BATCH, PREDICT
 from prediction_api.app_state import AppState
 from prediction_api.errors import PredictionApiError
@@ -65,4 +66,5 @@ async def reload(request: Request, service: ServiceDep) -> dict[str, Any]:
     return {"changed": changed, "model_version": service.model_manager.current.model.version}
 
 
-PATHS = frozenset((PREDICT, BATCH, *UNLIMITED, *(route.path for route in router.routes if isinstance(route, APIRoute))))
+ROUTES = [route for routes in (router.routes, inference_routes.router.routes) for route in routes]
+PATHS = frozenset((PREDICT, BATCH, *UNLIMITED, *(route.path for route in ROUTES if isinstance(route, APIRoute))))

@@ -36,6 +36,14 @@ class Moments:
     missing: npt.NDArray[np.bool_]
     is_utc: bool = False
 
+    @classmethod
+    def of(cls, codes: npt.NDArray[Any], moments: Sequence[datetime | None], is_utc: bool) -> "Moments":
+        """Datetimes by their places [n], ``codes``, among different ones, of which None is missing."""
+        missing = np.array([moment is None for moment in moments])
+        clocks = [EPOCH if moment is None else moment.replace(tzinfo=None) for moment in moments]
+        microseconds = np.array(clocks, "datetime64[us]").astype(np.int64)
+        return cls(microseconds[codes], missing[codes], is_utc)
+
     @property
     def seconds(self) -> npt.NDArray[np.float64]:
         """Whole seconds since 1970, NaN where missing."""
@@ -86,8 +94,4 @@ def from_records(columns: Sequence[Column], records: Sequence[Record]) -> Column
 
 
 def _moments(column: Column, values: Sequence[Any]) -> Moments:
-    codes, moments = factorize(values)
-    missing = np.array([moment is None for moment in moments])
-    clocks = [EPOCH if moment is None else moment.replace(tzinfo=None) for moment in moments]
-    microseconds = np.array(clocks, "datetime64[us]").astype(np.int64)
-    return Moments(microseconds[codes], missing[codes], bool(column.time_zone))
+    return Moments.of(*factorize(values), bool(column.time_zone))

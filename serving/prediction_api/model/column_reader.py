@@ -1,7 +1,8 @@
-"""Reads records from the columns of an Arrow stream: the same checks as of JSON, on whole columns."""
+"""Reads records from columns, of an Arrow stream or of tensors: the same checks as of JSON, on whole columns."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from functools import lru_cache, partial
 from itertools import islice
 from typing import Any
@@ -11,13 +12,16 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from column_types.category_text import speller
-from prediction_api.arrow.arrow_types import ArrowField, ArrowType, read_schema
+from prediction_api.arrow.arrow_types import ArrowField, read_schema
 from prediction_api.arrow.factorize import factorize
 from prediction_api.arrow.ipc_reader import ArrowColumn, TooManyRows, read_columns
+from prediction_api.model.accepted_types import ArrowTypes, TensorTypes
 from prediction_api.model.artifact import Column, Schema
 from prediction_api.model.column_batch import SECOND, Categories, ColumnBatch, Moments
-from prediction_api.model.record_fields import MOST_SHOWN, category_reader, expected_value, limits, number_markers, shown
+from prediction_api.model.record_fields import MOST_SHOWN, expected_value, limits, number_markers, shown, value_reader
 from prediction_api.model.record_reader import MOST_FIELD_ERRORS, InvalidRecords, unknown_field
+from prediction_api.open_inference import tensor_reader
+from prediction_api.open_inference.infer_request import InferRequest, InputTensor
 from service_kit.problems import FieldError
 
 LEAST_COLUMNS_READ = 1000  # so many unknown ones are named before a stream is called too wide
@@ -36,24 +40,55 @@ class ColumnReader:
         self._place = {column.name: place for place, column in enumerate(schema.columns)}
         self._most = most
         self._markers = np.array(number_markers(schema.table_format))
-        categories = [column for column in schema.columns if column.kind == "category"]
-        self._read_category = {
-            column.name: lru_cache(CACHED_TEXTS, typed=True)(category_reader(column, schema.table_format))
-            for column in categories
+        self._most_columns = max(LEAST_COLUMNS_READ, 2 * len(self._columns))  # beyond it a body is called too wide
+        texts = [column for column in schema.columns if column.kind != "number"]
+        self._read_text = {
+            column.name: lru_cache(CACHED_TEXTS, typed=True)(value_reader(column, schema.table_format)) for column in texts
         }
-        self._spelled = {column.name for column in categories if speller(column.known_categories)}
+        spelled = {column.name for column in texts if speller(column.known_categories)}
+        self._arrow_types, self._tensor_types = ArrowTypes(spelled), TensorTypes(spelled)
 
     def batch(self, body: bytes) -> ColumnBatch:
         """The records in an Arrow IPC stream; raises InvalidArrow or InvalidRecords."""
-        fields = read_schema(body, max(LEAST_COLUMNS_READ, 2 * len(self._columns)))
-        if field_errors := list(islice(self._schema_errors(fields), MOST_FIELD_ERRORS)):
-            raise InvalidRecords(field_errors)
+        fields = read_schema(body, self._most_columns)
+        self._check_fields(fields, self._arrow_types)
         try:
-            found = {
-                field.name: column for field, column in zip(fields, read_columns(body, fields, self._most), strict=True)
-            }
+            return self._read(fields, read_columns(body, fields, self._most))
         except TooManyRows as error:
             raise self._wrong_size(error.rows) from None
+
+    @property
+    def most_values(self) -> int:
+        """How many values a batch may hold."""
+        return self._most * len(self._columns)
+
+    def tensors(self, request: InferRequest) -> ColumnBatch:
+        """The records in an inference request; raises InvalidTensors or InvalidRecords."""
+        fields = tensor_reader.fields(request)
+        self._check_fields(fields, self._tensor_types)
+        return self._read(fields, tensor_reader.read_columns(request, self._row_count(request.header.inputs)))
+
+    def _check_fields(self, fields: Sequence[ArrowField], types: ArrowTypes | TensorTypes) -> None:
+        if field_errors := list(islice(self._schema_errors(fields, types), MOST_FIELD_ERRORS)):
+            raise InvalidRecords(field_errors)
+
+    def _row_count(self, inputs: Sequence[InputTensor]) -> int:
+        """The number of rows, on which all inputs agree."""
+        first = tensor_reader.row_count(inputs[0])
+        if first is not None and not 1 <= first <= self._most:
+            raise self._wrong_size(first)
+        expected = "the shape [n] or [n, 1]" if first is None else f"the shape [{first}] or [{first}, 1]"
+        errors = [
+            FieldError(tensor.name, expected, str(tensor.shape)[:MOST_SHOWN])
+            for tensor in inputs
+            if first is None or tensor_reader.row_count(tensor) != first
+        ]
+        if first is None or errors:
+            raise InvalidRecords(errors)
+        return first
+
+    def _read(self, fields: Sequence[ArrowField], columns: Sequence[ArrowColumn]) -> ColumnBatch:
+        found = {field.name: column for field, column in zip(fields, columns, strict=True)}
         rows = len(next(iter(found.values())).missing)
         if not rows:
             raise self._wrong_size(rows)
@@ -63,7 +98,7 @@ class ColumnReader:
     def _wrong_size(self, rows: int) -> InvalidRecords:
         return InvalidRecords([FieldError("the body", f"1 to {self._most} rows", f"{rows:,}")])
 
-    def _schema_errors(self, fields: Sequence[ArrowField]) -> Iterator[FieldError]:
+    def _schema_errors(self, fields: Sequence[ArrowField], types: ArrowTypes | TensorTypes) -> Iterator[FieldError]:
         """What is wrong with the columns themselves: absent, unknown, doubled, or of another type."""
         counts = Counter(field.name for field in fields)
         for name, column in self._columns.items():
@@ -75,26 +110,8 @@ class ColumnReader:
                 yield unknown_field(shown_name, shown_name, list(self._columns))
             elif counts[field.name] > 1:
                 yield FieldError(field.name, "one column of this name", f"{counts[field.name]} of them")
-            elif not self._takes(self._columns[field.name], field.type):
-                yield FieldError(field.name, self._expected_type(self._columns[field.name]), field.type.name)
-
-    def _takes(self, column: Column, kind: ArrowType) -> bool:
-        if kind.layout == "missing":
-            return True
-        if column.kind == "number":
-            return kind.layout == "number"
-        if column.kind == "datetime":
-            return kind.layout == "timestamp" and bool(kind.zone) == bool(column.time_zone)
-        return kind.layout in ("text", "large_text") or (column.name in self._spelled and kind.layout in ("number", "bool"))
-
-    def _expected_type(self, column: Column) -> str:
-        if column.kind == "number":
-            return "a column of a type of integers or floats"
-        if column.kind == "datetime":
-            return f"a column of timestamps {'with' if column.time_zone else 'without'} a time zone"
-        return (
-            f"a column of utf8, large_utf8 or a dictionary of them{', of integers or bool' * (column.name in self._spelled)}"
-        )
+            elif not types.takes(self._columns[field.name], field.type):
+                yield FieldError(field.name, types.expected(self._columns[field.name]), field.type.name)
 
     def _checked(self, rows: int, found: Sequence[tuple[Column, ArrowColumn]]) -> ColumnBatch:
         """The columns as a model takes them; raises InvalidRecords with the errors of the first records at fault."""
@@ -135,12 +152,17 @@ class ColumnReader:
         """Puts columns of categories and datetimes into the batch; gives what is at fault in them."""
         for column, values in found:
             if column.kind == "category":
-                batch.categories[column.name], faulty = _categories(self._read_category[column.name], values)
-                yield from self._faults(column, faulty, values.value)
+                codes, texts, refused = _read_texts(self._read_text[column.name], values)
+                batch.categories[column.name] = Categories(codes, texts)
+                yield from self._faults(column, refused, values.value)
+            elif column.kind == "datetime" and values.type.layout == "text":
+                codes, moments, refused = _read_texts(self._read_text[column.name], values)
+                read = [moment if isinstance(moment, datetime) else None for moment in moments]
+                batch.datetimes[column.name] = Moments.of(codes, read, bool(column.time_zone))
+                yield from self._faults(column, refused, values.value)
             elif column.kind == "datetime":
-                moments, outside = _moments(values, column)
-                batch.datetimes[column.name] = moments
-                faulty = outside | moments.missing & (not column.nullable)
+                batch.datetimes[column.name], outside = _moments(values, column)
+                faulty = outside | batch.datetimes[column.name].missing & (not column.nullable)
                 yield from self._faults(column, faulty, partial(_moment_shown, outside))
 
     def _faults(self, column: Column, faulty: npt.NDArray[np.bool_], shown_value: Callable[[int], Any]) -> Iterator[Fault]:
@@ -158,22 +180,27 @@ def _moment_shown(outside: npt.NDArray[np.bool_], row: int) -> str | None:
     return OUTSIDE_YEARS if outside[row] else None
 
 
-def _categories(read: Callable[[Any], Any], values: ArrowColumn) -> tuple[Categories, npt.NDArray[np.bool_]]:
-    """A column as the schema writes it, and which rows are at fault; each different value is read once."""
+def _read_texts(
+    read: Callable[[Any], Any], values: ArrowColumn
+) -> tuple[npt.NDArray[Any], list[Any], npt.NDArray[np.bool_]]:
+    """The places [n] of values among the different ones, these as the schema has them, and which rows [n] are at fault.
+
+    Each different value is read once.
+    """
     codes, different = values.values, values.texts
     if not different:
         codes, different = factorize(
             [None if gap else value for gap, value in zip(values.missing.tolist(), codes.tolist(), strict=True)]
         )
     is_used = np.bincount(codes, minlength=len(different)) > 0
-    texts: list[str | None] = list(different)
+    texts: list[Any] = list(different)
     refused = np.zeros(len(different), bool)
     for place in np.flatnonzero(is_used).tolist():
         try:
             texts[place] = read(different[place])
         except ValidationError:
             refused[place] = True
-    return Categories(codes, texts), refused[codes]
+    return codes, texts, refused[codes]
 
 
 def _moments(values: ArrowColumn, column: Column) -> tuple[Moments, npt.NDArray[np.bool_]]:

@@ -17,8 +17,8 @@ from pydantic import ValidationError
 
 from prediction_api.arrow.factorize import factorize
 from prediction_api.model.artifact import Column, Schema
-from prediction_api.model.column_batch import EPOCH, Categories, ColumnBatch, Moments
-from prediction_api.model.record_fields import category_reader, limits, number_markers
+from prediction_api.model.column_batch import Categories, ColumnBatch, Moments
+from prediction_api.model.record_fields import limits, number_markers, value_reader
 
 MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}")  # other forms of ISO 8601 are rare
 
@@ -39,9 +39,7 @@ class JsonColumnReader:
         self._markers = np.array(number_markers(schema.table_format))
         self._texts = [(column, attrgetter(places[column.name])) for column in schema.columns if column.kind != "number"]
         self._read_category = {
-            column.name: category_reader(column, schema.table_format)
-            for column, _ in self._texts
-            if column.kind == "category"
+            column.name: value_reader(column, schema.table_format) for column, _ in self._texts if column.kind == "category"
         }
 
     def batch(self, body: bytes) -> ColumnBatch:
@@ -105,10 +103,8 @@ def _taker(places: list[str]) -> Callable[[Any], tuple[Any, ...]]:
 
 def _moments(column: Column, codes: npt.NDArray[np.intp], texts: list[str | None]) -> Moments:
     """Datetimes; raises ValueError where one is in another form than most."""
-    missing = np.array([text is None for text in texts])
-    clocks = [EPOCH if text is None else _clock(text, bool(column.time_zone)) for text in texts]
-    microseconds = np.array(clocks, "datetime64[us]").astype(np.int64)
-    return Moments(microseconds[codes], missing[codes], bool(column.time_zone))
+    is_utc = bool(column.time_zone)
+    return Moments.of(codes, [None if text is None else _clock(text, is_utc) for text in texts], is_utc)
 
 
 def _clock(text: str, is_utc: bool) -> datetime:

@@ -134,8 +134,8 @@ def _field(column: Column, optional: bool, read: BeforeValidator | None) -> Any:
     return field if column.required and not optional else NotRequired[field]
 
 
-def category_reader(column: Column, form: TableFormat) -> Callable[[Any], Any]:
-    """A function that reads a value of a category column as a record's is read; it raises pydantic's ValidationError."""
+def value_reader(column: Column, form: TableFormat) -> Callable[[Any], Any]:
+    """A function that reads a value of a column as a record's is read; it raises pydantic's ValidationError."""
     return TypeAdapter(_value_type(column, _marker_reader(form)), config=ConfigDict(strict=True)).validate_python
 
 

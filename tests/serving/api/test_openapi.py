@@ -14,7 +14,8 @@ from serving.conftest import with_topics
 ADMIN = {"x-api-key": "key"}
 ROUTES = {
     ("/predict", "post"), ("/predict/batch", "post"), ("/reload", "post"), ("/model", "get"), ("/healthz", "get"),
-    ("/readyz", "get"), ("/metrics", "get"),
+    ("/readyz", "get"), ("/metrics", "get"), ("/v2", "get"), ("/v2/health/live", "get"), ("/v2/health/ready", "get"),
+    ("/v2/models/{name}", "get"), ("/v2/models/{name}/ready", "get"), ("/v2/models/{name}/infer", "post"),
 }  # fmt: skip
 
 
@@ -107,6 +108,17 @@ def test_the_example_of_a_record_is_predicted(client, document):
     assert client.post("/predict/batch", json={"records": [example]}).status_code == 200
 
 
+def test_the_example_of_tensors_is_predicted_as_that_of_a_record(client, document):
+    route = document["paths"]["/v2/models/{name}/infer"]["post"]
+    example = route["requestBody"]["content"]["application/json"]["example"]
+    (record,) = document["components"]["schemas"]["Record"]["examples"]
+
+    answer = client.post("/v2/models/tiny/infer", json=example)
+
+    assert answer.json()["outputs"][0]["data"] == [client.post("/predict", json=record).json()["probability"]]
+    assert set(answer.json()) < set(document["components"]["schemas"]["InferenceResponse"]["properties"])
+
+
 def test_a_batch_is_told_with_the_number_of_records_that_it_may_hold(make_settings):
     with TestClient(create_app(make_settings(max_records=7))) as client:
         batch = client.get("/openapi.json").json()["components"]["schemas"]["Batch"]
@@ -181,6 +193,12 @@ def test_operation_ids_are_unique(document):
         ("/healthz", "get", {"200"}),
         ("/readyz", "get", {"200", "503"}),
         ("/metrics", "get", {"200"}),
+        ("/v2", "get", {"200", "503"}),
+        ("/v2/health/live", "get", {"200"}),
+        ("/v2/health/ready", "get", {"200", "503"}),
+        ("/v2/models/{name}", "get", {"200", "404", "503"}),
+        ("/v2/models/{name}/ready", "get", {"200", "404", "503"}),
+        ("/v2/models/{name}/infer", "post", {"200", "400", "401", "404", "408", "413", "415", "422", "503"}),
     ],
 )
 def test_every_status_that_a_route_gives_is_told(document, path, method, statuses):
@@ -195,6 +213,9 @@ def test_a_refusal_is_told_as_a_problem(document):
             for status, response in operation["responses"].items():
                 if status >= "400" and path != "/readyz":  # a body of its own: which check failed
                     (content,) = response["content"].items()
+                    if path.startswith("/v2"):  # whose clients read another form
+                        assert content[1]["schema"] == {"$ref": "#/components/schemas/InferenceError"}
+                        continue
                     assert (content[0], content[1]["schema"]) == (
                         "application/problem+json", {"$ref": "#/components/schemas/Problem"},
                     ), (path, status)  # fmt: skip
@@ -244,7 +265,9 @@ def test_only_the_routes_that_take_a_key_tell_of_one(document):
     }
 
     free = [{}, {"ApiKey": []}]
-    assert taking == {"/predict": free, "/predict/batch": free, "/reload": [{"ApiKey": []}]}
+    assert taking == {
+        "/predict": free, "/predict/batch": free, "/v2/models/{name}/infer": free, "/reload": [{"ApiKey": []}],
+    }  # fmt: skip
     assert document["components"]["securitySchemes"]["ApiKey"] == {"type": "apiKey", "in": "header", "name": "X-API-Key"}
 
 

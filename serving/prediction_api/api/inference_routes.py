@@ -1,0 +1,143 @@
+"""The routes of the Open Inference Protocol v2, by which clients of KServe, Triton and MLServer ask for predictions."""
+
+import asyncio
+from functools import partial
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from prediction_api.api.predict_options import read_options
+from prediction_api.api.predict_routes import LEAST_BYTES, REFUSED, caller_of, problem_of
+from prediction_api.app_state import AppState
+from prediction_api.column_predictions import ColumnPredictions
+from prediction_api.model.onnx_model import OnnxModel
+from prediction_api.open_inference import error_form, tensor_writer
+from prediction_api.open_inference.infer_request import HEADER_LENGTH, InferRequest, read_request
+from prediction_api.open_inference.tensor_writer import OutputTensor
+from service_kit.body_limit import read_body
+from service_kit.media_type import JSON, media_type
+from service_kit.problems import FieldError, ProblemError
+
+SERVER, BINARY = "ontime", "application/octet-stream"
+LIVE, READY = f"{error_form.ROOT}/health/live", f"{error_form.ROOT}/health/ready"
+MODEL = "/models/{name}"
+INFER = f"{error_form.ROOT}{MODEL}/infer"
+VERSION = f"{MODEL}/versions/{{version}}"
+DATATYPES = {"number": "FP64", "category": "BYTES", "datetime": "BYTES"}
+OUTPUTS = {"probability": "FP64", "label": "BOOL", "prediction_id": "BYTES"}
+MOST_SHOWN = 60
+router = APIRouter(prefix=error_form.ROOT, tags=["open inference protocol"])
+
+
+@router.get("", summary="The server, as the Open Inference Protocol has it")
+async def server(request: Request) -> dict[str, Any]:
+    """Its name, its version, which is that of the model that answers, and the extensions that it speaks."""
+    version = _service(request).model_manager.current.model.version
+    return {"name": SERVER, "version": version, "extensions": ["binary_tensor_data"]}
+
+
+@router.get("/health/live", summary="Check that the process is alive, as /healthz")
+async def live() -> dict[str, bool]:
+    """Answers as long as the process can answer at all."""
+    return {"live": True}
+
+
+@router.get("/health/ready", summary="Check that the service has what it needs, as /readyz")
+async def ready(request: Request) -> Response:
+    """503 if something keeps the service from answering requests; GET /readyz says what."""
+    return _readiness(request, {})
+
+
+@router.get(f"{VERSION}/ready", include_in_schema=False)
+@router.get(f"{MODEL}/ready", summary="Check that this model answers")
+async def model_ready(request: Request, name: str) -> Response:
+    """404 if another model answers, 503 if something keeps the service from answering requests."""
+    return _readiness(request, {"name": _model(request, name).name})
+
+
+@router.get(VERSION, include_in_schema=False)
+@router.get(MODEL, summary="The inputs and outputs of this model")
+async def model(request: Request, name: str) -> dict[str, Any]:
+    """One input for each column, of shape [n] or [n, 1]. The path may go on with /versions/{version}."""
+    answering = _model(request, name)
+    types = {column.name: DATATYPES[column.kind] for column in answering.artifact.schema.columns}
+    tensors = {
+        place: [{"name": name, "datatype": datatype, "shape": [-1]} for name, datatype in of_place.items()]
+        for place, of_place in (("inputs", types), ("outputs", OUTPUTS))
+    }
+    return {"name": answering.name, "versions": [answering.version], "platform": "onnxruntime_onnx", **tensors}
+
+
+@router.post(f"{VERSION}/infer", include_in_schema=False)
+@router.post(f"{MODEL}/infer", summary="Predict many records as tensors", response_class=Response)
+async def infer(request: Request, name: str) -> Response:
+    """Predicts all records in the tensors, or none where one is refused. The path may also name the model's version."""
+    service = _service(request)
+    caller = caller_of(request, service)
+    media_type(request, JSON, BINARY, default=JSON)
+    options = read_options(request.scope["query_string"])
+    if options.reasons:
+        error = FieldError("reasons", "false with tensors", "true")
+        raise ProblemError(422, "Tensors hold no reasons; ask POST /predict/batch for them.", [error])
+    answering = _model(request, name)
+    body = await read_body(request.receive)
+    read = partial(read_request, body, request.headers.get(HEADER_LENGTH), answering.columns.most_values)
+    try:
+        inference = read() if len(body) < LEAST_BYTES else await asyncio.to_thread(read)
+        names = _wanted(inference)
+        columns = partial(answering.columns.tensors, inference)
+        predictions = await service.predictor.predict_columns(answering, columns, caller, options.dry_run)
+    except REFUSED as error:
+        raise problem_of(error) from error
+    return _answer(answering, inference, names, predictions)
+
+
+def _service(request: Request) -> AppState:
+    service: AppState = request.app.state.service
+    return service
+
+
+def _readiness(request: Request, about: dict[str, Any]) -> Response:
+    is_ready = all(check["ok"] for check in _service(request).checks().values())
+    return JSONResponse({**about, "ready": is_ready}, 200 if is_ready else 503)
+
+
+def _model(request: Request, name: str) -> OnnxModel:
+    """The model that answers; raises ProblemError (404) where it has another name or version."""
+    answering = _service(request).model_manager.current.model
+    version = request.path_params.get("version")
+    for what, wanted, actual in (("model", name, answering.name), ("version", version, answering.version)):
+        if wanted not in (None, actual):
+            raise ProblemError(
+                404, f"There is no {what} {wanted[:MOST_SHOWN]!r} here; the {what} that answers is {actual!r}."
+            )
+    return answering
+
+
+def _wanted(inference: InferRequest) -> list[str]:
+    """The outputs that are wanted, all where none is named; raises ProblemError (422) for an unknown one."""
+    names = list(dict.fromkeys(output.name for output in inference.header.outputs))
+    errors = [FieldError("outputs", " or ".join(OUTPUTS), repr(name[:MOST_SHOWN])) for name in names if name not in OUTPUTS]
+    if errors:
+        raise ProblemError(422, f"The model gives the outputs {', '.join(OUTPUTS)}, and no others.", errors[:1])
+    return names or list(OUTPUTS)
+
+
+def _answer(answering: OnnxModel, inference: InferRequest, names: list[str], predictions: ColumnPredictions) -> Response:
+    values: dict[str, Any] = {
+        "probability": predictions.probabilities,
+        "label": predictions.labels,
+        "prediction_id": [prediction_id or "" for prediction_id in predictions.prediction_ids],
+    }
+    head = {
+        "model_name": answering.name,
+        "model_version": predictions.model_version,
+        **({"id": inference.header.id} if inference.header.id else {}),
+        "parameters": {"threshold": predictions.threshold},
+    }
+    outputs = [OutputTensor(name, OUTPUTS[name], values[name]) for name in names]
+    content, header_size = tensor_writer.write(head, outputs, inference.is_binary)
+    if header_size is None:
+        return Response(content, media_type=JSON)
+    return Response(content, media_type=BINARY, headers={HEADER_LENGTH: str(header_size)})

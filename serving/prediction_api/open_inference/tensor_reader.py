@@ -1,0 +1,131 @@
+"""Reads the tensors of an inference request as columns, one value a row."""
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from prediction_api.arrow.arrow_types import ArrowField, ArrowType
+from prediction_api.arrow.factorize import factorize
+from prediction_api.arrow.ipc_reader import MOST_TEXT_BYTES, ArrowColumn
+from prediction_api.open_inference.infer_request import InferRequest, InputTensor, InvalidTensors
+
+NUMBERS = {
+    "FP16": "<f2", "FP32": "<f4", "FP64": "<f8", "INT8": "<i1", "INT16": "<i2", "INT32": "<i4", "INT64": "<i8",
+    "UINT8": "<u1", "UINT16": "<u2", "UINT32": "<u4", "UINT64": "<u8",
+}  # fmt: skip
+TYPES = {
+    **{name: ArrowType("number", name, dtype) for name, dtype in NUMBERS.items()},
+    "BOOL": ArrowType("bool", "BOOL", "|u1"),
+    "BYTES": ArrowType("text", "BYTES"),
+}
+LENGTH_BYTES = 4  # before each text of a binary tensor
+MOST_SHOWN = 60
+MISSING = ""  # tensors have no other text for what is missing
+
+
+def fields(request: InferRequest) -> list[ArrowField]:
+    """The names and types of the inputs; the layout of a type that is not known is "other"."""
+    return [
+        ArrowField(tensor.name, TYPES.get(tensor.datatype) or ArrowType("other", tensor.datatype[:MOST_SHOWN]))
+        for tensor in request.header.inputs
+    ]
+
+
+def row_count(tensor: InputTensor) -> int | None:
+    """How many rows a tensor of shape [n] or [n, 1] declares; None for another shape."""
+    return tensor.shape[0] if tensor.shape and tensor.shape[1:] in ([], [1]) else None
+
+
+def read_columns(request: InferRequest, rows: int) -> list[ArrowColumn]:
+    """The inputs, whose types are known and which declare so many rows, as columns; raises InvalidTensors."""
+    inputs = zip(request.header.inputs, request.contents, strict=True)
+    return [
+        _from_json(tensor, rows) if content is None else _from_bytes(tensor, content, rows) for tensor, content in inputs
+    ]
+
+
+def _from_bytes(tensor: InputTensor, content: memoryview, rows: int) -> ArrowColumn:
+    kind = TYPES[tensor.datatype]
+    if kind.layout == "text":
+        return _texts([bytes(text) for text in _split_texts(tensor, content, rows)], tensor)
+    expected = rows * np.dtype(kind.dtype).itemsize
+    if len(content) != expected:
+        raise InvalidTensors(f"{_named(tensor)} should have {expected:,} bytes; it has {len(content):,}")
+    return _column(kind, np.frombuffer(content, kind.dtype))
+
+
+def _split_texts(tensor: InputTensor, content: memoryview, rows: int) -> list[memoryview]:
+    """The texts of a binary tensor, each of which has its length before it; the ends of long ones are left out."""
+    texts: list[memoryview] = []
+    place = 0
+    for _ in range(rows):
+        start = place + LENGTH_BYTES
+        place = start + int.from_bytes(content[place:start], "little")
+        if place > len(content) or start > len(content):
+            raise InvalidTensors(f"{_named(tensor)} ends within its value {len(texts):,} of {rows:,}")
+        texts.append(content[start : min(place, start + MOST_TEXT_BYTES + 1)])
+    if place < len(content):
+        raise InvalidTensors(f"{_named(tensor)} has {len(content) - place:,} bytes after its last value")
+    return texts
+
+
+def _from_json(tensor: InputTensor, rows: int) -> ArrowColumn:
+    kind = TYPES[tensor.datatype]
+    values = _flat(tensor, rows)
+    if wrong := {type(value) for value in values} - _json_types(kind):
+        name = min(kind.__name__ for kind in wrong)
+        raise InvalidTensors(f"{_named(tensor)} should hold values of its type; it holds some of Python's type {name}")
+    if kind.layout == "text":
+        return _texts([MISSING.encode() if value is None else value.encode() for value in values], tensor)
+    missing = np.array([value is None for value in values], bool)
+    filled = [0 if value is None else value for value in values] if missing.any() else values
+    try:
+        with np.errstate(over="ignore"):  # what becomes infinite is outside of every range
+            return _column(kind, np.array(filled, kind.dtype), missing)
+    except OverflowError as error:
+        raise InvalidTensors(f"{_named(tensor)} holds a number that the type cannot hold") from error
+
+
+def _json_types(kind: ArrowType) -> set[type]:
+    if kind.layout in ("text", "bool"):
+        return {str if kind.layout == "text" else bool, type(None)}
+    return {int, type(None)} if kind.dtype[1] in "iu" else {int, float, type(None)}
+
+
+def _flat(tensor: InputTensor, rows: int) -> Sequence[Any]:
+    """The values of a tensor, which may be given flat or as its shape has them."""
+    values = tensor.data or []
+    if len(tensor.shape) > 1 and all(type(row) is list and len(row) == 1 for row in values):
+        values = list(chain.from_iterable(values))
+    if len(values) != rows:
+        raise InvalidTensors(f"{_named(tensor)} should hold {rows:,} values; it holds {len(values):,}")
+    return values
+
+
+def _column(kind: ArrowType, values: npt.NDArray[Any], missing: npt.NDArray[np.bool_] | None = None) -> ArrowColumn:
+    missing = np.zeros(len(values), bool) if missing is None else missing
+    return ArrowColumn(kind, values.astype(bool) if kind.layout == "bool" else values, missing)
+
+
+def _texts(values: Sequence[bytes], tensor: InputTensor) -> ArrowColumn:
+    """A column of texts, of which an empty one is missing, as tensors have no other way to say so."""
+    codes, different = factorize(values)
+    texts = [_text(raw, tensor) or None for raw in different]
+    is_missing = np.array([text is None for text in texts], bool)
+    return ArrowColumn(TYPES["BYTES"], codes, is_missing[codes], texts)
+
+
+def _text(raw: bytes, tensor: InputTensor) -> str:
+    if len(raw) > MOST_TEXT_BYTES:
+        return raw[:MOST_TEXT_BYTES].decode(errors="ignore")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidTensors(f"{_named(tensor)} holds a text that is not in UTF-8") from error
+
+
+def _named(tensor: InputTensor) -> str:
+    return f"the input {tensor.name[:MOST_SHOWN]!r} of type {tensor.datatype}"
