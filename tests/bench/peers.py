@@ -17,6 +17,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import product
 from pathlib import Path
 from statistics import median
 
@@ -27,7 +28,7 @@ from servers import Server, console, free_port, judge, serving
 HERE = Path(__file__).parent
 CONNECTIONS, MOST_DIFFERENCE = 8, 1e-6
 LEAST_SHARE, LEAST_TIMES = 0.7, 1.0
-ALONE = ("JSON", "Arrow")  # what the service is also asked one at a time, as the session is
+ALONE = ("JSON", "Arrow", "OIP")  # what the service is also asked one at a time, as the session is
 # Answers a second and CPU seconds, by server, request and connections.
 Speeds = dict[tuple[str, str, int], list[tuple[float, float]]]
 
@@ -113,10 +114,10 @@ def report(session: list[float], speeds: Speeds, servers: Mapping[str, Server]) 
         console.print(
             f"{title:58}{(1 if kind == 'one' else ROWS) * speed:11,.0f}{ratio:14}{1e3 * processor:12.2f} ms{memory}"
         )
-    for connections in (1, CONNECTIONS):
-        measured = zip(speeds[OURS, "Arrow", connections], session, strict=True)
+    for kind, connections in product(("Arrow", "OIP"), (1, CONNECTIONS)):
+        measured = zip(speeds[OURS, kind, connections], session, strict=True)
         share = median(speed / alone for (speed, _), alone in measured)
-        judge(f"Arrow / session, {connections} at a time", share, least=LEAST_SHARE)
+        judge(f"{kind} / session, {connections} at a time", share, least=LEAST_SHARE)
     for name in (name for name in servers if name != OURS):
         judge(f"service / {name}, single records", _ratio(speeds, name, "one"), least=LEAST_TIMES)
         judge(f"service / {name}, batches as JSON", _ratio(speeds, name, "JSON"), least=LEAST_TIMES)

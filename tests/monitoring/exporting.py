@@ -15,7 +15,7 @@ import prediction_api.metrics
 from data_api.drift import MIN_ROWS, Window
 
 SERVICES = {"prediction-api": "prediction_api_", "data-api": "data_api_", "board": "board_"}
-SELECTOR = re.compile(r"([a-zA-Z_:][\w:]*)\{([^}]*)\}")
+SELECTOR = re.compile(r'([a-zA-Z_:][\w:]*)\{((?:"[^"]*"|[^"}])*)\}')  # a quoted value may hold braces
 MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"')
 NUMBERS = {"missing": 0.0, "edges": [0.5], "shares": [0.5, 0.5]}
 REFERENCE = {"columns": {"carrier": {"missing": 0.0, "shares": {"AA": 1.0}}}, "probability": NUMBERS}

@@ -30,7 +30,7 @@ READY = {0: ("unavailable", RED), 1: ("ready", GREEN)}
 
 SERVICES = '{job=~"prediction-api|data-api|board"}'
 COUNT, BUCKETS = "prediction_api_request_seconds_count", "prediction_api_request_seconds_bucket"
-REQUESTS, ANY_PREDICT, COMPLETED = series(COUNT), 'route=~"/predict.*"', 'status=~"200|499"'
+REQUESTS, ANY_PREDICT, COMPLETED = series(COUNT), 'route=~"/predict.*|/v2/models/.*/infer"', 'status=~"200|499"'
 DURATIONS = series(BUCKETS, ANY_PREDICT, COMPLETED)
 DATA_DURATIONS = series("data_api_request_seconds_bucket", 'route!~"/healthz|/readyz|/metrics"')
 MONITORS = series("monitor_status")
@@ -77,7 +77,7 @@ AT_A_GLANCE: Panels = {
     "Failures still allowed this month": number(
         "percentunit", {"left": f"1 - ({FAILED} > 0 or vector(0)) / {FAILED_ALLOWED}"}, BUDGET_LEFT
     ).description(
-        "Of 30 days' requests to /predict and /predict/batch, 0.5 % may end in a 5xx; good is when more than a quarter "
+        "Of 30 days' requests for predictions, one or many, 0.5 % may end in a 5xx; good is when more than a quarter "
         "of that is left, and below 0 the objective is missed."
     ),
     "Slow answers still allowed this month": number(
