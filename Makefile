@@ -32,6 +32,8 @@ unexport PYTHONDONTWRITEBYTECODE
 override export AT := $(value AT)
 override export BASE := $(value BASE)
 override export FILE := $(value FILE)
+override export JSON := $(value JSON)
+override export AGAINST := $(value AGAINST)
 override export TABLE := $(value TABLE)
 override export BECAUSE := $(value BECAUSE)
 override export REV := $(value REV)
@@ -114,7 +116,7 @@ history: setup ## Show which model was champion when, and why (AT='2026-11-23 14
 
 ## Experiment
 RESULTS := params.yaml dvc.lock data/report
-.PHONY: params reset experiment sweep experiments diff notebooks verify test-pythons bench bench-pipeline bench-scale bench-serving bench-database bench-board
+.PHONY: params reset experiment sweep experiments backtest diff notebooks verify test-pythons bench bench-pipeline bench-scale bench-serving bench-database bench-board
 params: setup ## Compose conf/ into params.yaml
 	@python -m pipeline.params.compose
 
@@ -133,6 +135,10 @@ sweep: setup ## Search over conf/ with queued experiments (conf/sweep.yaml, or S
 
 experiments: setup ## List the experiments of this commit, the best in validation first, with the MLflow run of each
 	@python -m pipeline.experiments.sweep --list="$${REV:-HEAD}"
+
+backtest: setup ## Predict each month of the training table by a model of the months before it (SET= as for an experiment, PERIOD=week, INITIAL=6)
+	@GOMP_SPINCOUNT=1000 python -m pipeline.backtest $(if $(PERIOD),--period=$(PERIOD)) $(if $(INITIAL),--initial=$(INITIAL)) \
+	  $(if $(TEST),--test) $${JSON:+--json="$$JSON"} $${AGAINST:+--against="$$AGAINST"} $(foreach word,$(SET),'$(word)')
 
 diff: setup ## Show in Markdown what changed since BASE (main); fails if a metric is worse than conf/gate.yaml tolerates
 	@python -m pipeline.diff -- "$${BASE:-main}"

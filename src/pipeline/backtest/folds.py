@@ -1,0 +1,75 @@
+"""The folds of a backtest: periods of a table, each with the files of the rows that come before its end."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.config.settings import Dataset, TimeSplit
+from pipeline.data import table_io
+from pipeline.support.errors import OntimeError
+
+PERIODS = {"day": "D", "week": "W", "month": "M", "quarter": "Q", "year": "Y"}  # as pandas calls them
+
+
+class BacktestImpossible(OntimeError):
+    """The table has no time to go forward in, too few periods, or is not the one that the settings ask for."""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A period, the split at it, and the Parquet files with the rows before its end, each with its path.
+
+    Errors call a file by its path, which no worker opens.
+    """
+
+    period: str
+    split: TimeSplit
+    files: tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The periods that are predicted, in order, and of each file of the table the first period of its rows."""
+
+    periods: tuple[pd.Period, ...]
+    first_periods: dict[Path, pd.Period]
+    split: TimeSplit
+
+    def __len__(self) -> int:
+        return len(self.periods)
+
+    def folds(self) -> Iterator[Fold]:
+        """A fold for each period, read when it is asked for."""
+        for period in self.periods:
+            start, end = period.start_time.date(), (period + 1).start_time.date()
+            files = (file for file, first in self.first_periods.items() if first <= period)
+            content = tuple((str(file), file.read_bytes()) for file in files)
+            yield Fold(str(period), replace(self.split, test_from=start, test_to=end), content)
+
+
+def plan(data: Dataset, folders: Sequence[Path], period: str, initial: int) -> Plan:
+    """The periods with rows in these folders of partitions, but for the first ``initial`` ones, on which models only train.
+
+    Raises BacktestImpossible where the split is not by time, or no period is left; TableInvalid where a file is damaged.
+    """
+    if not isinstance(data.split, TimeSplit):
+        raise BacktestImpossible(
+            f"A backtest goes forward in time, and needs a split by time; {data.name} is split at random. If its rows have "
+            "a time, declare data.split with `by: time`, column and test_from in conf/data/ and type `make params repro`. "
+            "If they have none, data/report/validation.json has the scores of cross-validation."
+        )
+    periods = {}
+    for file in (file for folder in folders for file in table_io.files(folder)):
+        times = table_io.read(file, [data.split.column])[data.split.column]
+        if len(times):
+            periods[file] = times.dt.tz_localize(None).dt.to_period(PERIODS[period]).unique()
+    present = sorted({value for values in periods.values() for value in values})
+    if len(present) <= initial:
+        raise BacktestImpossible(
+            f"A backtest of {data.name} with INITIAL={initial} needs rows in more {period}s than that; there are rows in "
+            f"{len(present)} (in {' and '.join(map(str, folders))}), the last of which is {present[-1]}. Lower INITIAL, or "
+            "choose a shorter PERIOD."
+        )
+    return Plan(tuple(present[initial:]), {file: min(values) for file, values in periods.items()}, data.split)
