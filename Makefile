@@ -32,6 +32,7 @@ unexport PYTHONDONTWRITEBYTECODE
 override export AT := $(value AT)
 override export BASE := $(value BASE)
 override export FILE := $(value FILE)
+override export OUTPUT := $(value OUTPUT)
 override export JSON := $(value JSON)
 override export AGAINST := $(value AGAINST)
 override export TABLE := $(value TABLE)
@@ -71,7 +72,7 @@ test-long: setup ## Run all tests, also containers and hundreds of kills
 	@python -m pytest $(IN_PROCESSES)
 
 ## Serve
-.PHONY: serve demo events
+.PHONY: serve demo events score
 serve: setup ## Serve predictions on 127.0.0.1:8000, data on :8001 and the board on :8002; makes the model first if there is none
 	@test -n "$${MODEL_URI:-}" -o -f data/model/metadata.json || dvc checkout --quiet data/model 2>/dev/null || $(MAKE) repro
 	@python -m pipeline.operations.serve
@@ -82,6 +83,9 @@ demo: setup ## Replay the test months against the running services, compare live
 
 events: setup ## Send the rows of FILE, with a column known_at, as events of TABLE to the data service (FOLLOW=1: and lines that are added)
 	@python -m pipeline.send_events "$$FILE" --table "$$TABLE" $(if $(FOLLOW),--follow)
+
+score: setup ## Predict the rows of FILE, a Parquet file or a folder of them, into OUTPUT, partition by partition (DASK_WORKERS=2: two at a time)
+	@python -m pipeline.score "$$FILE" "$$OUTPUT"
 
 ## Run the whole system in containers
 .PHONY: up down logs smoke secrets rotate

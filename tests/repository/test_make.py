@@ -51,9 +51,10 @@ def test_what_a_person_wrote_is_one_argument_as_it_stands(make, target, variable
     assert make(target, **{variable: text})[0] == [*before, option + text]
 
 
-def test_a_backtest_names_its_files_as_they_stand(make):
+def test_a_backtest_and_a_table_to_score_are_named_by_paths_as_they_stand(make):
     words = ["SET=model=logistic model.C=0.1", "JSON=what $1.csv", "AGAINST=it's before.json", "PERIOD=week", "TEST=1"]
 
+    assert make("score", "FILE=what $1", "OUTPUT=it's.parquet")[0] == ["what $1", "it's.parquet"]
     assert make("backtest", *words)[0] == [
         "--period=week", "--test", "--json=what $1.csv", "--against=it's before.json", "model=logistic", "model.C=0.1"
     ]  # fmt: skip
