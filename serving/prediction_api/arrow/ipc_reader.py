@@ -10,7 +10,7 @@ import numpy.typing as npt
 from flatbuffers.table import Table
 
 from prediction_api.arrow.arrow_types import ArrowField, ArrowType
-from prediction_api.arrow.factorize import factorize
+from prediction_api.arrow.factorize import MOST_TEXT_BYTES, factorize_texts
 from prediction_api.arrow.ipc_messages import (
     BROKEN,
     DICTIONARY,
@@ -25,8 +25,6 @@ from prediction_api.arrow.ipc_messages import (
     vector,
 )
 
-KEY_BYTES = 7
-MOST_TEXT_BYTES = 2048  # more of a text is cut: no category is as long
 Array = npt.NDArray[Any]
 
 
@@ -168,7 +166,7 @@ def _column(
         return _looked_up(kind, indices, missing, dictionaries.get(field.dictionary))
     if kind.layout in ("text", "large_text"):
         missing, offsets, data = _text_buffers(buffers, rows, kind)
-        codes, different = _different_texts(offsets, data)
+        codes, different = factorize_texts(offsets[:-1], offsets[1:], data)
         texts = [_text(raw) for raw in different]
         if missing.any():
             codes[missing] = len(texts)
@@ -200,21 +198,6 @@ def _text_buffers(buffers: _Buffers, rows: int, kind: ArrowType) -> tuple[Array,
     if offsets[0] < 0 or (offsets[1:] < offsets[:-1]).any() or offsets[-1] > len(data):
         raise InvalidArrow("the offsets of a column of texts are not in order")
     return _missing(bits, rows), offsets, data
-
-
-def _different_texts(offsets: Array, data: Array) -> tuple[npt.NDArray[np.intp], list[bytes]]:
-    """The places [n] of texts among the different ones, and the bytes of these, of long ones one more than is read."""
-    raw, lengths = data.tobytes(), np.diff(offsets)
-    if not 0 < lengths.max(initial=0) <= KEY_BYTES:
-        ends = np.minimum(offsets[1:], offsets[:-1] + (MOST_TEXT_BYTES + 1)).tolist()
-        return factorize([raw[start:end] for start, end in zip(offsets.tolist(), ends, strict=False)])
-    # Short texts and their lengths are numbers of 64 bits, which numpy compares faster than Python makes them texts.
-    keys = np.zeros((len(lengths), KEY_BYTES + 1), np.uint8)
-    keys[:, KEY_BYTES] = lengths
-    for place in range(int(lengths.max())):
-        keys[:, place] = np.where(lengths > place, data.take(offsets[:-1] + place, mode="clip"), 0)
-    _, first, codes = np.unique(keys.view(np.uint64)[:, 0], return_index=True, return_inverse=True)
-    return codes, [raw[offsets[row] : offsets[row + 1]] for row in first.tolist()]
 
 
 def _text(raw: bytes) -> str:

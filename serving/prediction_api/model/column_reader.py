@@ -15,6 +15,7 @@ from column_types.category_text import speller
 from prediction_api.arrow.arrow_types import ArrowField, read_schema
 from prediction_api.arrow.factorize import factorize
 from prediction_api.arrow.ipc_reader import ArrowColumn, TooManyRows, read_columns
+from prediction_api.model import moment_texts
 from prediction_api.model.accepted_types import ArrowTypes, TensorTypes
 from prediction_api.model.artifact import Column, Schema
 from prediction_api.model.column_batch import SECOND, Categories, ColumnBatch, Moments
@@ -39,6 +40,7 @@ class ColumnReader:
         self._columns = {column.name: column for column in schema.columns}
         self._place = {column.name: place for place, column in enumerate(schema.columns)}
         self._most = most
+        self._format = schema.table_format
         self._markers = np.array(number_markers(schema.table_format))
         self._most_columns = max(LEAST_COLUMNS_READ, 2 * len(self._columns))  # beyond it a body is called too wide
         texts = [column for column in schema.columns if column.kind != "number"]
@@ -156,14 +158,20 @@ class ColumnReader:
                 batch.categories[column.name] = Categories(codes, texts)
                 yield from self._faults(column, refused, values.value)
             elif column.kind == "datetime" and values.type.layout == "text":
-                codes, moments, refused = _read_texts(self._read_text[column.name], values)
-                read = [moment if isinstance(moment, datetime) else None for moment in moments]
-                batch.datetimes[column.name] = Moments.of(codes, read, bool(column.time_zone))
+                batch.datetimes[column.name], refused = self._moments_of_texts(column, values)
                 yield from self._faults(column, refused, values.value)
             elif column.kind == "datetime":
                 batch.datetimes[column.name], outside = _moments(values, column)
                 faulty = outside | batch.datetimes[column.name].missing & (not column.nullable)
                 yield from self._faults(column, faulty, partial(_moment_shown, outside))
+
+    def _moments_of_texts(self, column: Column, values: ArrowColumn) -> tuple[Moments, npt.NDArray[np.bool_]]:
+        """The datetimes [n] of a column of texts, and which rows [n] are at fault."""
+        if moments := moment_texts.read(column, self._format, values.values, values.texts):
+            return moments, moments.missing & (not column.nullable)
+        codes, texts, refused = _read_texts(self._read_text[column.name], values)
+        read = [moment if isinstance(moment, datetime) else None for moment in texts]
+        return Moments.of(codes, read, bool(column.time_zone)), refused
 
     def _faults(self, column: Column, faulty: npt.NDArray[np.bool_], shown_value: Callable[[int], Any]) -> Iterator[Fault]:
         """The first rows that are at fault, with what they hold."""

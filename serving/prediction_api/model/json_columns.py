@@ -3,9 +3,7 @@
 Only what pydantic would accept, and to the same values. Anything else is left to `RecordReader`, which says what is wrong.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from functools import partial
 from operator import attrgetter
 from typing import Annotated, Any
@@ -16,11 +14,10 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from prediction_api.arrow.factorize import factorize
+from prediction_api.model import moment_texts
 from prediction_api.model.artifact import Column, Schema
 from prediction_api.model.column_batch import Categories, ColumnBatch, Moments
 from prediction_api.model.record_fields import limits, number_markers, value_reader
-
-MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}")  # other forms of ISO 8601 are rare
 
 
 class NotPlain(Exception):
@@ -36,6 +33,7 @@ class JsonColumnReader:
         self._numbers = [column for column in schema.columns if column.kind == "number"]
         self._take_numbers = _taker([places[column.name] for column in self._numbers])
         self._nullable = np.array([column.nullable for column in self._numbers], bool)
+        self._format = schema.table_format
         self._markers = np.array(number_markers(schema.table_format))
         self._texts = [(column, attrgetter(places[column.name])) for column in schema.columns if column.kind != "number"]
         self._read_category = {
@@ -52,7 +50,7 @@ class JsonColumnReader:
                 [column.name for column in self._numbers],
                 self._matrix(records),
                 {column.name: self._categories(column, *found) for column, found in texts if column.kind == "category"},
-                {column.name: _moments(column, *found) for column, found in texts if column.kind == "datetime"},
+                {column.name: self._moments(column, *found) for column, found in texts if column.kind == "datetime"},
             )
         except (msgspec.MsgspecError, ValidationError, ValueError) as error:
             raise NotPlain(str(error)) from error
@@ -67,6 +65,12 @@ class JsonColumnReader:
     def _categories(self, column: Column, codes: npt.NDArray[np.intp], texts: list[str | None]) -> Categories:
         read = self._read_category[column.name]
         return Categories(codes, [None if text is None else read(text) for text in texts])
+
+    def _moments(self, column: Column, codes: npt.NDArray[np.intp], texts: list[str | None]) -> Moments:
+        moments = moment_texts.read(column, self._format, codes, texts)
+        if moments is None:
+            raise NotPlain(f"{column.name} has datetimes in a rare form")
+        return moments
 
 
 def _decoder(columns: Sequence[Column], places: Mapping[str, str], most: int) -> Callable[[bytes], Any]:
@@ -99,16 +103,3 @@ def _taker(places: list[str]) -> Callable[[Any], tuple[Any, ...]]:
     if len(places) > 1:
         return attrgetter(*places)
     return lambda record: tuple(getattr(record, place) for place in places)
-
-
-def _moments(column: Column, codes: npt.NDArray[np.intp], texts: list[str | None]) -> Moments:
-    """Datetimes; raises ValueError where one is in another form than most."""
-    is_utc = bool(column.time_zone)
-    return Moments.of(codes, [None if text is None else _clock(text, is_utc) for text in texts], is_utc)
-
-
-def _clock(text: str, is_utc: bool) -> datetime:
-    clock = text.removesuffix("Z") if is_utc else text
-    if not MOMENT.fullmatch(clock) or is_utc == (clock == text):
-        raise ValueError(text)
-    return datetime.fromisoformat(clock)

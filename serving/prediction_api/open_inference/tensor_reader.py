@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from itertools import chain
+from struct import Struct
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from prediction_api.arrow.arrow_types import ArrowField, ArrowType
-from prediction_api.arrow.factorize import factorize
-from prediction_api.arrow.ipc_reader import MOST_TEXT_BYTES, ArrowColumn
+from prediction_api.arrow.factorize import MOST_TEXT_BYTES, factorize, factorize_texts
+from prediction_api.arrow.ipc_reader import ArrowColumn
 from prediction_api.open_inference.infer_request import InferRequest, InputTensor, InvalidTensors
 
 NUMBERS = {
@@ -21,9 +22,10 @@ TYPES = {
     "BOOL": ArrowType("bool", "BOOL", "|u1"),
     "BYTES": ArrowType("text", "BYTES"),
 }
-LENGTH_BYTES = 4  # before each text of a binary tensor
+LENGTH = Struct("<I")  # before each text of a binary tensor
 MOST_SHOWN = 60
 MISSING = ""  # tensors have no other text for what is missing
+Places = npt.NDArray[np.intp]
 
 
 def fields(request: InferRequest) -> list[ArrowField]:
@@ -41,35 +43,43 @@ def row_count(tensor: InputTensor) -> int | None:
 
 def read_columns(request: InferRequest, rows: int) -> list[ArrowColumn]:
     """The inputs, whose types are known and which declare so many rows, as columns; raises InvalidTensors."""
+    none_missing = np.zeros(rows, bool)  # one array, which all columns without gaps share
     inputs = zip(request.header.inputs, request.contents, strict=True)
     return [
-        _from_json(tensor, rows) if content is None else _from_bytes(tensor, content, rows) for tensor, content in inputs
+        _from_json(tensor, rows) if content is None else _from_bytes(tensor, content, none_missing)
+        for tensor, content in inputs
     ]
 
 
-def _from_bytes(tensor: InputTensor, content: memoryview, rows: int) -> ArrowColumn:
-    kind = TYPES[tensor.datatype]
+def _from_bytes(tensor: InputTensor, content: memoryview, none_missing: npt.NDArray[np.bool_]) -> ArrowColumn:
+    kind, rows = TYPES[tensor.datatype], len(none_missing)
     if kind.layout == "text":
-        return _texts([bytes(text) for text in _split_texts(tensor, content, rows)], tensor)
+        data = np.frombuffer(content, np.uint8)
+        return _text_column(*factorize_texts(*_text_bounds(tensor, content, rows), data), tensor)
     expected = rows * np.dtype(kind.dtype).itemsize
     if len(content) != expected:
         raise InvalidTensors(f"{_named(tensor)} should have {expected:,} bytes; it has {len(content):,}")
-    return _column(kind, np.frombuffer(content, kind.dtype))
+    return _column(kind, np.frombuffer(content, kind.dtype), none_missing)
 
 
-def _split_texts(tensor: InputTensor, content: memoryview, rows: int) -> list[memoryview]:
-    """The texts of a binary tensor, each of which has its length before it; the ends of long ones are left out."""
-    texts: list[memoryview] = []
-    place = 0
-    for _ in range(rows):
-        start = place + LENGTH_BYTES
-        place = start + int.from_bytes(content[place:start], "little")
-        if place > len(content) or start > len(content):
-            raise InvalidTensors(f"{_named(tensor)} ends within its value {len(texts):,} of {rows:,}")
-        texts.append(content[start : min(place, start + MOST_TEXT_BYTES + 1)])
+def _text_bounds(tensor: InputTensor, content: memoryview, rows: int) -> tuple[Places, Places]:
+    """Where the texts [rows] of a binary tensor begin and end; before each is its length."""
+    size = LENGTH.size + int.from_bytes(content[: LENGTH.size], "little")
+    if rows * size == len(content):  # texts of one length, as codes and times have, need no loop
+        lengths = np.ndarray(rows, LENGTH.format, content, strides=(size,))
+        if (lengths == lengths[0]).all():
+            ends = np.arange(1, rows + 1) * size
+            return ends - int(lengths[0]), ends
+    starts, ends, place = [], [], 0
+    for row in range(rows):
+        start = place + LENGTH.size
+        if start > len(content) or (place := start + LENGTH.unpack_from(content, place)[0]) > len(content):
+            raise InvalidTensors(f"{_named(tensor)} ends within its value {row:,} of {rows:,}")
+        starts.append(start)
+        ends.append(place)
     if place < len(content):
         raise InvalidTensors(f"{_named(tensor)} has {len(content) - place:,} bytes after its last value")
-    return texts
+    return np.array(starts), np.array(ends)
 
 
 def _from_json(tensor: InputTensor, rows: int) -> ArrowColumn:
@@ -79,7 +89,7 @@ def _from_json(tensor: InputTensor, rows: int) -> ArrowColumn:
         name = min(kind.__name__ for kind in wrong)
         raise InvalidTensors(f"{_named(tensor)} should hold values of its type; it holds some of Python's type {name}")
     if kind.layout == "text":
-        return _texts([MISSING.encode() if value is None else value.encode() for value in values], tensor)
+        return _text_column(*factorize([(value or MISSING).encode() for value in values]), tensor)
     missing = np.array([value is None for value in values], bool)
     filled = [0 if value is None else value for value in values] if missing.any() else values
     try:
@@ -105,14 +115,12 @@ def _flat(tensor: InputTensor, rows: int) -> Sequence[Any]:
     return values
 
 
-def _column(kind: ArrowType, values: npt.NDArray[Any], missing: npt.NDArray[np.bool_] | None = None) -> ArrowColumn:
-    missing = np.zeros(len(values), bool) if missing is None else missing
+def _column(kind: ArrowType, values: npt.NDArray[Any], missing: npt.NDArray[np.bool_]) -> ArrowColumn:
     return ArrowColumn(kind, values.astype(bool) if kind.layout == "bool" else values, missing)
 
 
-def _texts(values: Sequence[bytes], tensor: InputTensor) -> ArrowColumn:
+def _text_column(codes: npt.NDArray[np.intp], different: list[bytes], tensor: InputTensor) -> ArrowColumn:
     """A column of texts, of which an empty one is missing, as tensors have no other way to say so."""
-    codes, different = factorize(values)
     texts = [_text(raw, tensor) or None for raw in different]
     is_missing = np.array([text is None for text in texts], bool)
     return ArrowColumn(TYPES["BYTES"], codes, is_missing[codes], texts)

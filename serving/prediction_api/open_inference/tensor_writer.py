@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pydantic_core import to_json
 
 from prediction_api.open_inference.infer_request import DATA_SIZE
-from prediction_api.open_inference.tensor_reader import LENGTH_BYTES
+from prediction_api.open_inference.tensor_reader import LENGTH
 
 
 @dataclass(frozen=True)
@@ -43,4 +43,4 @@ def _content(output: OutputTensor) -> bytes:
     if isinstance(output.values, np.ndarray):
         return output.values.tobytes()
     texts = [text.encode() for text in output.values]
-    return b"".join([part for text in texts for part in (len(text).to_bytes(LENGTH_BYTES, "little"), text)])
+    return b"".join([part for text in texts for part in (LENGTH.pack(len(text)), text)])
