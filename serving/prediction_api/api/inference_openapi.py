@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from prediction_api.api.inference_routes import BINARY, DATATYPES, INFER, MODEL, OUTPUTS, READY
+from prediction_api.api.inference_answer import OUTPUTS
+from prediction_api.api.inference_routes import BINARY, DATATYPES, INFER, MODEL, READY
 from prediction_api.api.predict_options import PARAMETERS
 from prediction_api.model.onnx_model import OnnxModel
 from prediction_api.open_inference.error_form import ROOT

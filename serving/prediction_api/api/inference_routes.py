@@ -7,14 +7,14 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from prediction_api.api import inference_answer
+from prediction_api.api.inference_answer import OUTPUTS
 from prediction_api.api.predict_options import read_options
 from prediction_api.api.predict_routes import LEAST_BYTES, REFUSED, caller_of, problem_of
 from prediction_api.app_state import AppState
-from prediction_api.column_predictions import ColumnPredictions
 from prediction_api.model.onnx_model import OnnxModel
-from prediction_api.open_inference import error_form, tensor_writer
-from prediction_api.open_inference.infer_request import HEADER_LENGTH, InferRequest, read_request
-from prediction_api.open_inference.tensor_writer import OutputTensor
+from prediction_api.open_inference import error_form
+from prediction_api.open_inference.infer_request import HEADER_LENGTH, read_request
 from service_kit.body_limit import read_body
 from service_kit.media_type import JSON, media_type
 from service_kit.problems import FieldError, ProblemError
@@ -25,7 +25,6 @@ MODEL = "/models/{name}"
 INFER = f"{error_form.ROOT}{MODEL}/infer"
 VERSION = f"{MODEL}/versions/{{version}}"
 DATATYPES = {"number": "FP64", "category": "BYTES", "datetime": "BYTES"}
-OUTPUTS = {"probability": "FP64", "label": "BOOL", "prediction_id": "BYTES"}
 MOST_SHOWN = 60
 router = APIRouter(prefix=error_form.ROOT, tags=["open inference protocol"])
 
@@ -85,12 +84,15 @@ async def infer(request: Request, name: str) -> Response:
     read = partial(read_request, body, request.headers.get(HEADER_LENGTH), answering.columns.most_values)
     try:
         inference = read() if len(body) < LEAST_BYTES else await asyncio.to_thread(read)
-        names = _wanted(inference)
+        names = inference_answer.wanted(inference)
         columns = partial(answering.columns.tensors, inference)
         predictions = await service.predictor.predict_columns(answering, columns, caller, options.dry_run)
     except REFUSED as error:
         raise problem_of(error) from error
-    return _answer(answering, inference, names, predictions)
+    content, header_size = inference_answer.write(answering.name, inference, names, predictions)
+    if header_size is None:
+        return Response(content, media_type=JSON)
+    return Response(content, media_type=BINARY, headers={HEADER_LENGTH: str(header_size)})
 
 
 def _service(request: Request) -> AppState:
@@ -113,31 +115,3 @@ def _model(request: Request, name: str) -> OnnxModel:
                 404, f"There is no {what} {wanted[:MOST_SHOWN]!r} here; the {what} that answers is {actual!r}."
             )
     return answering
-
-
-def _wanted(inference: InferRequest) -> list[str]:
-    """The outputs that are wanted, all where none is named; raises ProblemError (422) for an unknown one."""
-    names = list(dict.fromkeys(output.name for output in inference.header.outputs))
-    errors = [FieldError("outputs", " or ".join(OUTPUTS), repr(name[:MOST_SHOWN])) for name in names if name not in OUTPUTS]
-    if errors:
-        raise ProblemError(422, f"The model gives the outputs {', '.join(OUTPUTS)}, and no others.", errors[:1])
-    return names or list(OUTPUTS)
-
-
-def _answer(answering: OnnxModel, inference: InferRequest, names: list[str], predictions: ColumnPredictions) -> Response:
-    values: dict[str, Any] = {
-        "probability": predictions.probabilities,
-        "label": predictions.labels,
-        "prediction_id": [prediction_id or "" for prediction_id in predictions.prediction_ids],
-    }
-    head = {
-        "model_name": answering.name,
-        "model_version": predictions.model_version,
-        **({"id": inference.header.id} if inference.header.id else {}),
-        "parameters": {"threshold": predictions.threshold},
-    }
-    outputs = [OutputTensor(name, OUTPUTS[name], values[name]) for name in names]
-    content, header_size = tensor_writer.write(head, outputs, inference.is_binary)
-    if header_size is None:
-        return Response(content, media_type=JSON)
-    return Response(content, media_type=BINARY, headers={HEADER_LENGTH: str(header_size)})

@@ -10,8 +10,10 @@ from typing import Annotated, Any
 import msgspec
 from pydantic_core import from_json
 
+from prediction_api.open_inference import parameters
+from prediction_api.open_inference.parameters import BINARY_DATA, BINARY_OUTPUT, DATA_SIZE
+
 HEADER_LENGTH = "Inference-Header-Content-Length"  # bytes of JSON; what follows are binary tensors
-DATA_SIZE, BINARY_DATA, BINARY_OUTPUT = "binary_data_size", "binary_data", "binary_data_output"
 MOST_DIGITS, MOST_DIMENSIONS = 12, 8
 MARKS = b",[{"  # each value, array and object of a JSON text but the first has one of these before it
 LEAST_MARKS, MARKS_A_VALUE = 10_000, 4  # more than any honest request has: a value in an array of its own takes two
@@ -29,14 +31,14 @@ class InputTensor(msgspec.Struct):
     datatype: str
     shape: Annotated[list[Size], msgspec.Meta(max_length=MOST_DIMENSIONS)]
     data: list[Any] | None = None
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] | None = None
 
 
 class RequestedOutput(msgspec.Struct):
     """An output that the caller wants."""
 
     name: str
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] | None = None
 
 
 class RequestHeader(msgspec.Struct):
@@ -44,8 +46,8 @@ class RequestHeader(msgspec.Struct):
 
     inputs: Annotated[list[InputTensor], msgspec.Meta(min_length=1)]
     id: str | None = None
-    outputs: list[RequestedOutput] = []
-    parameters: dict[str, Any] = {}
+    outputs: list[RequestedOutput] | None = None
+    parameters: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,15 +59,20 @@ class InferRequest:
 
     def is_binary(self, output: str) -> bool:
         """Whether the caller wants an output in binary form."""
-        default = self.header.parameters.get(BINARY_OUTPUT, False)
-        parameters = {requested.name: requested.parameters for requested in self.header.outputs}
-        return parameters.get(output, {}).get(BINARY_DATA, default) is True
+        choices = [
+            (requested.parameters or {}).get(BINARY_DATA)
+            for requested in self.header.outputs or []
+            if requested.name == output
+        ]
+        default = (self.header.parameters or {}).get(BINARY_OUTPUT)
+        return bool(default if not choices or choices[-1] is None else choices[-1])
 
 
 def read_request(body: bytes, header_length: str | None, most_values: int) -> InferRequest:
     """A request from its body and its header HEADER_LENGTH; raises InvalidTensors, also for JSON with many more values."""
     size = _header_size(body, header_length)
     header = _read_header(body[:size], most_values)
+    _check_parameters(header)
     return InferRequest(header, _split(memoryview(body)[size:], header.inputs))
 
 
@@ -90,12 +97,21 @@ def _read_header(content: bytes, most_values: int) -> RequestHeader:
         raise InvalidTensors(f"its JSON cannot be read: {error}") from error
 
 
+def _check_parameters(header: RequestHeader) -> None:
+    places = [("request", header.parameters, parameters.OF_REQUEST)]
+    places += [(f"input {tensor.name[:60]!r}", tensor.parameters, parameters.OF_INPUT) for tensor in header.inputs]
+    places += [(f"output {wanted.name[:60]!r}", wanted.parameters, parameters.OF_OUTPUT) for wanted in header.outputs or []]
+    for place, of_place, checks in places:
+        if fault := parameters.fault(of_place, checks):
+            raise InvalidTensors(f"of the {place} the parameter {fault}")
+
+
 def _split(content: memoryview, inputs: list[InputTensor]) -> list[memoryview | None]:
     """The bytes of each input, which follow one another without a gap."""
     contents: list[memoryview | None] = []
     start = 0
     for tensor in inputs:
-        size = tensor.parameters.get(DATA_SIZE)
+        size = (tensor.parameters or {}).get(DATA_SIZE)
         if (size is None) == (tensor.data is None):
             raise InvalidTensors(f"the input {tensor.name[:60]!r} should have either data or {DATA_SIZE}")
         if size is None:

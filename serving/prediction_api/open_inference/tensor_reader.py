@@ -59,7 +59,10 @@ def _from_bytes(tensor: InputTensor, content: memoryview, none_missing: npt.NDAr
     expected = rows * np.dtype(kind.dtype).itemsize
     if len(content) != expected:
         raise InvalidTensors(f"{_named(tensor)} should have {expected:,} bytes; it has {len(content):,}")
-    return _column(kind, np.frombuffer(content, kind.dtype), none_missing)
+    values = np.frombuffer(content, kind.dtype)
+    if kind.layout == "bool" and (values > 1).any():
+        raise InvalidTensors(f"{_named(tensor)} should hold the bytes 0 and 1; it holds {values.max()}")
+    return _column(kind, values, none_missing)
 
 
 def _text_bounds(tensor: InputTensor, content: memoryview, rows: int) -> tuple[Places, Places]:
@@ -68,17 +71,17 @@ def _text_bounds(tensor: InputTensor, content: memoryview, rows: int) -> tuple[P
     if rows * size == len(content):  # texts of one length, as codes and times have, need no loop
         lengths = np.ndarray(rows, LENGTH.format, content, strides=(size,))
         if (lengths == lengths[0]).all():
-            ends = np.arange(1, rows + 1) * size
-            return ends - int(lengths[0]), ends
-    starts, ends, place = [], [], 0
+            steps = np.arange(rows) * size
+            return steps + LENGTH.size, steps + size
+    starts, ends, end = list[int](), list[int](), 0
     for row in range(rows):
-        start = place + LENGTH.size
-        if start > len(content) or (place := start + LENGTH.unpack_from(content, place)[0]) > len(content):
+        start = end + LENGTH.size
+        if start > len(content) or (end := start + LENGTH.unpack_from(content, end)[0]) > len(content):
             raise InvalidTensors(f"{_named(tensor)} ends within its value {row:,} of {rows:,}")
         starts.append(start)
-        ends.append(place)
-    if place < len(content):
-        raise InvalidTensors(f"{_named(tensor)} has {len(content) - place:,} bytes after its last value")
+        ends.append(end)
+    if end < len(content):
+        raise InvalidTensors(f"{_named(tensor)} has {len(content) - end:,} bytes after its last value")
     return np.array(starts), np.array(ends)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic_core import to_json
 
-from prediction_api.open_inference.infer_request import DATA_SIZE
+from prediction_api.open_inference.parameters import DATA_SIZE
 from prediction_api.open_inference.tensor_reader import LENGTH
 
 

@@ -67,10 +67,11 @@ def test_tensors_get_what_records_get_to_the_last_bit_in_json_and_in_binary_form
     assert (in_bytes.status_code, in_bytes.headers["content-type"]) == (200, "application/octet-stream")
     for answer in (in_json, in_bytes):
         found = outputs(answer)
-        assert list(found) == ["probability", "label", "prediction_id"]
+        assert list(found) == ["probability", "label", "prediction_id", "warnings"]
         assert found["probability"] == [answer["probability"] for answer in expected]
         assert found["label"] == [answer["label"] for answer in expected]
         assert len(set(found["prediction_id"])) == len(records)
+        assert [json.loads(text) for text in found["warnings"]] == [answer["warnings"] for answer in expected]
     content = in_json.json()
     assert (content["model_name"], content["model_version"]) == ("tiny", expected[0]["model_version"])
     assert content["parameters"] == {"threshold": 0.5}
@@ -115,6 +116,45 @@ def test_outputs_may_be_named_and_each_be_binary_or_not(client, records):
     assert [(output["name"], "data" in output) for output in head["outputs"]] == [("label", True), ("probability", False)]
     assert head["id"] == "mine"
     assert [output["shape"] for output in head["outputs"]] == [[2], [2]]
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "value", "words"),
+    [
+        (
+            "inputs",
+            "content_type",
+            "base64",
+            "of the input 'departs' the parameter 'content_type' should be one of np, pd, str",
+        ),
+        ("inputs", "shared_memory_region", "x", "'shared_memory_region' is not supported"),
+        ("outputs", "classification", 2, "of the output 'label' the parameter 'classification' is not supported"),
+        ("outputs", "binary_data", "yes", "'binary_data' should be true or false; it is 'yes'"),
+        ("request", "binary_data_output", 1, "of the request the parameter 'binary_data_output' should be true or false"),
+        ("request", "sequence_id", 7, "'sequence_id' is not supported; supported are binary_data_output"),
+        ("request", "content_type", ["np"], "'content_type' should be one of np"),
+        ("request", "x" * 1000, 7, f"'{'x' * 60}' is not supported"),
+    ],
+)
+def test_a_parameter_that_would_be_passed_over_is_refused_by_its_name(client, record, where, name, value, words):
+    request = {**tensors([record]), "outputs": [{"name": "label"}]}
+    (request if where == "request" else request[where][0])["parameters"] = {name: value}
+
+    answer = client.post(INFER, content=json.dumps(request))
+
+    assert (answer.status_code, list(answer.json())) == (400, ["error"])
+    assert words in answer.json()["error"]
+
+
+def test_what_clients_of_mlserver_send_is_taken(client, record):
+    request = tensors([record]) | {"outputs": None, "id": None, "parameters": {"content_type": "pd", "headers": None}}
+    for tensor in request["inputs"]:
+        content_type = {"FP64": "np", "BYTES": "str"}[tensor["datatype"]]
+        tensor |= {"shape": [1, 1], "parameters": {"content_type": content_type, "headers": None}}
+
+    answer = client.post(INFER, content=json.dumps(request))
+
+    assert outputs(answer)["probability"] == client.post("/predict", json=record).json()["probability"] * np.ones(1)
 
 
 def test_a_dry_run_has_no_ids_and_keeps_nothing(client, records, outbox):

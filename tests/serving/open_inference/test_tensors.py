@@ -263,6 +263,22 @@ def test_a_datetime_that_json_refuses_is_refused_in_the_same_words(model, text):
     assert of_tensors.value.field_errors == of_json.value.field_errors
 
 
+def test_texts_of_one_length_and_of_several_are_read_alike(model):
+    for carriers in (["UA", "AA", "B6"], ["UA", "", "LUFTHANSA"], ["Ž", "UA", "AA"], ["x" * 200] * 3, ["", "", ""]):
+        body, headers = binary(tensors([{**RECORD, "carrier": carrier} for carrier in carriers]))
+
+        assert read(model, body, headers[HEADER]).categories["carrier"].tolist() == [text or None for text in carriers]
+
+
+def test_truths_of_more_than_a_bit_are_refused(make_model):
+    spelled = {**COLUMNS[2], "categories": ["True", "False"], "example": "True", "seen": {"categories": ["True", "False"]}}
+    model = OnnxModel(artifact.read(make_model(columns=[*COLUMNS[:2], spelled, *COLUMNS[3:]])))
+    tensor = {"datatype": "BOOL", "data": None, "parameters": {"binary_data_size": 1}}
+    body, headers = joined(tensors([RECORD], season=tensor), b"\x02")
+
+    assert "should hold the bytes 0 and 1; it holds 2" in refusal(model, body, headers[HEADER])
+
+
 def test_numbers_and_truths_are_taken_for_categories_that_are_spelled_so(make_model):
     spelled = {**COLUMNS[2], "categories": ["True", "False"], "example": "True", "seen": {"categories": ["True", "False"]}}
     model = OnnxModel(artifact.read(make_model(columns=[*COLUMNS[:2], spelled, *COLUMNS[3:]])))
