@@ -9,8 +9,9 @@ from pathlib import Path
 import mlflow
 import pytest
 
+import in_process
 from clones import git
-from penguins import run
+from penguins import environment, run
 
 PAGE = Path("data/README.md").read_text().partition("\n## Real data")[0]  # test_send_events.py types the rest
 BLOCKS = "\n".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL))
@@ -90,12 +91,13 @@ def test_an_experiment_travels_with_its_model_and_names_its_run_in_the_server_th
     follow(shared, "dvc", "exp", "push", NAME="other-model")
 
     follow(colleague, "dvc", "exp", "pull", NAME="other-model")
-    server = f"MLFLOW_TRACKING_URI=sqlite:///{shared.parent / 'mlflow.db'}"
-    listed = run(colleague, "env", server, "python", "-m", "pipeline.experiments.sweep", "--list=HEAD")
+    server = f"sqlite:///{shared.parent / 'mlflow.db'}"
+    settings = {**environment(colleague), "MLFLOW_TRACKING_URI": server}
+    listed = in_process.run("experiments.sweep", "--list=HEAD", folder=colleague, environment=settings)
     follow(colleague, "dvc", "exp", "apply", NAME="other-model")
 
-    (identity,) = re.findall(r"│ other-model .*│ ([0-9a-f]{32}) │", listed)
-    assert mlflow.MlflowClient(server.partition("=")[2]).get_run(identity).data.tags["DVC_EXP_NAME"] == "other-model"
+    (identity,) = re.findall(r"│ other-model .*│ ([0-9a-f]{32}) │", listed.stdout)
+    assert mlflow.MlflowClient(server).get_run(identity).data.tags["DVC_EXP_NAME"] == "other-model"
     assert digests(colleague / "data/model") == model
     assert json.loads(run(colleague, "dvc", "status", "--json")) == {}
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import in_process
 from clones import environment
 
 STAGES = "stages:\n  make:\n    cmd: python make.py\n    deps: [make.py]\n    outs: [made]\n"
@@ -22,6 +23,8 @@ def repository(tmp_path):
     folder = tmp_path / "repository"
 
     def run(*command):
+        if command[0] == "dvc":
+            return in_process.run_dvc(*command[1:], folder=folder, environment=environment(tmp_path))
         return subprocess.run(command, cwd=folder, env=environment(tmp_path), capture_output=True, text=True, check=False)
 
     def make(code):

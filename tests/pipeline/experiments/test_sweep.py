@@ -11,6 +11,7 @@ import mlflow
 import psutil
 import pytest
 
+import in_process
 from penguins import command_in, environment, run
 from pipeline.config.params_file import CONF, load_mapping
 from pipeline.config.parsing import parse_settings
@@ -64,6 +65,7 @@ def command(project, swept, monkeypatch):
     monkeypatch.setattr(dvc_queue, "POLL_SECONDS", 0.1)
     for name, value in environment(project).items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(dvc, "execute", in_process.execute_dvc)
     handlers, uri = [(one, signal.getsignal(one)) for one in (signal.SIGINT, signal.SIGTERM)], mlflow.get_tracking_uri()
 
     def do(*words):

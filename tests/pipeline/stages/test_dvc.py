@@ -12,7 +12,7 @@ import mlflow
 import pytest
 
 import terminal
-from penguins import QUICK, environment, run
+from penguins import QUICK, TREES, environment, run
 
 
 def test_nothing_runs_a_second_time_and_git_has_nothing_to_say(project):
@@ -91,7 +91,7 @@ def test_a_stage_killed_in_the_middle_leaves_outputs_that_checkout_brings_back_a
     before = model.read_bytes()
     params = project / "params.yaml"
     was = params.read_text()
-    params.write_text(was.replace("max_iter: 400", "max_iter: 4000"))
+    params.write_text(was.replace(f"max_iter: {TREES}", "max_iter: 4000"))
     running = subprocess.Popen(
         ["dvc", "repro"], cwd=project, env=environment(project), stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -106,7 +106,7 @@ def test_a_stage_killed_in_the_middle_leaves_outputs_that_checkout_brings_back_a
     run(project, "dvc", "checkout")
     assert model.read_bytes() == before
 
-    params.write_text(was.replace("max_iter: 400", "max_iter: 5"))
+    params.write_text(was.replace(f"max_iter: {TREES}", "max_iter: 5"))
     assert "Running stage 'train'" in run(project, "dvc", "repro", "train")
     assert model.read_bytes() != before
     assert json.loads((project / "data/model/metadata.json").read_text())["parameters"]["model"]["max_iter"] == 5

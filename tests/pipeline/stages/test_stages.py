@@ -16,11 +16,16 @@ import pytest
 import yaml
 
 import in_process
+from penguins import TREES
 from pipeline.params import compose
 
 ROOT = Path.cwd()
 STAGES = ("ingest", "preprocess", "train", "evaluate")
 QUICK = ["evaluate.resamples=20", "evaluate.importance_rows=100", "evaluate.smallest_slice=20"]
+FEWER_TREES = {"hgb": [f"model.max_iter={TREES}"]}
+EACH_STAGE = (
+    "import runpy, sys\nfor stage in sys.argv[1:]: runpy.run_module(f'pipeline.stages.{stage}', run_name='__main__')"
+)
 
 
 @pytest.fixture
@@ -34,9 +39,14 @@ def place(empty_mlflow, tmp_path, monkeypatch):
     return tmp_path
 
 
+def quick(model="hgb"):
+    """The overrides of a model that is evaluated in less than a second."""
+    return [f"model={model}", *FEWER_TREES.get(model, ()), *QUICK]
+
+
 def settings(place, *overrides, model="hgb"):
     """Writes params.yaml for the penguins, or for what the overrides say."""
-    composed = compose.compose(ROOT / "conf", ["data=table", f"model={model}", *QUICK, *overrides])
+    composed = compose.compose(ROOT / "conf", ["data=table", *quick(model), *overrides])
     compose.write(composed, place / "params.yaml")
 
 
@@ -117,7 +127,7 @@ def minimal(place, text):
     """Writes params.yaml for a data set that declares no more than ``text``."""
     shutil.copytree(ROOT / "conf", place / "conf", dirs_exist_ok=True)
     (place / "conf/data/mine.yaml").write_text(text)
-    compose.write(compose.compose(place / "conf", ["data=mine", *QUICK]), place / "params.yaml")
+    compose.write(compose.compose(place / "conf", ["data=mine", *quick()]), place / "params.yaml")
 
 
 def test_a_file_and_a_target_are_enough_and_the_inferred_columns_are_written_down(place):
@@ -229,7 +239,7 @@ def test_columns_that_are_empty_in_training_rows_are_ignored_there_and_said_to_b
         "split": {"by": "time", "column": "day", "test_from": "2024-01-21"},
     }
     minimal(place, yaml.safe_dump(declared, sort_keys=False))
-    compose.write(compose.compose(place / "conf", ["data=mine", f"model={model}", *QUICK]), place / "params.yaml")
+    compose.write(compose.compose(place / "conf", ["data=mine", *quick(model)]), place / "params.yaml")
     run_all(place, STAGES[:2])
     train = run(place, "train")
     run_all(place, STAGES[3:])
@@ -270,7 +280,7 @@ def test_a_parquet_table_with_datetimes_split_by_time_passes_all_four_stages(pla
         resample_by: when.date
         """
     )
-    compose.write(compose.compose(conf, ["data=orders", *QUICK]), place / "params.yaml")
+    compose.write(compose.compose(conf, ["data=orders", *quick()]), place / "params.yaml")
     run_all(place)
 
     slices = pd.read_csv(place / "data/report/plots/slices.csv", dtype={"slice": str})
@@ -283,10 +293,15 @@ def test_a_parquet_table_with_datetimes_split_by_time_passes_all_four_stages(pla
 def test_the_same_params_give_the_same_bytes_whatever_the_hash_seed_and_the_threads(place, reproduced):
     """DVC ran the stages in processes with one thread, and hash seeds of chance."""
     shutil.copy(reproduced / "params.yaml", place)
-    for stage in STAGES:
-        threads = {"OMP_NUM_THREADS": "2", "GOMP_SPINCOUNT": "1000"}  # as in dvc.yaml
-        done = run_process(place, stage, env={**os.environ, "PYTHONHASHSEED": "1234", **threads})
-        assert done.returncode == 0, done.stderr
+    environment = {
+        **os.environ,
+        "PYTHONHASHSEED": "1234",
+        "OMP_NUM_THREADS": "2",
+        "GOMP_SPINCOUNT": "1000",
+    }  # as in dvc.yaml
+    command = [sys.executable, "-c", EACH_STAGE, *STAGES]
+    done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
     here, there = (
         {
