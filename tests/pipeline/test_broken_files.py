@@ -27,9 +27,10 @@ KINDS = {
     "a control character": "{text}more: \x01\n",
 }
 ADDED_KEYS = {"dvc.lock": "schema", "params.yaml": "train"}
+SWEEP = ("experiments.sweep", "model=logistic")  # one point: to compose all of conf/sweep.yaml takes a second
 READERS = {
     "params.yaml": [
-        ("stages.ingest",), ("stages.evaluate",), ("diff.__main__", "HEAD"), ("experiments.sweep",), ("registry.promote",),
+        ("stages.ingest",), ("stages.evaluate",), ("diff.__main__", "HEAD"), SWEEP, ("registry.promote",),
         ("params.compose", "--check"), ("replay.__main__",),
     ],
     "conf/model/hgb.yaml": [("params.compose",), ("experiments.run", "model=hgb"), ("diff.__main__", "HEAD")],
@@ -37,9 +38,9 @@ READERS = {
     "conf/data/table.yaml": [("params.compose",), ("experiments.run", "data=table")],
     "conf/gate.yaml": [("diff.__main__", "HEAD"), ("registry.promote",)],
     "conf/compute.yaml": [("stages.preprocess",)],
-    "conf/sweep.yaml": [("experiments.sweep",), ("experiments.sweep", "--list=HEAD")],
+    "conf/sweep.yaml": [SWEEP, (*SWEEP, "--list=HEAD")],
     "conf/card/table.yaml": [("stages.train",), ("stages.evaluate",)],
-    "dvc.lock": [("diff.__main__", "HEAD"), ("registry.promote",), ("experiments.sweep",)],
+    "dvc.lock": [("diff.__main__", "HEAD"), ("registry.promote",), SWEEP],
     "data/processed/dataset.json": [("stages.train",), ("stages.evaluate",), ("replay.__main__",)],
 }  # fmt: skip
 AT_EACH_COMMAND = ("conflict", "empty", "a key twice")  # all kinds at each of them would take minutes

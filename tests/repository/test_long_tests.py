@@ -1,7 +1,6 @@
-"""What `make test` leaves out is named, and what it starts can be interrupted."""
+"""What `make test` leaves out is named."""
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -41,20 +40,6 @@ def test_make_test_leaves_out_long_tests_alone_and_says_so():
     assert dry_run("test").rstrip().endswith('-m "not long"')
     assert "not long" not in dry_run("test-long")
     assert dry_run("test", "TESTS=tests/db -x").strip() == "python -m pytest tests/db -x"
-
-
-def test_a_process_that_a_test_starts_takes_ctrl_c_also_in_the_background_of_a_shell():
-    """Where a shell runs a command in its background, SIGINT comes ignored."""
-    code = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
-    script = (
-        f'import conftest, subprocess, sys; conftest.pytest_configure(); subprocess.run([sys.executable, "-c", "{code}"])'
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd="tests", env={"PYTHONPATH": "../src:."}, stdout=subprocess.PIPE, text=True,
-        check=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
-    )  # fmt: skip
-
-    assert done.stdout == "True\n"
 
 
 def test_a_python_that_is_not_here_is_none(monkeypatch, tmp_path):
