@@ -9,7 +9,7 @@ from prediction_api.api import inference_routes, openapi, predict_routes, routes
 from prediction_api.app_state import AppState
 from prediction_api.logs import LOGGER
 from prediction_api.model.record_reader import RECORD_BYTES
-from prediction_api.open_inference.error_form import ErrorForm
+from prediction_api.open_inference.error_form import ErrorForm, refusal_form
 from prediction_api.settings import Settings
 from service_kit import logs, server
 from service_kit.app import build_app
@@ -32,6 +32,7 @@ def create_app(settings: Settings) -> FastAPI:
     access_log = logs.AccessLog() if settings.access_log else None
     app.add_middleware(RequestMiddleware, _limits(settings), service.metrics.request, routes.PATHS, access_log)
     app.add_middleware(ErrorForm)
+    app.state.refusal_form = refusal_form  # of requests that do not arrive in time, which no middleware sees
     if origins := [origin for part in settings.cors_origins.split(",") if (origin := part.strip())]:
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=["*"])
     return app

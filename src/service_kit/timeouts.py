@@ -123,11 +123,16 @@ class TimeoutProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
-            content = problem_json(status, detail)
-            kind, length = f"content-type: {MEDIA_TYPE}", f"content-length: {len(content)}"
+            media_type, content = self._in_form(problem_json(status, detail))
+            kind, length = f"content-type: {media_type}", f"content-length: {len(content)}"
             head = (f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", kind, length, "connection: close")
             self.transport.write("\r\n".join([*head, "", ""]).encode() + content)
         self.transport.close()
+
+    def _in_form(self, problem: bytes) -> tuple[str, bytes]:
+        """A problem in the form that the application has for this path (``state.refusal_form``), where the path is known."""
+        form = getattr(getattr(self.config.app, "state", None), "refusal_form", None)
+        return form(self.scope, problem) if form and "path" in (self.scope or {}) else (MEDIA_TYPE, problem)
 
 
 @cache

@@ -21,8 +21,21 @@ class ErrorForm:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes a request on."""
-        is_under_root = scope["type"] == "http" and f"{route_path(scope)}/".startswith(f"{ROOT}/")
-        await self._app(scope, receive, _rewriting(send) if is_under_root else send)
+        is_rewritten = scope["type"] == "http" and _is_under_root(scope)
+        await self._app(scope, receive, _rewriting(send) if is_rewritten else send)
+
+
+def refusal_form(scope: Scope, problem: bytes) -> tuple[str, bytes]:
+    """The media type and the content of a problem of this request."""
+    return (JSON, _content(problem)) if _is_under_root(scope) else (MEDIA_TYPE, problem)
+
+
+def _is_under_root(scope: Scope) -> bool:
+    return f"{route_path(scope)}/".startswith(f"{ROOT}/")
+
+
+def _content(problem: bytes) -> bytes:
+    return to_json({"error": sentence(from_json(problem))})
 
 
 def _rewriting(send: Send) -> Send:
@@ -34,7 +47,7 @@ def _rewriting(send: Send) -> Send:
             return
         if starts:
             start, body = starts.pop(), message.get("body", b"")
-            content = to_json({"error": sentence(from_json(body))}) if body else b""  # HEAD has none
+            content = _content(body) if body else b""  # HEAD has none
             headers = [header for header in start["headers"] if header[0] not in REPLACED]
             length = [(b"content-length", str(len(content)).encode())] if content else []
             await send({**start, "headers": [*headers, (b"content-type", JSON.encode()), *length]})
