@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.model_selection import train_test_split
 
 from pipeline.config.settings import RandomSplit, Split, TimeSplit
 from pipeline.support.errors import PeriodEmpty, TableInvalid
@@ -65,6 +64,8 @@ def draw_test_rows(truth: npt.NDArray[np.int8], settings: RandomSplit) -> Flags:
 
     Raises PeriodEmpty where there are too few rows.
     """
+    from sklearn.model_selection import train_test_split  # noqa: PLC0415 (half a second, which a split by time saves)
+
     classes, is_test = truth if settings.stratify else None, np.zeros(len(truth), dtype=bool)
     try:
         _, test = train_test_split(
