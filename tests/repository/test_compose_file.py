@@ -11,6 +11,7 @@ import yaml
 import board.settings
 import data_api.settings
 import prediction_api.settings
+from pipeline.compute import fork_server
 
 FILE = Path("docker-compose.yml")
 TEXT = FILE.read_text()
@@ -59,6 +60,12 @@ def test_without_a_profile_only_the_core_starts():
     assert {name for name, one in SERVICES.items() if "profiles" not in one} == CORE
     assert {tuple(one["profiles"]) for name, one in SERVICES.items() if name not in CORE | DASK} == {("", "monitoring")}
     assert {tuple(SERVICES[name]["profiles"]) for name in DASK} == {("dask",)}
+
+
+def test_workers_in_containers_keep_freed_memory_like_those_of_a_stage():
+    wanted = {name: value for name, value in fork_server.ENVIRONMENT.items() if name.startswith("MALLOC_")}
+
+    assert wanted.items() <= SERVICES["dask-worker"]["environment"].items()
 
 
 def test_the_core_waits_for_nothing_of_the_monitoring():

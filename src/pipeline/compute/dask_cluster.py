@@ -6,7 +6,6 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing import resource_tracker
 
 import dask
 import distributed
@@ -14,20 +13,19 @@ from distributed.comm import connect
 from distributed.security import Security
 from distributed.versions import VersionMismatchWarning
 
+from pipeline.compute import fork_server
 from pipeline.compute.errors import SchedulerAway
 from pipeline.support.console import DEBUG
 from pipeline.support.errors import first_line
 
 CONNECT_SECONDS = 5  # for a scheduler to answer; one that is there takes milliseconds
 CLOSE_SECONDS = 20  # for workers to end, which takes one on an idle machine
-KEPT_BYTES = 1 << 28
 CONFIG = {
     "distributed.deploy.lost-worker-timeout": "1 hour",  # after 15 s a worker that a busy machine restarts would be given up
     "distributed.scheduler.allowed-failures": 10,  # of workers with one task: chance takes a few
-    # Workers keep freed memory: Dask has them give it back at once, and then a task takes half as long again.
-    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": KEPT_BYTES,
-    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": KEPT_BYTES,
+    "distributed.worker.multiprocessing-method": fork_server.METHOD,
     "distributed.worker.profile.enabled": False,  # it looks at the stack each 10 ms, for a dashboard that is not there
+    "distributed.admin.tick.interval": "1s",  # each process looks this often whether it is late; Dask would each 20 ms
     "distributed.admin.large-graph-warning-threshold": "1 TB",  # tasks carry their tables: no worker's death loses one
 }
 
@@ -52,7 +50,6 @@ def connected(address: str) -> Iterator[distributed.Client]:
 @contextmanager
 def started(workers: int) -> Iterator[distributed.Client]:
     """A client of ``workers`` processes on this machine, of one thread each, which end with the block."""
-    _start_silent_tracker()
     with _quiet(), dask.config.set(CONFIG):
         cluster = distributed.LocalCluster(
             n_workers=workers,
@@ -64,7 +61,8 @@ def started(workers: int) -> Iterator[distributed.Client]:
             silence_logs=logging.WARNING if _is_debugging() else logging.CRITICAL,
         )
         try:
-            with distributed.Client(cluster, set_as_default=False) as client:
+            # Results come from the workers, not through the scheduler.
+            with distributed.Client(cluster, set_as_default=False, direct_to_workers=True) as client:
                 yield client
         finally:
             with suppress(TimeoutError):  # a worker that does not end ends with this process
@@ -93,18 +91,6 @@ def _quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-def _start_silent_tracker() -> None:
-    """Starts what removes the workers' semaphores after Ctrl-C, which otherwise prints a warning that it does."""
-    before = os.environ.get("PYTHONWARNINGS")
-    os.environ["PYTHONWARNINGS"] = "ignore"
-    try:
-        resource_tracker.ensure_running()
-    finally:
-        os.environ.pop("PYTHONWARNINGS")
-        if before is not None:
-            os.environ["PYTHONWARNINGS"] = before
 
 
 def _is_debugging() -> bool:

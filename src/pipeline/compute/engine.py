@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
-from pipeline.compute import settings
+from pipeline.compute import fork_server, settings
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -20,9 +20,10 @@ class Engine(Protocol):
         """The results in the order of the tasks; ``advance`` is called after each.
 
         ``function`` belongs to a module (not to a stage's own, which is ``__main__`` where it runs), or is a
-        functools.partial of such a function. A task can be pickled and holds bytes or arrays, never a path: a worker may
-        be another machine. Only a few tasks are taken ahead of the results, so that memory does not grow with their
-        number. An error of ``function`` is raised as it is where its result would have come.
+        functools.partial of such a function: what it holds for all tasks is sent to a worker once. A task can be pickled
+        and holds bytes or arrays, never a path: a worker may be another machine. Only a few tasks are taken ahead of the
+        results, so that memory does not grow with their number. An error of ``function`` is raised as it is where its
+        result would have come.
         """
         ...
 
@@ -50,9 +51,11 @@ def open_engine(environment: Mapping[str, str] = os.environ) -> Iterator[Engine]
     if compute.engine == "local":
         yield LocalEngine()
         return
+    address = environment.get(settings.ADDRESS)
+    if not address:
+        fork_server.start()
     from pipeline.compute import dask_cluster, dask_engine  # importing them takes a quarter of a second
 
-    address = environment.get(settings.ADDRESS)
     cluster = dask_cluster.connected(address) if address else dask_cluster.started(settings.workers(environment))
     with cluster as client:
         yield dask_engine.DaskEngine(client, compute.worker_seconds)

@@ -80,10 +80,9 @@ def digest(place):
 
 
 def workers(stage):
-    """The processes of workers that a stage has started itself."""
+    """The processes of workers that a stage has started itself, by way of the process that they are forked from."""
     try:
-        children = psutil.Process(stage.pid).children()
-        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+        return [worker for child in psutil.Process(stage.pid).children() for worker in child.children()]
     except psutil.NoSuchProcess:
         return []
 
