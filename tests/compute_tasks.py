@@ -4,11 +4,29 @@ import os
 import threading
 import time
 
+import numpy as np
+
+from pipeline.compute import worker
 from pipeline.support.errors import TableInvalid
 
 
 def double(number):
     return 2 * number
+
+
+def add(left, right):
+    return left + right
+
+
+def add_and_forget(left, right):
+    """The sum, by a worker that then knows no function any more."""
+    worker._functions.clear()
+    return left + right
+
+
+def mean_input(arrays):
+    """A model: the mean of all inputs of a row."""
+    return np.concatenate([*arrays.values()], axis=1).mean(axis=1)
 
 
 def wait(seconds):

@@ -4,12 +4,14 @@ The futures are Dask's own, not those that ``client.get_executor()`` puts around
 result fails.
 """
 
+import hashlib
 import pickle
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
 
@@ -18,7 +20,7 @@ from distributed import Client, Future, KilledWorker
 from pipeline.compute import installation, worker
 from pipeline.compute.errors import SchedulerAway, WorkerDiffers, WorkersAway
 from pipeline.compute.settings import FILE
-from pipeline.compute.worker import Outcome
+from pipeline.compute.worker import Outcome, Shared
 from pipeline.support.errors import first_line
 
 AHEAD = 2  # tasks sent ahead for each thread of a worker: one is computed while the next one travels
@@ -47,25 +49,39 @@ class DaskEngine:
     ) -> Iterator[Result]:
         """The results in the order of the tasks, in whatever order the workers end them.
 
+        ``function``, with what it holds for all tasks, travels with the first ones, and then to workers that come later.
+
         Raises SchedulerAway, WorkersAway, WorkerDiffers, WorkerFailed, and what ``function`` raises.
         """
-        waiting = iter(tasks)
-        outstanding: deque[Future] = deque()
+        content = pickle.dumps(function, protocol=pickle.HIGHEST_PROTOCOL)
+        whole = Shared(hashlib.sha256(content).hexdigest(), content)
+        waiting, sent = iter(tasks), 0
+        outstanding: deque[tuple[bytes, Future]] = deque()
         try:
             while True:
-                for task in islice(waiting, max(0, AHEAD * max(1, self._threads()) - len(outstanding))):
-                    call = pickle.dumps((function, task), protocol=pickle.HIGHEST_PROTOCOL)
-                    outstanding.append(self._client.submit(worker.compute, call, self._installation, pure=False))
+                ahead = AHEAD * max(1, self._threads())
+                for task in islice(waiting, max(0, ahead - len(outstanding))):
+                    pickled = pickle.dumps(task, protocol=pickle.HIGHEST_PROTOCOL)
+                    shared = whole if sent < ahead else replace(whole, content=None)
+                    outstanding.append((pickled, self._submit(shared, pickled)))
+                    sent += 1
                 if not outstanding:
                     return
-                outcome = self._wait(outstanding.popleft())
+                outcome = self._outcome(whole, *outstanding.popleft())
                 if outcome.error:
                     raise outcome.error
                 advance()
                 yield outcome.result
         finally:
             if self._client.status == "running":
-                self._client.cancel(list(outstanding))
+                self._client.cancel([future for _, future in outstanding])
+
+    def _submit(self, shared: Shared, task: bytes) -> Future:
+        return self._client.submit(worker.compute, shared, task, self._installation, pure=False)
+
+    def _outcome(self, whole: Shared, task: bytes, future: Future) -> Outcome:
+        outcome = self._wait(future)
+        return self._wait(self._submit(whole, task)) if outcome.lacks_function else outcome
 
     def _wait(self, future: Future) -> Outcome:
         """What a task came to. Looks at the cluster from time to time, for without workers no result would ever come."""

@@ -2,6 +2,7 @@
 
 import pickle
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,28 +13,52 @@ from pipeline.compute.installation import Installation
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a task, or the error that it raised."""
+    """The result of a task, or the error that it raised, or that this worker has not got the function yet."""
 
     result: Any = None
     error: Exception | None = None
+    lacks_function: bool = False
 
 
-def compute(call: bytes, wanted: Installation, *, here: str = "") -> Outcome:
-    """Computes a pickled pair of a function and its task. It raises nothing, so that what Dask raises is Dask's.
+@dataclass(frozen=True)
+class Shared:
+    """A pickled function with what it holds for all its tasks; ``content`` is None where the worker should have it."""
 
-    ``call`` is unpickled only where the worker has the ``wanted`` installation: the check also reaches workers that
-    joined, or were restarted, after the first task. ``here`` is the address of the worker.
+    digest: str
+    content: bytes | None
+
+
+_functions: dict[str, Callable[[Any], Any]] = {}  # the last one, by its digest
+
+
+def compute(shared: Shared, task: bytes, wanted: Installation, *, here: str = "") -> Outcome:
+    """Computes a function of a pickled task. It raises nothing, so that what Dask raises is Dask's.
+
+    Both are unpickled only where the worker has the ``wanted`` installation: the check also reaches workers that joined, or
+    were restarted, after the first task. ``here`` is the address of the worker.
     """
     here = here or _address()
     if found := installation.differences(wanted, installation.here()):
         return Outcome(error=differs(here, found))
     try:
-        function, task = pickle.loads(call)  # noqa: S301, a client that can send a task can run any code anyway
-        return Outcome(function(task))
+        function = _function(shared)
+        if not function:
+            return Outcome(lacks_function=True)
+        return Outcome(function(pickle.loads(task)))  # noqa: S301, a client that can send a task can run any code anyway
     except (OSError, MemoryError) as error:
         return Outcome(error=_portable(_failed(here, error), here))
     except Exception as error:
         return Outcome(error=_portable(error, here))
+
+
+def _function(shared: Shared) -> Callable[[Any], Any] | None:
+    """What was sent, or what was sent with an earlier task; None in a worker that has come since."""
+    if (function := _functions.get(shared.digest)) or shared.content is None:
+        return function
+    sent: Callable[[Any], Any] = pickle.loads(shared.content)  # noqa: S301, as above
+    _functions.clear()
+    _functions[shared.digest] = sent
+    return sent
 
 
 def differs(worker: str, found: list[str]) -> WorkerDiffers:

@@ -5,8 +5,11 @@ import signal
 import socket
 import time
 from dataclasses import replace
+from functools import partial
 
 import distributed
+import numpy as np
+import pandas as pd
 import pytest
 
 import compute_tasks
@@ -14,6 +17,10 @@ from pipeline import compute
 from pipeline.compute import dask_cluster, installation
 from pipeline.compute.dask_engine import AHEAD, DaskEngine
 from pipeline.compute.errors import SchedulerAway, WorkerDiffers, WorkerFailed, WorkersAway
+from pipeline.config.settings import Column, Evaluate
+from pipeline.data.model_inputs import INPUTS
+from pipeline.evaluation import permutation_importance, slice_scores
+from pipeline.evaluation.row_labels import RowLabels, Slicing
 from pipeline.support.errors import TableInvalid
 
 
@@ -51,6 +58,19 @@ def test_only_a_few_tasks_are_taken_ahead(engine):
     assert next(results) == 0
     assert len(taken) == 2 * AHEAD
     assert list(results) == [2 * number for number in range(1, 100)]
+
+
+def test_what_all_tasks_share_travels_with_the_first_ones_alone(engine, monkeypatch):
+    sent, submit = [], engine._submit
+    monkeypatch.setattr(engine, "_submit", lambda shared, task: sent.append(shared.content) or submit(shared, task))
+
+    assert list(engine.map(partial(compute_tasks.add, 7), range(20), nothing)) == list(range(7, 27))
+    assert [content is not None for content in sent] == [True] * 2 * AHEAD + [False] * (20 - 2 * AHEAD)
+
+
+def test_a_worker_that_has_not_got_what_all_tasks_share_gets_it(engine):
+    """Each task here leaves its worker as one that has just joined."""
+    assert list(engine.map(partial(compute_tasks.add_and_forget, 7), range(20), nothing)) == list(range(7, 27))
 
 
 def test_an_error_of_a_task_arrives_as_it_is_with_the_workers_traceback_as_a_note(engine):
@@ -173,3 +193,30 @@ def test_results_that_nobody_takes_end_quietly_after_their_cluster():
         assert next(results) == 0
 
     results.close()
+
+
+def test_scores_of_parts_are_the_same_to_the_last_bit(engine):
+    random = np.random.default_rng(0)
+    probability = random.random(600)
+    table = pd.DataFrame({"late": random.random(600) < probability, "origin": random.choice(["EWR", "JFK", "LGA"], 600)})
+    labels = RowLabels.from_tables([table], "late", Slicing(("origin",), None, 10))
+    settings = Evaluate(1, 20, 0.9, calibration_bins=5, smallest_slice=10, importance_rows=100, reasons_rows=50)
+    here, there = (
+        slice_scores.evaluate(labels, probability, 0.5, settings, nothing, where, exact_rows=300) for where in (None, engine)
+    )
+
+    assert there.overall == here.overall
+    pd.testing.assert_frame_equal(there.slices, here.slices, check_exact=True)
+
+
+def test_importances_are_the_same_to_the_last_bit(engine):
+    arrays = {name: np.random.default_rng(0).random((600, 2), np.float32) for name in INPUTS.values()}
+    columns = {f"{kind} {number}": Column(kind) for kind in INPUTS for number in range(2)}
+    truth = compute_tasks.mean_input(arrays) > 0.5
+    here, there = (
+        permutation_importance.auc_losses(compute_tasks.mean_input, arrays, truth, columns, 1, nothing, where)
+        for where in (None, engine)
+    )
+
+    assert there["auc_loss"].min() > 0
+    pd.testing.assert_frame_equal(there, here, check_exact=True)
