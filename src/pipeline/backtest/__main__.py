@@ -25,12 +25,13 @@ from pipeline.backtest.folds import PERIODS, BacktestImpossible, Plan
 from pipeline.config.flatten import leaves
 from pipeline.config.params_file import PARAMS, load_dataset, load_mapping, load_params, read_params
 from pipeline.config.paths import DATASET, TEST_TABLE, TRAIN_TABLE
-from pipeline.config.settings import Dataset, Params
+from pipeline.config.settings import Data, Dataset, Params
 from pipeline.files import atomic_write
 from pipeline.modeling import classifier
 from pipeline.params import compose
 from pipeline.support import console
 
+QUESTION = ("name", "target", "split", "options")  # what the examples were made for
 FREE = ("model.", "train.", "evaluate.")  # settings that do not change the examples
 
 
@@ -39,16 +40,16 @@ def main() -> None:
     arguments = _arguments()
     settings = _settings(arguments.overrides)
     with console.step("read the times of the examples"):
-        data = _dataset()
+        data = _dataset(settings.data)
         tables = [TRAIN_TABLE, TEST_TABLE] if arguments.test else [TRAIN_TABLE]
         plan = folds.plan(data, tables, arguments.period, arguments.initial)
         others = report.read(arguments.against, [str(period) for period in plan.periods]) if arguments.against else []
     scores = _score(plan, data, settings, arguments.period)
     mean = report.mean(scores)
+    report.show([*scores, mean], others)
     if arguments.json:
         content = {"data": data.name, "model": settings.model.as_declared(), "periods": scores, "mean": mean}
         atomic_write.write_text(json.dumps(content, indent=2) + "\n", arguments.json)
-    report.show([*scores, mean], others)
 
 
 def _arguments() -> argparse.Namespace:
@@ -81,10 +82,17 @@ def _settings(overrides: Sequence[str]) -> Params:
     return read_params(values)
 
 
-def _dataset() -> Dataset:
+def _dataset(declared: Data) -> Dataset:
+    """What `preprocess` wrote of the examples. Raises BacktestImpossible where there are none, or others than declared."""
     if not TRAIN_TABLE.is_dir() or not DATASET.is_file():
         raise BacktestImpossible(f"{TRAIN_TABLE} should hold the examples; it is not there. Type `make repro`.")
-    return load_dataset(DATASET)
+    data = load_dataset(DATASET)
+    if others := [f"data.{name}" for name in QUESTION if getattr(data, name) != getattr(declared, name)]:
+        raise BacktestImpossible(
+            f"{TRAIN_TABLE} should hold the examples that {PARAMS} declares; it was made with other values of "
+            f"{', '.join(others)}. Type `make repro`."
+        )
+    return data
 
 
 def _score(plan: Plan, data: Dataset, settings: Params, period: str) -> list[Scores]:
@@ -93,7 +101,11 @@ def _score(plan: Plan, data: Dataset, settings: Params, period: str) -> list[Sco
         compute.open_engine() as engine,
         console.step(f"fit {settings.model.name} before each {period} from {plan.periods[0]} on", len(plan)) as advance,
     ):
-        return list(engine.map(partial(fold_scores.score, data, settings), plan.folds(), advance))
+        scores = []
+        for row in engine.map(partial(fold_scores.score, data, settings), plan.folds(), advance):
+            console.say(f"{row['period']}: {row['rows']:,} rows predicted by a model of {row['trained_rows']:,}")
+            scores.append(row)
+        return scores
 
 
 def _positive(text: str) -> int:

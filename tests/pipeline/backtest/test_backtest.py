@@ -28,6 +28,13 @@ from pipeline.params import compose
 from pipeline.support.errors import PeriodEmpty
 
 DAYS = ["2012-03-01", "2012-03-02", "2012-03-03"]  # of the training table, from the fourth on
+THINGS = """
+name: things
+source: {path: things.csv}
+target: {name: good}
+columns: {size: {kind: number}, weight: {kind: number}, colour: {kind: category}, moment: {kind: datetime}}
+split: {by: time, column: moment, test_from: "2012-03-04"}
+"""
 AT_RANDOM = RandomSplit("random", test_share=0.25, seed=1)
 
 
@@ -49,7 +56,8 @@ def place(tmp_path, monkeypatch, examples):
     """A folder with settings and examples, in partitions that do not end with a day."""
     conf = shutil.copytree("conf", tmp_path / "conf")
     monkeypatch.chdir(tmp_path)
-    for name, old, new in (("config", "data: flights", "data: table"), ("model/hgb", "max_iter: 400", "max_iter: 15")):
+    (conf / "data/things.yaml").write_text(THINGS)
+    for name, old, new in (("config", "data: flights", "data: things"), ("model/hgb", "max_iter: 400", "max_iter: 15")):
         path = conf / f"{name}.yaml"
         path.write_text(path.read_text().replace(old, new))
     compose.write(compose.compose(), Path("params.yaml"))
@@ -178,10 +186,11 @@ def test_a_period_of_one_class_has_no_area_and_does_not_count_for_the_mean(examp
             "there are rows in 7 (in data/processed/train and data/processed/test), the last of",
         ),
         (
-            ["data.target.positive=male"],
+            ["+data.target.positive=1"],
             "train., evaluate. may differ from params.yaml; data.target.positive does too. Type",
         ),
         (["--initial=1", "--against=conf/config.yaml"], "error: conf/config.yaml should be a file that --json wrote; it is"),
+        (["data=table"], "only model., train., evaluate. may differ from params.yaml; data.name, "),
         (["model=nosuch"], "Could not find 'model/nosuch'"),
     ],
 )
@@ -206,6 +215,15 @@ def test_too_few_rows_before_a_period_are_named_with_it(examples):
         PeriodEmpty, match=r"^Before 2012-03-03 there are too few rows\. Calibration needs .* Or raise INITIAL"
     ):
         scored()
+
+
+def test_examples_of_other_settings_are_refused():
+    Path("data/processed/dataset.json").write_text(dump_settings(replace(dataset("2012-03-02"), name="others")))
+
+    assert backtest().stderr.endswith(
+        "error: data/processed/train should hold the examples that params.yaml declares; it was made with other values of "
+        "data.name, data.split. Type `make repro`.\n"
+    )
 
 
 def test_without_examples_the_pipeline_is_named():
