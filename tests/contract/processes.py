@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +12,9 @@ from typing import Self
 import httpx
 import pytest
 
+import warm_process
 from ports import free_port
+from warm_process import WarmProcess
 
 ROOT = Path.cwd()
 START_SECONDS = 90
@@ -35,7 +36,7 @@ class Process:
             **settings,
         }
         self._module = module
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | WarmProcess | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -50,9 +51,7 @@ class Process:
     def start(self) -> None:
         """Returns at once; its log goes on where it was."""
         with self.log.open("ab") as file:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", self._module], env=self._environment, stdout=file, stderr=file, cwd=ROOT
-            )
+            self.process = warm_process.start(self._module, self._environment, file, ROOT)
 
     def kill(self) -> None:
         """Ends it without a word."""

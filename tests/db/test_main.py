@@ -24,6 +24,7 @@ from sqlalchemy import func, select
 from uuid_utils import uuid7
 
 import in_process
+import warm_process
 from data_api import __main__ as command_line
 from data_api.crud import users
 from data_api.database import partitions
@@ -61,15 +62,12 @@ def run_process(*words, text="", **settings):
 
 
 @contextmanager
-def running(url, **settings):
-    """A service in a process of its own, until the block ends; the process and its address."""
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "data_api", "serve"],
-        env=environment(DATABASE_URL=url, DATA_API_PORT=str(port), **settings),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def running(url, folder, **settings):
+    """A service in a process of its own, until the block ends; the process, its address and its log."""
+    port, log = free_port(), folder / "data_api.log"
+    settings = environment(DATABASE_URL=url, DATA_API_PORT=str(port), **settings)
+    with log.open("wb") as output:
+        process = warm_process.start("data_api", settings, output, Path.cwd(), ["serve"])
     until = time.monotonic() + 30
     address = f"http://127.0.0.1:{port}"
     try:
@@ -79,9 +77,9 @@ def running(url, **settings):
                     break
             except httpx.TransportError:
                 assert time.monotonic() < until
-                assert process.poll() is None, process.stderr.read()
+                assert process.poll() is None, log.read_text()
                 time.sleep(0.05)
-        yield process, address
+        yield process, address, log
     finally:
         process.kill()
         process.wait()
@@ -95,14 +93,14 @@ def sqlite_url(migrated_sqlite, tmp_path):
 
 
 @pytest.fixture
-def server(sqlite_url):
-    """A running service and its address."""
-    with running(sqlite_url) as service:
-        yield service
+def server(sqlite_url, tmp_path):
+    """The address of a running service."""
+    with running(sqlite_url, tmp_path) as (_, address, _):
+        yield address
 
 
-def test_it_serves_until_it_is_told_to_stop_and_answers_what_it_accepted(empty_url):
-    with running(empty_url) as (process, address):
+def test_it_serves_until_it_is_told_to_stop_and_answers_what_it_accepted(empty_url, tmp_path):
+    with running(empty_url, tmp_path) as (process, address, log):
         outcomes = [{"prediction_id": str(uuid7()), "outcome": True} for _ in range(10_000)]
         content = json.dumps({"outcomes": outcomes}).encode()
         head = (
@@ -120,17 +118,17 @@ def test_it_serves_until_it_is_told_to_stop_and_answers_what_it_accepted(empty_u
         assert process.wait(20) == -signal.SIGTERM  # as uvicorn ends: by the signal, after all is done
         assert answer.startswith("HTTP/1.1 201")
         assert json.loads(answer.rpartition("\r\n\r\n")[2]) == {"recorded": 10_000, "known": 0}
-        log = process.stderr.read()
+        printed = log.read_text()
         with session_of(empty_url) as session:
             assert session.scalars(select(ApiKey.last_used_at)).one() is not None
-        assert address + "/docs" in log
-        assert "secrets of development are in use" in log
-        assert "Finished server process" in log
-        assert "Traceback" not in log
+        assert address + "/docs" in printed
+        assert "secrets of development are in use" in printed
+        assert "Finished server process" in printed
+        assert "Traceback" not in printed
 
 
 def test_a_connection_that_rested_for_longer_than_most_clients_keep_theirs_is_answered(server):
-    connection = http.client.HTTPConnection(server[1].removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(server.removeprefix("http://"), timeout=10)
     for pause in (6, 0):
         connection.request("GET", "/healthz")
         answer = connection.getresponse()
@@ -141,10 +139,10 @@ def test_a_connection_that_rested_for_longer_than_most_clients_keep_theirs_is_an
 FORM = "content-type: application/x-www-form-urlencoded"
 
 
-def test_a_request_that_does_not_arrive_whole_is_refused_by_the_setting_of_this_service(sqlite_url):
+def test_a_request_that_does_not_arrive_whole_is_refused_by_the_setting_of_this_service(sqlite_url, tmp_path):
     body = f"POST /token HTTP/1.1\r\nhost: x\r\n{FORM}\r\ncontent-length: 9\r\n\r\nu"
     head = "GET /healthz HTTP/1.1\r\nx"
-    with running(sqlite_url, DATA_API_REQUEST_SECONDS="0.5") as (_, address):
+    with running(sqlite_url, tmp_path, DATA_API_REQUEST_SECONDS="0.5") as (_, address, _):
         port = int(address.rpartition(":")[2])
         for part in (body, head):
             with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as connection:
@@ -156,10 +154,9 @@ def test_a_request_that_does_not_arrive_whole_is_refused_by_the_setting_of_this_
 
 
 def test_nobody_says_from_where_a_request_comes_but_the_proxies_that_may(server):
-    _, address = server
     form, seen = {"username": "admin", "password": "wrong"}, []
     for number in range(11):
-        answer = httpx.post(f"{address}/token", data=form, headers={"x-forwarded-for": f"10.0.0.{number}"}, timeout=30)
+        answer = httpx.post(f"{server}/token", data=form, headers={"x-forwarded-for": f"10.0.0.{number}"}, timeout=30)
         seen.append(answer.status_code)
 
     assert seen == [401] * 10 + [429]
@@ -284,20 +281,18 @@ def test_a_month_that_is_none_or_not_over_is_refused(month):
 
 
 def test_a_user_gets_another_password_and_earlier_tokens_count_no_more(server, sqlite_url):
-    _, address = server
-
     def log_in(password):
-        return httpx.post(f"{address}/token", data={"username": "admin", "password": password})
+        return httpx.post(f"{server}/token", data={"username": "admin", "password": password})
 
     before = {"authorization": f"Bearer {log_in('development').json()['access_token']}"}
-    assert httpx.get(f"{address}/me", headers=before).status_code == 200
+    assert httpx.get(f"{server}/me", headers=before).status_code == 200
 
     status, told, _ = run("password", "admin", text="another password\nand no more\n", DATABASE_URL=sqlite_url)
 
     assert status == 0
     assert told.startswith("admin has another password in ")
     assert told.endswith("; earlier tokens are invalid\n")
-    assert httpx.get(f"{address}/me", headers=before).status_code == 401
+    assert httpx.get(f"{server}/me", headers=before).status_code == 401
     assert [log_in(password).status_code for password in ("development", "another password")] == [401, 200]
 
 

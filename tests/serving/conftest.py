@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -20,9 +19,11 @@ import pytest
 from onnx import TensorProto, helper
 from starlette.testclient import TestClient
 
+import warm_process
 from ports import free_port
 from prediction_api.app import create_app
 from prediction_api.settings import Settings
+from warm_process import WarmProcess
 
 PACKAGES = os.pathsep.join(str(Path(__file__).parents[2] / folder) for folder in ("src", "serving"))
 COLUMNS = [
@@ -183,7 +184,7 @@ class Server:
     """A server process: where it answers, and the process to stop or kill."""
 
     url: str
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | WarmProcess
     log: Path
 
     def kill(self) -> None:
@@ -210,11 +211,8 @@ def make_server(tmp_path: Path, make_model: Callable[..., Path]) -> Iterator[Cal
         log = tmp_path / f"server-{len(started)}.log"
         with log.open("wb") as file:
             settings = {name: str(value) for name, value in given.items()}
-            process = subprocess.Popen(
-                [sys.executable, "-m", "prediction_api"],
-                env={**os.environ, "PYTHONPATH": PACKAGES, "PREDICTION_API_PORT": str(port), **settings},
-                stdout=file, stderr=file, cwd=tmp_path,
-            )  # fmt: skip
+            own = {**os.environ, "PYTHONPATH": PACKAGES, "PREDICTION_API_PORT": str(port), **settings}
+            process = warm_process.start("prediction_api", own, file, tmp_path)
         server = Server(f"http://127.0.0.1:{port}", process, log)
         started.append(server)
         if ready:

@@ -7,12 +7,12 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import httpx
 import pytest
 
+import warm_process
 from prediction_api.batch import batch_predict
 from prediction_api.errors import TableUnreadable
 
@@ -25,11 +25,8 @@ def command(tmp_path, make_model):
 
     def run(*arguments, **environment):
         given = {"MODEL_URI": make_model(), "OUTBOX_DIR": tmp_path / "outbox", "PREDICTION_API_PORT": "0", **environment}
-        return subprocess.run(
-            [sys.executable, "-m", "prediction_api", *map(str, arguments)],
-            env={**os.environ, "PYTHONPATH": PACKAGES, **{name: str(value) for name, value in given.items()}},
-            capture_output=True, text=True, check=False, timeout=30, cwd=tmp_path,
-        )  # fmt: skip
+        settings = {**os.environ, "PYTHONPATH": PACKAGES, **{name: str(value) for name, value in given.items()}}
+        return warm_process.run("prediction_api", list(map(str, arguments)), settings, tmp_path)
 
     return run
 
