@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -153,6 +154,8 @@ def _handler(service: DataService) -> type[BaseHTTPRequestHandler]:
             }
             content = service.refusal or refusal if answer >= 300 else service.confirmation(self.path, body)
             text = json.dumps({"headers": headers} if service.is_echo else content).encode()
+            if answer == HTTPStatus.NO_CONTENT:
+                text = b""  # a body would be taken for the beginning of the next answer
             self.send_response(answer)
             self.send_header("content-type", service.refusal_type if answer >= 300 else "application/json")
             self.send_header("content-length", str(len(text)))
