@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+import in_process
 from contract.live_services import running
 from contract.processes import ROOT
 from pipeline.config.paths import MODEL, TEST_TABLE
@@ -25,13 +26,21 @@ def urls(tmp_path_factory):
         yield urls
 
 
+def settings(urls):
+    own = ("DATA_API", "PREDICTION_API", "FIRST_")
+    return {**{name: value for name, value in os.environ.items() if not name.startswith(own)}, **urls}
+
+
 def replayed(urls, *options):
-    clean = {
-        name: value for name, value in os.environ.items() if not name.startswith(("DATA_API", "PREDICTION_API", "FIRST_"))
-    }
+    """What a replay against these services ends with and prints, in the process of the test."""
+    return in_process.run("replay.__main__", *options, folder=ROOT, environment=settings(urls))
+
+
+def replayed_by_a_process(urls, *options):
+    """The same in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "pipeline.replay", *options],
-        env={**clean, "PYTHONPATH": str(ROOT / "src"), **urls}, capture_output=True, text=True, check=False,
+        env={**settings(urls), "PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
@@ -45,7 +54,7 @@ def table(done):
 @pytest.fixture(scope="module")
 def of_events(urls):
     """The scores of a replay of some days, which begins with the look back."""
-    return table(replayed(urls, "--days", str(DAYS)))
+    return table(replayed_by_a_process(urls, "--days", str(DAYS)))
 
 
 def test_each_flight_of_the_days_is_predicted_once_from_the_same_columns_and_with_the_same_scores(of_events):
