@@ -39,8 +39,8 @@ def tab(browser: Browser, **options: Any) -> Iterator[Page]:
     page = context.new_page()
     requests, errors = [], []
     page.on("request", lambda request: requests.append(request.url))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(f"{error} on {page.url}"))
+    page.on("console", lambda message: errors.append(f"{message.text} on {page.url}") if message.type == "error" else None)
     yield page
     context.close()
     strangers = [url for url in requests if not url.startswith("data:") and urlsplit(url).hostname != THIS_MACHINE]
