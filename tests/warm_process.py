@@ -26,6 +26,7 @@ IMPORTED = {
     "data_api": ("data_api.app", "service_kit.server"),
     "board": ("board.app", "service_kit.server"),
 }
+ROOT = Path(__file__).parents[1]
 MESSAGE_BYTES = 200_000
 ERROR = "the process that should start {} ended; its error is printed above"
 
@@ -118,7 +119,9 @@ class _Starter:
         with theirs:
             command = [sys.executable, "-P", __file__, module, str(theirs.fileno())]
             environment = {**os.environ, "PYTHONPATH": python_path}
-            self._process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+            self._process = subprocess.Popen(
+                command, env=environment, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], cwd=ROOT
+            )
 
     def ask(self, request: dict[str, Any], *files: int) -> int:
         with self._asking:

