@@ -247,6 +247,8 @@ def test_a_client_of_triton_works_unchanged(make_server, records):
             assert len(set(answer.as_numpy("prediction_id").tolist())) == len(records)
             probabilities.append(answer.as_numpy("probability").tolist())
     assert probabilities == [probabilities[0]] * 4
+    dry = client.infer("tiny", inputs, query_params={"dry_run": "true"})
+    assert set(dry.as_numpy("prediction_id").tolist()) == {b""}
 
     with pytest.raises(InferenceServerException, match="distance: wanted a number"):
         client.infer("tiny", inputs[:3])
