@@ -44,7 +44,7 @@ def executed(notebook, folder):
     manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
     client = NotebookClient(notebook, km=manager, timeout=CELL_SECONDS, resources={"metadata": {"path": "."}})
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MPL", "PYTHON"))}
-    return client.execute(env={**environment, "IPYTHONDIR": str(folder)})
+    return client.execute(cleanup_kc=True, env={**environment, "IPYTHONDIR": str(folder)})
 
 
 def status():
