@@ -3,7 +3,6 @@
 import itertools
 import json
 import shutil
-import subprocess
 import sys
 import threading
 import uuid
@@ -17,7 +16,7 @@ import pandas as pd
 import pytest
 import yaml
 
-import pipeline
+import in_process
 from conftest import COLUMNS
 from pipeline.clients import services
 from pipeline.clients.services import ServiceRejected, ServiceUnavailable
@@ -466,11 +465,7 @@ def test_a_batch_whose_answer_is_lost_is_not_sent_again(fake):
 
 def run(**environment):
     """The replay as a person starts it, in this folder."""
-    source = str(Path(pipeline.__file__).parents[1])
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline.replay"],
-        env={"PYTHONPATH": source, **environment}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    return in_process.run("replay.__main__", folder=Path.cwd(), environment=environment)
 
 
 @pytest.mark.parametrize("name", ["PREDICTION_API_URL", "DATA_API_URL"])

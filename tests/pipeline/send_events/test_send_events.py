@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import in_process
 from pipeline.clients.services import ServiceRejected, ServiceUnavailable
 from pipeline.config.params_file import read_params
 from pipeline.params import compose
@@ -265,18 +266,19 @@ def test_handlers_of_signals_are_put_back(followed, write, store):
 )
 def test_a_file_that_cannot_be_sent_is_refused(words, message, tmp_path):
     (tmp_path / "packed.parquet").touch()
-    command = [sys.executable, "-m", "pipeline.send_events", str(tmp_path / words[0]), *words[1:], "--table", "weather"]
 
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = in_process.run(
+        "send_events.__main__", str(tmp_path / words[0]), *words[1:], "--table", "weather", folder=Path.cwd()
+    )
 
     assert done.returncode == 1
     assert message in done.stderr
 
 
 def test_a_moment_that_is_none_is_refused():
-    command = [sys.executable, "-m", "pipeline.send_events", "a.csv", "--table", "weather", "--known-at", "soon"]
+    words = ["a.csv", "--table", "weather", "--known-at", "soon"]
 
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = in_process.run("send_events.__main__", *words, folder=Path.cwd())
 
     assert done.returncode == 2
     assert "it should be a moment, such as 2026-11-24T12:00:00Z; it is 'soon'" in done.stderr
