@@ -22,14 +22,14 @@ from pyarrow import parquet
 from column_types import csv_format
 from pipeline import compute
 from pipeline.config.paths import MODEL
-from pipeline.data import table_io
+from pipeline.data import partitions, table_io
 from pipeline.files import atomic_write
 from pipeline.score import part_scores
 from pipeline.score.part_scores import Model, Part
 from pipeline.support import console
 from pipeline.support.errors import TableInvalid
 
-MOST_ROWS = 500_000  # of a part: a larger file is cut, so that memory does not grow with its rows
+MOST_ROWS = partitions.ROWS  # of a part: a larger file is cut, so that memory does not grow with its rows
 RESULT = pa.schema([("probability", pa.float64()), ("label", pa.bool_())])
 
 
