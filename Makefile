@@ -140,7 +140,7 @@ sweep: setup ## Search over conf/ with queued experiments (conf/sweep.yaml, or S
 experiments: setup ## List the experiments of this commit, the best in validation first, with the MLflow run of each
 	@python -m pipeline.experiments.sweep --list="$${REV:-HEAD}"
 
-backtest: setup ## Predict each month of the training table by a model of the months before it (SET= as for an experiment, PERIOD=week, INITIAL=6)
+backtest: setup ## Predict each month of the training table by a model of those before (SET='model=logistic', PERIOD=week; TEST=1: test months too, to choose nothing by)
 	@GOMP_SPINCOUNT=1000 python -m pipeline.backtest $(if $(PERIOD),--period=$(PERIOD)) $(if $(INITIAL),--initial=$(INITIAL)) \
 	  $(if $(TEST),--test) $${JSON:+--json="$$JSON"} $${AGAINST:+--against="$$AGAINST"} $(foreach word,$(SET),'$(word)')
 
