@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import chain
 from struct import Struct
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -88,24 +89,27 @@ def _text_bounds(tensor: InputTensor, content: memoryview, rows: int) -> tuple[P
 def _from_json(tensor: InputTensor, rows: int) -> ArrowColumn:
     kind = TYPES[tensor.datatype]
     values = _flat(tensor, rows)
-    if wrong := {type(value) for value in values} - _json_types(kind):
+    types = set(map(type, values))
+    if wrong := types - _json_types(kind):
         name = min(kind.__name__ for kind in wrong)
         raise InvalidTensors(f"{_named(tensor)} should hold values of its type; it holds some of Python's type {name}")
     if kind.layout == "text":
         return _text_column(*factorize([(value or MISSING).encode() for value in values]), tensor)
-    missing = np.array([value is None for value in values], bool)
-    filled = [0 if value is None else value for value in values] if missing.any() else values
+    missing = np.zeros(rows, bool)
+    if NoneType in types:
+        missing[:] = [value is None for value in values]
+        values = [0 if value is None else value for value in values]
     try:
         with np.errstate(over="ignore"):  # what becomes infinite is outside of every range
-            return _column(kind, np.array(filled, kind.dtype), missing)
+            return _column(kind, np.array(values, kind.dtype), missing)
     except OverflowError as error:
         raise InvalidTensors(f"{_named(tensor)} holds a number that the type cannot hold") from error
 
 
 def _json_types(kind: ArrowType) -> set[type]:
     if kind.layout in ("text", "bool"):
-        return {str if kind.layout == "text" else bool, type(None)}
-    return {int, type(None)} if kind.dtype[1] in "iu" else {int, float, type(None)}
+        return {str if kind.layout == "text" else bool, NoneType}
+    return {int, NoneType} if kind.dtype[1] in "iu" else {int, float, NoneType}
 
 
 def _flat(tensor: InputTensor, rows: int) -> Sequence[Any]:
