@@ -102,7 +102,7 @@ def _score(plan: Plan, data: Dataset, settings: Params, period: str) -> list[Sco
         console.step(f"fit {settings.model.name} before each {period} from {plan.periods[0]} on", len(plan)) as advance,
     ):
         scores = []
-        for row in engine.map(partial(fold_scores.score, data, settings), plan.folds(), advance):
+        for row in engine.map(partial(fold_scores.score, data, settings, plan.read()), plan.folds(), advance):
             console.say(f"{row['period']}: {row['rows']:,} rows predicted by a model of {row['trained_rows']:,}")
             scores.append(row)
         return scores

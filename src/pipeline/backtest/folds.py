@@ -1,4 +1,4 @@
-"""The folds of a backtest: periods of a table, each with the files of the rows that come before its end."""
+"""The folds of a backtest: periods of a table, each with the names of the files with the rows before its end."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,14 +19,11 @@ class BacktestImpossible(OntimeError):
 
 @dataclass(frozen=True)
 class Fold:
-    """A period, the split at it, and the Parquet files with the rows before its end, each with its path.
-
-    Errors call a file by its path, which no worker opens.
-    """
+    """A period, the split at it, and the paths of the files with the rows before its end."""
 
     period: str
     split: TimeSplit
-    files: tuple[tuple[str, bytes], ...]
+    files: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -40,13 +37,16 @@ class Plan:
     def __len__(self) -> int:
         return len(self.periods)
 
+    def read(self) -> dict[str, bytes]:
+        """The content of each file by its path, which no worker opens."""
+        return {str(file): file.read_bytes() for file in self.first_periods}
+
     def folds(self) -> Iterator[Fold]:
-        """A fold for each period, read when it is asked for."""
+        """A fold for each period."""
         for period in self.periods:
             start, end = period.start_time.date(), (period + 1).start_time.date()
-            files = (file for file, first in self.first_periods.items() if first <= period)
-            content = tuple((str(file), file.read_bytes()) for file in files)
-            yield Fold(str(period), replace(self.split, test_from=start, test_to=end), content)
+            files = tuple(str(file) for file, first in self.first_periods.items() if first <= period)
+            yield Fold(str(period), replace(self.split, test_from=start, test_to=end), files)
 
 
 def plan(data: Dataset, folders: Sequence[Path], period: str, initial: int) -> Plan:

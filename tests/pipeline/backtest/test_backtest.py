@@ -84,7 +84,11 @@ def backtest(*words):
 def scored(initial=5, engine=None):
     """The scores of each day but for the first ones: of the last day."""
     plan = folds.plan(DATA, [TRAIN_TABLE], "day", initial)
-    return list((engine or LocalEngine()).map(partial(fold_scores.score, DATA, load_params()), plan.folds(), lambda: None))
+    return list(
+        (engine or LocalEngine()).map(
+            partial(fold_scores.score, DATA, load_params(), plan.read()), plan.folds(), lambda: None
+        )
+    )
 
 
 def test_each_period_from_the_fourth_on_is_scored_and_their_mean():
