@@ -86,9 +86,8 @@ def scores(ranking: RankedScores, weights: Floats | None = None) -> dict[str, fl
         at_threshold = slice(ranking.predicted_positive)
         true_at_threshold, predicted_at_threshold = positive_weights[at_threshold].sum(), w[at_threshold].sum()
         bin_errors = np.abs(np.add.reduceat(positive_weights - w * ranking.probability, ranking.bins))
-        roc_area = np.trapezoid(np.append(0.0, true_positives), np.append(0.0, false_positives))
         return {
-            "roc_auc": float(roc_area / (positives * negatives)),
+            "roc_auc": float(_roc_area(true_positives, false_positives) / (positives * negatives)),
             "average_precision": float((recall_steps * precisions).sum()),
             "brier": float((w * ranking.squared).sum() / total),
             "log_loss": float((w * ranking.logarithmic).sum() / total),
@@ -97,3 +96,19 @@ def scores(ranking: RankedScores, weights: Floats | None = None) -> dict[str, fl
             "recall": float(true_at_threshold / positives),
             "f1": float(2 * true_at_threshold / (predicted_at_threshold + positives)),
         }
+
+
+def roc_auc(truth: npt.NDArray[Any], probability: npt.NDArray[Any]) -> float:
+    """The ROC AUC alone, for ``truth`` [n] (0 or 1) and ``probability`` [n]. NaN where a class is absent."""
+    order = rank(probability)
+    p, y = probability[order], np.asarray(truth, np.float64)[order]
+    ties = np.flatnonzero(np.append(p[1:] != p[:-1], True))
+    true_positives = np.cumsum(y)[ties]
+    false_positives = ties + 1 - true_positives
+    with np.errstate(invalid="ignore"):
+        return float(_roc_area(true_positives, false_positives) / (y.sum() * (len(y) - y.sum())))
+
+
+def _roc_area(true_positives: Floats, false_positives: Floats) -> np.float64:
+    """The area under the curve through these counts, which begins at 0."""
+    return np.float64(np.trapezoid(np.append(0.0, true_positives), np.append(0.0, false_positives)))

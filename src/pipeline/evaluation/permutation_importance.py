@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.metrics import roc_auc_score
 
 from pipeline.compute import Engine, LocalEngine
 from pipeline.config.settings import Columns
 from pipeline.data.model_inputs import INPUTS
 from pipeline.data.schema import feature_names
+from pipeline.evaluation import metrics
 
 LEAST_OF_A_CLASS = 100  # rows of each class in a sample, as far as there are so many
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -46,7 +46,7 @@ def auc_losses(
     ``engine`` computes a column as one task; without it all are computed in this process.
     """
     shuffle = np.random.default_rng(seed).permutation(len(truth))
-    unshuffled = roc_auc_score(truth, predict(arrays))
+    unshuffled = metrics.roc_auc(truth, predict(arrays))
     names = {INPUTS[kind]: feature_names(columns, kind) for kind in INPUTS}
     places = [(name, index) for name, features in names.items() for index in range(len(features))]
     tasks = ((name, index, arrays[name][shuffle, index]) for name, index in places)
@@ -63,4 +63,4 @@ def auc_with_column(
     name, index, values = column
     changed = arrays[name].copy()
     changed[:, index] = values
-    return float(roc_auc_score(truth, predict({**arrays, name: changed})))
+    return metrics.roc_auc(truth, predict({**arrays, name: changed}))

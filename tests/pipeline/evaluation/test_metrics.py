@@ -32,6 +32,14 @@ def test_a_score_is_that_of_scikit_learn(metric, cases, weights):
     assert result == pytest.approx(REFERENCES[metric](truth, probability, probability >= 0.4, weights), **EXACT)
 
 
+def test_the_roc_auc_alone_is_that_of_scikit_learn(cases):
+    assert metrics.roc_auc(*cases) == pytest.approx(sklearn.metrics.roc_auc_score(*cases), **EXACT)
+
+
+def test_the_roc_auc_alone_of_one_class_is_missing():
+    assert np.isnan(metrics.roc_auc(np.ones(3), np.arange(3.0)))
+
+
 @pytest.mark.parametrize("bins", [1, 7, 15, 500, 900])
 def test_the_calibration_error_is_that_of_a_plain_loop(bins, cases, weights):
     truth, probability = cases
