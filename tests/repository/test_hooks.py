@@ -83,10 +83,9 @@ def test_a_hook_stops_what_it_is_there_for_and_lets_the_rest_pass(hook, name, pa
 
 
 def test_the_hook_of_params_stops_settings_that_conf_does_not_compose_to(hook):
-    composed = Path("params.yaml").read_text()
+    """It lets pass those that are committed, as the run of all hooks shows."""
+    stopped = hook("params", "params.yaml", Path("params.yaml").read_text().replace("folds: 3", "folds: 4"))
 
-    assert hook("params", "params.yaml", composed).returncode == 0
-    stopped = hook("params", "params.yaml", composed.replace("folds: 3", "folds: 4"))
     assert stopped.returncode == 1
     assert "train.folds: params.yaml has 4, conf/ has 3" in stopped.stdout
 
