@@ -37,7 +37,7 @@ def postgresql():
     if given := os.environ.get("TEST_DATABASE_URL"):
         yield given
         return
-    server = PostgresqlServer(("fsync=off",))
+    server = PostgresqlServer(may_forget=True)
     yield server.url
     server.close()
 

@@ -154,7 +154,7 @@ def test_a_locked_sqlite_file_is_a_database_that_is_away(make_client, tmp_path, 
 @own_database
 def test_a_database_that_is_away_at_the_start_is_waited_for(make_client, as_service, caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("data_api"), "propagate", True)
-    server = PostgresqlServer(("fsync=off",))
+    server = PostgresqlServer(may_forget=True)
     server.stop()
     try:
         client = make_client(database_url=server.url)
@@ -193,7 +193,7 @@ def test_connections_that_the_server_closed_fail_no_request(make_client, postgre
 
 @own_database
 def test_a_database_that_goes_away_is_said_by_those_who_watch(make_client):
-    server = PostgresqlServer(("fsync=off",))
+    server = PostgresqlServer(may_forget=True)
     try:
         client = make_client(database_url=server.url)
 

@@ -28,7 +28,7 @@ def ask(question):
     except DatabaseUnavailable:
         told.append("away" if time.monotonic() - begin < 20 else "away after long")
 
-server, told = PostgresqlServer(("fsync=off",)), []
+server, told = PostgresqlServer(may_forget=True), []
 try:
     engine = create_engine_for(server.url)
     waiting = threading.Thread(target=ask, args=["SELECT pg_sleep(25)"])
