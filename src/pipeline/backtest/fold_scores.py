@@ -6,7 +6,6 @@ from contextlib import nullcontext
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from pipeline.backtest.folds import Fold
 from pipeline.config.settings import LIGHTGBM, Dataset, Params
@@ -33,8 +32,7 @@ def score(data: Dataset, settings: Params, files: Files, fold: Fold) -> Scores:
     except PeriodEmpty as error:
         raise PeriodEmpty(f"Before {fold.period} there are too few rows. {error} Or raise INITIAL.") from error
     truth, parts = rows[target].to_numpy(), rows.packed(data.columns)
-    with threadpool_limits(1, "blas"):  # with other threads its sums, and so linear models, differ; a worker has one
-        fitted = fitting.fit(parts, truth, folds, data.columns, settings.model, settings.train, lambda _: nullcontext())
+    fitted = fitting.fit(parts, truth, folds, data.columns, settings.model, settings.train, lambda _: nullcontext())
     graph = onnx_export.to_graph(fitted.model, data.columns).SerializeToString()
     period = pd.concat([_read(files, path, fold, data)[1] for path in fold.files], ignore_index=True)
     arrays = model_inputs.to_arrays(model_inputs.pack(period, data.columns), data.columns)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
 
 from pipeline.config.settings import LIGHTGBM, Columns, Model, RandomSplit, Split, Train
 from pipeline.data.model_inputs import epoch_seconds
@@ -96,6 +97,7 @@ def create_learner(
     return BoostingLearner(model, parts, truth, folds, columns, seed)
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator]
 def fit(
     parts: Parts,
     truth: npt.NDArray[np.int8],
@@ -107,7 +109,8 @@ def fit(
 ) -> FittedModel:
     """Fits once without each fold for the calibration (Platt scaling, where it helps) and the threshold, then on all rows.
 
-    ``truth`` [n] is 0 or 1, ``folds`` [n] numbers the fold of each row of the ``parts``.
+    ``truth`` [n] is 0 or 1, ``folds`` [n] numbers the fold of each row of the ``parts``. Linear algebra has one thread:
+    with more of them its sums, and so linear models, differ in their last digits, and take longer.
     """
     learner = create_learner(model, parts, truth, folds, columns, settings.seed)
     log_odds = np.empty(len(truth))

@@ -7,6 +7,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from conftest import COLUMNS, MODELS, TRAIN
 from pipeline.config.settings import Model, RandomSplit, TimeSplit
@@ -71,6 +72,19 @@ def test_the_model_itself_is_fitted_on_all_rows(fitted, rows):
 
     expected = calibration.calibrate(whole.decision_function(packed), fitted_model.slope, fitted_model.intercept)
     assert fitted_model.probability(packed).tolist() == expected.tolist()
+
+
+def test_linear_algebra_has_one_thread_because_its_sums_differ_with_more(rows):
+    threads = set()
+
+    def step(_):
+        threads.update(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+        return contextlib.nullcontext()
+
+    with threadpool_limits(2, "blas"):
+        fit(rows, "logistic", step=step)
+
+    assert threads == {1}
 
 
 @pytest.mark.parametrize("model", MODELS)
