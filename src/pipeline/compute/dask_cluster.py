@@ -14,7 +14,7 @@ from distributed.security import Security
 from distributed.versions import VersionMismatchWarning
 
 from pipeline.compute import fork_server
-from pipeline.compute.errors import SchedulerAway
+from pipeline.compute.errors import SchedulerAway, WorkersAway
 from pipeline.support.console import DEBUG
 from pipeline.support.errors import first_line
 
@@ -49,17 +49,26 @@ def connected(address: str) -> Iterator[distributed.Client]:
 
 @contextmanager
 def started(workers: int) -> Iterator[distributed.Client]:
-    """A client of ``workers`` processes on this machine, of one thread each, which end with the block."""
+    """A client of ``workers`` processes on this machine, of one thread each, which end with the block.
+
+    Raises WorkersAway where they cannot start.
+    """
     with _quiet(), dask.config.set(CONFIG):
-        cluster = distributed.LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            memory_limit=None,
-            security=Security.temporary(),  # else anybody with an account on this machine could send tasks
-            silence_logs=logging.WARNING if _is_debugging() else logging.CRITICAL,
-        )
+        try:
+            cluster = distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                memory_limit=None,
+                security=Security.temporary(),  # else anybody with an account on this machine could send tasks
+                silence_logs=logging.WARNING if _is_debugging() else logging.CRITICAL,
+            )
+        except (OSError, RuntimeError) as error:
+            raise WorkersAway(
+                f"{workers} workers should start on this machine; they have not ({first_line(error)}). Give it memory and "
+                "room for temporary files, or unset DASK_WORKERS and COMPUTE_ENGINE to compute in this process."
+            ) from error
         try:
             # Results come from the workers, not through the scheduler.
             with distributed.Client(cluster, set_as_default=False, direct_to_workers=True) as client:

@@ -45,7 +45,7 @@ class LocalEngine:
 def open_engine(environment: Mapping[str, str] = os.environ) -> Iterator[Engine]:
     """The engine of conf/compute.yaml, or the one that the environment names; what it starts ends with the block.
 
-    Raises ParamsInvalid, SchedulerAway, WorkerDiffers.
+    Raises ParamsInvalid, SchedulerAway, WorkersAway, WorkerDiffers.
     """
     compute = settings.read(environment)
     if compute.engine == "local":

@@ -8,7 +8,7 @@ class SchedulerAway(OntimeError):
 
 
 class WorkersAway(OntimeError):
-    """The scheduler has no worker, or the same task ended several of them."""
+    """The scheduler has no worker, those of this machine did not start, or the same task ended several of them."""
 
 
 class WorkerDiffers(OntimeError):

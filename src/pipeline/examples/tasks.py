@@ -41,6 +41,11 @@ def names(work: Work, raw: Path) -> list[str]:
     return partitions.names(raw / work.reach.table) if work.reach else [WHOLE]
 
 
+def path(work: Work, raw: Path, name: str) -> str:
+    """The file that a partition's rows come from, for messages; the folder of tables for a recipe without a reach."""
+    return (partitions.file(raw / work.reach.table, name) if work.reach else raw).as_posix()
+
+
 def read(work: Work, raw: Path) -> Iterator[Task]:
     """A task for each of these partitions, made when it is asked for."""
     all_names = {table: partitions.names(raw / table) for table in work.data.tables}

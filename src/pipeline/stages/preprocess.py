@@ -27,7 +27,7 @@ def main() -> None:
         with console.step(f"make examples by {data.recipe}", len(names)) as advance:
             results = engine.map(partial(partition.make, work), tasks.read(work, RAW), advance)
             for name, examples in zip(names, results, strict=True):
-                check.add(examples.findings, f"partition {name}" if len(names) > 1 else "")
+                check.add(examples.findings, f"the examples of {tasks.path(work, RAW, name)}" if len(names) > 1 else "")
                 writer.add(name, examples)
             invalid_rows = check.finish()
         with console.step("split the examples"):

@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from functools import partial
 
+import dask
 import distributed
 import numpy as np
 import pandas as pd
@@ -157,6 +158,18 @@ def test_a_scheduler_that_is_away_is_one_sentence_within_seconds(monkeypatch, ad
             pass
 
     assert time.monotonic() - start < 10
+
+
+def test_workers_that_cannot_start_on_this_machine_are_one_sentence(tmp_path, capfd):
+    (tmp_path / "file").touch()
+    with (
+        dask.config.set({"temporary-directory": str(tmp_path / "file/folder")}),
+        pytest.raises(WorkersAway, match=r"^1 workers should start on this machine; they have not \(.*Not a directory"),
+        compute.open_engine({"DASK_WORKERS": "1"}),
+    ):
+        pass
+
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_task_whose_worker_is_killed_is_computed_again(monkeypatch, capfd):

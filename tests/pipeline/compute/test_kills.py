@@ -1,4 +1,4 @@
-"""Preprocess on a cluster whose workers, scheduler or stage are killed: the same bytes, or an error and nothing written."""
+"""Preprocess on a cluster that fails, or on rows that do: the same bytes, or an error and nothing written."""
 
 import hashlib
 import os
@@ -12,13 +12,19 @@ import time
 from pathlib import Path
 
 import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+
+import penguins
 
 ROOT = Path.cwd()
 KILLS = 50
 WORKER, SCHEDULER = "distributed.cli.dask_worker", "distributed.cli.dask_scheduler"
 
-pytestmark = pytest.mark.long("50 kills of workers, and those of a scheduler and of a stage, while it computes on a cluster")
+pytestmark = pytest.mark.long(
+    "50 kills of workers, and those of a scheduler and of a stage, while it computes on a cluster; full disks"
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,22 +41,35 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture
-def cluster():
-    """The address of a scheduler, and both its process and that of its worker."""
-    scheduler = start(SCHEDULER, "--host=127.0.0.1", "--port=0", "--dashboard-address=127.0.0.1:0")
-    address = next(found[1] for line in scheduler.stderr if (found := re.search(r"Scheduler at: +(\S+)", line)))
-    worker = start(WORKER, address, "--nthreads=1", "--memory-limit=0", "--dashboard-address=127.0.0.1:0")
+def scheduler():
+    """The address of a scheduler without workers, and its process."""
+    process = start(SCHEDULER, "--host=127.0.0.1", "--port=0", "--dashboard-address=127.0.0.1:0")
+    address = next(found[1] for line in process.stderr if (found := re.search(r"Scheduler at: +(\S+)", line)))
+    yield address, process
+    stop(process)
+
+
+@pytest.fixture
+def cluster(scheduler):
+    """The address of a scheduler with one worker, and the process of the scheduler."""
+    worker = start(WORKER, scheduler[0], "--nthreads=1", "--memory-limit=0", "--dashboard-address=127.0.0.1:0")
     next(line for line in worker.stderr if "Registered to" in line)
-    yield address, scheduler, worker
-    for process in (worker, scheduler):
-        for child in (*psutil.Process(process.pid).children(recursive=True), process):
-            child.kill()
-        process.wait()
-        process.stderr.close()
+    yield scheduler
+    stop(worker)
 
 
-def start(module, *words):
-    return subprocess.Popen([sys.executable, "-m", module, *words], env=environment(), stderr=subprocess.PIPE, text=True)
+def stop(process):
+    """Ends a process and those that it has started; gives what they have said."""
+    for child in (*psutil.Process(process.pid).children(recursive=True), process):
+        child.kill()
+    process.wait()
+    with process.stderr as said:
+        return said.read()
+
+
+def start(module, *words, before=(), **settings):
+    command = [*before, sys.executable, "-m", module, *words]
+    return subprocess.Popen(command, env=environment(**settings), stderr=subprocess.PIPE, text=True)
 
 
 def command(stage):
@@ -133,7 +152,7 @@ def test_a_stage_that_is_stopped_leaves_no_process_and_says_one_sentence(place, 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_scheduler_that_vanishes_is_one_sentence_and_the_examples_stay_as_they_were(place, cluster, number):
-    (address, scheduler, _), wanted = cluster, digest(place)
+    (address, scheduler), wanted = cluster, digest(place)
     stage = preprocess(place, DASK_SCHEDULER_ADDRESS=address)
     await_examples(place, stage)
     scheduler.send_signal(number)
@@ -142,11 +161,72 @@ def test_a_scheduler_that_vanishes_is_one_sentence_and_the_examples_stay_as_they
     assert stage.returncode == 1
     assert re.fullmatch(rf"error: The scheduler at {address} should answer until all is computed; it has gone\. .*\n", said)
     assert digest(place) == wanted
+    shutil.rmtree(place / "data/processed")
+    again = preprocess(place, DASK_WORKERS="2")
+    assert (again.communicate()[0], again.returncode, digest(place)) == (None, 0, wanted)
 
 
 def test_a_cluster_elsewhere_gives_the_same_bytes_again_and_again(place, cluster):
-    (address, _, _), wanted = cluster, digest(place)
+    (address, _), wanted = cluster, digest(place)
     for _ in range(2):
         stage = preprocess(place, DASK_SCHEDULER_ADDRESS=address)
         _, said = stage.communicate(timeout=300)
         assert (stage.returncode, digest(place)) == (0, wanted), said
+
+
+def test_a_worker_without_room_for_a_file_keeps_its_results_in_memory(place, scheduler):
+    """Each result should be spilled at once; the limit of a file's size makes that fail like a full disk."""
+    wanted, small = digest(place), ("prlimit", "--fsize=1000")
+    options = ("--nthreads=1", "--memory-limit=8GB", "--dashboard-address=127.0.0.1:0")
+    spills = {"DASK_DISTRIBUTED__WORKER__MEMORY__TARGET": "1e-9"}
+    worker = start(WORKER, scheduler[0], *options, before=small, **spills)
+    try:
+        stage = preprocess(place, DASK_SCHEDULER_ADDRESS=scheduler[0])
+        _, said = stage.communicate(timeout=300)
+    finally:
+        said_by_worker = stop(worker)
+
+    assert (stage.returncode, digest(place)) == (0, wanted), said
+    assert "Spill to disk failed; keeping data in memory" in said_by_worker
+
+
+def test_a_row_that_breaks_its_declaration_is_named_by_file_row_and_column(place):
+    wanted, path = digest(place), place / "data/raw/flights/2013-05.parquet"
+    whole = path.read_bytes()
+    table = pq.read_table(path)
+    distances = pa.array([-5, *table["distance"].to_pylist()[1:]])
+    pq.write_table(table.set_column(table.column_names.index("distance"), "distance", distances), path)
+    said = []
+    for settings in ({"COMPUTE_ENGINE": "local"}, {"DASK_WORKERS": "2"}):
+        stage = preprocess(place, **settings)
+        said.append((stage.communicate()[1], stage.returncode, digest(place)))
+    path.write_bytes(whole)
+
+    assert said[0] == said[1]
+    assert said[0][1:] == (1, wanted)
+    file = r"in the examples of data/raw/flights/2013-05\.parquet"
+    rule = rf"{file}: distance should be at least 10; .* row 15: -5\.0\. "
+    assert re.match(rf"error: Table of examples does not match its declaration: {rule}", said[0][0])
+
+
+def test_a_stage_that_failed_under_dvc_is_run_again_to_the_same_lock(project, scheduler):
+    """Without workers in time the stage fails, after DVC has taken its outputs away."""
+    (project / "conf/compute.yaml").write_text("worker_seconds: 1\n")
+    command = ("dvc", "repro", "--single-item", "--force")
+    settings = penguins.environment(project)
+    failed = subprocess.run(
+        [*command, "preprocess"],
+        cwd=project,
+        env=settings | {"DASK_SCHEDULER_ADDRESS": scheduler[0]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert failed.returncode != 0
+    assert f"error: The scheduler at {scheduler[0]} should have workers; it has had none for 1 s." in failed.stderr
+
+    for stage in ("preprocess", "evaluate"):
+        subprocess.run([*command, stage], cwd=project, env=settings | {"DASK_WORKERS": "2"}, capture_output=True, check=True)
+
+    assert penguins.run(project, "dvc", "status") == "Data and pipelines are up to date.\n"
+    assert penguins.run(project, "git", "status", "--short", "dvc.lock", "data") == ""
