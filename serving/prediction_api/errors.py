@@ -5,7 +5,8 @@ from typing import Any
 
 from service_kit.errors import ServiceError
 
-MOST_NAMES, MOST_CHARACTERS = 5, 200
+MOST_SHOWN = 60  # characters of what a caller sent, in a message
+MOST_NAMES, MOST_CHARACTERS = 5, 200  # of what another service sent
 
 
 class PredictionApiError(ServiceError):

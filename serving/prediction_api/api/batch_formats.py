@@ -42,7 +42,7 @@ def arrow_response(predictions: ColumnPredictions) -> Response:
         {
             "prediction_id": ipc_writer.texts(predictions.prediction_ids),
             "probability": ipc_writer.numbers(predictions.probabilities),
-            "label": ipc_writer.truths(predictions.labels),
+            "label": ipc_writer.booleans(predictions.labels),
             "threshold": ipc_writer.numbers(np.full(rows, predictions.threshold)),
             "model_version": ipc_writer.texts([predictions.model_version], same),
             "warnings": _warnings(rows, predictions.warnings),

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from prediction_api.column_predictions import ColumnPredictions
+from prediction_api.errors import MOST_SHOWN
 from prediction_api.model.warning_table import WarningTable
 from prediction_api.open_inference import tensor_writer
 from prediction_api.open_inference.infer_request import InferRequest
@@ -13,7 +14,6 @@ from prediction_api.open_inference.tensor_writer import OutputTensor
 from service_kit.problems import FieldError, ProblemError
 
 OUTPUTS = {"probability": "FP64", "label": "BOOL", "prediction_id": "BYTES", "warnings": "BYTES"}
-MOST_SHOWN = 60
 _VALUES: dict[str, Callable[[ColumnPredictions], Any]] = {
     "probability": lambda predictions: predictions.probabilities,
     "label": lambda predictions: predictions.labels,
@@ -25,9 +25,10 @@ _VALUES: dict[str, Callable[[ColumnPredictions], Any]] = {
 def wanted(inference: InferRequest) -> list[str]:
     """The outputs that are wanted, all where none is named; raises ProblemError (422) for an unknown one."""
     names = list(dict.fromkeys(output.name for output in inference.header.outputs or []))
-    errors = [FieldError("outputs", " or ".join(OUTPUTS), repr(name[:MOST_SHOWN])) for name in names if name not in OUTPUTS]
-    if errors:
-        raise ProblemError(422, f"The model gives the outputs {', '.join(OUTPUTS)}, and no others.", errors[:1])
+    unknown = next((name for name in names if name not in OUTPUTS), None)
+    if unknown is not None:
+        error = FieldError("outputs", " or ".join(OUTPUTS), repr(unknown[:MOST_SHOWN]))
+        raise ProblemError(422, f"The model gives the outputs {', '.join(OUTPUTS)}, and no others.", [error])
     return names or list(OUTPUTS)
 
 

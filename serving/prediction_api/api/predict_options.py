@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
+from prediction_api.errors import MOST_SHOWN
 from prediction_api.model.record_reader import InvalidRecords, Record
 from prediction_api.predictor import Options
 from service_kit.problems import FieldError, ProblemError
 
 MOST_EXPLAINED = 64  # records of a request with reasons, each of which takes as long as 256
-MOST_CHARACTERS, MOST_ERRORS = 60, 20
+MOST_ERRORS = 20
 NO_OPTIONS = Options()
 VALUES = {"true": True, "false": False}
 DESCRIPTIONS = {
@@ -53,8 +54,8 @@ def _wrong_parameters(pairs: Sequence[tuple[str, str]]) -> Iterator[FieldError]:
     counts = Counter(name for name, _ in pairs)
     for name, value in dict(pairs).items():
         if name not in DESCRIPTIONS:
-            yield FieldError(name[:MOST_CHARACTERS], " or ".join(DESCRIPTIONS), "an unknown parameter")
+            yield FieldError(name[:MOST_SHOWN], " or ".join(DESCRIPTIONS), "an unknown parameter")
         elif counts[name] > 1:
             yield FieldError(name, "true or false, once", f"{counts[name]} of them")
         elif value not in VALUES:
-            yield FieldError(name, "true or false", repr(value[:MOST_CHARACTERS]))
+            yield FieldError(name, "true or false", repr(value[:MOST_SHOWN]))

@@ -86,7 +86,7 @@ def _number(flags: Any, holder: Table, number: int) -> int:
     return holder.Get(flags, place) if place else 0
 
 
-uint8 = partial(_number, number_types.Uint8Flags)  # of a union the kind, or a truth value
+uint8 = partial(_number, number_types.Uint8Flags)  # of a union the kind, or a boolean
 int16 = partial(_number, number_types.Int16Flags)  # such as an enumeration
 int32 = partial(_number, number_types.Int32Flags)
 int64 = partial(_number, number_types.Int64Flags)

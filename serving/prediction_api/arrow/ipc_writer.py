@@ -38,7 +38,7 @@ def numbers(values: npt.ArrayLike) -> Array:
     return nanoarrow.c_array_from_buffers(nanoarrow.float64(), len(content), [None, content])
 
 
-def truths(values: npt.ArrayLike) -> Array:
+def booleans(values: npt.ArrayLike) -> Array:
     """A column of bool."""
     content = np.asarray(values, bool)
     return nanoarrow.c_array_from_buffers(nanoarrow.bool_(), len(content), [None, np.packbits(content, bitorder="little")])

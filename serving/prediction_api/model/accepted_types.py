@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from prediction_api.arrow.arrow_types import ArrowType
 from prediction_api.model.artifact import Column
 
-SCALARS = ("number", "bool")  # what categories may be that are spelled like numbers or truths
+SCALARS = ("number", "bool")  # what categories may be that are spelled like numbers or booleans
 
 
 @dataclass(frozen=True)
 class ArrowTypes:
-    """The types of Arrow streams; ``spelled`` names the columns whose categories are numbers or truths."""
+    """The types of Arrow streams; ``spelled`` names the columns whose categories are spelled like numbers or booleans."""
 
     spelled: Set[str]
 
@@ -38,7 +38,7 @@ class ArrowTypes:
 
 @dataclass(frozen=True)
 class TensorTypes:
-    """The types of tensors of the Open Inference Protocol, as ``ArrowTypes``."""
+    """The types of tensors; ``spelled`` names the columns whose categories are spelled like numbers or booleans."""
 
     spelled: Set[str]
 

@@ -15,14 +15,15 @@ from column_types.category_text import speller
 from prediction_api.arrow.arrow_types import ArrowField, read_schema
 from prediction_api.arrow.factorize import factorize
 from prediction_api.arrow.ipc_reader import ArrowColumn, TooManyRows, read_columns
+from prediction_api.errors import MOST_SHOWN
 from prediction_api.model import moment_texts
 from prediction_api.model.accepted_types import ArrowTypes, TensorTypes
 from prediction_api.model.artifact import Column, Schema
 from prediction_api.model.column_batch import SECOND, Categories, ColumnBatch, Moments
-from prediction_api.model.record_fields import MOST_SHOWN, expected_value, limits, number_markers, shown, value_reader
+from prediction_api.model.record_fields import expected_value, limits, number_markers, shown, value_reader
 from prediction_api.model.record_reader import MOST_FIELD_ERRORS, InvalidRecords, unknown_field
 from prediction_api.open_inference import tensor_reader
-from prediction_api.open_inference.infer_request import InferRequest, InputTensor
+from prediction_api.open_inference.infer_request import InferRequest, InputTensor, InvalidTensors
 from service_kit.problems import FieldError
 
 LEAST_COLUMNS_READ = 1000  # so many unknown ones are named before a stream is called too wide
@@ -66,6 +67,8 @@ class ColumnReader:
 
     def tensors(self, request: InferRequest) -> ColumnBatch:
         """The records in an inference request; raises InvalidTensors or InvalidRecords."""
+        if (count := len(request.header.inputs)) > self._most_columns:
+            raise InvalidTensors(f"it has {count:,} inputs, more than the {self._most_columns:,} that are read")
         fields = tensor_reader.fields(request)
         self._check_fields(fields, self._tensor_types)
         return self._read(fields, tensor_reader.read_columns(request, self._row_count(request.header.inputs)))
@@ -75,25 +78,26 @@ class ColumnReader:
             raise InvalidRecords(field_errors)
 
     def _row_count(self, inputs: Sequence[InputTensor]) -> int:
-        """The number of rows, on which all inputs agree."""
-        first = tensor_reader.row_count(inputs[0])
+        """The number of rows of all inputs; raises InvalidRecords with those that differ from the first count."""
+        counts = [tensor_reader.row_count(tensor) for tensor in inputs]
+        first = next((count for count in counts if count is not None), None)
         if first is not None and not 1 <= first <= self._most:
             raise self._wrong_size(first)
         expected = "the shape [n] or [n, 1]" if first is None else f"the shape [{first}] or [{first}, 1]"
         errors = [
             FieldError(tensor.name, expected, str(tensor.shape)[:MOST_SHOWN])
-            for tensor in inputs
-            if first is None or tensor_reader.row_count(tensor) != first
+            for tensor, count in zip(inputs, counts, strict=True)
+            if first is None or count != first
         ]
         if first is None or errors:
             raise InvalidRecords(errors)
         return first
 
     def _read(self, fields: Sequence[ArrowField], columns: Sequence[ArrowColumn]) -> ColumnBatch:
-        found = {field.name: column for field, column in zip(fields, columns, strict=True)}
-        rows = len(next(iter(found.values())).missing)
+        rows = len(columns[0].missing) if columns else 0
         if not rows:
             raise self._wrong_size(rows)
+        found = {field.name: column for field, column in zip(fields, columns, strict=True)}
         ordered = [(column, found[name]) for name, column in self._columns.items() if name in found]
         return self._checked(rows, ordered)
 

@@ -1,4 +1,4 @@
-"""Reads datetimes in the form that most have, all at once: ISO 8601 to the second, on the clock of their column."""
+"""Reads datetimes of the form 2013-05-19T14:15:00 (with Z where the column has a time zone), all at once."""
 
 from collections.abc import Sequence
 

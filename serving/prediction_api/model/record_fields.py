@@ -19,6 +19,7 @@ from typing_extensions import TypedDict
 
 from column_types.category_text import MOST_CHARACTERS, plain_text, speller
 from column_types.table_format import MISSING, TableFormat
+from prediction_api.errors import MOST_SHOWN
 from prediction_api.model.artifact import Column, Schema
 
 LARGEST = 3.4028235e38  # the graph takes single precision
@@ -26,7 +27,6 @@ typed_dict: Any = TypedDict  # the fields come from a schema that is read at run
 MOMENT = "2013-05-19T14:15:00"
 DATE_CHARACTERS = len("2013-05-19")
 WITHOUT_MINUTES = re.compile(r"(?<=^.{11}\d\d)(?!:)|(?<=[+-]\d\d)$")  # the end of an hour, or of an offset
-MOST_SHOWN = 60
 NO_NUL = r"^[^\x00]*$"  # PostgreSQL keeps no such text
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 

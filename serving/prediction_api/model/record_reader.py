@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, from_json
 
+from prediction_api.errors import MOST_SHOWN
 from prediction_api.model.artifact import Schema
-from prediction_api.model.record_fields import MOST_SHOWN, expected_value, record_type, shown
+from prediction_api.model.record_fields import expected_value, record_type, shown
 from prediction_api.model.subjects import COLONS_A_SUBJECT, SUBJECTS, Subject, batch_type, subject_error, wrong_subjects
 from service_kit.problems import FieldError
 

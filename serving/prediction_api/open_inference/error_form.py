@@ -1,4 +1,4 @@
-"""Refusals in the protocol's form, whoever refuses: ``{"error": "..."}`` in place of problem details."""
+"""Refusals of all routes under /v2 in the protocol's form: ``{"error": "..."}`` in place of problem details."""
 
 from typing import Any
 

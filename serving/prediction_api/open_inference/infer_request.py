@@ -10,11 +10,12 @@ from typing import Annotated, Any
 import msgspec
 from pydantic_core import from_json
 
+from prediction_api.errors import MOST_SHOWN
 from prediction_api.open_inference import parameters
 from prediction_api.open_inference.parameters import BINARY_DATA, BINARY_OUTPUT, DATA_SIZE
 
 HEADER_LENGTH = "Inference-Header-Content-Length"  # bytes of JSON; what follows are binary tensors
-MOST_DIGITS, MOST_DIMENSIONS = 12, 8
+MOST_DIGITS, MOST_DIMENSIONS, MOST_OUTPUTS = 12, 8, 100
 MARKS = b",[{"  # each value, array and object of a JSON text but the first has one of these before it
 LEAST_MARKS, MARKS_A_VALUE = 10_000, 4  # more than any honest request has: a value in an array of its own takes two
 Size = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -46,7 +47,7 @@ class RequestHeader(msgspec.Struct):
 
     inputs: Annotated[list[InputTensor], msgspec.Meta(min_length=1)]
     id: str | None = None
-    outputs: list[RequestedOutput] | None = None
+    outputs: Annotated[list[RequestedOutput], msgspec.Meta(max_length=MOST_OUTPUTS)] | None = None
     parameters: dict[str, Any] | None = None
 
 
@@ -59,13 +60,10 @@ class InferRequest:
 
     def is_binary(self, output: str) -> bool:
         """Whether the caller wants an output in binary form."""
-        choices = [
-            (requested.parameters or {}).get(BINARY_DATA)
-            for requested in self.header.outputs or []
-            if requested.name == output
-        ]
+        outputs = reversed(self.header.outputs or [])
+        choice = next(((wanted.parameters or {}).get(BINARY_DATA) for wanted in outputs if wanted.name == output), None)
         default = (self.header.parameters or {}).get(BINARY_OUTPUT)
-        return bool(default if not choices or choices[-1] is None else choices[-1])
+        return bool(default if choice is None else choice)
 
 
 def read_request(body: bytes, header_length: str | None, most_values: int) -> InferRequest:
@@ -98,12 +96,16 @@ def _read_header(content: bytes, most_values: int) -> RequestHeader:
 
 
 def _check_parameters(header: RequestHeader) -> None:
-    places = [("request", header.parameters, parameters.OF_REQUEST)]
-    places += [(f"input {tensor.name[:60]!r}", tensor.parameters, parameters.OF_INPUT) for tensor in header.inputs]
-    places += [(f"output {wanted.name[:60]!r}", wanted.parameters, parameters.OF_OUTPUT) for wanted in header.outputs or []]
-    for place, of_place, checks in places:
-        if fault := parameters.fault(of_place, checks):
-            raise InvalidTensors(f"of the {place} the parameter {fault}")
+    owners = [("the request", header.parameters, parameters.OF_REQUEST)]
+    owners += [(_named("input", tensor.name), tensor.parameters, parameters.OF_INPUT) for tensor in header.inputs]
+    owners += [(_named("output", output.name), output.parameters, parameters.OF_OUTPUT) for output in header.outputs or []]
+    for owner in owners:
+        if fault := parameters.fault(*owner):
+            raise InvalidTensors(fault)
+
+
+def _named(kind: str, name: str) -> str:
+    return f"the {kind} {name[:MOST_SHOWN]!r}"
 
 
 def _split(content: memoryview, inputs: list[InputTensor]) -> list[memoryview | None]:
@@ -113,13 +115,13 @@ def _split(content: memoryview, inputs: list[InputTensor]) -> list[memoryview | 
     for tensor in inputs:
         size = (tensor.parameters or {}).get(DATA_SIZE)
         if (size is None) == (tensor.data is None):
-            raise InvalidTensors(f"the input {tensor.name[:60]!r} should have either data or {DATA_SIZE}")
+            raise InvalidTensors(f"{_named('input', tensor.name)} should have either data or {DATA_SIZE}")
         if size is None:
             contents.append(None)
             continue
         if type(size) is not int or not 0 <= size <= len(content) - start:
             raise InvalidTensors(
-                f"{DATA_SIZE} of the input {tensor.name[:60]!r} should be a number of bytes that follow; "
+                f"{DATA_SIZE} of {_named('input', tensor.name)} should be a number of bytes that follow; "
                 f"there are {len(content) - start:,}"
             )
         contents.append(content[start : start + size])

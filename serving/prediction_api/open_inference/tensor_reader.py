@@ -12,6 +12,7 @@ import numpy.typing as npt
 from prediction_api.arrow.arrow_types import ArrowField, ArrowType
 from prediction_api.arrow.factorize import MOST_TEXT_BYTES, factorize, factorize_texts
 from prediction_api.arrow.ipc_reader import ArrowColumn
+from prediction_api.errors import MOST_SHOWN
 from prediction_api.open_inference.infer_request import InferRequest, InputTensor, InvalidTensors
 
 NUMBERS = {
@@ -24,8 +25,8 @@ TYPES = {
     "BYTES": ArrowType("text", "BYTES"),
 }
 LENGTH = Struct("<I")  # before each text of a binary tensor
-MOST_SHOWN = 60
 MISSING = ""  # tensors have no other text for what is missing
+JSON_NAMES = {str: "text", list: "an array", dict: "an object", bool: "a boolean", int: "an integer", float: "a fraction"}
 Places = npt.NDArray[np.intp]
 
 
@@ -91,8 +92,8 @@ def _from_json(tensor: InputTensor, rows: int) -> ArrowColumn:
     values = _flat(tensor, rows)
     types = set(map(type, values))
     if wrong := types - _json_types(kind):
-        name = min(kind.__name__ for kind in wrong)
-        raise InvalidTensors(f"{_named(tensor)} should hold values of its type; it holds some of Python's type {name}")
+        names = " and ".join(sorted(JSON_NAMES[type_] for type_ in wrong))
+        raise InvalidTensors(f"{_named(tensor)} should hold values of its type; it holds {names}")
     if kind.layout == "text":
         return _text_column(*factorize([(value or MISSING).encode() for value in values]), tensor)
     missing = np.zeros(rows, bool)

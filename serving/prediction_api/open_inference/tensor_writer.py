@@ -14,7 +14,7 @@ from prediction_api.open_inference.tensor_reader import LENGTH
 
 @dataclass(frozen=True)
 class OutputTensor:
-    """The values [n] of an output: numbers of FP64, truths of BOOL, or texts, whose type is BYTES."""
+    """The values [n] of an output: numbers of FP64, booleans of BOOL, or texts, whose type is BYTES."""
 
     name: str
     datatype: str

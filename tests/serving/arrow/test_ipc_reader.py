@@ -75,7 +75,7 @@ def test_timestamps_are_whole_numbers_of_their_unit(unit, per_second, zone):
     assert (field.type.unit, field.type.zone) == (unit, zone)
 
 
-def test_truth_values_and_columns_of_nothing_are_read():
+def test_booleans_and_columns_of_nothing_are_read():
     table = pa.table({"a": pa.array([True, None, False]), "b": pa.nulls(3)})
 
     assert read(stream(table)) == {"a": [True, None, False], "b": [None] * 3}

@@ -231,6 +231,15 @@ def test_a_table_of_another_shape_is_refused_by_its_column(model, change, field,
     assert errors[field] == (wanted, got)
 
 
+def test_a_stream_without_columns_is_refused_where_no_column_is_required(make_model):
+    columns = [{**column, "required": False, "nullable": True} for column in COLUMNS]
+    model = OnnxModel(artifact.read(make_model(columns=columns)), 300)
+
+    for rows in (0, 1):
+        (error,) = errors_of(model.columns.batch, stream(table([RECORD] * rows).select([])))
+        assert (error.field, error.wanted, error.got) == ("the body", "1 to 300 rows", "0")
+
+
 def test_a_column_of_nothing_is_missing_where_it_may_be(model):
     nothing = table([RECORD] * 2).set_column(1, "carrier", pa.nulls(2)).set_column(4, "delay", pa.nulls(2))
 

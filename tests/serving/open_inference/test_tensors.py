@@ -74,14 +74,16 @@ def changed(name, /, **change):
         (changed("delay", shape="1"), "Expected `array`, got `str`"),
         (changed("delay", data=[]), "should hold 1 values; it holds 0"),
         (changed("delay", data=[1.0] * 1_000), "should hold 1 values; it holds 1,000"),
-        (changed("delay", data=["1"]), "it holds some of Python's type str"),
-        (changed("delay", data=[True]), "it holds some of Python's type bool"),
-        (changed("delay", data=[[1.0]]), "it holds some of Python's type list"),
-        (changed("delay", datatype="INT64", data=[1.5]), "it holds some of Python's type float"),
+        (changed("delay", data=["1"]), "it holds text"),
+        (changed("delay", data=[True]), "it holds a boolean"),
+        (changed("delay", data=[[1.0]]), "it holds an array"),
+        (changed("delay", data=[{}]), "it holds an object"),
+        (changed("delay", datatype="INT64", data=[1.5]), "it holds a fraction"),
         (changed("delay", datatype="INT8", data=[128]), "a number that the type cannot hold"),
         (changed("delay", datatype="UINT64", data=[-1]), "a number that the type cannot hold"),
         (changed("delay", data=[10**400]), "a number that the type cannot hold"),
-        (changed("carrier", data=[7]), "it holds some of Python's type int"),
+        (changed("carrier", data=[7]), "it holds an integer"),
+        (tensors([RECORD]) | {"outputs": [{"name": "label"}] * 101}, "of length <= 100 - at `$.outputs`"),
         (changed("delay", data=None), "should have either data or binary_data_size"),
         (changed("delay", parameters={"binary_data_size": 8}), "should have either data or binary_data_size"),
     ],
@@ -109,6 +111,13 @@ def test_json_that_is_no_request_is_refused(model, body, words):
 )
 def test_an_input_that_does_not_fit_the_schema_is_refused_by_its_name(model, change, errors):
     assert refusal(model, changed("delay", **change)) == errors
+
+
+def test_an_input_of_another_shape_is_named_alone_also_if_it_is_the_first(model):
+    shapes = {tensor["name"]: {"shape": [1, 2]} for tensor in tensors([RECORD])["inputs"]}
+
+    assert refusal(model, changed("departs", shape=[1, 2])) == [("departs", "[1, 2]")]
+    assert refusal(model, tensors([RECORD], **shapes)) == [(name, "[1, 2]") for name in shapes]
 
 
 @pytest.mark.parametrize("rows", [0, MOST + 1, 10**9, 2**63 - 1])
@@ -203,6 +212,12 @@ def test_a_thousand_inputs_of_no_column_are_named_up_to_a_hundred(model):
     assert len(refusal(model, {"inputs": inputs})) == 100
 
 
+def test_more_inputs_than_a_model_could_have_are_refused_by_their_number(model):
+    inputs = [{"name": f"x{number}", "datatype": "FP64", "shape": [1], "data": [1.0]} for number in range(1001)]
+
+    assert refusal(model, {"inputs": inputs}) == "it has 1,001 inputs, more than the 1,000 that are read"
+
+
 @pytest.mark.parametrize(
     ("datatype", "data"),
     [("FP16", [800]), ("FP32", [800.0]), ("FP64", [800]), ("INT16", [800]), ("UINT64", [800]), ("INT64", [[800]])],
@@ -270,7 +285,7 @@ def test_texts_of_one_length_and_of_several_are_read_alike(model):
         assert read(model, body, headers[HEADER]).categories["carrier"].tolist() == [text or None for text in carriers]
 
 
-def test_truths_of_more_than_a_bit_are_refused(make_model):
+def test_booleans_of_more_than_a_bit_are_refused(make_model):
     spelled = {**COLUMNS[2], "categories": ["True", "False"], "example": "True", "seen": {"categories": ["True", "False"]}}
     model = OnnxModel(artifact.read(make_model(columns=[*COLUMNS[:2], spelled, *COLUMNS[3:]])))
     tensor = {"datatype": "BOOL", "data": None, "parameters": {"binary_data_size": 1}}
@@ -279,7 +294,7 @@ def test_truths_of_more_than_a_bit_are_refused(make_model):
     assert "should hold the bytes 0 and 1; it holds 2" in refusal(model, body, headers[HEADER])
 
 
-def test_numbers_and_truths_are_taken_for_categories_that_are_spelled_so(make_model):
+def test_numbers_and_booleans_are_taken_for_categories_that_are_spelled_so(make_model):
     spelled = {**COLUMNS[2], "categories": ["True", "False"], "example": "True", "seen": {"categories": ["True", "False"]}}
     model = OnnxModel(artifact.read(make_model(columns=[*COLUMNS[:2], spelled, *COLUMNS[3:]])))
 
