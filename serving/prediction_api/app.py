@@ -10,11 +10,12 @@ from prediction_api.app_state import AppState
 from prediction_api.logs import LOGGER
 from prediction_api.model.record_reader import RECORD_BYTES
 from prediction_api.open_inference.error_form import ErrorForm, refusal_form
+from prediction_api.open_inference.infer_request import HEADER_LENGTH
 from prediction_api.settings import Settings
 from service_kit import logs, server
 from service_kit.app import build_app
 from service_kit.body_limit import BodyLimit
-from service_kit.request_middleware import UNLIMITED, RequestLimits, RequestMiddleware
+from service_kit.request_middleware import RequestLimits, RequestMiddleware
 
 DESCRIPTION = "Answers predictions from a model directory. Every answer is kept before it leaves."
 SERVER_FIELDS = server.ServerFields("prediction_api_host", "prediction_api_port", "request_seconds")
@@ -34,7 +35,13 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(ErrorForm)
     app.state.refusal_form = refusal_form  # of requests that do not arrive in time, which no middleware sees
     if origins := [origin for part in settings.cors_origins.split(",") if (origin := part.strip())]:
-        app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=["*"])
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=[HEADER_LENGTH],
+        )
     return app
 
 
@@ -49,5 +56,10 @@ async def serve(settings: Settings) -> None:
 def _limits(settings: Settings) -> RequestLimits:
     body = BodyLimit(settings.max_body_bytes, "MAX_BODY_BYTES")
     one_record = min(body, BodyLimit(RECORD_BYTES, "one record"))
-    unlimited = UNLIMITED | {inference_routes.LIVE, inference_routes.READY}
-    return RequestLimits(settings.max_concurrency, "MAX_CONCURRENCY", body, {predict_routes.PREDICT: one_record}, unlimited)
+    return RequestLimits(
+        settings.max_concurrency,
+        "MAX_CONCURRENCY",
+        body,
+        {predict_routes.PREDICT: one_record},
+        inference_routes.is_unlimited,
+    )

@@ -1,10 +1,13 @@
 """Routes of liveness, readiness and metrics, the same for every service."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from service_kit.problems import RETRY_SECONDS
 
 router = APIRouter(tags=["health"])
 NOT_READY: dict[int | str, dict[str, Any]] = {
@@ -23,7 +26,14 @@ async def readyz(request: Request) -> Response:
     """What the service needs, by name; 503 if something of it keeps the service from answering requests."""
     checks = request.app.state.service.checks()
     ready = all(check["ok"] for check in checks.values())
-    return JSONResponse({"status": "ready" if ready else "not ready", "checks": checks}, 200 if ready else 503)
+    return readiness({"status": "ready" if ready else "not ready", "checks": checks}, ready)
+
+
+def readiness(content: Mapping[str, Any], is_ready: bool) -> Response:
+    """An answer that says whether a service is ready: 503 where it is not, with when to ask again."""
+    if is_ready:
+        return JSONResponse(content)
+    return JSONResponse(content, 503, {"retry-after": str(RETRY_SECONDS)})
 
 
 @router.get("/metrics", summary="Get the metrics for Prometheus", response_class=Response)

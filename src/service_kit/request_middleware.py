@@ -32,14 +32,14 @@ Observe = Callable[[str, int, float], None]  # route, status, seconds
 class RequestLimits:
     """How many requests are answered at once, the setting that says so, and how large a body may be, by path.
 
-    Requests to ``unlimited`` paths are answered beside them.
+    Requests to paths that are ``is_unlimited`` are answered beside them.
     """
 
     most_at_once: int
     most_at_once_setting: str
     body: BodyLimit
     body_of_path: Mapping[str, BodyLimit]
-    unlimited: frozenset[str] = UNLIMITED
+    is_unlimited: Callable[[str], bool] = UNLIMITED.__contains__
 
     def too_many(self) -> ProblemError:
         """The refusal (503) of a request beyond the limit."""
@@ -83,7 +83,7 @@ class RequestMiddleware:
             limit = self._limits.body_of_path.get(path, self._limits.body)
             # A caller who sends no body takes no place.
             receive = await read_ahead(receive, limit) if method in WITH_BODY else limit_body(receive, limit)
-            if path not in self._limits.unlimited:
+            if not self._limits.is_unlimited(path):
                 if len(self._places) >= self._limits.most_at_once:
                     raise self._limits.too_many()
                 self._places.add(answer)

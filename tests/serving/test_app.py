@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from prediction_api.app import create_app
+from prediction_api.open_inference.infer_request import HEADER_LENGTH
 from prediction_api.settings import Settings
 from service_kit import api_keys
 from service_kit.body_limit import READ_AHEAD_BYTES
@@ -29,6 +30,10 @@ SOURCE = Path(__file__).parents[2] / "serving" / "prediction_api"
 JSON, NDJSON = {"content-type": "application/json"}, {"content-type": "application/x-ndjson"}
 PROBLEM = "application/problem+json"
 ANSWER = {"prediction_id", "probability", "label", "threshold", "model_version", "warnings"}
+WATCHED = (
+    *("/healthz", "/readyz", "/metrics", "/v2", "/v2/health/live", "/v2/health/ready"),
+    *("/v2/models/tiny", "/v2/models/tiny/ready"),
+)
 
 
 def pair(name, key):
@@ -791,18 +796,20 @@ def test_requests_beyond_max_concurrency_are_refused_while_those_who_watch_get_t
             await asyncio.sleep(0.05)
             refused = await ask(app, "/predict", at_once)
             model = await ask(app, "/model", never, "GET")
-            watched = [await ask(app, path, never, "GET") for path in ("/healthz", "/readyz", "/metrics")]
+            inferred = await ask(app, "/v2/models/tiny/infer", at_once)
+            watched = [await ask(app, path, never, "GET") for path in WATCHED]
             come.set()
             answered = await asyncio.gather(*first)
             again = await ask(app, "/predict", at_once)
-            return refused, model, watched, answered, again
+            return refused, model, inferred, watched, answered, again
 
-    refused, model, watched, answered, again = asyncio.run(asked())
+    refused, model, inferred, watched, answered, again = asyncio.run(asked())
 
     assert_problem(refused, 503, r"2 requests are being answered \(MAX_CONCURRENCY\)")
     assert refused.headers["retry-after"] == "1"
     assert_problem(model, 503, "MAX_CONCURRENCY")
-    assert [one.status_code for one in watched] == [200] * 3
+    assert inferred.status_code == 503
+    assert [one.status_code for one in watched] == [200] * len(WATCHED)
     assert [one.status_code for one in answered] == [200] * 2
     assert again.status_code == 200
 
@@ -897,8 +904,13 @@ def test_readyz_is_503_and_names_the_outbox_once_it_is_full(client_of, record):
     answer = client.get("/readyz")
 
     assert (answer.status_code, answer.json()["status"]) == (503, "not ready")
+    assert answer.headers["retry-after"] == "1"
     checks = answer.json()["checks"]
     assert (checks["model"]["ok"], checks["outbox"]["ok"], checks["outbox"]["writing"]) == (True, False, "full")
+    for path, about in (("/v2/health/ready", {}), ("/v2/models/tiny/ready", {"name": "tiny"})):
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()) == (503, {**about, "ready": False})
+        assert answer.headers["retry-after"] == "1"
 
 
 def test_every_metric_that_the_code_names_is_on_the_page(client):
@@ -995,6 +1007,7 @@ def test_the_origins_of_the_environment_are_allowed_and_no_others(make_settings,
     assert "x-api-key" in before[0].headers["access-control-allow-headers"]
     assert [one.headers.get(allowed) for one in before] == [*origins[:2], None]
     assert [one.headers.get(allowed) for one in answers] == [*origins[:2], None]
+    assert answers[0].headers["access-control-expose-headers"] == HEADER_LENGTH
     assert (refused.status_code, refused.headers[allowed]) == (422, origins[0])
 
 

@@ -10,16 +10,15 @@ from prediction_api.api.inference_routes import BINARY, DATATYPES, INFER, MODEL,
 from prediction_api.api.predict_options import PARAMETERS
 from prediction_api.model.onnx_model import OnnxModel
 from prediction_api.open_inference.error_form import ROOT
-from prediction_api.open_inference.infer_request import HEADER_LENGTH
+from prediction_api.open_inference.infer_request import HEADER_LENGTH, MOST_OUTPUTS
 from service_kit.media_type import JSON
 from service_kit.openapi import DETAILS, reference
 
+MODEL_READY = f"{ROOT}{MODEL}/ready"
 INFERENCE_REFUSALS = {
     (INFER, "post"): (400, 401, 404, 405, 408, 413, 415, 422, 503),
-    (f"{ROOT}{MODEL}", "get"): (404, 503),
-    (f"{ROOT}{MODEL}/ready", "get"): (404, 503),
-    (ROOT, "get"): (503,),
-    (READY, "get"): (503,),
+    (f"{ROOT}{MODEL}", "get"): (404,),
+    (MODEL_READY, "get"): (404,),
 }
 
 
@@ -45,7 +44,9 @@ class InferenceRequest(BaseModel):
 
     id: str | None = None
     inputs: list[InferenceInput] = Field(min_length=1)
-    outputs: list[InferenceOutputRequest] = Field(default_factory=list, description="All of them where none is named")
+    outputs: list[InferenceOutputRequest] = Field(
+        default_factory=list, max_length=MOST_OUTPUTS, description="All of them where none is named"
+    )
     parameters: dict[str, Any] = Field(default_factory=dict, description="`binary_data_output`: all outputs in binary form")
 
 
@@ -75,7 +76,21 @@ class InferenceError(BaseModel):
     error: str
 
 
-MODELS = (InferenceRequest, InferenceResponse, InferenceError)
+class ServerReadiness(BaseModel):
+    """Whether the service can answer predictions."""
+
+    ready: bool
+
+
+class ModelReadiness(BaseModel):
+    """Whether this model can answer predictions."""
+
+    name: str
+    ready: bool
+
+
+MODELS = (InferenceRequest, InferenceResponse, InferenceError, ServerReadiness, ModelReadiness)
+READINESS = {READY: ServerReadiness, MODEL_READY: ModelReadiness}
 
 
 def describe(paths: dict[str, Any], model: OnnxModel) -> None:
@@ -88,6 +103,10 @@ def describe(paths: dict[str, Any], model: OnnxModel) -> None:
             responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": {JSON: content}}
         for parameter in paths[path][method].get("parameters", []):
             parameter["schema"] = {"type": "string", "enum": [model.name]}
+    for path, readiness in READINESS.items():
+        body = {JSON: {"schema": reference(readiness.__name__)}}
+        for status, description in ((200, "Ready"), (503, "The service is not ready")):
+            paths[path]["get"]["responses"][str(status)] = {"description": description, "content": body}
     route = paths[INFER]["post"]
     binary = {BINARY: {"schema": {"type": "string", "format": "binary", "description": "JSON, and tensors behind it"}}}
     route["security"] = [{}, {"ApiKey": []}]

@@ -5,34 +5,40 @@ from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from prediction_api.api import inference_answer
 from prediction_api.api.inference_answer import OUTPUTS
 from prediction_api.api.predict_options import read_options
-from prediction_api.api.predict_routes import LEAST_BYTES, REFUSED, caller_of, problem_of
-from prediction_api.app_state import AppState
+from prediction_api.api.predict_routes import LEAST_BYTES, REFUSED, caller_of, problem_of, service_of
+from prediction_api.errors import MOST_SHOWN
 from prediction_api.model.onnx_model import OnnxModel
 from prediction_api.open_inference import error_form
 from prediction_api.open_inference.infer_request import HEADER_LENGTH, read_request
 from service_kit.body_limit import read_body
+from service_kit.health import readiness
 from service_kit.media_type import JSON, media_type
 from service_kit.problems import FieldError, ProblemError
+from service_kit.request_middleware import UNLIMITED
 
 SERVER, BINARY = "ontime", "application/octet-stream"
-LIVE, READY = f"{error_form.ROOT}/health/live", f"{error_form.ROOT}/health/ready"
+READY = f"{error_form.ROOT}/health/ready"
 MODEL = "/models/{name}"
 INFER = f"{error_form.ROOT}{MODEL}/infer"
 VERSION = f"{MODEL}/versions/{{version}}"
 DATATYPES = {"number": "FP64", "category": "BYTES", "datetime": "BYTES"}
-MOST_SHOWN = 60
 router = APIRouter(prefix=error_form.ROOT, tags=["open inference protocol"])
+
+
+def is_unlimited(path: str) -> bool:
+    """Whether a path is answered beyond MAX_CONCURRENCY: what monitoring and clients of the protocol watch."""
+    return path in UNLIMITED or (path.startswith(error_form.ROOT) and not path.endswith("/infer"))
 
 
 @router.get("", summary="The server, as the Open Inference Protocol has it")
 async def server(request: Request) -> dict[str, Any]:
     """Its name, its version, which is that of the model that answers, and the extensions that it speaks."""
-    version = _service(request).model_manager.current.model.version
+    version = service_of(request).model_manager.current.model.version
     return {"name": SERVER, "version": version, "extensions": ["binary_tensor_data"]}
 
 
@@ -72,7 +78,7 @@ async def model(request: Request, name: str) -> dict[str, Any]:
 @router.post(f"{MODEL}/infer", summary="Predict many records as tensors", response_class=Response)
 async def infer(request: Request, name: str) -> Response:
     """Predicts all records in the tensors, or none where one is refused. The path may also name the model's version."""
-    service = _service(request)
+    service = service_of(request)
     caller = caller_of(request, service)
     media_type(request, JSON, BINARY, default=JSON)
     options = read_options(request.scope["query_string"])
@@ -95,19 +101,14 @@ async def infer(request: Request, name: str) -> Response:
     return Response(content, media_type=BINARY, headers={HEADER_LENGTH: str(header_size)})
 
 
-def _service(request: Request) -> AppState:
-    service: AppState = request.app.state.service
-    return service
-
-
 def _readiness(request: Request, about: dict[str, Any]) -> Response:
-    is_ready = all(check["ok"] for check in _service(request).checks().values())
-    return JSONResponse({**about, "ready": is_ready}, 200 if is_ready else 503)
+    is_ready = all(check["ok"] for check in service_of(request).checks().values())
+    return readiness({**about, "ready": is_ready}, is_ready)
 
 
 def _model(request: Request, name: str) -> OnnxModel:
     """The model that answers; raises ProblemError (404) where it has another name or version."""
-    answering = _service(request).model_manager.current.model
+    answering = service_of(request).model_manager.current.model
     version = request.path_params.get("version")
     for what, wanted, actual in (("model", name, answering.name), ("version", version, answering.version)):
         if wanted not in (None, actual):

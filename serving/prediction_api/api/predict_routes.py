@@ -37,7 +37,7 @@ LEAST_BYTES = 2**15  # a smaller batch is read before a thread that reads it has
 
 async def predict(request: Request) -> Response:
     """Predicts the record in the body."""
-    service: AppState = request.app.state.service
+    service = service_of(request)
     caller = caller_of(request, service)
     media_type(request, JSON, default=JSON)
     options = read_options(request.scope["query_string"])
@@ -56,7 +56,7 @@ async def predict(request: Request) -> Response:
 
 async def predict_batch(request: Request) -> Response:
     """Predicts all records in the body, or none where one is refused."""
-    service: AppState = request.app.state.service
+    service = service_of(request)
     caller = caller_of(request, service)
     body_type = media_type(request, JSON, *LINES, ARROW, default=JSON)
     options = read_options(request.scope["query_string"])
@@ -125,6 +125,12 @@ def _answer(predictions: Predictions, is_lines: bool) -> Response:
 
 
 ROUTES = (Route(PREDICT, predict, methods=["POST"]), Route(BATCH, predict_batch, methods=["POST"]))
+
+
+def service_of(request: Request) -> AppState:
+    """The service that answers."""
+    service: AppState = request.app.state.service
+    return service
 
 
 def caller_of(request: Request, service: AppState) -> str | None:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.routing import APIRoute
 
 from prediction_api.api import inference_routes
-from prediction_api.api.predict_routes import BATCH, PREDICT
+from prediction_api.api.predict_routes import BATCH, PREDICT, service_of
 from prediction_api.app_state import AppState
 from prediction_api.errors import PredictionApiError
 from service_kit import api_keys
@@ -16,14 +16,6 @@ from service_kit.problems import ProblemError
 from service_kit.request_middleware import UNLIMITED
 
 router = APIRouter()
-
-
-def service_of(request: Request) -> AppState:
-    """The service that answers."""
-    service: AppState = request.app.state.service
-    return service
-
-
 ServiceDep = Annotated[AppState, Depends(service_of)]
 
 
