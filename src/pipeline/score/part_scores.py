@@ -17,9 +17,10 @@ from column_types.arrow import Reading
 from column_types.table_format import TableFormat
 from pipeline.config.settings import Column, Columns
 from pipeline.data import model_inputs, schema
-from pipeline.data.schema import TableCheck
 from pipeline.modeling import artifact, scoring
 from pipeline.support.errors import SchemaMismatch, TableInvalid, first_line
+
+Predictions = tuple[str, npt.NDArray[np.float64]]  # the path of a file, and the probabilities of some of its rows
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ class Part:
     rows_before: int
 
 
-def score(model: Model, part: Part) -> npt.NDArray[np.float64]:
-    """The probability [n] of each row, in the order of the rows.
+def score(model: Model, part: Part) -> Predictions:
+    """The path of the file, and the probability [n] of each row, in the order of the rows.
 
     Raises TableInvalid, which names the file, the row and the column, where a value is not what the model was made for, and
     SchemaMismatch where a column is missing.
@@ -62,11 +63,15 @@ def score(model: Model, part: Part) -> npt.NDArray[np.float64]:
     parts = [np.empty(0)]
     for start in range(0, len(table), scoring.ROWS_AT_ONCE):
         rows = table.slice(start, scoring.ROWS_AT_ONCE).to_pandas()
-        check = TableCheck(part.path)
-        check.add(schema.inspect(rows, model.columns, rows_before=part.rows_before + start))
+        findings = schema.inspect(rows, model.columns, rows_before=part.rows_before + start)
+        if faults := [*findings.column_faults, *findings.row_faults]:
+            raise TableInvalid(
+                f"{part.path} does not have the values the model was made for: {'; '.join(faults)}. Correct them there; "
+                f"{artifact.SCHEMA} of the model has the declaration of each column."
+            )
         arrays = model_inputs.to_arrays(model_inputs.pack(rows, model.columns), model.columns)
         parts.append(scoring.predict(model.graph, arrays))
-    return np.concatenate(parts)
+    return part.path, np.concatenate(parts)
 
 
 def _read(model: Model, part: Part) -> pa.Table:

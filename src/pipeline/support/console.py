@@ -18,6 +18,7 @@ from pipeline.support.errors import OntimeError
 DEBUG = "ONTIME_DEBUG"  # set to 1, failures print their traceback
 AFTER_A_STAGE = "If a stage was running, `make reset` restores its outputs."
 console = Console(stderr=True, highlight=False, soft_wrap=True)
+_at_stop: list[Callable[[], None]] = []
 
 
 def run(main: Callable[[], None]) -> None:
@@ -54,6 +55,16 @@ def step(description: str, total: int | None = None) -> Iterator[Callable[[], No
         task = progress.add_task(description, total=total)
         yield lambda: progress.advance(task)
     console.print(f"  {description:<48}{time.perf_counter() - start:8.1f} s", markup=False)
+
+
+@contextlib.contextmanager
+def at_stop(function: Callable[[], None]) -> Iterator[None]:
+    """Calls a function if Ctrl-C or SIGTERM stops the command within the block: no `finally` runs then."""
+    _at_stop.append(function)
+    try:
+        yield
+    finally:
+        _at_stop.remove(function)
 
 
 def say(text: str) -> None:
@@ -95,5 +106,8 @@ def _print_error(text: str) -> None:
 def _stop(number: int, _frame: FrameType | None) -> None:
     """Exits at once: a library might catch an exception that is raised here as if it were its own."""
     console.show_cursor()
+    for function in _at_stop:
+        with contextlib.suppress(Exception):
+            function()
     _print_error(f"Stopped before the end. {AFTER_A_STAGE}")
     os._exit(128 + number)
