@@ -5,10 +5,11 @@ python -m pipeline.backtest model=logistic         the same with other settings 
 python -m pipeline.backtest --period week --initial 20
 python -m pipeline.backtest --test                 the periods of the test table too
 
-It says whether a change holds in every month, not only in the last ones. The test table is left out by default: who chooses
-settings by it has no data left on which nobody chose anything. Models are fitted, calibrated and given their threshold as by
-`train`, with an expanding window (R. J. Hyndman and G. Athanasopoulos, "Forecasting: Principles and Practice", 3rd edition,
-section 5.10, time series cross-validation). The folds are tasks of the engine: with DASK_WORKERS=2 two are fitted at a time.
+It says whether a change holds in every month, not only in the last ones. The test table is left out by default.
+Settings that were chosen on the test table cannot be judged on it any more. Models are fitted, calibrated and given their
+threshold as by `train`, with an expanding window (R. J. Hyndman and G. Athanasopoulos, "Forecasting: Principles and
+Practice", 3rd edition, section 5.10, time series cross-validation). The folds are tasks of the engine: with DASK_WORKERS=2
+two are fitted at a time. All Parquet files of the table are in memory, compressed, also in that of each worker.
 Nothing is written but the file of --json, because an answer to a question is no output of a stage.
 """
 
@@ -43,7 +44,7 @@ def main() -> None:
         data = _dataset(settings.data)
         tables = [TRAIN_TABLE, TEST_TABLE] if arguments.test else [TRAIN_TABLE]
         plan = folds.plan(data, tables, arguments.period, arguments.initial)
-        others = report.read(arguments.against, [str(period) for period in plan.periods]) if arguments.against else []
+        others = report.read(arguments.against, plan.samples()) if arguments.against else []
     scores = _score(plan, data, settings, arguments.period)
     mean = report.mean(scores)
     report.show([*scores, mean], others)
@@ -97,9 +98,10 @@ def _dataset(declared: Data) -> Dataset:
 
 def _score(plan: Plan, data: Dataset, settings: Params, period: str) -> list[Scores]:
     classifier.check(settings.model)
+    first = next(iter(plan.periods))
     with (
         compute.open_engine() as engine,
-        console.step(f"fit {settings.model.name} before each {period} from {plan.periods[0]} on", len(plan)) as advance,
+        console.step(f"fit {settings.model.name} before each {period} from {first} on", len(plan)) as advance,
     ):
         scores = []
         for row in engine.map(partial(fold_scores.score, data, settings, plan.read()), plan.folds(), advance):

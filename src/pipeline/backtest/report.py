@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from pipeline.backtest.folds import BacktestImpossible
+from pipeline.backtest.folds import BacktestImpossible, Sample
 from pipeline.support import console_table
 
 Scores = Mapping[str, Any]
@@ -25,18 +26,24 @@ def mean(scores: Sequence[Scores]) -> dict[str, Any]:
     return {"period": "mean", **{name: sum(of) / len(of) if of else None for name, of in defined.items()}}
 
 
-def read(path: Path, periods: Sequence[str]) -> list[Scores]:
-    """The scores of another backtest, and their mean. Raises BacktestImpossible where they are not of these periods."""
+def read(path: Path, samples: Sequence[Sample]) -> list[Scores]:
+    """The scores of another backtest, and their mean. Raises BacktestImpossible where they are not of these samples."""
+    if not path.is_file():
+        raise BacktestImpossible(
+            f"AGAINST should name a file that JSON wrote (--against and --json); there is no file {path}. Correct the path."
+        )
     try:
         others: list[Scores] = json.loads(path.read_text(encoding="utf-8"))["periods"]
-        names = [row["period"] for row in others]
+        found = [Sample(*(row[name] for name in Sample._fields)) for row in others]
     except (ValueError, KeyError, TypeError) as error:
         raise BacktestImpossible(f"{path} should be a file that --json wrote; it is not. Name such a file.") from error
-    if names != list(periods):
-        raise BacktestImpossible(
-            f"{path} should hold the {len(periods)} periods from {periods[0]} to {periods[-1]}; it holds {len(names)}, from "
-            f"{names[0]} to {names[-1]}. Write it anew with the same period, initial and data."
-        )
+    for wanted, other in zip_longest(samples, found):
+        if wanted != other:
+            raise BacktestImpossible(
+                f"{path} should hold the scores of the same rows and labels; "
+                f"where this backtest has {_described(wanted)}, it has {_described(other)}. "
+                "Write it anew with the same period, initial and data."
+            )
     return [*others, mean(others)]
 
 
@@ -54,3 +61,7 @@ def _text(value: float | None, other: float | None) -> str:
     if value is None:
         return "undefined"
     return f"{value:.4f}" if other is None or other == value else f"{value:.4f} ({value - other:+.4f})"
+
+
+def _described(sample: Sample | None) -> str:
+    return f"{sample.rows} rows in {sample.period} with base rate {sample.base_rate}" if sample else "no period more"

@@ -81,12 +81,16 @@ def backtest(*words):
     return in_process.run("backtest.__main__", *words, folder=Path.cwd())
 
 
+def plan(initial):
+    return folds.plan(DATA, [TRAIN_TABLE], "day", initial)
+
+
 def scored(initial=5, engine=None):
     """The scores of each day but for the first ones: of the last day."""
-    plan = folds.plan(DATA, [TRAIN_TABLE], "day", initial)
+    days = plan(initial)
     return list(
         (engine or LocalEngine()).map(
-            partial(fold_scores.score, DATA, load_params(), plan.read()), plan.folds(), lambda: None
+            partial(fold_scores.score, DATA, load_params(), days.read()), days.folds(), lambda: None
         )
     )
 
@@ -97,6 +101,7 @@ def test_each_period_from_the_fourth_on_is_scored_and_their_mean():
 
     assert done.returncode == 0, done.stderr
     assert [row["period"] for row in content["periods"]] == DAYS
+    assert [(row["period"], row["rows"], row["base_rate"]) for row in content["periods"]] == plan(3).samples()
     assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("│")] == [*DAYS, "mean"]
     assert content["mean"]["brier"] == np.mean([row["brier"] for row in content["periods"]])
     assert set(content["mean"]) == {"period", "trained_rows", "rows", "base_rate", "threshold", *metrics.METRICS}
@@ -124,13 +129,13 @@ def test_a_period_has_the_scores_of_the_pipeline_that_is_split_there(examples, o
 
 
 def test_a_model_sees_no_row_of_its_period_or_later(examples):
-    (last,) = scored()
-    later = examples["moment"] >= DAYS[-1]
+    first, *_ = scored(3)
+    later = examples["moment"] >= DAYS[0]
     write(examples.assign(good=examples["good"].where(~later, 1 - examples["good"])))
-    (reversed_labels,) = scored()
+    reversed_labels, *_ = scored(3)
 
-    assert reversed_labels["threshold"] == last["threshold"]
-    assert reversed_labels["roc_auc"] == pytest.approx(1 - last["roc_auc"], abs=2e-6)
+    assert reversed_labels["threshold"] == first["threshold"]
+    assert reversed_labels["roc_auc"] == pytest.approx(1 - first["roc_auc"], abs=2e-6)
 
 
 def test_workers_give_the_same_scores():
@@ -161,10 +166,27 @@ def test_other_settings_are_shown_beside_the_scores_of_before():
     after = json.loads(Path("after.json").read_text())["mean"]
 
     assert f"{after['brier']:.4f} ({after['brier'] - before['brier']:+.4f})" in done.stdout
-    assert backtest("--period", "day", "--initial", "4", "--against", "before.json").stderr.splitlines()[-1] == (
-        "error: before.json should hold the 2 periods from 2012-03-02 to 2012-03-03; it holds 1, from 2012-03-03 to "
-        "2012-03-03. Write it anew with the same period, initial and data."
+
+
+def against(periods):
+    """What a backtest of the last day says beside such scores, before it fits a model."""
+    Path("before.json").write_text(json.dumps({"periods": periods}))
+    return backtest("--period", "day", "--initial", "5", "--against", "before.json").stderr.splitlines()[-1]
+
+
+def test_scores_of_other_rows_or_labels_are_refused(examples):
+    earlier, day = plan(4).samples()
+    write(examples.assign(good=1 - examples["good"]))
+    (flipped,) = plan(5).samples()
+
+    assert flipped.base_rate == pytest.approx(1 - day.base_rate, abs=2e-6)
+    assert against([day._asdict()]) == (
+        "error: before.json should hold the scores of the same rows and labels; where this backtest has "
+        f"{day.rows} rows in 2012-03-03 with base rate {flipped.base_rate}, it has {day.rows} rows in 2012-03-03 with base "
+        f"rate {day.base_rate}. Write it anew with the same period, initial and data."
     )
+    assert f"it has {earlier.rows} rows in 2012-03-02 with base rate " in against([earlier._asdict(), day._asdict()])
+    assert f"base rate {flipped.base_rate}, it has no period more. Write it anew" in against([])
 
 
 def test_a_period_of_one_class_has_no_area_and_does_not_count_for_the_mean(examples):
@@ -194,6 +216,10 @@ def test_a_period_of_one_class_has_no_area_and_does_not_count_for_the_mean(examp
             "train., evaluate. may differ from params.yaml; data.target.positive does too. Type",
         ),
         (["--initial=1", "--against=conf/config.yaml"], "error: conf/config.yaml should be a file that --json wrote; it is"),
+        (
+            ["--initial=1", "--against=no.json"],
+            "a file that JSON wrote (--against and --json); there is no file no.json. Correct",
+        ),
         (["data=table"], "only model., train., evaluate. may differ from params.yaml; data.name, "),
         (["model=nosuch"], "Could not find 'model/nosuch'"),
     ],
