@@ -10,7 +10,17 @@ from pathlib import Path
 import column_types
 import pipeline
 
-PACKAGES = ("numpy", "onnxruntime", "pandas", "pyarrow", "scikit-learn", "scipy")
+PACKAGES = (
+    "lightgbm",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "pandas",
+    "pyarrow",
+    "scikit-learn",
+    "scipy",
+    "skl2onnx",
+)
 
 
 @dataclass(frozen=True)
