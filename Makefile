@@ -61,7 +61,7 @@ repro: setup ## Reproduce data, model, metrics and report: dvc repro, after chec
 # One process more than processors, because tests also wait.
 IN_PROCESSES := --numprocesses $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n + 1 : 4))) --dist loadfile --no-loadscope-reorder
 test: setup ## Run the tests but the long ones (TESTS='tests/db -x': what pytest is given instead)
-	@$(if $(TESTS),,echo "Running the tests, about 12 minutes on two processors, without containers. For less, type for example" \
+	@$(if $(TESTS),,echo "Running the tests, about 9 minutes on two processors, without containers. For less, type for example" \
 	  "make test TESTS='tests/db -x'. Left to make test-long:" && python tests/repository/long_tests.py)
 	@python -m pytest $(or $(TESTS),$(IN_PROCESSES) -m "not long")
 
@@ -85,6 +85,8 @@ events: setup ## Send the rows of FILE, with a column known_at, as events of TAB
 	@python -m pipeline.send_events "$$FILE" --table "$$TABLE" $(if $(FOLLOW),--follow)
 
 score: setup ## Predict the rows of FILE, a Parquet file or a folder of them, into OUTPUT, partition by partition (DASK_WORKERS=2: two at a time)
+	@test -n "$$FILE" && test -n "$$OUTPUT" || \
+	  { echo "error: name FILE and OUTPUT, for example make score FILE=data/processed/test OUTPUT=scores" >&2; exit 1; }
 	@python -m pipeline.score "$$FILE" "$$OUTPUT"
 
 ## Run the whole system in containers
@@ -140,7 +142,7 @@ sweep: setup ## Search over conf/ with queued experiments (conf/sweep.yaml, or S
 experiments: setup ## List the experiments of this commit, the best in validation first, with the MLflow run of each
 	@python -m pipeline.experiments.sweep --list="$${REV:-HEAD}"
 
-backtest: setup ## Predict each month of the training table by a model of those before (SET='model=logistic', PERIOD=week; TEST=1: test months too, to choose nothing by)
+backtest: setup ## Predict each month of the training table by a model of those before (SET='model=logistic', PERIOD=week; TEST=1 adds the test months, for a look after the choice)
 	@GOMP_SPINCOUNT=1000 python -m pipeline.backtest $(if $(PERIOD),--period=$(PERIOD)) $(if $(INITIAL),--initial=$(INITIAL)) \
 	  $(if $(TEST),--test) $${JSON:+--json="$$JSON"} $${AGAINST:+--against="$$AGAINST"} $(foreach word,$(SET),'$(word)')
 

@@ -60,6 +60,14 @@ def test_a_backtest_and_a_table_to_score_are_named_by_paths_as_they_stand(make):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("words", [["OUTPUT=scores"], ["FILE=table"], ["FILE=", "OUTPUT="]])
+def test_a_table_to_score_and_a_place_for_its_scores_are_both_named(make, words):
+    with pytest.raises(
+        AssertionError, match="error: name FILE and OUTPUT, for example make score FILE=data/processed/test OUTPUT"
+    ):
+        make("score", *words)
+
+
 def test_without_a_base_a_change_is_held_against_main(make):
     assert make("diff")[0] == ["--", "main"]
 

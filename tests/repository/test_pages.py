@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -51,6 +52,17 @@ def test_the_map_has_each_package_of_the_pipeline_and_none_imports_one_above_it(
 
     assert set(listed) == set(floor)
     assert [floor[package] for package in listed] == sorted(floor.values())
+
+
+def test_git_ignores_what_the_commands_of_pages_write():
+    text = "\n".join(path.read_text() for path in pages.tracked("*.md"))
+    names = set(re.findall(r"^make (?:backtest|score) .*\b(?:JSON|OUTPUT)=(\S+)", text, re.MULTILINE))
+    ignored = subprocess.run(
+        ["git", "check-ignore", *names, ".scores.parquet.x"], capture_output=True, text=True, check=True
+    )
+
+    assert names == {"trees.json", "scores", "scores.parquet"}
+    assert set(ignored.stdout.split()) == {*names, ".scores.parquet.x"}
 
 
 @pytest.mark.parametrize("command", [command for command in [*COMMANDS, *INLINE] if " -S " in command])
