@@ -142,9 +142,9 @@ sweep: setup ## Search over conf/ with queued experiments (conf/sweep.yaml, or S
 experiments: setup ## List the experiments of this commit, the best in validation first, with the MLflow run of each
 	@python -m pipeline.experiments.sweep --list="$${REV:-HEAD}"
 
-backtest: setup ## Predict each month of the training table by a model of those before (SET='model=logistic', PERIOD=week; TEST=1 adds the test months, for a look after the choice)
+backtest: setup ## Predict each month of the training table by a model of those before (SET='model=logistic', PERIOD=week; INITIAL=3 periods only train; TEST=1 adds the test months, for a look after the choice)
 	@GOMP_SPINCOUNT=1000 python -m pipeline.backtest $(if $(PERIOD),--period=$(PERIOD)) $(if $(INITIAL),--initial=$(INITIAL)) \
-	  $(if $(TEST),--test) $${JSON:+--json="$$JSON"} $${AGAINST:+--against="$$AGAINST"} $(foreach word,$(SET),'$(word)')
+	  $(if $(filter-out 0,$(TEST)),--test) $${JSON:+--json="$$JSON"} $${AGAINST:+--against="$$AGAINST"} $(foreach word,$(SET),'$(word)')
 
 diff: setup ## Show in Markdown what changed since BASE (main); fails if a metric is worse than conf/gate.yaml tolerates
 	@python -m pipeline.diff -- "$${BASE:-main}"

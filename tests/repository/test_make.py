@@ -60,6 +60,11 @@ def test_a_backtest_and_a_table_to_score_are_named_by_paths_as_they_stand(make):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("word", "options"), [("TEST=", []), ("TEST=0", []), ("TEST=1", ["--test"])])
+def test_the_test_months_take_part_in_a_backtest_only_if_they_are_asked_for(make, word, options):
+    assert make("backtest", word)[0] == options
+
+
 @pytest.mark.parametrize("words", [["OUTPUT=scores"], ["FILE=table"], ["FILE=", "OUTPUT="]])
 def test_a_table_to_score_and_a_place_for_its_scores_are_both_named(make, words):
     with pytest.raises(

@@ -17,7 +17,7 @@ VALUES = {"true": True, "false": False}
 DESCRIPTIONS = {
     "reasons": "Also says how many points of probability each topic of columns adds, compared with a typical case "
     f"(exact Shapley values); of at most {MOST_EXPLAINED} records. Not stored.",
-    "dry_run": "Stores nothing and counts nothing; `prediction_id` is null.",
+    "dry_run": "Stores nothing and counts nothing; `prediction_id` is null, and in a tensor empty.",
 }
 PARAMETERS: list[dict[str, Any]] = [
     {

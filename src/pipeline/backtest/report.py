@@ -11,8 +11,9 @@ from pipeline.support import console_table
 
 Scores = Mapping[str, Any]
 COUNTS = {"trained_rows": "trained on", "rows": "rows"}
+BASE_RATE = "base_rate"  # the same in any backtest of these rows
 SCORES = {
-    "base_rate": "base rate",
+    BASE_RATE: "base rate",
     "roc_auc": "ROC AUC",
     "average_precision": "average precision",
     "brier": "Brier",
@@ -51,7 +52,11 @@ def show(scores: Sequence[Scores], others: Sequence[Scores]) -> None:
     """Prints a row for each period; in brackets how a score differs from that of ``others``, if there are such."""
     pairs = zip(scores, others or [{}] * len(scores), strict=True)
     lines = (
-        [row["period"], *(f"{row[name]:,.0f}" for name in COUNTS), *(_text(row[name], other.get(name)) for name in SCORES)]
+        [
+            row["period"],
+            *(f"{row[name]:,.0f}" for name in COUNTS),
+            *(_text(row[name], None if name == BASE_RATE else other.get(name)) for name in SCORES),
+        ]
         for row, other in pairs
     )
     console_table.show(["period", *(COUNTS | SCORES).values()], lines)
@@ -60,8 +65,8 @@ def show(scores: Sequence[Scores], others: Sequence[Scores]) -> None:
 def _text(value: float | None, other: float | None) -> str:
     if value is None:
         return "undefined"
-    return f"{value:.4f}" if other is None or other == value else f"{value:.4f} ({value - other:+.4f})"
+    return f"{value:.4f}" if other is None else f"{value:.4f} ({round(value - other, 4) + 0.0:+.4f})"  # no -0.0000
 
 
 def _described(sample: Sample | None) -> str:
-    return f"{sample.rows} rows in {sample.period} with base rate {sample.base_rate}" if sample else "no period more"
+    return f"{sample.rows:,} rows in {sample.period} with base rate {sample.base_rate}" if sample else "no period more"

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,8 +31,18 @@ def start() -> None:
         return
     loaded = [name for name in sys.modules if name.startswith("pipeline.")]
     multiprocessing.get_context(METHOD).set_forkserver_preload(["distributed", *loaded])
-    with _environment(ENVIRONMENT):
+    with _environment(ENVIRONMENT), _interrupts_blocked():
         forkserver.ensure_running()
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """New processes never get the Ctrl-C of a terminal, not even while they load modules: the stage ends them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

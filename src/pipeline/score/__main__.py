@@ -6,7 +6,7 @@ python -m pipeline.score flights.parquet scores.parquet        a file
 The output has the probability and the label of each row, in the order of the rows; one that exists is not replaced. Memory
 does not grow with the rows. With DASK_WORKERS=2, or DASK_SCHEDULER_ADDRESS, workers predict the partitions, to the same
 bytes. For CSV files, and where the pipeline is not installed, `python -m prediction_api score` predicts a table in one
-process, to the same values.
+process, to the same values but for the last bits of double precision.
 """
 
 from collections.abc import Iterator

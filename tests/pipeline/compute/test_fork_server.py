@@ -1,6 +1,7 @@
 """Workers are forked from a process with an environment of its own."""
 
 import os
+import signal
 
 import pytest
 
@@ -28,3 +29,15 @@ def test_what_workers_get_is_not_left_in_the_environment_of_the_stage(processes,
     assert tracker == before | {"PYTHONWARNINGS": "ignore"}
     assert workers == before | fork_server.ENVIRONMENT
     assert dict(os.environ) == before
+
+
+def test_ctrl_c_is_for_the_stage_alone(processes, monkeypatch):
+    masks = []
+    monkeypatch.setattr(
+        fork_server.forkserver, "ensure_running", lambda: masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, []))
+    )
+
+    fork_server.start()
+
+    assert signal.SIGINT in masks[0]
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
