@@ -40,7 +40,7 @@ class Asking(asyncio.Protocol):
         head, divided, body = self.got.partition(b"\r\n\r\n")
         if not divided:
             return
-        _, found, rest = head.lower().partition(b"content-length:")
+        _, found, rest = head.lower().partition(b"\r\ncontent-length:")
         if not found or len(body) < int(rest.split(b"\r\n", 1)[0]):
             return
         now = time.perf_counter()
