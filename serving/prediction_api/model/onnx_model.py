@@ -1,6 +1,6 @@
 """A model in memory: records in, probabilities and warnings out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 from operator import itemgetter
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from prediction_api.errors import InvalidModel
+from prediction_api.model import parallel_run
 from prediction_api.model.artifact import GRAPH, SCHEMA, Column, ModelArtifact
 from prediction_api.model.column_batch import Categories, ColumnBatch, from_records
 from prediction_api.model.column_reader import ColumnReader
@@ -108,6 +109,9 @@ class OnnxModel:
 
     def probabilities(self, inputs: Inputs) -> npt.NDArray[np.float64]:
         """The probability [n] of each row."""
+        return parallel_run.run(self._run, inputs)
+
+    def _run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float64]:
         (result,) = self._session.run([OUTPUT], inputs)
         return np.asarray(result, np.float64)
 
