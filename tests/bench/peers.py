@@ -1,7 +1,7 @@
 """Times the prediction service beside ONNX Runtime's own session and beside the servers of others, with the same graph.
 
 The others check no value and keep no prediction. All servers answer the same flights over 8 connections, in turn, so that a
-busy machine slows all; before, the probabilities of each are held to those of the session.
+busy machine slows all; those that are not asked stand still. Before, the probabilities of each are held to the session's.
 """
 
 import argparse
@@ -21,14 +21,18 @@ from itertools import product
 from pathlib import Path
 from statistics import median
 
+import onnxruntime
 from contenders import OURS, Contender, contenders, save_for_mlflow
-from flight_requests import ROWS, Flights, Request
+from flight_requests import MODEL, ROWS, Flights, Request
 from servers import Server, console, free_port, judge, serving
+
+from prediction_api.model.onnx_model import OUTPUT
 
 HERE = Path(__file__).parent
 CONNECTIONS, MOST_DIFFERENCE = 8, 1e-6
 LEAST_SHARE, LEAST_TIMES = 0.7, 1.0
 ALONE = ("JSON", "Arrow", "OIP")  # what the service is also asked one at a time, as the session is
+Session = dict[int, list[float]]  # runs a second, by the threads of the session
 # Answers a second and CPU seconds, by server, request and connections.
 Speeds = dict[tuple[str, str, int], list[tuple[float, float]]]
 
@@ -70,11 +74,14 @@ def load(server: Server, request: Request, body: Path, seconds: float, connectio
     return result["per_second"], used / result["all"]
 
 
-def session_speed(flights: Flights, seconds: float) -> float:
-    """Runs per second of the model's own session, which has one thread, on arrays of all flights that are ready."""
+def session_speed(flights: Flights, seconds: float, threads: int) -> float:
+    """Runs per second of a session of the graph with so many threads on arrays that are ready."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(MODEL / "model.onnx", options)
     runs, start = 0, time.perf_counter()
     while (now := time.perf_counter()) < start + seconds:
-        flights.model.probabilities(flights.arrays)
+        session.run([OUTPUT], flights.arrays)
         runs += 1
     return runs / (now - start)
 
@@ -85,27 +92,31 @@ def measure(
     flights: Flights,
     rounds: int,
     seconds: float,
-) -> tuple[list[float], Speeds]:
+) -> tuple[Session, Speeds]:
     """Speeds of the session and of everything that is asked, in turn."""
-    session: list[float] = []
+    session: Session = {1: [], os.cpu_count() or 1: []}
     speeds: Speeds = {}
     with tempfile.TemporaryDirectory(prefix="ontime-bench-") as name:
         body = Path(name) / "body"
         for _ in range(rounds):
-            session.append(session_speed(flights, seconds))
+            for threads in session:
+                session[threads].append(session_speed(flights, seconds, threads))
             for server, asked in requests.items():
                 for kind, request in asked.items():
                     body.write_bytes(request.body)
                     for connections in (1, CONNECTIONS) if server == OURS and kind in ALONE else (CONNECTIONS,):
-                        speed = load(servers[server], request, body, seconds, connections)
+                        with servers[server].running():
+                            speed = load(servers[server], request, body, seconds, connections)
                         speeds.setdefault((server, kind, connections), []).append(speed)
     return session, speeds
 
 
-def report(session: list[float], speeds: Speeds, servers: Mapping[str, Server]) -> None:
+def report(session: Session, speeds: Speeds, servers: Mapping[str, Server]) -> None:
     """Prints the medians beside those of the service, and holds the service to its targets."""
     console.print(f"\n{'':58}{'records/s':>11}{'service / it':>14}{'CPU a request':>15}{'start':>9}{'resident':>10}")
-    console.print(f"{'ONNX Runtime, one session, ready arrays':58}{ROWS * median(session):11,.0f}")
+    for threads, runs in session.items():
+        title = f"ONNX Runtime, one session, {threads} thread{'s' * (threads > 1)}, ready arrays"
+        console.print(f"{title:58}{ROWS * median(runs):11,.0f}")
     for (name, kind, connections), measured in speeds.items():
         speed, processor = (median(values) for values in zip(*measured, strict=True))
         title = f"{name}, {'a record' if kind == 'one' else f'{ROWS:,} as {kind}'} a request, {connections} at a time"
@@ -115,7 +126,7 @@ def report(session: list[float], speeds: Speeds, servers: Mapping[str, Server]) 
             f"{title:58}{(1 if kind == 'one' else ROWS) * speed:11,.0f}{ratio:14}{1e3 * processor:12.2f} ms{memory}"
         )
     for kind, connections in product(("Arrow", "OIP"), (1, CONNECTIONS)):
-        measured = zip(speeds[OURS, kind, connections], session, strict=True)
+        measured = zip(speeds[OURS, kind, connections], session[1], strict=True)
         share = median(speed / alone for (speed, _), alone in measured)
         judge(f"{kind} / session, {connections} at a time", share, least=LEAST_SHARE)
     for name in (name for name in servers if name != OURS):
@@ -150,6 +161,7 @@ def main() -> None:
             for contender, asked in requests.items():
                 for request in asked.values():
                     hold_to_session(contender, servers[contender], request, flights)
+                servers[contender].signal(signal.SIGSTOP)
             session, speeds = measure(servers, requests, flights, options.rounds, options.seconds)
             report(session, speeds, servers)
 

@@ -33,6 +33,21 @@ class Server:
         ticks = sum(sum(map(int, fields[11:15])) for fields in _family(self.process.pid).values())
         return ticks / os.sysconf("SC_CLK_TCK")
 
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal to all its processes."""
+        for process in _family(self.process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(process, number)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Lets a server that stands still go on until the block ends: LitServe takes a whole processor while it waits."""
+        self.signal(signal.SIGCONT)
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGSTOP)
+
     @property
     def resident_mb(self) -> float:
         """Resident memory in MB, of all its processes."""
@@ -68,6 +83,7 @@ def serving(command: Sequence[str], port: int, path: str, log: Path, **environme
     finally:
         family = _family(process.pid)
         with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGCONT)
             os.killpg(process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             process.wait(STOP_SECONDS)
