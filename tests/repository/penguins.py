@@ -94,7 +94,7 @@ def run(project: Path, *command: str, status: int = 0) -> str:
 
 
 def command_in(project: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """A command in the repository, whatever it ends with; DVC and its stages run in this process."""
+    """Runs a command in the repository, which may fail; DVC and its stages run in this process."""
     if command[0] == "dvc":
         return in_process.run_dvc(*command[1:], folder=project, environment=environment(project))
     return subprocess.run(command, cwd=project, env=environment(project), capture_output=True, text=True, check=False)

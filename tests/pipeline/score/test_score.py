@@ -1,4 +1,4 @@
-"""`make score` predicts each row of a table in its order, whatever its files and parts are and whoever computes them."""
+"""`make score` predicts each row of a table in order: from one file or several, in one process or by workers."""
 
 import signal
 from contextlib import contextmanager

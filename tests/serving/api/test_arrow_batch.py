@@ -8,11 +8,11 @@ import pytest
 
 from service_kit.api_keys import digest
 from serving.arrow.streams import ARROW, SCHEMA, stream, table_of
+from serving.kept import OWN, without_own
 from serving.kept import kept_lines as lines
 
 URL = "/predict/batch"
 JSON = "application/json"
-OWN = ("prediction_id", "time")  # what no two predictions share
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def post(client, body, accept=None, url=URL, **headers):
     )
 
 
-def without_own(answers):
+def without_ids(answers):
     return [{name: value for name, value in answer.items() if name not in OWN} for answer in answers]
 
 
@@ -45,7 +45,7 @@ def test_a_stream_is_answered_with_a_stream_that_holds_what_json_would(client, r
     expected = client.post(URL, json={"records": records}).json()["predictions"]
 
     assert (answer.status_code, answer.headers["content-type"]) == (200, ARROW)
-    assert without_own(table_of(answer.content).to_pylist()) == without_own(expected)
+    assert without_ids(table_of(answer.content).to_pylist()) == without_ids(expected)
     assert len(set(table_of(answer.content)["prediction_id"].to_pylist())) == len(records)
 
 
@@ -53,14 +53,8 @@ def test_the_lines_that_are_kept_are_those_of_json_to_the_byte(client, records, 
     answer = post(client, body)
     client.post(URL, json={"records": records})
 
-    def neutral(line):
-        content = json.loads(line)
-        for name in OWN:
-            line = line.replace(content[name].encode(), b"")
-        return line
-
     kept = lines(outbox)
-    assert [neutral(line) for line in kept[:40]] == [neutral(line) for line in kept[40:]]
+    assert [*map(without_own, kept[:40])] == [*map(without_own, kept[40:])]
     assert [json.loads(line)["prediction_id"] for line in kept[:40]] == table_of(answer.content)["prediction_id"].to_pylist()
 
 
@@ -97,7 +91,7 @@ def test_records_in_json_and_lines_may_be_answered_with_a_stream(client, records
     expected = client.post(URL, json={"records": records}).json()["predictions"]
 
     for answer in (in_json, in_lines):
-        assert without_own(table_of(answer.content).to_pylist()) == without_own(expected)
+        assert without_ids(table_of(answer.content).to_pylist()) == without_ids(expected)
 
 
 def test_a_dry_run_has_no_ids_and_keeps_and_counts_nothing(client, body, outbox):

@@ -6,10 +6,9 @@ import pytest
 
 from prediction_api.api.predict_routes import LEAST_BYTES
 from prediction_api.model.json_columns import JsonColumnReader
-from serving.kept import kept_lines
+from serving.kept import OWN, kept_lines
 
 URL = "/predict/batch"
-OWN = ("prediction_id", "time")  # what no two predictions share
 
 
 @pytest.fixture
